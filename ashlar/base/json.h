@@ -1,0 +1,93 @@
+// Json is a JSON value: parsed from outside text, built by us, written compact or canonical.
+//
+// Objects keep the order of their keys; a key stands once. Integers that fit in 64 bits stay
+// integers. Thread-compatible, like a standard container.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "ashlar/base/result.h"
+
+namespace ashlar {
+
+class Json {
+ public:
+  using Array = std::vector<Json>;
+  using Member = std::pair<std::string, Json>;
+  using Object = std::vector<Member>;
+
+  Json() = default;  // null
+  Json(std::nullptr_t) {}                                        // NOLINT: implicit
+  Json(bool value) : value_(value) {}                            // NOLINT: implicit
+  template <std::integral T>
+    requires(!std::same_as<T, bool>)
+  Json(T value) : value_(CheckedInteger(value)) {}               // NOLINT: implicit
+  Json(double value) : value_(value) {}                          // NOLINT: implicit
+  Json(std::string value) : value_(std::move(value)) {}          // NOLINT: implicit
+  Json(std::string_view value) : value_(std::string(value)) {}   // NOLINT: implicit
+  Json(const char* value) : value_(std::string(value)) {}        // NOLINT: implicit
+  Json(Array value) : value_(std::move(value)) {}                // NOLINT: implicit
+  Json(Object value) : value_(std::move(value)) {}               // NOLINT: implicit
+  // Json::Of({{"name", "x"}, {"size", 3}})
+  static Json Of(std::initializer_list<Member> members) { return Object(members); }
+
+  bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
+  // Each is null when the value is of another type.
+  const bool* boolean() const { return std::get_if<bool>(&value_); }
+  const std::int64_t* integer() const { return std::get_if<std::int64_t>(&value_); }
+  const double* real() const { return std::get_if<double>(&value_); }  // not for integers
+  const std::string* string() const { return std::get_if<std::string>(&value_); }
+  const Array* array() const { return std::get_if<Array>(&value_); }
+  const Object* object() const { return std::get_if<Object>(&value_); }
+  Array* array() { return std::get_if<Array>(&value_); }
+  Object* object() { return std::get_if<Object>(&value_); }
+  const char* type_name() const;  // "null", "boolean", "integer", "real", "string", ...
+
+  // The member `key`, or null when absent or not an object. Linear in the number of keys.
+  const Json* Find(std::string_view key) const;
+  // Sets or replaces the member `key`. Requires: an object (null becomes one).
+  void Set(std::string_view key, Json value);
+  // Appends. Requires: an array (null becomes one).
+  void Append(Json value);
+
+  friend bool operator==(const Json&, const Json&) = default;
+
+ private:
+  template <class T>
+  static std::int64_t CheckedInteger(T value) {
+    CHECK(std::in_range<std::int64_t>(value));
+    return static_cast<std::int64_t>(value);
+  }
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> value_;
+};
+
+struct JsonLimits {
+  std::uint64_t max_bytes = 256u << 20;
+  int max_depth = 128;
+};
+
+// Parses one JSON text (RFC 8259). Errors (kInvalid) name the byte offset: bad syntax, bad UTF-8,
+// duplicate keys, depth or size over the limits, numbers that overflow a double.
+Result<Json> ParseJson(std::string_view text, const JsonLimits& limits = {});
+
+// Compact, keys in their own order; for files and answers that people read.
+std::string WriteJson(const Json& value);
+// The same with two-space indentation.
+std::string WriteJsonPretty(const Json& value);
+
+// RFC 8785 (JSON Canonicalization Scheme): equal meaning is equal bytes. Keys sorted by UTF-16
+// code units, shortest escapes, numbers by EcmaScriptNumber. Requires: no NaN or infinity inside,
+// strings are UTF-8.
+std::string CanonicalJson(const Json& value);
+
+// ECMAScript's Number::toString (ECMA-262, 6.1.6.1.20): the shortest decimal that reads back as
+// `value`; -0 is "0". Requires: finite.
+std::string EcmaScriptNumber(double value);
+
+}  // namespace ashlar

@@ -1,0 +1,103 @@
+# ashlar_module(NAME [DEPS module...] [LIBS lib...] [PRIVATE_LIBS lib...])
+#
+# Makes the library ashlar_NAME from every source below ashlar/NAME, and reads the role of a file
+# from its suffix, so that a new folder or file edits no build file:
+#
+#   x_test.cc    into the test binary ashlar_NAME_test, which links NAME and its DEPS only
+#   x_bench.cc   into the benchmark binary ashlar_NAME_bench   (ASHLAR_BENCHMARKS)
+#   x_fuzz.cc    a libFuzzer binary of its own, NAME_x_fuzz    (ASHLAR_FUZZ)
+#   x_avx2.cc, x_avx512.cc   compiled for that instruction set; run only after a check at run time
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+
+# What every target of the project is compiled with. Contraction is off everywhere: a sum that is
+# fused in one tile and not in another would make a result depend on the batch it came in.
+add_library(ashlar_options INTERFACE)
+target_include_directories(ashlar_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(ashlar_options INTERFACE
+  -Wall -Wextra -Werror -Wno-missing-field-initializers -ffp-contract=off)
+target_link_libraries(ashlar_options INTERFACE Threads::Threads)
+if(ASHLAR_SANITIZE)
+  target_compile_options(ashlar_options INTERFACE
+    -fsanitize=${ASHLAR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(ashlar_options INTERFACE -fsanitize=${ASHLAR_SANITIZE})
+endif()
+if(ASHLAR_FUZZ)
+  target_compile_options(ashlar_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+set(ASHLAR_AVX2_FLAGS -mavx2 -mfma -mf16c)
+# GCC 12's AVX-512 headers read a deliberately uninitialised register.
+set(ASHLAR_AVX512_FLAGS ${ASHLAR_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl
+    -mavx512vnni -Wno-uninitialized -Wno-maybe-uninitialized)
+
+if(ASHLAR_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+  # gtest is the slowest header of a test; it is compiled once.
+  file(WRITE ${CMAKE_BINARY_DIR}/gtest_pch.cc "// The anchor of the precompiled test header.\n")
+  add_library(ashlar_gtest_pch STATIC ${CMAKE_BINARY_DIR}/gtest_pch.cc)
+  target_link_libraries(ashlar_gtest_pch PUBLIC ashlar_options GTest::gmock)
+  target_precompile_headers(ashlar_gtest_pch PRIVATE <gtest/gtest.h>)
+endif()
+if(ASHLAR_BENCHMARKS)
+  find_package(benchmark REQUIRED)
+endif()
+
+function(ashlar_isa_flags)
+  foreach(source IN LISTS ARGN)
+    if(source MATCHES "_avx2\\.cc$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${ASHLAR_AVX2_FLAGS}")
+    elseif(source MATCHES "_avx512\\.cc$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${ASHLAR_AVX512_FLAGS}")
+    endif()
+  endforeach()
+endfunction()
+
+function(ashlar_module name)
+  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;PRIVATE_LIBS" ${ARGN})
+  set(target ashlar_${name})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/ashlar/${name}/*.cc)
+  set(tests ${sources})
+  set(benches ${sources})
+  set(fuzzers ${sources})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER benches INCLUDE REGEX "_bench\\.cc$")
+  list(FILTER fuzzers INCLUDE REGEX "_fuzz\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "_(test|bench|fuzz)\\.cc$")
+  if(NOT sources)
+    return()
+  endif()
+  list(TRANSFORM ARG_DEPS PREPEND ashlar_)
+
+  add_library(${target} STATIC ${sources})
+  ashlar_isa_flags(${sources})
+  target_link_libraries(${target} PUBLIC ashlar_options ${ARG_DEPS} ${ARG_LIBS}
+                                  PRIVATE ${ARG_PRIVATE_LIBS})
+  if(ASHLAR_TESTS AND tests)
+    add_executable(${target}_test ${tests})
+    target_link_libraries(${target}_test PRIVATE ${target} GTest::gmock GTest::gtest_main)
+    target_precompile_headers(${target}_test REUSE_FROM ashlar_gtest_pch)
+    target_compile_definitions(${target}_test PRIVATE ASHLAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    gtest_discover_tests(${target}_test DISCOVERY_MODE PRE_TEST
+                         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES TIMEOUT 300)
+  endif()
+  if(ASHLAR_BENCHMARKS AND benches)
+    add_executable(${target}_bench ${benches})
+    target_link_libraries(${target}_bench PRIVATE ${target} benchmark::benchmark_main)
+  endif()
+  if(ASHLAR_FUZZ)
+    foreach(fuzzer IN LISTS fuzzers)
+      cmake_path(GET fuzzer STEM stem)
+      add_executable(${name}_${stem} ${fuzzer})
+      target_link_libraries(${name}_${stem} PRIVATE ${target})
+      target_link_options(${name}_${stem} PRIVATE -fsanitize=fuzzer)
+    endforeach()
+  endif()
+endfunction()
