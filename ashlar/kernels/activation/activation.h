@@ -1,0 +1,34 @@
+// The element-wise functions of MLPs, plain and gated (Shazeer 2020, "GLU Variants"):
+//   silu(x) = x / (1 + exp(-x))
+//   gelu(x) = x / 2 (1 + erf(x / sqrt 2))
+//   gelu_tanh(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
+//   relu(x) = max(x, 0)
+// plain: y = f(x); gated: y = f(gate) up.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "ashlar/base/result.h"
+#include "ashlar/kernels/isa.h"
+
+namespace ashlar {
+
+enum class Activation : std::uint8_t { kSilu, kGelu, kGeluTanh, kRelu };
+std::string_view ActivationName(Activation activation);  // "silu", "gelu", "gelu_tanh", "relu"
+Result<Activation> FindActivation(std::string_view name);
+
+// gate, up, y: [n]; `up` null means plain; y may be gate or up.
+using ActivateFn = void (*)(const float* gate, const float* up, float* y, std::int64_t n) noexcept;
+
+struct ActivationForm {
+  Isa isa;
+  std::string_view name;
+  Activation activation;
+  ActivateFn fn;
+};
+std::span<const ActivationForm> ActivationForms();  // by activation, then slowest first
+ActivateFn FindActivate(Activation activation, Isa isa);
+
+}  // namespace ashlar

@@ -1,0 +1,27 @@
+// The instruction sets that kernels have forms for.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "ashlar/base/result.h"
+
+namespace ashlar {
+
+// In order of preference, slowest first.
+enum class Isa : std::uint8_t {
+  kReference,  // plain loops: the specification that the other forms are tested against
+  kAvx2,       // AVX2, FMA, F16C
+  kAvx512,     // AVX-512 F, BW, DQ, VL and VNNI: Cascade Lake, Zen 4 and later
+};
+
+std::string_view IsaName(Isa isa);  // "reference", "avx2", "avx512"
+std::span<const Isa> AllIsas();
+// Whether this processor (and operating system) can run it.
+bool Supported(Isa isa);
+
+// The fastest supported one; or the one that `forced` names (the value of ASHLAR_ISA; empty: not
+// forced). kInvalid for an unknown name, kUnsupported when this processor cannot run it.
+Result<Isa> ChooseIsa(std::string_view forced);
+
+}  // namespace ashlar

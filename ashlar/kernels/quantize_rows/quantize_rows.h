@@ -1,0 +1,39 @@
+// Rounds rows of f32 activations to int8 in groups of 32, for the integer kernels.
+//
+// For each row m and group g of 32 inputs:
+//   scale[m, g] = max_k |x[m, k]| / 127          (f32; 0 when the group is all zeros)
+//   q[m, k]     = round-half-even(x[m, k] / scale)  in [-127, 127]
+//   sum[m, g]   = sum_k q[m, k]                   (int32)
+// The sums let a kernel use unsigned weights (q + bias): sum q_w q_x = sum (q_w + b) q_x - b sum q_x.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "ashlar/kernels/isa.h"
+
+namespace ashlar {
+
+inline constexpr int kGroup = 32;  // inputs that share a scale
+
+// A view of quantized rows. `stride_groups` is the distance between rows, in groups, of all three.
+struct QuantizedRows {
+  std::int8_t* q;       // [rows, stride_groups * 32], 64-byte aligned
+  float* scale;         // [rows, stride_groups]
+  std::int32_t* sum;    // [rows, stride_groups]
+  std::int64_t stride_groups;
+};
+
+// Requires: columns % 32 == 0; x_stride in floats.
+using QuantizeRowsFn = void (*)(const float* x, std::int64_t x_stride, std::int64_t rows,
+                                std::int64_t columns, const QuantizedRows& out) noexcept;
+
+struct QuantizeRowsForm {
+  Isa isa;
+  std::string_view name;
+  QuantizeRowsFn fn;
+};
+std::span<const QuantizeRowsForm> QuantizeRowsForms();  // slowest first; [0] is the reference
+
+}  // namespace ashlar
