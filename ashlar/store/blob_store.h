@@ -1,0 +1,125 @@
+// A BlobStore maps a Digest to the bytes that it names, and tags to roots.
+//
+// Blobs are immutable: a digest names the same bytes in every store, for ever. Put is therefore
+// idempotent, two writers of one blob cannot conflict, and there is no update. Tags are the only
+// thing that changes: names (in index.json) for OCI descriptors. What no tag reaches is garbage.
+// Thread-safe; several processes may use one store on disk.
+//
+// What survives what: once Put, BlobWriter::Commit or UpdateTags has returned, its effect survives
+// a crash of the process, of the machine and loss of power. A crash before that leaves a store
+// that opens, verifies, and has lost nothing that had been acknowledged.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ashlar/base/file.h"
+#include "ashlar/base/json.h"
+#include "ashlar/store/digest.h"
+
+namespace ashlar {
+
+// Bytes of a blob, pinned in memory while any copy of the handle lives (also when the blob is
+// removed meanwhile). On disk they are mapped: shared with every process that reads the same store.
+class Blob {
+ public:
+  Blob() = default;
+  Blob(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
+      : bytes_(bytes), owner_(std::move(owner)) {}
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  std::span<const std::byte> bytes_;
+  std::shared_ptr<const void> owner_;
+};
+
+// A blob being written in pieces, so that it need not fit in memory. Without Commit it leaves
+// nothing behind that a reader could see.
+class BlobWriter {
+ public:
+  virtual ~BlobWriter() = default;
+  virtual Status Write(std::span<const std::byte> bytes) = 0;
+  // The digest of what was written; it is durable now. Once.
+  virtual Result<Digest> Commit() = 0;
+};
+
+// What a tag, a manifest or an index says of a blob (OCI image spec, "Content Descriptors").
+struct Descriptor {
+  std::string media_type;
+  Digest digest;
+  std::uint64_t size = 0;
+  std::string artifact_type;                       // may be empty
+  std::map<std::string, std::string> annotations;  // may be empty
+
+  Json ToJson() const;
+  static Result<Descriptor> FromJson(const class JsonCursor& json);
+  friend bool operator==(const Descriptor&, const Descriptor&) = default;
+};
+
+struct BlobInfo {
+  Digest digest;
+  std::uint64_t size;
+};
+
+// Name -> descriptor. A name is 1 to 128 of [A-Za-z0-9._/:-], beginning with a letter or digit.
+using Tags = std::map<std::string, Descriptor, std::less<>>;
+Status CheckTagName(std::string_view name);
+
+class BlobStore {
+ public:
+  virtual ~BlobStore() = default;
+
+  // ---- Blobs
+  // The size in bytes, or nothing when the store has no such blob.
+  virtual Result<std::optional<std::uint64_t>> Stat(const Digest& digest) const = 0;
+  // kNotFound when absent. Does not hash: see Verify.
+  virtual Result<Blob> Get(const Digest& digest) const = 0;
+  // Stores `bytes` and returns their digest. Writes nothing when the store has them.
+  virtual Result<Digest> Put(std::span<const std::byte> bytes) = 0;
+  virtual Result<std::unique_ptr<BlobWriter>> NewBlob() = 0;
+  virtual Result<std::vector<BlobInfo>> List() const = 0;
+
+  // ---- Tags
+  virtual Result<Tags> ReadTags() const = 0;
+  // Reads, lets `change` edit, and replaces the tags as one atomic step against all other
+  // processes; an error from `change` leaves them as they were.
+  virtual Status UpdateTags(const std::function<Status(Tags&)>& change) = 0;
+
+  // ---- Housekeeping
+  // Whoever writes blobs that a tag will reach holds a shared lease from the first Stat or Put to
+  // the tag, so that gc (exclusive) removes nothing under them. Waits; released when it goes.
+  class Lease {
+   public:
+    virtual ~Lease() = default;
+  };
+  virtual Result<std::unique_ptr<Lease>> BeginWriting() = 0;
+  virtual Result<std::unique_ptr<Lease>> BeginCollecting() = 0;
+  // Removes a blob. Requires: a collecting lease is held.
+  virtual Status Remove(const Digest& digest) = 0;
+  // Takes a damaged blob out of the reach of readers, and keeps its bytes aside for people.
+  virtual Status Quarantine(const Digest& digest) = 0;
+};
+
+// kCorrupt when the bytes do not hash to `digest`.
+Status Verify(const Digest& digest, const Blob& blob);
+
+// A store in memory, for tests and for trying things.
+std::unique_ptr<BlobStore> NewMemoryStore();
+
+struct DiskStoreOptions {
+  bool create = true;   // make the store when the directory is empty or missing
+  bool read_only = false;
+};
+// A store in the OCI image layout at `root`. kInvalid when `root` is something else; kNotFound
+// when there is none and `create` is false. `files` must outlive the store.
+Result<std::unique_ptr<BlobStore>> OpenDiskStore(const Path& root,
+                                                 const DiskStoreOptions& options = {},
+                                                 FileSystem& files = RealFileSystem());
+
+}  // namespace ashlar

@@ -1,0 +1,61 @@
+// What keeps a store healthy: which blobs are reached, what is garbage, what is damaged, and why a
+// blob is there. All follow OCI descriptors from the tags.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ashlar/store/blob_store.h"
+
+namespace ashlar {
+
+// Every blob that is reached from `root`, itself included, each once; size by digest. Missing
+// blobs are reported in `missing`, not as an error. Manifests with `subject` in reach count too.
+struct Reach {
+  std::map<Digest, std::uint64_t> blobs;
+  std::vector<Descriptor> missing;
+};
+Result<Reach> ReachFrom(const BlobStore& store, const Descriptor& root);
+
+// ---- gc
+struct GcReport {
+  std::uint64_t kept_blobs = 0, kept_bytes = 0;
+  std::vector<BlobInfo> removed;  // or, in a dry run, what would be
+  std::uint64_t removed_bytes = 0;
+  std::uint64_t removed_temporary_files = 0;
+};
+// Removes what no tag reaches. Waits until nobody writes. kCorrupt, and nothing removed, when a
+// reached manifest cannot be read (what it would keep is unknown): fsck first.
+Result<GcReport> CollectGarbage(BlobStore& store, bool dry_run);
+
+// ---- fsck
+struct Damage {
+  Digest digest;
+  std::string what;                   // "bytes hash to sha256:...", "missing", "size 3, not 4", ...
+  std::vector<std::string> tags;      // the tags (networks) that it hurts
+  bool quarantined = false;
+};
+struct FsckReport {
+  std::uint64_t blobs = 0, bytes = 0;
+  std::vector<Damage> damage;
+};
+struct FsckOptions {
+  bool quarantine = true;
+  std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress;
+};
+// Hashes every blob, parses every reached manifest, and checks each reference and size.
+Result<FsckReport> CheckStore(BlobStore& store, const FsckOptions& options);
+
+// ---- why
+// A chain of references from a tag down to the blob, tag first.
+struct Chain {
+  std::string tag;
+  std::vector<Descriptor> path;  // the tag's root first, the blob last
+};
+// Every distinct way in which tags reach `digest`, at most `limit`; empty when nothing does.
+Result<std::vector<Chain>> WhyStored(const BlobStore& store, const Digest& digest,
+                                     std::size_t limit = 1000);
+
+}  // namespace ashlar
