@@ -1,0 +1,69 @@
+// A Catalog keeps networks in a BlobStore: each block as an OCI manifest (config = the block's
+// manifest, layers = its blobs), each network as an OCI index of those and of its own manifest
+// (config = the network's manifest, layers = its files), and a tag as a name for that index.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ashlar/graph/network.h"
+#include "ashlar/store/blob_store.h"
+
+namespace ashlar {
+
+inline constexpr std::string_view kBlockArtifact = "application/vnd.ashlar.block.v1+json";
+inline constexpr std::string_view kOverlayArtifact = "application/vnd.ashlar.overlay.v1+json";
+inline constexpr std::string_view kNetworkArtifact = "application/vnd.ashlar.network.v1+json";
+inline constexpr std::string_view kTensorMediaType = "application/vnd.ashlar.tensor.v1";
+inline constexpr std::string_view kFileMediaType = "application/vnd.ashlar.file.v1";
+inline constexpr std::string_view kProvenanceAnnotation = "dev.ashlar.provenance";
+inline constexpr std::string_view kParametersAnnotation = "dev.ashlar.parameters";
+
+// How a network came to be; outside its identity. JSON array of steps, oldest first:
+//   [{"transform":"import","arguments":{...}}, {"transform":"drop","arguments":{"layers":"3,4"},
+//     "from":["sha256:..."]}]
+using Provenance = Json;
+
+struct NetworkInfo {
+  std::string name;
+  Digest digest;                 // the network's
+  std::int64_t parameters = 0;
+  std::uint64_t unique_bytes = 0;  // blobs in the store that only this tag reaches
+  std::uint64_t shared_bytes = 0;  // blobs that it reaches and another tag reaches too
+};
+
+class Catalog {
+ public:
+  // Both must outlive the catalog.
+  Catalog(BlobStore& store, const Kinds& kinds) : store_(store), kinds_(kinds) {}
+
+  // By tag, or by "sha256:..." of a network that some tag names. The network is complete and
+  // validated; only manifests were read. kNotFound lists near names.
+  Result<Network> Load(std::string_view name) const;
+  Result<Provenance> LoadProvenance(std::string_view name) const;
+
+  // Stores the manifests and tags the network, replacing an older tag of that name. The weights'
+  // blobs and files must be in the store already (kInvalid names one that is not). Requires: a
+  // writing lease is held.
+  struct Saved {
+    Digest digest;
+    std::uint64_t added_bytes;  // manifests that the store did not have
+  };
+  Result<Saved> Save(const Network& network, std::string_view name, const Provenance& provenance);
+
+  // Every tag that names a network, by name.
+  Result<std::vector<NetworkInfo>> List() const;
+  Status Tag(std::string_view existing, std::string_view name);
+  Status Remove(std::string_view name);
+
+  BlobStore& store() const { return store_; }
+  const Kinds& kinds() const { return kinds_; }
+
+ private:
+  BlobStore& store_;
+  const Kinds& kinds_;
+};
+
+}  // namespace ashlar
