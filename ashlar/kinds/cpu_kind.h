@@ -1,0 +1,101 @@
+// A CpuKind is how blocks of one kind compute on a CPU: its declaration (graph/kind.h) and a
+// function that binds a block to its mapped weights.
+//
+// To add a kind: a folder here with the declaration, the forward function and their tests, and a
+// line in all_kinds.cc.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ashlar/base/thread_pool.h"
+#include "ashlar/graph/network.h"
+#include "ashlar/kernels/isa.h"
+#include "ashlar/kernels/linear/linear.h"
+#include "ashlar/tensor/arena.h"
+
+namespace ashlar {
+
+// A packed matrix or vector in memory, and the first part of it that is used. A view: the weights
+// belong to whoever mapped them.
+struct BoundTensor {
+  const Codec* codec = nullptr;
+  const std::byte* data = nullptr;
+  std::int64_t stored_columns = 0;
+  std::int64_t rows = 0;     // used
+  std::int64_t columns = 0;  // used
+  std::uint64_t band_stride() const { return codec->band_bytes(stored_columns); }
+};
+
+// A run of consecutive positions of one sequence, in consecutive rows.
+struct Segment {
+  std::int64_t first_row;
+  std::int64_t rows;
+  std::int64_t first_position;
+  // The pages of this node's state slot: pages[t / kPageLength]. Null for stateless kinds. A page
+  // whose every position lies before the attention window may be null.
+  float* const* pages;
+  // Whether the node writes the slot (else it belongs to an earlier node and is only read).
+  bool writes_state;
+};
+
+// The rows that one call computes: of several sequences, of several networks.
+struct RowBatch {
+  std::int64_t rows = 0;
+  std::span<const Segment> segments;    // in order of first_row, covering [0, rows)
+  const std::int32_t* tokens = nullptr; // [rows]: checked ids; for kinds that read tokens
+};
+
+// What a forward call works with. Confined to the thread that runs the step.
+struct Workshop {
+  ThreadPool* pool;
+  Arena* arena;  // scratch; a counting arena makes Forward measure instead of compute
+};
+
+// A block with its weights, ready to compute. Immutable: one may serve any number of networks.
+class BoundBlock {
+ public:
+  virtual ~BoundBlock() = default;
+  // y[rows, width_out] = f(x[rows, width_in]); contiguous f32 rows; x and y do not overlap, and
+  // y's old content is not read. Row results do not depend on the other rows of the batch.
+  // When workshop.arena is counting, only takes from the arena what a call with batch.rows rows
+  // would (batch.segments, x and y may be empty), and returns.
+  virtual void Forward(const RowBatch& batch, const float* x, float* y,
+                       const Workshop& workshop) const = 0;
+};
+
+// Cosines and sines of rotary embeddings, shared by all blocks with the same parameters.
+// [max_position, rotary / 2] each. Thread-safe.
+class RopeTables;
+
+struct BindContext {
+  Isa isa;
+  std::int64_t max_positions;  // no sequence grows longer
+  RopeTables& rope_tables;
+};
+
+struct CpuKind {
+  const BlockKind* declaration;
+  // `attributes` are the effective ones (after the slice); `tensors` has one per TensorSpec of
+  // them, cut to the used part. Small vectors are copied to f32 here; matrices stay where they are
+  // and must outlive the result. kUnsupported when no kernel reads a tensor's codec.
+  Result<std::unique_ptr<BoundBlock>> (*bind)(
+      const Attributes& attributes, const std::map<std::string, BoundTensor, std::less<>>& tensors,
+      const BindContext& context);
+};
+
+// Every kind, in the order of the list in all_kinds.cc; and their declarations as graph wants them.
+std::span<const CpuKind* const> AllCpuKinds();
+const Kinds& AllKinds();
+const CpuKind& CpuKindOf(const BlockKind& declaration);
+
+// Part of the Merkle key: which forms of the kernels compute, and the version of their numerics.
+// Changes whenever any kernel or kind may give other bits for the same input.
+std::string KernelForm(Isa isa);  // "avx512.1"
+
+}  // namespace ashlar

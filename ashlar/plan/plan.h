@@ -1,0 +1,46 @@
+// A MemoryPlan predicts, from manifests alone, the bytes that running some networks will keep
+// resident: weights (each distinct range of a blob once, in whole pages of memory), state pages,
+// workspace. It is made before anything is loaded, and refuses with numbers what cannot fit.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "ashlar/graph/network.h"
+
+namespace ashlar {
+
+struct PlanRequest {
+  std::span<const Network* const> networks;
+  std::int64_t max_positions = 4096;     // of one sequence
+  std::int64_t max_sequences = 1;        // at once
+  std::uint64_t workspace_bytes = 0;     // as the runtime measured by a dry run
+  std::uint64_t process_bytes = 0;       // resident before loading: the program itself
+  std::uint64_t page_bytes = 0;          // budget of state pages; 0: as many as the sequences need
+};
+
+struct MemoryPlan {
+  std::uint64_t weight_bytes = 0;      // resident, shared ones counted once
+  std::uint64_t weight_bytes_apart = 0;  // what they would take if each network had its own copy
+  std::uint64_t page_bytes = 0;        // state pages
+  std::uint64_t workspace_bytes = 0;
+  std::uint64_t process_bytes = 0;
+  std::uint64_t total() const {
+    return weight_bytes + page_bytes + workspace_bytes + process_bytes;
+  }
+};
+
+// State bytes of one position, over all slots of the network, in the KV format f32.
+std::uint64_t StateBytesPerPosition(const Network& network);
+
+MemoryPlan PredictMemory(const PlanRequest& request);
+
+// The plan, when it fits `budget` bytes; kExhausted says each part, the total and the budget.
+Result<MemoryPlan> PlanWithin(const PlanRequest& request, std::uint64_t budget);
+
+// "300M", "1.5GiB", "2000000" -> bytes (M = 10^6, Mi = 2^20). kInvalid says what is accepted.
+Result<std::uint64_t> ParseBytes(std::string_view text);
+std::string FormatBytes(std::uint64_t bytes);  // "25.2 MB"
+
+}  // namespace ashlar
