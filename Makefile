@@ -1,0 +1,41 @@
+# The front door. `make demo` and `make test` install what is missing and do the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test soak bench fuzz format lint clean release packages
+
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 600
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+packages:
+	@scripts/install-packages.sh
+
+release: packages
+	@scripts/build.sh release ashlar
+
+demo: release  ## build, import the network in demo/, derive three more from it and run all four
+	@scripts/demo.sh
+
+test: packages  ## every test: release, ASan+UBSan, TSan, and each fuzzer for a few seconds
+	@scripts/test.sh
+
+soak: packages  ## the long forms: whole perplexities, hundreds of kills, long random runs
+	@scripts/soak.sh
+
+bench: packages  ## kernel and store benchmarks; writes docs/benchmarks.md
+	@scripts/bench.sh
+
+fuzz: packages  ## each fuzzer for FUZZ_SECONDS (default 600)
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+format:  ## rewrite the sources in the project's style
+	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+lint: packages  ## clang-format and clang-tidy, changing nothing
+	@scripts/lint.sh
+
+clean:  ## remove everything that was built
+	@rm -rf build
