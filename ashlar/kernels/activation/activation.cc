@@ -1,0 +1,64 @@
+#include "ashlar/kernels/activation/activation.h"
+
+#include <array>
+#include <type_traits>
+
+#include <fmt/format.h>
+
+#include "ashlar/base/check.h"
+
+namespace ashlar {
+
+namespace reference {
+std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu;
+}
+
+namespace {
+constexpr std::array kAllActivations = {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh,
+                                        Activation::kRelu};
+}
+
+std::string_view ActivationName(Activation activation) {
+  switch (activation) {
+    case Activation::kSilu:
+      return "silu";
+    case Activation::kGelu:
+      return "gelu";
+    case Activation::kGeluTanh:
+      return "gelu_tanh";
+    case Activation::kRelu:
+      return "relu";
+  }
+  CHECK(false);
+}
+
+Result<Activation> FindActivation(std::string_view name) {
+  for (const Activation activation : kAllActivations) {
+    if (name == ActivationName(activation)) {
+      return activation;
+    }
+  }
+  return Invalid("unknown activation \"{}\"; known are silu, gelu, gelu_tanh, relu", name);
+}
+
+std::span<const ActivationForm> ActivationForms() {
+  static constexpr ActivationForm kForms[] = {
+      {Isa::kReference, "reference", Activation::kSilu, reference::Silu},
+      {Isa::kReference, "reference", Activation::kGelu, reference::Gelu},
+      {Isa::kReference, "reference", Activation::kGeluTanh, reference::GeluTanh},
+      {Isa::kReference, "reference", Activation::kRelu, reference::Relu},
+  };
+  return kForms;
+}
+
+ActivateFn FindActivate(Activation activation, Isa isa) {
+  ActivateFn best = nullptr;
+  for (const ActivationForm& form : ActivationForms()) {
+    if (form.activation == activation && form.isa <= isa) {
+      best = form.fn;
+    }
+  }
+  return best;
+}
+
+}  // namespace ashlar
