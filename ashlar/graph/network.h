@@ -132,8 +132,11 @@ Result<Network> ParseNetwork(std::string_view manifest);
 // The attributes that node i's block has after the node's slice. Requires: validated.
 Attributes EffectiveAttributes(const Network& network, int node);
 
-// "layers.3.attention", "embed", "node 17 (norm)": how errors and tables name a node.
+// "layers.3.attention", "embed", "node 17 (norm)": how errors and tables name a node. Names are
+// distinct: the second mlp of a layer is "layers.3.mlp_2", and an unlayered node whose kind stands
+// more than once outside the layers is named by its index.
 std::string NodeName(const Network& network, int node);
+std::vector<std::string> NodeNames(const Network& network);  // of all nodes, in linear time
 
 // Numbers layers 0, 1, 2, ... in order of first appearance.
 void RenumberLayers(Network& network);
