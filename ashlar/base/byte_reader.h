@@ -29,8 +29,7 @@ class ByteReader {
 
   // The next integer or float. `what` names the field for the error.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  Result<T> Read(std::string_view what) {
+  requires std::is_arithmetic_v<T> Result<T> Read(std::string_view what) {
     ASHLAR_TRY(const std::span<const std::byte> bytes, ReadBytes(sizeof(T), what));
     T value;
     std::memcpy(&value, bytes.data(), sizeof(T));

@@ -3,9 +3,9 @@
 // requests, budgets) is a Result, never a CHECK.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <string>
+
+#include <fmt/format.h>
 
 namespace ashlar {
 
@@ -25,23 +25,23 @@ std::string CheckValue(const T& value) {
 
 }  // namespace ashlar
 
-#define CHECK(condition)                                                         \
-  do {                                                                           \
-    if (!(condition)) [[unlikely]] {                                             \
-      ::ashlar::CheckFailed(__FILE__, __LINE__, #condition);                     \
-    }                                                                            \
+#define CHECK(condition)                                     \
+  do {                                                       \
+    if (!(condition)) [[unlikely]] {                         \
+      ::ashlar::CheckFailed(__FILE__, __LINE__, #condition); \
+    }                                                        \
   } while (false)
 
-#define ASHLAR_CHECK_OP(a, op, b)                                                           \
-  do {                                                                                      \
-    const auto& check_a = (a);                                                              \
-    const auto& check_b = (b);                                                              \
-    if (!(check_a op check_b)) [[unlikely]] {                                               \
-      ::ashlar::CheckFailed(__FILE__, __LINE__,                                             \
-                            std::string(#a " " #op " " #b " (") +                           \
-                                ::ashlar::internal::CheckValue(check_a) + " and " +         \
-                                ::ashlar::internal::CheckValue(check_b) + ")");             \
-    }                                                                                       \
+#define ASHLAR_CHECK_OP(a, op, b)                                                   \
+  do {                                                                              \
+    const auto& check_a = (a);                                                      \
+    const auto& check_b = (b);                                                      \
+    if (!(check_a op check_b)) [[unlikely]] {                                       \
+      ::ashlar::CheckFailed(__FILE__, __LINE__,                                     \
+                            std::string(#a " " #op " " #b " (") +                   \
+                                ::ashlar::internal::CheckValue(check_a) + " and " + \
+                                ::ashlar::internal::CheckValue(check_b) + ")");     \
+    }                                                                               \
   } while (false)
 
 #define CHECK_EQ(a, b) ASHLAR_CHECK_OP(a, ==, b)

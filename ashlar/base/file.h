@@ -1,6 +1,7 @@
 // FileSystem is the part of the operating system's files that ashlar stands on, as one small
 // interface, so that tests can make the n-th write, fsync or rename fail, or lose what was not
-// synced. Thread-safe. Errors are kNotFound, kExhausted (disk full), or kIo; each names the path.
+// synced. Thread-safe. Errors are kNotFound, kExhausted (disk full), kInvalid (not a regular file
+// where one is needed: a directory or a FIFO is never waited for), or kIo; each names the path.
 #pragma once
 
 #include <cstddef>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ashlar/base/result.h"
@@ -18,7 +20,8 @@ namespace ashlar {
 
 using Path = std::filesystem::path;
 
-// A file being written front to back. Closed when it goes; what was not synced may be lost.
+// A file being written front to back. Closed when it goes; what was not synced may be lost. After a
+// failure every later call fails too.
 class WritableFile {
  public:
   virtual ~WritableFile() = default;
@@ -68,11 +71,13 @@ class FileSystem {
   virtual Result<MappedFile> Map(const Path& path) = 0;
   // Replaces `to` atomically.
   virtual Status Rename(const Path& from, const Path& to) = 0;
+  // A file or an empty directory.
   virtual Status Remove(const Path& path) = 0;
   // Creates missing parents too; fine when it exists.
   virtual Status CreateDirectories(const Path& path) = 0;
   // Makes creations, renames and removals inside `path` survive power loss.
   virtual Status SyncDirectory(const Path& path) = 0;
+  // Sorted by name.
   virtual Result<std::vector<DirectoryEntry>> List(const Path& path) = 0;
   // Nothing when there is no such file.
   virtual Result<std::optional<DirectoryEntry>> Stat(const Path& path) = 0;

@@ -4,6 +4,8 @@
 // integers. Thread-compatible, like a standard container.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -16,24 +18,36 @@
 
 namespace ashlar {
 
+namespace internal {
+template <class T>
+concept NumericInteger = std::integral<T> && !std::same_as<T, bool>;
+}  // namespace internal
+
 class Json {
  public:
   using Array = std::vector<Json>;
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;
 
-  Json() = default;  // null
-  Json(std::nullptr_t) {}                                        // NOLINT: implicit
-  Json(bool value) : value_(value) {}                            // NOLINT: implicit
-  template <std::integral T>
-    requires(!std::same_as<T, bool>)
-  Json(T value) : value_(CheckedInteger(value)) {}               // NOLINT: implicit
-  Json(double value) : value_(value) {}                          // NOLINT: implicit
-  Json(std::string value) : value_(std::move(value)) {}          // NOLINT: implicit
-  Json(std::string_view value) : value_(std::string(value)) {}   // NOLINT: implicit
-  Json(const char* value) : value_(std::string(value)) {}        // NOLINT: implicit
-  Json(Array value) : value_(std::move(value)) {}                // NOLINT: implicit
-  Json(Object value) : value_(std::move(value)) {}               // NOLINT: implicit
+  Json() = default;                    // null
+  Json(std::nullptr_t) {}              // NOLINT: implicit
+  Json(bool value) : value_(value) {}  // NOLINT: implicit
+  template <internal::NumericInteger T>
+  Json(T value) : value_(CheckedInteger(value)) {}              // NOLINT: implicit
+  Json(double value) : value_(value) {}                         // NOLINT: implicit
+  Json(std::string value) : value_(std::move(value)) {}         // NOLINT: implicit
+  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT: implicit
+  Json(const char* value) : value_(std::string(value)) {}       // NOLINT: implicit
+  Json(Array value) : value_(std::move(value)) {}               // NOLINT: implicit
+  Json(Object value) : value_(std::move(value)) {}              // NOLINT: implicit
+  // Not inline: GCC 12, seeing a variant moved where it knows the alternative that is there, warns
+  // of reading the others.
+  Json(const Json&);
+  Json(Json&&) noexcept;
+  Json& operator=(const Json&);
+  Json& operator=(Json&&) noexcept;
+  ~Json();
+
   // Json::Of({{"name", "x"}, {"size", 3}})
   static Json Of(std::initializer_list<Member> members) { return Object(members); }
 
@@ -70,13 +84,15 @@ class Json {
 struct JsonLimits {
   std::uint64_t max_bytes = 256u << 20;
   int max_depth = 128;
+  std::uint64_t max_values = 1u << 24;  // bounds memory: two bytes of text make a value of 40
 };
 
 // Parses one JSON text (RFC 8259). Errors (kInvalid) name the byte offset: bad syntax, bad UTF-8,
 // duplicate keys, depth or size over the limits, numbers that overflow a double.
 Result<Json> ParseJson(std::string_view text, const JsonLimits& limits = {});
 
-// Compact, keys in their own order; for files and answers that people read.
+// Compact, keys in their own order; for files and answers that people read. Always valid JSON: a
+// NaN or an infinity becomes null, bytes that are not UTF-8 become U+FFFD.
 std::string WriteJson(const Json& value);
 // The same with two-space indentation.
 std::string WriteJsonPretty(const Json& value);
@@ -89,5 +105,9 @@ std::string CanonicalJson(const Json& value);
 // ECMAScript's Number::toString (ECMA-262, 6.1.6.1.20): the shortest decimal that reads back as
 // `value`; -0 is "0". Requires: finite.
 std::string EcmaScriptNumber(double value);
+
+// `text` as a JSON string, cut after some 80 bytes: how an error message quotes what came from
+// outside.
+std::string QuoteForError(std::string_view text);
 
 }  // namespace ashlar

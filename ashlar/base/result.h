@@ -8,12 +8,13 @@
 //   }
 #pragma once
 
-#include <fmt/format.h>
-
+#include <concepts>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
+
+#include <fmt/format.h>
 
 #include "ashlar/base/check.h"
 
@@ -77,8 +78,12 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   using Value = T;
-  Result(T value) : value_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit
+  Result(T value) : value_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
   Result(Error error) : value_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
+
+  // From what converts to a T in turn: a std::unique_ptr of a derived class, say.
+  template <std::convertible_to<T> U>
+  Result(U&& value) : Result(T(std::forward<U>(value))) {}  // NOLINT: implicit
 
   bool ok() const { return value_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -147,16 +152,16 @@ using Status = Result<void>;
 #define ASHLAR_CONCAT_INNER(a, b) a##b
 #define ASHLAR_CONCAT(a, b) ASHLAR_CONCAT_INNER(a, b)
 
-#define ASHLAR_TRY_VALUE(result, declaration, ...)               \
-  auto result = (__VA_ARGS__);                                   \
-  if (!result.ok()) [[unlikely]] {                               \
-    return std::move(result).error();                            \
-  }                                                              \
+#define ASHLAR_TRY_VALUE(result, declaration, ...) \
+  auto result = (__VA_ARGS__);                     \
+  if (!result.ok()) [[unlikely]] {                 \
+    return std::move(result).error();              \
+  }                                                \
   declaration = *std::move(result)
 
-#define ASHLAR_TRY_STATUS(result, expression)  \
+#define ASHLAR_TRY_STATUS(result, expression)                  \
   if (auto result = (expression); !result.ok()) [[unlikely]] { \
-    return std::move(result).error();          \
+    return std::move(result).error();                          \
   }
 
 #define ASHLAR_TRY_PICK(_1, _2, _3, _4, _5, NAME, ...) NAME
@@ -165,7 +170,7 @@ using Status = Result<void>;
 
 // ASHLAR_TRY(expression) or ASHLAR_TRY(declaration, expression): goes on with the value, or
 // returns the Error from the enclosing function.
-#define ASHLAR_TRY(...)                                                                       \
-  ASHLAR_TRY_PICK(__VA_ARGS__, ASHLAR_TRY_N, ASHLAR_TRY_N, ASHLAR_TRY_N, ASHLAR_TRY_N,        \
-                  ASHLAR_TRY_1)                                                               \
+#define ASHLAR_TRY(...)                                                                \
+  ASHLAR_TRY_PICK(__VA_ARGS__, ASHLAR_TRY_N, ASHLAR_TRY_N, ASHLAR_TRY_N, ASHLAR_TRY_N, \
+                  ASHLAR_TRY_1)                                                        \
   (__VA_ARGS__)

@@ -23,28 +23,31 @@ class ThreadPool {
   int threads() const { return threads_; }
 
   // Calls body(begin, end, thread) on disjoint ranges that cover [0, count), thread in
-  // [0, threads()), and returns when all are done. Ranges hold at least `grain` items (the last
-  // may hold fewer) and are handed out in order; who gets which is not deterministic, so a body
-  // must write results that do not depend on it. `body` must not throw.
+  // [0, threads()), and returns when all are done. Ranges begin at multiples of `grain`, hold at
+  // least `grain` items (the last may hold fewer) and are handed out in order; who gets which is
+  // not deterministic, so a body must write results that do not depend on it. `body` must not
+  // throw. One thread calls all of the loop, inline, when `count` <= `grain`.
   template <class Body>
-  void ParallelFor(std::int64_t count, std::int64_t grain, const Body& body) {
-    Run(count, grain,
+  void ParallelFor(std::int64_t count, std::int64_t grain, const Body& body) noexcept {
+    Run(
+        count, grain,
         [](const void* context, std::int64_t begin, std::int64_t end, int thread) {
           (*static_cast<const Body*>(context))(begin, end, thread);
         },
         &body);
   }
 
-  // Physical cores that this process may use: its affinity mask and its cgroup's CPU quota.
+  // Physical cores that this process may use: those of its affinity mask, at most as many as the
+  // CPU quota of its cgroup (v1 or v2) pays for, and at least 1.
   static int UsableCores();
 
  private:
   using Invoke = void (*)(const void* context, std::int64_t begin, std::int64_t end, int thread);
-  void Run(std::int64_t count, std::int64_t grain, Invoke invoke, const void* context);
+  void Run(std::int64_t count, std::int64_t grain, Invoke invoke, const void* context) noexcept;
 
   struct State;
   const int threads_;
-  std::unique_ptr<State> state_;
+  const std::unique_ptr<State> state_;
 };
 
 }  // namespace ashlar

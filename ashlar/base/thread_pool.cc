@@ -1,0 +1,205 @@
+#include "ashlar/base/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include <sched.h>
+
+#include "ashlar/base/check.h"
+#include "ashlar/base/usable_cores.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace ashlar {
+namespace {
+
+using SpinClock = std::chrono::steady_clock;
+
+// More ranges than threads, so that a thread that the system interrupts does not hold up the rest.
+// Handing one out costs a locked instruction, some 20 ns when contended; 8 keeps that below the
+// work of even a small loop.
+constexpr std::int64_t kRangesPerThread = 8;
+
+// A ticket is (loop number, next range to hand out) in one word, so that a thread takes a range and
+// checks that the loop is still the one it looked at in a single step.
+constexpr int kRangeBits = 16;
+constexpr std::uint64_t kRangeMask = (1u << kRangeBits) - 1;
+constexpr int kMaxThreads = 1024;
+static_assert(kMaxThreads * kRangesPerThread < static_cast<std::int64_t>(kRangeMask));
+
+void Pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+// Calls `done` until it is true, for at most `limit`. Whether it came true.
+template <class Done>
+bool SpinUntil(std::chrono::microseconds limit, const Done& done) {
+  if (done()) {
+    return true;
+  }
+  const auto deadline = SpinClock::now() + limit;
+  do {
+    for (int i = 0; i < 8; ++i) {  // the clock costs about as much as one pause
+      Pause();
+      if (done()) {
+        return true;
+      }
+    }
+  } while (SpinClock::now() < deadline);
+  return false;
+}
+
+}  // namespace
+
+// How a loop runs. The caller writes the loop's description, then a new ticket; each thread takes
+// ranges by advancing the ticket, and the caller returns when as many ranges are done as there are.
+// It does not wait for the workers themselves: one that is late, or asleep, finds the ticket used
+// up, and goes on waiting. It may have read half of an old description and half of a new one by
+// then, so the fields are atomic; but it uses what it read only if it can advance the very ticket
+// that it loaded before, and as long as that one stands no description is written.
+struct ThreadPool::State {
+  // The ticket alone in its cache line: it is what everybody spins on.
+  alignas(64) std::atomic<std::uint64_t> ticket = 0;
+  alignas(64) std::atomic<Invoke> invoke = nullptr;
+  std::atomic<const void*> context = nullptr;
+  std::atomic<std::int64_t> count = 0;
+  std::atomic<std::int64_t> range_size = 0;
+  std::atomic<std::uint32_t> ranges = 0;
+  alignas(64) std::atomic<std::uint32_t> ranges_done = 0;
+  // Changes whenever there is a new ticket, or the pool ends; what sleeping workers wait on.
+  alignas(64) std::atomic<std::uint32_t> wakeups = 0;
+  std::atomic<bool> stopping = false;
+  std::atomic<bool> running = false;  // guards the contract: one loop at a time
+  std::chrono::microseconds spin{0};
+  std::vector<std::thread> workers;
+
+  // Runs one range of the loop of `seen`, when one is left. Whether `seen` was worth a try.
+  bool RunRange(std::uint64_t seen, int thread);
+  // Runs ranges until none is left. Returns the last ticket seen.
+  std::uint64_t RunRanges(int thread);
+  void Work(int thread);
+};
+
+bool ThreadPool::State::RunRange(std::uint64_t seen, int thread) {
+  const auto range = static_cast<std::uint32_t>(seen & kRangeMask);
+  const std::uint32_t all = ranges.load(std::memory_order_relaxed);
+  if (range >= all) {
+    return false;
+  }
+  const Invoke call = invoke.load(std::memory_order_relaxed);
+  const void* call_context = context.load(std::memory_order_relaxed);
+  const std::int64_t size = range_size.load(std::memory_order_relaxed);
+  const std::int64_t items = count.load(std::memory_order_relaxed);
+  if (ticket.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel,
+                                     std::memory_order_relaxed)) {
+    const std::int64_t begin = range * size;
+    call(call_context, begin, std::min(items, begin + size), thread);
+    if (ranges_done.fetch_add(1, std::memory_order_acq_rel) + 1 == all) {
+      ranges_done.notify_one();
+    }
+  }
+  return true;
+}
+
+std::uint64_t ThreadPool::State::RunRanges(int thread) {
+  for (;;) {
+    const std::uint64_t seen = ticket.load(std::memory_order_acquire);
+    if (!RunRange(seen, thread)) {
+      return seen;
+    }
+  }
+}
+
+void ThreadPool::State::Work(int thread) {
+  for (;;) {
+    const std::uint64_t used_up = RunRanges(thread);
+    const auto has_news = [&] {
+      return ticket.load(std::memory_order_acquire) != used_up ||
+             stopping.load(std::memory_order_relaxed);
+    };
+    if (!SpinUntil(spin, has_news)) {
+      // Whoever has news changes `wakeups` after it; so either it is seen here, or the wait ends.
+      const std::uint32_t before = wakeups.load();
+      if (!has_news()) {
+        wakeups.wait(before);
+      }
+    }
+    if (stopping.load(std::memory_order_relaxed)) {
+      return;
+    }
+  }
+}
+
+ThreadPool::ThreadPool(int threads, int spin_us)
+    : threads_(threads), state_(std::make_unique<State>()) {
+  CHECK(threads >= 1 && threads <= kMaxThreads);
+  CHECK_GE(spin_us, 0);
+  state_->spin = std::chrono::microseconds(spin_us);
+  for (int thread = 1; thread < threads; ++thread) {
+    state_->workers.emplace_back([this, thread] { state_->Work(thread); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  state_->stopping = true;
+  ++state_->wakeups;
+  state_->wakeups.notify_all();
+  for (std::thread& worker : state_->workers) {
+    worker.join();
+  }
+}
+
+void ThreadPool::Run(std::int64_t count, std::int64_t grain, Invoke invoke,
+                     const void* context) noexcept {
+  CHECK_GE(count, 0);
+  CHECK_GE(grain, 1);
+  State& state = *state_;
+  // Also for loops that run inline: a nested one must fail on a machine with one core too.
+  CHECK(!state.running.exchange(true, std::memory_order_acquire));
+  if (threads_ == 1 || count <= grain) {
+    if (count > 0) {
+      invoke(context, 0, count, /*thread=*/0);
+    }
+  } else {
+    const std::int64_t grains = 1 + (count - 1) / grain;
+    const std::int64_t range_size = grain * (1 + (grains - 1) / (threads_ * kRangesPerThread));
+    const auto ranges = static_cast<std::uint32_t>(1 + (count - 1) / range_size);
+    state.invoke.store(invoke, std::memory_order_relaxed);
+    state.context.store(context, std::memory_order_relaxed);
+    state.count.store(count, std::memory_order_relaxed);
+    state.range_size.store(range_size, std::memory_order_relaxed);
+    state.ranges.store(ranges, std::memory_order_relaxed);
+    state.ranges_done.store(0, std::memory_order_relaxed);
+    const std::uint64_t loop = (state.ticket.load(std::memory_order_relaxed) >> kRangeBits) + 1;
+    state.ticket.store(loop << kRangeBits, std::memory_order_release);
+    ++state.wakeups;
+    state.wakeups.notify_all();
+
+    state.RunRanges(/*thread=*/0);
+    const auto all_done = [&] {
+      return state.ranges_done.load(std::memory_order_acquire) == ranges;
+    };
+    if (!SpinUntil(state.spin, all_done)) {
+      std::uint32_t done = 0;
+      while ((done = state.ranges_done.load(std::memory_order_acquire)) != ranges) {
+        state.ranges_done.wait(done, std::memory_order_acquire);
+      }
+    }
+  }
+  state.running.store(false, std::memory_order_release);
+}
+
+int ThreadPool::UsableCores() {
+  return internal::CountUsableCores(internal::AffinityMask(), "/");
+}
+
+}  // namespace ashlar
