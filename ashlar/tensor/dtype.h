@@ -12,7 +12,9 @@ namespace ashlar {
 
 enum class DType : std::uint8_t { kF32, kF16, kBF16 };
 
-constexpr std::size_t ByteSize(DType dtype) { return dtype == DType::kF32 ? 4 : 2; }
+constexpr std::size_t ByteSize(DType dtype) {
+  return dtype == DType::kF32 ? 4 : 2;
+}
 std::string_view DTypeName(DType dtype);  // "f32", "f16", "bf16"
 
 // IEEE 754 binary16 and bfloat16 as raw bits. Narrowing rounds to nearest, ties to even; NaN

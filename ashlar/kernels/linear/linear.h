@@ -15,32 +15,17 @@
 // than the stored columns, since only `band_stride` knows those.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "ashlar/codec/codec.h"
 #include "ashlar/kernels/isa.h"
-#include "ashlar/kernels/quantize_rows/quantize_rows.h"
+#include "ashlar/kernels/linear/linear_args.h"
 
 namespace ashlar {
 
 enum class Activations : std::uint8_t { kF32, kQuantized };
-
-struct LinearArgs {
-  const std::byte* weights;      // the packed matrix, at output 0; 64-byte aligned
-  std::uint64_t band_stride;     // bytes from one band of outputs to the next
-  std::int64_t inputs;           // K: a multiple of the codec's column_unit
-  std::int64_t output_begin;     // a multiple of the codec's row_unit
-  std::int64_t output_end;       // any; only [output_begin, output_end) is written
-  std::int64_t rows;             // M
-  const float* x;                // kF32: [rows, x_stride]
-  std::int64_t x_stride;         // floats
-  QuantizedRows x_quantized;     // kQuantized
-  float* y;                      // y[m * y_stride + n], n counted from output 0
-  std::int64_t y_stride;         // floats
-};
 
 using LinearFn = void (*)(const LinearArgs& args) noexcept;
 
@@ -51,7 +36,7 @@ struct LinearForm {
 };
 
 struct LinearKernel {
-  std::string_view codec;           // the codec's name, "q4.1"
+  std::string_view codec;  // the codec's name, "q4.1"
   Activations activations;
   std::span<const LinearForm> forms;  // slowest first; [0] is the reference
 };

@@ -4,7 +4,8 @@
 //   scale[m, g] = max_k |x[m, k]| / 127          (f32; 0 when the group is all zeros)
 //   q[m, k]     = round-half-even(x[m, k] / scale)  in [-127, 127]
 //   sum[m, g]   = sum_k q[m, k]                   (int32)
-// The sums let a kernel use unsigned weights (q + bias): sum q_w q_x = sum (q_w + b) q_x - b sum q_x.
+// The sums let a kernel use unsigned weights (q + bias): sum q_w q_x = sum (q_w + b) q_x - b sum
+// q_x.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,9 @@
 #include <string_view>
 
 #include "ashlar/kernels/isa.h"
+#include "ashlar/kernels/quantize_rows/quantized_rows.h"
 
 namespace ashlar {
-
-inline constexpr int kGroup = 32;  // inputs that share a scale
-
-// A view of quantized rows. `stride_groups` is the distance between rows, in groups, of all three.
-struct QuantizedRows {
-  std::int8_t* q;       // [rows, stride_groups * 32], 64-byte aligned
-  float* scale;         // [rows, stride_groups]
-  std::int32_t* sum;    // [rows, stride_groups]
-  std::int64_t stride_groups;
-};
 
 // Requires: columns % 32 == 0; x_stride in floats.
 using QuantizeRowsFn = void (*)(const float* x, std::int64_t x_stride, std::int64_t rows,

@@ -1,0 +1,80 @@
+#include <string>
+#include <vector>
+
+#include <fmt/ranges.h>
+
+#include "ashlar/base/checked.h"
+#include "ashlar/codec/codec.h"
+#include "ashlar/codec/q4/q4.h"
+#include "ashlar/codec/q8/q8.h"
+#include "ashlar/codec/raw/raw.h"
+
+namespace ashlar {
+namespace {
+
+// The list: a new codec is a folder and a line here.
+constexpr const Codec* kAll[] = {
+    &kRawF32, &kRawF16, &kRawBF16, &kQ8, &kQ4,
+};
+
+// What a tensor of a checked shape is to a codec.
+struct Matrix {
+  std::int64_t rows;
+  std::int64_t columns;
+};
+Matrix MatrixOf(const Shape& shape) {
+  return shape.rank() == 1 ? Matrix{1, shape[0]} : Matrix{shape[0], shape[1]};
+}
+
+}  // namespace
+
+std::span<const Codec* const> AllCodecs() {
+  return kAll;
+}
+
+Result<const Codec*> FindCodec(std::string_view name) {
+  for (const Codec* codec : kAll) {
+    if (codec->name == name || codec->short_name == name) {
+      return codec;
+    }
+  }
+  std::vector<std::string_view> known;
+  for (const Codec* codec : kAll) {
+    known.push_back(codec->name);
+  }
+  return Unsupported("unknown codec \"{}\"; the known ones are {}", name, fmt::join(known, ", "));
+}
+
+Result<std::uint64_t> PackedBytes(const Codec& codec, const Shape& shape) {
+  if (shape.rank() != 1 && shape.rank() != 2) {
+    return Invalid("codec {} holds matrices, and the shape {} has rank {}", codec.name,
+                   shape.ToString(), shape.rank());
+  }
+  if (shape.rank() == 1 && !codec.vectors) {
+    return Invalid("codec {} holds matrices only, and the shape {} has rank 1", codec.name,
+                   shape.ToString());
+  }
+  const auto [rows, columns] = MatrixOf(shape);
+  if (columns % codec.column_unit != 0) {
+    return Invalid("codec {} packs columns by {}, and the shape {} has {} of them", codec.name,
+                   codec.column_unit, shape.ToString(), columns);
+  }
+  const std::uint64_t bands = static_cast<std::uint64_t>((rows - 1) / codec.row_unit + 1);
+  const std::optional<std::uint64_t> bytes = CheckedMul(bands, codec.band_bytes(columns));
+  if (!bytes) {
+    return Invalid("a tensor of shape {} in codec {} has more bytes than 64 bits can count",
+                   shape.ToString(), codec.name);
+  }
+  return *bytes;
+}
+
+void DecodeTensor(const Codec& codec, const Shape& shape, std::span<const std::byte> packed,
+                  float* values) {
+  const Result<std::uint64_t> bytes = PackedBytes(codec, shape);
+  CHECK(bytes.ok());
+  CHECK_EQ(packed.size(), *bytes);
+  const auto [rows, columns] = MatrixOf(shape);
+  codec.decode(packed.data(), columns, 0, rows, values);
+}
+
+}  // namespace ashlar

@@ -1,0 +1,71 @@
+#include "ashlar/kernels/isa.h"
+
+#include <cpuid.h>
+
+namespace ashlar {
+namespace {
+
+constexpr Isa kAll[] = {Isa::kReference, Isa::kAvx2, Isa::kAvx512};
+
+// F16C, which not every compiler's __builtin_cpu_supports knows.
+bool HasF16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+}  // namespace
+
+std::string_view IsaName(Isa isa) {
+  switch (isa) {
+    case Isa::kReference:
+      return "reference";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512:
+      return "avx512";
+  }
+  CHECK(false);
+}
+
+std::span<const Isa> AllIsas() {
+  return kAll;
+}
+
+// (The built-in also asks the operating system whether it saves the wide registers.)
+bool Supported(Isa isa) {
+  switch (isa) {
+    case Isa::kReference:
+      return true;
+    case Isa::kAvx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
+    case Isa::kAvx512:
+      return Supported(Isa::kAvx2) && __builtin_cpu_supports("avx512f") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+  }
+  CHECK(false);
+}
+
+Result<Isa> ChooseIsa(std::string_view forced) {
+  Isa fastest = Isa::kReference;
+  std::string known;
+  for (const Isa isa : kAll) {
+    if (IsaName(isa) == forced) {
+      if (!Supported(isa)) {
+        return Unsupported("this processor cannot run the instruction set \"{}\"", forced);
+      }
+      return isa;
+    }
+    if (Supported(isa)) {
+      fastest = isa;
+    }
+    known += known.empty() ? "" : ", ";
+    known += IsaName(isa);
+  }
+  if (!forced.empty()) {
+    return Invalid("unknown instruction set \"{}\"; the known ones are {}", forced, known);
+  }
+  return fastest;
+}
+
+}  // namespace ashlar

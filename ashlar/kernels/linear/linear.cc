@@ -1,0 +1,41 @@
+#include "ashlar/kernels/linear/linear.h"
+
+#include "ashlar/kernels/linear/q4/q4_forms.h"
+#include "ashlar/kernels/linear/q8/q8_forms.h"
+#include "ashlar/kernels/linear/raw/raw_forms.h"
+
+namespace ashlar {
+namespace {
+
+// The list: a new codec's kernel is a folder and a line here.
+constexpr LinearKernel kKernels[] = {
+    {"f32.1", Activations::kF32, kLinearF32Forms},
+    {"f16.1", Activations::kF32, kLinearF16Forms},
+    {"bf16.1", Activations::kF32, kLinearBF16Forms},
+    {"q8.1", Activations::kQuantized, kLinearQ8Forms},
+    {"q4.1", Activations::kQuantized, kLinearQ4Forms},
+};
+
+}  // namespace
+
+std::span<const LinearKernel> LinearKernels() {
+  return kKernels;
+}
+
+Result<Linear> FindLinear(const Codec& codec, Isa isa) {
+  for (const LinearKernel& kernel : kKernels) {
+    if (kernel.codec == codec.name) {
+      const LinearForm* fastest = nullptr;
+      for (const LinearForm& form : kernel.forms) {
+        if (form.isa <= isa) {
+          fastest = &form;
+        }
+      }
+      CHECK(fastest != nullptr);  // the reference is a form for every isa
+      return Linear{kernel.activations, fastest->fn};
+    }
+  }
+  return Unsupported("codec {} has no kernel to compute with", codec.name);
+}
+
+}  // namespace ashlar
