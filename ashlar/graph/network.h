@@ -132,6 +132,10 @@ Result<Network> ParseNetwork(std::string_view manifest);
 // The attributes that node i's block has after the node's slice. Requires: validated.
 Attributes EffectiveAttributes(const Network& network, int node);
 
+// kInvalid unless a node may use this part of the block: known axes, each smaller than what is
+// stored (all of it is left out), whole packing units. Names the nearest sizes that would do.
+Status CheckSlice(const Block& block, const Slice& slice);
+
 // "layers.3.attention", "embed", "node 17 (norm)": how errors and tables name a node. Names are
 // distinct: the second mlp of a layer is "layers.3.mlp_2", and an unlayered node whose kind stands
 // more than once outside the layers is named by its index.
@@ -144,7 +148,7 @@ void RenumberLayers(Network& network);
 // Checks all that manifests can tell, before any weight is fetched: order (no cycles), blocks
 // present and well-formed, widths of every read and carry, input names, slices (packing units,
 // naming the nearest valid sizes), state slots, overlays' targets, vocabulary, and that the last
-// node gives logits. Each error names the node and the two things that disagree.
+// node gives logits and every other one is used. Each error names the node and the two things that disagree.
 Status Validate(const Network& network);
 
 // ---- Merkle keys

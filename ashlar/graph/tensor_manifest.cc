@@ -1,0 +1,101 @@
+#include "ashlar/graph/tensor_manifest.h"
+
+#include "ashlar/graph/internal/manifest_json.h"
+
+namespace ashlar {
+namespace {
+
+// What a level's bytes begin at a multiple of inside their blob: kernels read whole registers.
+constexpr std::uint64_t kLevelAlignment = 64;
+
+Result<Shape> ParseShape(const JsonCursor& json) {
+  ASHLAR_TRY(const std::vector<JsonCursor> elements, json.AsArray(Shape::kMaxRank));
+  std::vector<std::int64_t> dims;
+  for (const JsonCursor& element : elements) {
+    ASHLAR_TRY(const std::int64_t dim, element.AsInteger(1, Shape::kMaxElements));
+    dims.push_back(dim);
+  }
+  Result<Shape> shape = Shape::Make(dims);
+  if (!shape.ok()) {
+    return shape.error().In(json.path());
+  }
+  return shape;
+}
+
+Result<Level> ParseLevel(const JsonCursor& json) {
+  ASHLAR_TRY(json.AllowOnly({"blob", "length", "offset"}));
+  Level level;
+  ASHLAR_TRY(const JsonCursor blob, json.At("blob"));
+  ASHLAR_TRY(level.blob, internal::ParseDigest(blob));
+  ASHLAR_TRY(const std::int64_t length, json.Integer("length", 1, internal::kMaxInteger));
+  ASHLAR_TRY(const std::int64_t offset, json.Integer("offset", 0, internal::kMaxInteger - length));
+  if (offset % kLevelAlignment != 0) {
+    return json.Invalid("offset {} is no multiple of {}", offset, kLevelAlignment);
+  }
+  level.length = static_cast<std::uint64_t>(length);
+  level.offset = static_cast<std::uint64_t>(offset);
+  return level;
+}
+
+}  // namespace
+
+std::uint64_t TensorManifest::bytes() const {
+  std::uint64_t sum = 0;
+  for (const Level& level : levels) {
+    sum += level.length;
+  }
+  return sum;
+}
+
+Json ToJson(const TensorManifest& tensor) {
+  Json::Array levels;
+  for (const Level& level : tensor.levels) {
+    levels.push_back(Json::Of(
+        {{"blob", level.blob.ToString()}, {"length", level.length}, {"offset", level.offset}}));
+  }
+  Json::Array shape;
+  for (const std::int64_t dim : tensor.shape.dims()) {
+    shape.emplace_back(dim);
+  }
+  return Json::Of(
+      {{"codec", tensor.codec->name}, {"levels", std::move(levels)}, {"shape", std::move(shape)}});
+}
+
+Result<TensorManifest> ParseTensorManifest(const JsonCursor& json) {
+  ASHLAR_TRY(json.AllowOnly({"codec", "levels", "shape"}));
+  TensorManifest tensor;
+
+  ASHLAR_TRY(const JsonCursor codec_at, json.At("codec"));
+  ASHLAR_TRY(const std::string codec_name, codec_at.AsString());
+  const Result<const Codec*> codec = FindCodec(codec_name);
+  if (!codec.ok()) {
+    return codec.error().In(codec_at.path());
+  }
+  tensor.codec = *codec;
+  if (tensor.codec->name != codec_name) {
+    return codec_at.Invalid("expected the codec's full name \"{}\", found \"{}\"",
+                            tensor.codec->name, codec_name);
+  }
+
+  ASHLAR_TRY(const JsonCursor shape_at, json.At("shape"));
+  ASHLAR_TRY(tensor.shape, ParseShape(shape_at));
+  const Result<std::uint64_t> bytes = PackedBytes(*tensor.codec, tensor.shape);
+  if (!bytes.ok()) {
+    return bytes.error().In(shape_at.path());
+  }
+
+  ASHLAR_TRY(const JsonCursor levels_at, json.At("levels"));
+  ASHLAR_TRY(const std::vector<JsonCursor> levels, levels_at.AsArray(internal::kMaxLevels));
+  if (levels.size() != 1) {
+    return levels_at.Invalid("codec {} has 1 level, found {}", tensor.codec->name, levels.size());
+  }
+  ASHLAR_TRY(const Level level, ParseLevel(levels.front()));
+  if (level.length != *bytes) {
+    return levels.front().Invalid("{} of {} takes {} bytes, the level has {}", tensor.codec->name,
+                                  tensor.shape.ToString(), *bytes, level.length);
+  }
+  tensor.levels.push_back(level);
+  return tensor;
+}
+
+}  // namespace ashlar
