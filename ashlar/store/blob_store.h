@@ -17,6 +17,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ashlar/base/file.h"
@@ -24,6 +25,8 @@
 #include "ashlar/store/digest.h"
 
 namespace ashlar {
+
+class JsonCursor;
 
 // Bytes of a blob, pinned in memory while any copy of the handle lives (also when the blob is
 // removed meanwhile). On disk they are mapped: shared with every process that reads the same store.
@@ -40,7 +43,8 @@ class Blob {
 };
 
 // A blob being written in pieces, so that it need not fit in memory. Without Commit it leaves
-// nothing behind that a reader could see.
+// nothing behind that a reader could see. Confined; holds a writing lease; must not outlive the
+// store. After an error every further call gives that error again.
 class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
@@ -58,7 +62,9 @@ struct Descriptor {
   std::map<std::string, std::string> annotations;  // may be empty
 
   Json ToJson() const;
-  static Result<Descriptor> FromJson(const class JsonCursor& json);
+  // kInvalid with the JSON path of what is wrong; kUnsupported for a digest that is not SHA-256.
+  // Members that a Descriptor has no place for (urls, platform, data) are passed over.
+  static Result<Descriptor> FromJson(const JsonCursor& json);
   friend bool operator==(const Descriptor&, const Descriptor&) = default;
 };
 
@@ -70,6 +76,17 @@ struct BlobInfo {
 // Name -> descriptor. A name is 1 to 128 of [A-Za-z0-9._/:-], beginning with a letter or digit.
 using Tags = std::map<std::string, Descriptor, std::less<>>;
 Status CheckTagName(std::string_view name);
+
+// An entry of the store's index: a tag, or what another tool wrote there. The latter is no tag of
+// ours (it has no name, or one that CheckTagName refuses), but it is kept with all that it reaches.
+struct Root {
+  std::string name;  // may be empty
+  Descriptor descriptor;
+
+  // The name; for an entry without one, what an error can call it.
+  std::string Label() const;
+  friend bool operator==(const Root&, const Root&) = default;
+};
 
 class BlobStore {
  public:
@@ -88,22 +105,32 @@ class BlobStore {
   // ---- Tags
   virtual Result<Tags> ReadTags() const = 0;
   // Reads, lets `change` edit, and replaces the tags as one atomic step against all other
-  // processes; an error from `change` leaves them as they were.
+  // processes; an error from `change` leaves them as they were. `change` may use the store, except
+  // for this function. kNotFound when a new tag names a blob that the store lacks.
   virtual Status UpdateTags(const std::function<Status(Tags&)>& change) = 0;
+  // All tags, and the entries that are none.
+  virtual Result<std::vector<Root>> Roots() const = 0;
 
   // ---- Housekeeping
   // Whoever writes blobs that a tag will reach holds a shared lease from the first Stat or Put to
-  // the tag, so that gc (exclusive) removes nothing under them. Waits; released when it goes.
+  // the tag, so that gc (exclusive) removes nothing under them. Waits for other threads and other
+  // processes; kConflict where the calling thread would wait for itself. Released when it goes;
+  // must not outlive the store. (Put, NewBlob and UpdateTags take a shared one for themselves.)
   class Lease {
    public:
     virtual ~Lease() = default;
   };
   virtual Result<std::unique_ptr<Lease>> BeginWriting() = 0;
   virtual Result<std::unique_ptr<Lease>> BeginCollecting() = 0;
-  // Removes a blob. Requires: a collecting lease is held.
+  // Each of these requires that a collecting lease of this store is held.
+  // Removes a blob; fine when it is gone already.
   virtual Status Remove(const Digest& digest) = 0;
   // Takes a damaged blob out of the reach of readers, and keeps its bytes aside for people.
+  // kNotFound when absent.
   virtual Status Quarantine(const Digest& digest) = 0;
+  // What writers that died have left half-written: how many files, and (kRemove) away with them.
+  enum class Sweep { kCount, kRemove };
+  virtual Result<std::uint64_t> SweepTemporaries(Sweep sweep) = 0;
 };
 
 // kCorrupt when the bytes do not hash to `digest`.
@@ -113,11 +140,12 @@ Status Verify(const Digest& digest, const Blob& blob);
 std::unique_ptr<BlobStore> NewMemoryStore();
 
 struct DiskStoreOptions {
-  bool create = true;   // make the store when the directory is empty or missing
-  bool read_only = false;
+  bool create = true;      // make the store when the directory is empty or missing
+  bool read_only = false;  // never writes, not even a lock; then `create` means nothing
 };
-// A store in the OCI image layout at `root`. kInvalid when `root` is something else; kNotFound
-// when there is none and `create` is false. `files` must outlive the store.
+// A store in the OCI image layout at `root` (docs/formats/store.md). kNotFound when there is none
+// and `create` is false; kInvalid when `root` is something else; kUnsupported when its layout is of
+// another version; kCorrupt when it is damaged. `files` must outlive the store.
 Result<std::unique_ptr<BlobStore>> OpenDiskStore(const Path& root,
                                                  const DiskStoreOptions& options = {},
                                                  FileSystem& files = RealFileSystem());

@@ -24,7 +24,8 @@ class Digest {
   Digest() = default;  // all zeros: names nothing
   explicit Digest(const std::array<std::uint8_t, kBytes>& bytes) : bytes_(bytes) {}
 
-  // "sha256:" and 64 lower-case hexadecimal digits, exactly. kInvalid otherwise.
+  // "sha256:" and 64 lower-case hexadecimal digits, exactly. kInvalid otherwise; kUnsupported for a
+  // well-formed digest of another algorithm ("sha512:...").
   static Result<Digest> Parse(std::string_view text);
   // 64 lower-case hexadecimal digits, exactly.
   static Result<Digest> ParseHex(std::string_view hex);

@@ -1,9 +1,13 @@
 // What keeps a store healthy: which blobs are reached, what is garbage, what is damaged, and why a
-// blob is there. All follow OCI descriptors from the tags.
+// blob is there. All follow OCI descriptors from the tags (and from the entries of index.json that
+// are no tags: BlobStore::Roots), and from a blob to its referrers: manifests whose `subject` it
+// is.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +16,8 @@
 namespace ashlar {
 
 // Every blob that is reached from `root`, itself included, each once; size by digest. Missing
-// blobs are reported in `missing`, not as an error. Manifests with `subject` in reach count too.
+// blobs are reported in `missing`, not as an error; kCorrupt when a manifest cannot be read.
+// Referrers in reach count too: finding them looks at every small blob of the store.
 struct Reach {
   std::map<Digest, std::uint64_t> blobs;
   std::vector<Descriptor> missing;
@@ -26,26 +31,32 @@ struct GcReport {
   std::uint64_t removed_bytes = 0;
   std::uint64_t removed_temporary_files = 0;
 };
-// Removes what no tag reaches. Waits until nobody writes. kCorrupt, and nothing removed, when a
-// reached manifest cannot be read (what it would keep is unknown): fsck first.
-Result<GcReport> CollectGarbage(BlobStore& store, bool dry_run);
+// Removes what no tag reaches, or says what it would remove. Both wait until nobody writes;
+// kConflict when the calling thread itself does. kCorrupt, and nothing removed, when a reached
+// manifest is missing or cannot be read: what it would keep is unknown. After an error midway all
+// that is reached is still there.
+enum class Gc { kDryRun, kRemove };
+Result<GcReport> CollectGarbage(BlobStore& store, Gc mode);
 
 // ---- fsck
 struct Damage {
   Digest digest;
-  std::string what;                   // "bytes hash to sha256:...", "missing", "size 3, not 4", ...
-  std::vector<std::string> tags;      // the tags (networks) that it hurts
+  std::string what;               // "bytes hash to sha256:...", "missing", "size 3, not 4", ...
+  std::vector<std::string> tags;  // the tags (networks) that it hurts
   bool quarantined = false;
 };
 struct FsckReport {
   std::uint64_t blobs = 0, bytes = 0;
-  std::vector<Damage> damage;
+  std::vector<Damage> damage;             // by digest
+  std::optional<Error> quarantine_error;  // why damaged blobs stand where they stood
 };
 struct FsckOptions {
   bool quarantine = true;
   std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress;
 };
-// Hashes every blob, parses every reached manifest, and checks each reference and size.
+// Hashes every blob, parses every reached manifest, and checks each reference and size. Blobs whose
+// bytes do not hash to their digest are quarantined (where the store can be written; this waits
+// until nobody writes), so that the next import or pull stores them anew.
 Result<FsckReport> CheckStore(BlobStore& store, const FsckOptions& options);
 
 // ---- why

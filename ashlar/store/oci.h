@@ -3,6 +3,8 @@
 // why follow these edges only.
 #pragma once
 
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +21,7 @@ struct OciManifest {
   std::string artifact_type;
   Descriptor config;
   std::vector<Descriptor> layers;
-  std::optional<Descriptor> subject;               // what it is attached to (referrers)
+  std::optional<Descriptor> subject;  // what it is attached to (referrers)
   std::map<std::string, std::string> annotations;
 };
 
@@ -31,17 +33,24 @@ struct OciIndex {
 };
 
 // Canonical JSON (RFC 8785), so equal content has equal bytes. A manifest with no layers gets the
-// specification's empty layer, whose blob ("{}") the caller stores: see kOciEmptyBlob.
+// specification's empty layer, whose blob the caller stores: see kOciEmptyBlob.
 std::string WriteOciManifest(const OciManifest& manifest);
 std::string WriteOciIndex(const OciIndex& index);
 inline constexpr std::string_view kOciEmptyBlob = "{}";
+Descriptor OciEmptyDescriptor();
 
-// kInvalid / kUnsupported with the JSON path of what is wrong.
+// kInvalid / kUnsupported with the JSON path of what is wrong. Docker's media types for the same
+// shapes are read too; members that are not ours are passed over. An empty layer is not hidden.
 Result<OciManifest> ParseOciManifest(std::string_view text);
 Result<OciIndex> ParseOciIndex(std::string_view text);
 
-// The descriptors that the blob behind `descriptor` refers to: empty unless it is a manifest or an
-// index (by its media type).
+// Whether a blob of this media type has the shape of a manifest, or of an index.
+bool IsOciManifestType(std::string_view media_type);
+bool IsOciIndexType(std::string_view media_type);
+
+// The descriptors that the blob behind `descriptor` refers to, config first: empty unless it is a
+// manifest or an index (by its media type). A `subject` is not among them: it says what a manifest
+// is about, and need not be here.
 Result<std::vector<Descriptor>> References(const BlobStore& store, const Descriptor& descriptor);
 
 }  // namespace ashlar
