@@ -20,6 +20,11 @@ inline constexpr std::string_view kTensorMediaType = "application/vnd.ashlar.ten
 inline constexpr std::string_view kFileMediaType = "application/vnd.ashlar.file.v1";
 inline constexpr std::string_view kProvenanceAnnotation = "dev.ashlar.provenance";
 inline constexpr std::string_view kParametersAnnotation = "dev.ashlar.parameters";
+// For people who ask why a blob is stored: on a block's manifest, the first node that uses it; on a
+// blob, the tensors that lie in it; on a file, its name (the annotation that OCI tools know).
+inline constexpr std::string_view kNodeAnnotation = "dev.ashlar.node";
+inline constexpr std::string_view kTensorsAnnotation = "dev.ashlar.tensors";
+inline constexpr std::string_view kFileAnnotation = "org.opencontainers.image.title";
 
 // How a network came to be; outside its identity. JSON array of steps, oldest first:
 //   [{"transform":"import","arguments":{...}}, {"transform":"drop","arguments":{"layers":"3,4"},
@@ -28,7 +33,7 @@ using Provenance = Json;
 
 struct NetworkInfo {
   std::string name;
-  Digest digest;                 // the network's
+  Digest digest;  // the network's
   std::int64_t parameters = 0;
   std::uint64_t unique_bytes = 0;  // blobs in the store that only this tag reaches
   std::uint64_t shared_bytes = 0;  // blobs that it reaches and another tag reaches too
@@ -40,13 +45,13 @@ class Catalog {
   Catalog(BlobStore& store, const Kinds& kinds) : store_(store), kinds_(kinds) {}
 
   // By tag, or by "sha256:..." of a network that some tag names. The network is complete and
-  // validated; only manifests were read. kNotFound lists near names.
+  // validated; only manifests were read, and each was hashed. kNotFound lists near names.
   Result<Network> Load(std::string_view name) const;
   Result<Provenance> LoadProvenance(std::string_view name) const;
 
-  // Stores the manifests and tags the network, replacing an older tag of that name. The weights'
-  // blobs and files must be in the store already (kInvalid names one that is not). Requires: a
-  // writing lease is held.
+  // Validates the network, stores its manifests and tags it, replacing an older tag of that name
+  // (which is no digest). The weights' blobs and files must be in the store already (kInvalid names
+  // one that is not). Requires: a writing lease is held.
   struct Saved {
     Digest digest;
     std::uint64_t added_bytes;  // manifests that the store did not have
@@ -56,12 +61,16 @@ class Catalog {
   // Every tag that names a network, by name.
   Result<std::vector<NetworkInfo>> List() const;
   Status Tag(std::string_view existing, std::string_view name);
+  // Removes the tag; gc frees what no other one reaches.
   Status Remove(std::string_view name);
 
   BlobStore& store() const { return store_; }
   const Kinds& kinds() const { return kinds_; }
 
  private:
+  // The descriptor of a network's index, by tag or digest.
+  Result<Descriptor> Find(std::string_view name) const;
+
   BlobStore& store_;
   const Kinds& kinds_;
 };

@@ -1,0 +1,393 @@
+#include "ashlar/graph/catalog.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include <fmt/ranges.h>
+
+#include "ashlar/base/byte_reader.h"
+#include "ashlar/graph/internal/manifest_json.h"
+#include "ashlar/graph/internal/near_names.h"
+#include "ashlar/store/housekeeping.h"
+#include "ashlar/store/oci.h"
+
+namespace ashlar {
+namespace {
+
+constexpr std::string_view kDigestPrefix = "sha256:";
+
+// ---- Reading
+
+// A manifest's bytes, hashed. They are small, and all else rests on them.
+Result<Blob> GetManifest(const BlobStore& store, const Digest& digest) {
+  ASHLAR_TRY(Blob blob, store.Get(digest));
+  if (blob.bytes().size() > internal::kManifestLimits.max_bytes) {
+    return Corrupt("manifest {} has {} bytes; at most {} are supported", digest.ToString(),
+                   blob.bytes().size(), internal::kManifestLimits.max_bytes);
+  }
+  ASHLAR_TRY(Verify(digest, blob));
+  return blob;
+}
+
+template <class Parse>
+auto ParseStored(const BlobStore& store, const Digest& digest, const Parse& parse)
+    -> decltype(parse(std::string_view())) {
+  ASHLAR_TRY(const Blob blob, GetManifest(store, digest));
+  auto parsed = parse(AsText(blob.bytes()));
+  if (!parsed.ok()) {
+    return parsed.error().In(digest.ToString());
+  }
+  return parsed;
+}
+
+Result<OciIndex> ReadIndex(const BlobStore& store, const Digest& digest) {
+  return ParseStored(store, digest, ParseOciIndex);
+}
+
+// The digest of the network behind an index: its first manifest is the network's own.
+Result<Digest> NetworkDigest(const BlobStore& store, const OciIndex& index) {
+  for (const Descriptor& entry : index.manifests) {
+    if (entry.artifact_type == kNetworkArtifact) {
+      ASHLAR_TRY(const OciManifest manifest, ParseStored(store, entry.digest, ParseOciManifest));
+      return manifest.config.digest;
+    }
+  }
+  return Corrupt("the index holds no network manifest");
+}
+
+struct TaggedIndex {
+  std::string name;
+  Descriptor descriptor;
+  OciIndex index;
+};
+
+// The tags that name networks, by name. Other tools' artifacts may stand beside them.
+Result<std::vector<TaggedIndex>> TaggedNetworks(const BlobStore& store) {
+  ASHLAR_TRY(const Tags tags, store.ReadTags());
+  std::vector<TaggedIndex> networks;
+  for (const auto& [name, descriptor] : tags) {
+    if (descriptor.media_type != kOciIndex) {
+      continue;
+    }
+    Result<OciIndex> index = ReadIndex(store, descriptor.digest);
+    if (!index.ok()) {
+      return index.error().In(fmt::format("tag \"{}\"", name));
+    }
+    if (index->artifact_type == kNetworkArtifact) {
+      networks.push_back({name, descriptor, *std::move(index)});
+    }
+  }
+  return networks;
+}
+
+// ---- Writing
+
+// Puts manifests, and counts what the store did not have.
+class ManifestWriter {
+ public:
+  explicit ManifestWriter(BlobStore& store) : store_(store) {}
+
+  Result<Descriptor> Put(std::string_view text, std::string_view media_type) {
+    const Digest digest = Sha256(text);
+    ASHLAR_TRY(const std::optional<std::uint64_t> size, store_.Stat(digest));
+    if (!size) {
+      ASHLAR_TRY(store_.Put(AsBytes(text)));
+      added_bytes_ += text.size();
+    }
+    return Descriptor{.media_type = std::string(media_type), .digest = digest, .size = text.size()};
+  }
+
+  // An OCI manifest of `config` over `layers`.
+  Result<Descriptor> PutArtifact(std::string_view artifact_type, std::string_view config,
+                                 std::vector<Descriptor> layers) {
+    OciManifest manifest;
+    manifest.artifact_type = artifact_type;
+    ASHLAR_TRY(manifest.config, Put(config, artifact_type));
+    if (layers.empty()) {
+      ASHLAR_TRY(Put(kOciEmptyBlob, kOciEmpty));
+    }
+    manifest.layers = std::move(layers);
+    ASHLAR_TRY(Descriptor descriptor, Put(WriteOciManifest(manifest), kOciManifest));
+    descriptor.artifact_type = artifact_type;
+    return descriptor;
+  }
+
+  std::uint64_t added_bytes() const { return added_bytes_; }
+
+ private:
+  BlobStore& store_;
+  std::uint64_t added_bytes_ = 0;
+};
+
+using TensorsByName = std::vector<std::pair<std::string, const TensorManifest*>>;
+
+// The blobs of some tensors, each once, ordered by digest so that equal blocks have equal OCI
+// manifests. All must be in the store and hold the tensors' ranges.
+Result<std::vector<Descriptor>> TensorLayers(const BlobStore& store, const TensorsByName& tensors) {
+  std::map<Digest, std::vector<std::string>> names;
+  for (const auto& [name, tensor] : tensors) {
+    for (const Level& level : tensor->levels) {
+      names[level.blob].push_back(name);
+      ASHLAR_TRY(const std::optional<std::uint64_t> size, store.Stat(level.blob));
+      if (!size) {
+        return Invalid("tensor \"{}\": its blob {} is not in the store", name,
+                       level.blob.ToString());
+      }
+      if (level.offset > *size || level.length > *size - level.offset) {
+        return Invalid("tensor \"{}\": bytes {} to {} of blob {}, which has {}", name, level.offset,
+                       level.offset + level.length, level.blob.ToString(), *size);
+      }
+    }
+  }
+  std::vector<Descriptor> layers;
+  for (const auto& [blob, users] : names) {
+    ASHLAR_TRY(const std::optional<std::uint64_t> size, store.Stat(blob));
+    layers.push_back({.media_type = std::string(kTensorMediaType),
+                      .digest = blob,
+                      .size = size.value_or(0),
+                      .annotations = {{std::string(kTensorsAnnotation),
+                                       fmt::format("{}", fmt::join(users, " "))}}});
+  }
+  return layers;
+}
+
+Result<std::vector<Descriptor>> FileLayers(const BlobStore& store, const Network& network) {
+  std::vector<Descriptor> layers;
+  for (const auto& [name, file] : network.files) {
+    ASHLAR_TRY(const std::optional<std::uint64_t> size, store.Stat(file.blob));
+    if (!size) {
+      return Invalid("file \"{}\": its blob {} is not in the store", name, file.blob.ToString());
+    }
+    if (*size != file.length) {
+      return Invalid("file \"{}\" has {} bytes, and its blob {} has {}", name, file.length,
+                     file.blob.ToString(), *size);
+    }
+    layers.push_back({.media_type = std::string(kFileMediaType),
+                      .digest = file.blob,
+                      .size = file.length,
+                      .annotations = {{std::string(kFileAnnotation), name}}});
+  }
+  return layers;
+}
+
+// Descriptors of all blocks and overlays that the nodes name, in order of first use.
+Result<std::vector<Descriptor>> PutParts(ManifestWriter& writer, const BlobStore& store,
+                                         const Network& network) {
+  std::vector<Descriptor> parts;
+  std::set<Digest> written;
+  const std::vector<std::string> names = NodeNames(network);
+  const auto put = [&](std::size_t node, std::string_view artifact_type, const std::string& config,
+                       const TensorsByName& tensors) -> Status {
+    Result<std::vector<Descriptor>> layers = TensorLayers(store, tensors);
+    if (!layers.ok()) {
+      return layers.error().In(names[node]);
+    }
+    ASHLAR_TRY(Descriptor part, writer.PutArtifact(artifact_type, config, *std::move(layers)));
+    part.annotations.emplace(kNodeAnnotation, names[node]);
+    parts.push_back(std::move(part));
+    return {};
+  };
+  for (std::size_t i = 0; i < network.nodes.size(); ++i) {
+    const Node& node = network.nodes[i];
+    if (written.insert(node.block).second) {
+      const Block& block = *network.blocks.at(node.block);
+      TensorsByName tensors;
+      for (const auto& [name, tensor] : block.tensors) {
+        tensors.emplace_back(name, &tensor);
+      }
+      ASHLAR_TRY(put(i, kBlockArtifact, block.CanonicalManifest(), tensors));
+    }
+    for (const Digest& digest : node.overlays) {
+      if (!written.insert(digest).second) {
+        continue;
+      }
+      const Overlay& overlay = *network.overlays.at(digest);
+      TensorsByName tensors;
+      for (const auto& [target, roles] : overlay.targets) {
+        for (const auto& [role, tensor] : roles) {
+          tensors.emplace_back(fmt::format("{}.{}", target, role), &tensor);
+        }
+      }
+      ASHLAR_TRY(put(i, kOverlayArtifact, overlay.CanonicalManifest(), tensors));
+    }
+  }
+  return parts;
+}
+
+// What Load, Save and Tag may call a network: a tag that cannot be taken for a digest.
+Status CheckNetworkName(std::string_view name) {
+  ASHLAR_TRY(CheckTagName(name));
+  if (name.starts_with(kDigestPrefix)) {
+    return Invalid("{} is no name for a network: names that begin with \"{}\" are digests",
+                   QuoteForError(name), kDigestPrefix);
+  }
+  return {};
+}
+
+Error UnknownNetwork(std::string_view name, const Tags& tags) {
+  std::vector<std::string> known;
+  for (const auto& [tag, descriptor] : tags) {
+    known.push_back(tag);
+  }
+  return NotFound("no network named {}{}", QuoteForError(name),
+                  internal::SuggestNames(name, known));
+}
+
+}  // namespace
+
+Result<Descriptor> Catalog::Find(std::string_view name) const {
+  ASHLAR_TRY(const Tags tags, store_.ReadTags());
+  if (const auto tag = tags.find(name); tag != tags.end()) {
+    return tag->second;
+  }
+  if (!name.starts_with(kDigestPrefix)) {
+    return UnknownNetwork(name, tags);
+  }
+  ASHLAR_TRY(const Digest digest, Digest::Parse(name));
+  ASHLAR_TRY(const std::vector<TaggedIndex> networks, TaggedNetworks(store_));
+  for (const TaggedIndex& network : networks) {
+    ASHLAR_TRY(const Digest found, NetworkDigest(store_, network.index));
+    if (found == digest) {
+      return network.descriptor;
+    }
+  }
+  return NotFound("no tag names the network {}", name);
+}
+
+Result<Network> Catalog::Load(std::string_view name) const {
+  ASHLAR_TRY(const Descriptor descriptor, Find(name));
+  const auto load = [&]() -> Result<Network> {
+    ASHLAR_TRY(const OciIndex index, ReadIndex(store_, descriptor.digest));
+    if (index.artifact_type != kNetworkArtifact) {
+      return Invalid("an artifact of type {} and not a network",
+                     QuoteForError(index.artifact_type));
+    }
+    ASHLAR_TRY(const Digest network_digest, NetworkDigest(store_, index));
+    ASHLAR_TRY(Network network, ParseStored(store_, network_digest, ParseNetwork));
+    for (const Descriptor& entry : index.manifests) {
+      if (entry.artifact_type == kNetworkArtifact) {
+        continue;
+      }
+      ASHLAR_TRY(const OciManifest manifest, ParseStored(store_, entry.digest, ParseOciManifest));
+      const Digest& digest = manifest.config.digest;
+      if (manifest.artifact_type == kBlockArtifact) {
+        ASHLAR_TRY(Block block, ParseStored(store_, digest, [&](std::string_view text) {
+                     return ParseBlock(text, kinds_);
+                   }));
+        network.blocks.emplace(digest, std::make_shared<const Block>(std::move(block)));
+      } else if (manifest.artifact_type == kOverlayArtifact) {
+        ASHLAR_TRY(Overlay overlay, ParseStored(store_, digest, ParseOverlay));
+        network.overlays.emplace(digest, std::make_shared<const Overlay>(std::move(overlay)));
+      } else {
+        return Unsupported("the network's index holds an artifact of unknown type {}",
+                           QuoteForError(manifest.artifact_type));
+      }
+    }
+    network.Prune();
+    ASHLAR_TRY(Validate(network));
+    return network;
+  };
+  Result<Network> network = load();
+  if (!network.ok()) {
+    return network.error().In(fmt::format("network \"{}\"", name));
+  }
+  return network;
+}
+
+Result<Provenance> Catalog::LoadProvenance(std::string_view name) const {
+  ASHLAR_TRY(const Descriptor descriptor, Find(name));
+  ASHLAR_TRY(const OciIndex index, ReadIndex(store_, descriptor.digest));
+  const auto annotation = index.annotations.find(std::string(kProvenanceAnnotation));
+  if (annotation == index.annotations.end()) {
+    return Provenance(Json::Array{});
+  }
+  Result<Json> provenance = ParseJson(annotation->second, internal::kManifestLimits);
+  if (!provenance.ok()) {
+    return provenance.error().In(fmt::format("provenance of \"{}\"", name));
+  }
+  if (provenance->array() == nullptr) {
+    return Invalid("provenance of \"{}\": expected an array, found {}", name,
+                   provenance->type_name());
+  }
+  return provenance;
+}
+
+Result<Catalog::Saved> Catalog::Save(const Network& network, std::string_view name,
+                                     const Provenance& provenance) {
+  ASHLAR_TRY(CheckNetworkName(name));
+  ASHLAR_TRY(Validate(network));
+  ManifestWriter writer(store_);
+  OciIndex index;
+  index.artifact_type = kNetworkArtifact;
+  index.annotations = {{std::string(kProvenanceAnnotation), CanonicalJson(provenance)},
+                       {std::string(kParametersAnnotation), std::to_string(network.parameters())}};
+  ASHLAR_TRY(std::vector<Descriptor> files, FileLayers(store_, network));
+  const std::string manifest = network.CanonicalManifest();
+  ASHLAR_TRY(Descriptor self, writer.PutArtifact(kNetworkArtifact, manifest, std::move(files)));
+  index.manifests.push_back(std::move(self));
+  ASHLAR_TRY(std::vector<Descriptor> parts, PutParts(writer, store_, network));
+  std::ranges::move(parts, std::back_inserter(index.manifests));
+  ASHLAR_TRY(Descriptor descriptor, writer.Put(WriteOciIndex(index), kOciIndex));
+  descriptor.artifact_type = kNetworkArtifact;
+  ASHLAR_TRY(store_.UpdateTags([&](Tags& tags) -> Status {
+    tags.insert_or_assign(std::string(name), descriptor);
+    return {};
+  }));
+  return Saved{Sha256(manifest), writer.added_bytes()};
+}
+
+Result<std::vector<NetworkInfo>> Catalog::List() const {
+  ASHLAR_TRY(const std::vector<TaggedIndex> networks, TaggedNetworks(store_));
+  // What any tag reaches is shared, also when that tag names something else than a network.
+  ASHLAR_TRY(const Tags tags, store_.ReadTags());
+  std::map<Digest, int> reached_by;
+  std::map<std::string, Reach> reaches;
+  for (const auto& [name, descriptor] : tags) {
+    ASHLAR_TRY(Reach reach, ReachFrom(store_, descriptor));
+    for (const auto& [digest, size] : reach.blobs) {
+      ++reached_by[digest];
+    }
+    reaches.emplace(name, std::move(reach));
+  }
+  std::vector<NetworkInfo> infos;
+  for (const TaggedIndex& network : networks) {
+    NetworkInfo info{.name = network.name};
+    ASHLAR_TRY(info.digest, NetworkDigest(store_, network.index));
+    const auto annotation = network.index.annotations.find(std::string(kParametersAnnotation));
+    if (annotation != network.index.annotations.end()) {
+      ASHLAR_TRY(const Json parameters, ParseJson(annotation->second));
+      ASHLAR_TRY(info.parameters, JsonCursor(parameters, std::string(kParametersAnnotation))
+                                      .AsInteger(0, internal::kMaxInteger));
+    }
+    if (const auto reach = reaches.find(network.name); reach != reaches.end()) {
+      for (const auto& [digest, size] : reach->second.blobs) {
+        (reached_by.at(digest) == 1 ? info.unique_bytes : info.shared_bytes) += size;
+      }
+    }
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+Status Catalog::Tag(std::string_view existing, std::string_view name) {
+  ASHLAR_TRY(CheckNetworkName(name));
+  ASHLAR_TRY(const Descriptor descriptor, Find(existing));
+  return store_.UpdateTags([&](Tags& tags) -> Status {
+    tags.insert_or_assign(std::string(name), descriptor);
+    return {};
+  });
+}
+
+Status Catalog::Remove(std::string_view name) {
+  return store_.UpdateTags([&](Tags& tags) -> Status {
+    const auto tag = tags.find(name);
+    if (tag == tags.end()) {
+      return UnknownNetwork(name, tags);
+    }
+    tags.erase(tag);
+    return {};
+  });
+}
+
+}  // namespace ashlar

@@ -1,0 +1,62 @@
+#include "ashlar/graph/internal/near_names.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace ashlar::internal {
+namespace {
+
+// Insertions, deletions and replacements that turn `a` into `b` (Levenshtein), row by row.
+std::size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replace}));
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string SuggestNames(std::string_view name, std::span<const std::string> known) {
+  constexpr std::size_t kLongest = 128;  // a longer name is near to none
+  std::vector<std::pair<std::size_t, std::string>> near;
+  for (const std::string& candidate : known) {
+    if (name.size() > kLongest || candidate.size() > kLongest) {
+      continue;
+    }
+    const bool contained =
+        name.size() >= 3 && candidate.size() >= 3 &&
+        (candidate.find(name) != candidate.npos || name.find(candidate) != name.npos);
+    const std::size_t distance = EditDistance(name, candidate);
+    if (contained || distance <= std::max<std::size_t>(1, name.size() / 3)) {
+      near.emplace_back(distance, fmt::format("\"{}\"", candidate));
+    }
+  }
+  if (!near.empty()) {
+    std::ranges::sort(near);
+    near.resize(std::min<std::size_t>(near.size(), 3));
+    std::vector<std::string> names;
+    for (auto& [distance, quoted] : near) {
+      names.push_back(std::move(quoted));
+    }
+    return fmt::format("; did you mean {}?", fmt::join(names, " or "));
+  }
+  if (known.empty()) {
+    return "; there are none";
+  }
+  constexpr std::size_t kMost = 10;
+  return fmt::format("; known: {}{}", fmt::join(known.first(std::min(known.size(), kMost)), ", "),
+                     known.size() > kMost ? ", ..." : "");
+}
+
+}  // namespace ashlar::internal
