@@ -265,6 +265,16 @@ MappedFile::~MappedFile() {
   }
 }
 
+void DropResidentPages(std::span<const std::byte> mapped) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<std::uintptr_t>(mapped.data()) + page - 1) & ~(page - 1);
+  const auto end = reinterpret_cast<std::uintptr_t>(mapped.data() + mapped.size()) & ~(page - 1);
+  if (begin < end) {
+    // Advice only: when the kernel declines, the pages stay, and nothing is wrong.
+    (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+}
+
 FileSystem& RealFileSystem() {
   static PosixFileSystem file_system;
   return file_system;

@@ -46,6 +46,10 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Takes the pages inside `mapped` (bytes of a MappedFile) out of this process's resident memory.
+// They are read again when touched: for walking over files larger than memory should hold.
+void DropResidentPages(std::span<const std::byte> mapped);
+
 // Holds a lock on a file until it goes (also when the process dies).
 class FileLock {
  public:

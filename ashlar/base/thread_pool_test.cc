@@ -1,0 +1,195 @@
+#include "ashlar/base/thread_pool.h"
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <numeric>
+#include <random>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/test_seed.h"
+
+namespace ashlar {
+namespace {
+
+class ThreadPoolTest : public testing::TestWithParam<int> {
+ protected:
+  // Runs a loop and checks that it covered every item once, in ranges as promised.
+  static void ExpectExactCover(ThreadPool& pool, std::int64_t count, std::int64_t grain) {
+    std::vector<int> calls(count);  // each written by the one thread that has its range
+    std::atomic<bool> ranges_fit = true;
+    pool.ParallelFor(count, grain, [&](std::int64_t begin, std::int64_t end, int thread) {
+      const bool fits = 0 <= begin && begin < end && end <= count && begin % grain == 0 &&
+                        (end - begin >= grain || end == count) && 0 <= thread &&
+                        thread < pool.threads();
+      if (!fits) {
+        ranges_fit = false;
+        return;
+      }
+      for (std::int64_t i = begin; i < end; ++i) {
+        ++calls[i];
+      }
+    });
+    ASSERT_TRUE(ranges_fit) << count << " items in grains of " << grain;
+    ASSERT_EQ(calls, std::vector<int>(count, 1)) << count << " items in grains of " << grain;
+  }
+};
+
+TEST_P(ThreadPoolTest, CoversEveryItemOnceForEverySmallCountAndGrain) {
+  ThreadPool pool(GetParam());
+  EXPECT_EQ(pool.threads(), GetParam());
+  for (std::int64_t count = 0; count <= 70; ++count) {
+    for (const std::int64_t grain : {1, 2, 3, 7, 16, 64, 100}) {
+      ExpectExactCover(pool, count, grain);
+    }
+  }
+}
+
+TEST_P(ThreadPoolTest, CoversEveryItemOnceForRandomCountsAndGrains) {
+  std::mt19937_64 random(TestSeed());
+  ThreadPool pool(GetParam());
+  for (int round = 0; round < 100; ++round) {
+    ExpectExactCover(pool, static_cast<std::int64_t>(random() % 5000),
+                     static_cast<std::int64_t>(1 + random() % 200));
+  }
+}
+
+TEST_P(ThreadPoolTest, LoopsThatFollowEachOtherSeeEachOthersWrites) {
+  ThreadPool pool(GetParam());
+  std::vector<std::int64_t> values(64);
+  constexpr int kLoops = 2000;
+  for (int loop = 0; loop < kLoops; ++loop) {
+    // Each item reads its neighbour's value of the loop before.
+    std::vector<std::int64_t> next(values.size());
+    pool.ParallelFor(64, 4, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        next[i] = values[(i + 1) % 64] + 1;
+      }
+    });
+    values.swap(next);
+  }
+  EXPECT_EQ(values, std::vector<std::int64_t>(64, kLoops));
+}
+
+TEST_P(ThreadPoolTest, WorkersThatSleepWakeForTheNextLoop) {
+  ThreadPool pool(GetParam(), /*spin_us=*/0);
+  for (int loop = 0; loop < 200; ++loop) {
+    ExpectExactCover(pool, 40, 1);
+    if (loop % 20 == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+}
+
+TEST_P(ThreadPoolTest, AThreadRunsOneRangeAtATime) {
+  ThreadPool pool(GetParam());
+  std::vector<std::atomic<bool>> busy(GetParam());
+  std::atomic<bool> shared = false;
+  for (int loop = 0; loop < 200; ++loop) {
+    pool.ParallelFor(100, 1, [&](std::int64_t, std::int64_t, int thread) {
+      if (busy[thread].exchange(true)) {
+        shared = true;
+      }
+      std::this_thread::yield();
+      busy[thread] = false;
+    });
+  }
+  EXPECT_FALSE(shared);
+}
+
+TEST_P(ThreadPoolTest, EndsWhetherItsWorkersSpinOrSleepOrNeverRan) {
+  for (const int spin_us : {0, 1000}) {
+    for (int round = 0; round < 20; ++round) {
+      ThreadPool pool(GetParam(), spin_us);
+      if (round % 2 == 0) {
+        ExpectExactCover(pool, 10, 1);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, ThreadPoolTest, testing::Range(1, 9));
+
+TEST(ThreadPool, EveryThreadTakesPartInALoopThatIsLongEnough) {
+  ThreadPool pool(3);
+  std::mutex mutex;
+  std::set<int> seen;
+  // A range ends only when all threads have one: each of them must come, whoever is slow.
+  std::atomic<int> arrived = 0;
+  pool.ParallelFor(3, 1, [&](std::int64_t, std::int64_t, int thread) {
+    {
+      const std::lock_guard lock(mutex);
+      seen.insert(thread);
+    }
+    ++arrived;
+    while (arrived < 3) {
+      std::this_thread::yield();
+    }
+  });
+  EXPECT_EQ(seen, (std::set<int>{0, 1, 2}));
+}
+
+TEST(ThreadPool, ASmallLoopRunsWholeOnTheCallersThread) {
+  ThreadPool pool(4);
+  const std::thread::id caller = std::this_thread::get_id();
+  int calls = 0;
+  pool.ParallelFor(8, 8, [&](std::int64_t begin, std::int64_t end, int thread) {
+    ++calls;
+    EXPECT_EQ(begin, 0);
+    EXPECT_EQ(end, 8);
+    EXPECT_EQ(thread, 0);
+    EXPECT_EQ(std::this_thread::get_id(), caller);
+  });
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(ThreadPool, TwoPoolsWorkSideBySide) {
+  const auto sum_with_own_pool = [](std::int64_t* sum) {
+    ThreadPool pool(3);
+    std::atomic<std::int64_t> total = 0;
+    for (int loop = 0; loop < 500; ++loop) {
+      pool.ParallelFor(100, 3, [&](std::int64_t begin, std::int64_t end, int) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          total += i;
+        }
+      });
+    }
+    *sum = total;
+  };
+  std::int64_t sums[2] = {};
+  std::thread other(sum_with_own_pool, &sums[0]);
+  sum_with_own_pool(&sums[1]);
+  other.join();
+  EXPECT_EQ(sums[0], 500 * 4950);
+  EXPECT_EQ(sums[1], 500 * 4950);
+}
+
+TEST(ThreadPoolDeathTest, ALoopInsideALoopAbortsEvenWithOneThread) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(
+      {
+        ThreadPool pool(1);
+        pool.ParallelFor(1, 1, [&](std::int64_t, std::int64_t, int) {
+          pool.ParallelFor(1, 1, [](std::int64_t, std::int64_t, int) {});
+        });
+      },
+      "CHECK failed");
+}
+
+TEST(ThreadPoolDeathTest, NoThreadsOrNoGrainAborts) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(ThreadPool(0), "CHECK failed");
+  EXPECT_DEATH(
+      {
+        ThreadPool pool(1);
+        pool.ParallelFor(1, 0, [](std::int64_t, std::int64_t, int) {});
+      },
+      "CHECK failed");
+}
+
+}  // namespace
+}  // namespace ashlar
