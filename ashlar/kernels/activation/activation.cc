@@ -12,6 +12,12 @@ namespace ashlar {
 namespace reference {
 std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu;
 }
+namespace avx2 {
+std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu;
+}
+namespace avx512 {
+std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu;
+}
 
 namespace {
 constexpr std::array kAllActivations = {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh,
@@ -44,9 +50,17 @@ Result<Activation> FindActivation(std::string_view name) {
 std::span<const ActivationForm> ActivationForms() {
   static constexpr ActivationForm kForms[] = {
       {Isa::kReference, "reference", Activation::kSilu, reference::Silu},
+      {Isa::kAvx2, "avx2", Activation::kSilu, avx2::Silu},
+      {Isa::kAvx512, "avx512", Activation::kSilu, avx512::Silu},
       {Isa::kReference, "reference", Activation::kGelu, reference::Gelu},
+      {Isa::kAvx2, "avx2", Activation::kGelu, avx2::Gelu},
+      {Isa::kAvx512, "avx512", Activation::kGelu, avx512::Gelu},
       {Isa::kReference, "reference", Activation::kGeluTanh, reference::GeluTanh},
+      {Isa::kAvx2, "avx2", Activation::kGeluTanh, avx2::GeluTanh},
+      {Isa::kAvx512, "avx512", Activation::kGeluTanh, avx512::GeluTanh},
       {Isa::kReference, "reference", Activation::kRelu, reference::Relu},
+      {Isa::kAvx2, "avx2", Activation::kRelu, avx2::Relu},
+      {Isa::kAvx512, "avx512", Activation::kRelu, avx512::Relu},
   };
   return kForms;
 }

@@ -7,10 +7,18 @@ namespace ashlar {
 namespace reference {
 std::remove_pointer_t<AttentionFn> Attention;
 }
+namespace avx2 {
+std::remove_pointer_t<AttentionFn> Attention;
+}
+namespace avx512 {
+std::remove_pointer_t<AttentionFn> Attention;
+}
 
 std::span<const AttentionForm> AttentionForms() {
   static constexpr AttentionForm kForms[] = {
       {Isa::kReference, "reference", reference::Attention},
+      {Isa::kAvx2, "avx2", avx2::Attention},
+      {Isa::kAvx512, "avx512", avx512::Attention},
   };
   return kForms;
 }

@@ -22,34 +22,10 @@
 #include <span>
 #include <string_view>
 
+#include "ashlar/kernels/attention/attention_args.h"
 #include "ashlar/kernels/isa.h"
 
 namespace ashlar {
-
-inline constexpr int kPageLength = 16;  // positions in a page
-
-struct AttentionShape {
-  std::int64_t heads;       // query heads
-  std::int64_t kv_heads;    // heads % kv_heads == 0
-  std::int64_t key_dim;
-  std::int64_t value_dim;
-  float scale;
-  float soft_cap;           // 0: none
-  std::int64_t window;      // 0: all positions back to 0
-};
-
-struct AttentionArgs {
-  AttentionShape shape;
-  const float* q;               // q[r * q_stride + h * key_dim + d], already rotated
-  std::int64_t q_stride;        // floats
-  float* out;                   // out[r * out_stride + h * value_dim + d]
-  std::int64_t out_stride;      // floats
-  const float* const* pages;    // pages[t / kPageLength] for every visible position t
-  const float* sinks;           // [heads], or null
-  std::int64_t first_position;  // of row 0
-  std::int64_t rows;            // at positions first_position, first_position + 1, ...
-  std::int64_t kv_begin, kv_end;  // the key-value heads (with their query heads) of this call
-};
 
 // Floats in a page, and where its values begin.
 constexpr std::int64_t PageFloats(const AttentionShape& shape) {

@@ -1,0 +1,107 @@
+#include <random>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include "ashlar/kernels/attention/attention.h"
+
+namespace ashlar {
+namespace {
+
+// Llama 3.2 1B: 32 heads in groups of 4. Bytes are those of the keys and values read once per call;
+// FLOPs are two multiply-adds per query, position and dim.
+constexpr AttentionShape kShape = {.heads = 32,
+                                   .kv_heads = 8,
+                                   .key_dim = 64,
+                                   .value_dim = 64,
+                                   .scale = 0.125F,
+                                   .soft_cap = 0,
+                                   .window = 0};
+
+void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
+         std::int64_t context, int sequences) {
+  if (!Supported(form.isa)) {
+    state.SkipWithError("this processor cannot run it");
+    return;
+  }
+  std::mt19937 engine(1);
+  std::normal_distribution<float> normal;
+  const auto random = [&](std::int64_t count) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (float& value : values) {
+      value = normal(engine);
+    }
+    return values;
+  };
+  const std::int64_t positions = context + rows;
+  const std::int64_t pages_each = (positions + kPageLength - 1) / kPageLength;
+  const std::vector<float> one_page = random(PageFloats(kShape));
+  std::vector<std::vector<float>> storage(static_cast<std::size_t>(pages_each * sequences),
+                                          one_page);
+  std::vector<const float*> pages;
+  for (const std::vector<float>& page : storage) {
+    pages.push_back(page.data());
+  }
+  const std::int64_t q_width = kShape.heads * kShape.key_dim;
+  const std::int64_t out_width = kShape.heads * kShape.value_dim;
+  const std::vector<float> q = random(rows * q_width);
+  std::vector<float> out(static_cast<std::size_t>(rows * out_width));
+  for (auto _ : state) {
+    for (int i = 0; i < sequences; ++i) {
+      form.fn({.shape = kShape,
+               .q = q.data(),
+               .q_stride = q_width,
+               .out = out.data(),
+               .out_stride = out_width,
+               .pages = pages.data() + i * pages_each,
+               .sinks = nullptr,
+               .first_position = context,
+               .rows = rows,
+               .kv_begin = 0,
+               .kv_end = kShape.kv_heads});
+    }
+    benchmark::DoNotOptimize(out.data());
+    benchmark::ClobberMemory();
+  }
+  const double visible =
+      static_cast<double>(rows * context) + static_cast<double>(rows * (rows + 1)) / 2;
+  const double flops =
+      visible * static_cast<double>(2 * kShape.heads * (kShape.key_dim + kShape.value_dim));
+  const double bytes =
+      static_cast<double>(positions * kShape.kv_heads * (kShape.key_dim + kShape.value_dim)) *
+      sizeof(float);
+  const double calls = static_cast<double>(state.iterations()) * sequences;
+  state.counters["GFLOP/s"] = benchmark::Counter(flops * calls * 1e-9, benchmark::Counter::kIsRate);
+  state.counters["GB/s"] = benchmark::Counter(bytes * calls * 1e-9, benchmark::Counter::kIsRate);
+}
+
+// One thread. Cold: so many sequences that each call's pages have left the caches.
+const int kRegistered = [] {
+  struct Workload {
+    const char* name;
+    std::int64_t rows, context;
+    int sequences;
+  };
+  constexpr Workload kWorkloads[] = {
+      {"decode_ctx128_warm", 1, 127, 1},     {"decode_ctx2048_warm", 1, 2047, 1},
+      {"decode_ctx2048_cold", 1, 2047, 32},  {"prefill_128", 128, 0, 1},
+      {"prefill_128_ctx1024", 128, 1024, 1},
+  };
+  for (const Workload& workload : kWorkloads) {
+    for (const AttentionForm& form : AttentionForms()) {
+      if (form.isa == Isa::kReference && workload.rows * workload.context > 2048) {
+        continue;  // seconds per call
+      }
+      benchmark::RegisterBenchmark(
+          ("attention/" + std::string(workload.name) + "/" + std::string(form.name)).c_str(),
+          [=](benchmark::State& state) {
+            Run(state, form, workload.rows, workload.context, workload.sequences);
+          });
+    }
+  }
+  return 0;
+}();
+
+}  // namespace
+}  // namespace ashlar

@@ -1,0 +1,287 @@
+// The body of the vector forms of attention.
+//
+// A *query* is one row of one head. The queries that share a key-value head are taken kBlock at a
+// time through all their pages, so that a page is read from memory once per block; within a page
+// they are taken in tiles, whose dot products share each load of a key or value.
+//
+// Order, for one query: page by page,
+//   scores       per slot, sum over d = 0, 1, ...; then scale, then soft cap
+//   max          of the running maximum and the page's visible scores
+//   correction   c = exp(old max - new max)
+//   sums[slot]   = c sums[slot] + exp(score - max)          one running sum per slot of a page
+//   out[d]       = (c out[d]) + sum over visible slots, from the first, of exp(...) v[d]
+// and at the end out[d] / (tree over sums). Nothing here depends on the tile or block that the
+// query fell into. Slots that the query does not see take no part in any sum, as 0 v would still
+// be NaN for some v.
+//
+// out[] itself is the accumulator: the stack use is fixed, whatever the dimensions.
+#pragma once
+
+#include <cstdint>
+
+#include "ashlar/kernels/attention/attention_args.h"
+#include "ashlar/kernels/simd/for_vectors.h"
+#include "ashlar/kernels/simd/math.h"
+
+namespace ashlar::simd {
+
+// A block's outputs and queries stay in L1 beside a page, at head dimensions up to 128.
+inline constexpr int kBlock = 32;
+
+// Vectors that hold one number for each slot of a page.
+template <class F32>
+inline constexpr int kPageVectors = kPageLength / F32::kLanes;
+
+// Queries in a full tile. Their scores take eight accumulators: a multiply-add takes four cycles,
+// and two start in each.
+template <class F32>
+inline constexpr int kTile = 8 / kPageVectors<F32>;
+
+template <class F32>
+struct Query {
+  const float* q;               // [key_dim]
+  float* out;                   // [value_dim]
+  std::int64_t begin, end;      // the positions that it sees
+  float max;                    // of the scores so far
+  F32 sums[kPageVectors<F32>];  // of exp(score - max) so far, for each slot of a page
+};
+
+// One page, for one key-value head.
+struct Page {
+  const float* keys;        // [key_dim, kPageLength]
+  const float* values;      // [kPageLength, value_dim]
+  std::int64_t begin, end;  // the slots that all queries of the tile see
+};
+
+// What exp(score - max) of a tile is in one page, and what exp(old max - new max) is.
+template <class F32, int kQueries>
+struct Weights {
+  float of_slot[kQueries][kPageLength];
+  float correction[F32::kLanes];
+};
+
+// The scores of the visible slots; -infinity for the others.
+template <class F32, int kQueries>
+void Score(const AttentionShape& shape, const Page& page, const Query<F32>* queries,
+           F32 (&scores)[kQueries][kPageVectors<F32>]) {
+  constexpr int kVectors = kPageVectors<F32>;
+  F32 dot[kQueries][kVectors];
+  ASHLAR_UNROLL
+  for (int i = 0; i < kQueries; ++i) {
+    ASHLAR_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      dot[i][j] = F32::Zero();
+    }
+  }
+  for (std::int64_t d = 0; d < shape.key_dim; ++d) {
+    F32 key[kVectors];
+    ASHLAR_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      key[j] = F32::Load(page.keys + d * kPageLength + j * F32::kLanes);
+    }
+    ASHLAR_UNROLL
+    for (int i = 0; i < kQueries; ++i) {
+      const F32 q = F32::Broadcast(queries[i].q[d]);
+      ASHLAR_UNROLL
+      for (int j = 0; j < kVectors; ++j) {
+        dot[i][j] = MulAdd(q, key[j], dot[i][j]);
+      }
+    }
+  }
+  ASHLAR_UNROLL
+  for (int i = 0; i < kQueries; ++i) {
+    ASHLAR_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      F32 score = dot[i][j] * F32::Broadcast(shape.scale);
+      if (shape.soft_cap != 0) {
+        const F32 cap = F32::Broadcast(shape.soft_cap);
+        score = cap * Tanh(score / cap);
+      }
+      const auto visible = F32::Lanes(page.begin - j * F32::kLanes, page.end - j * F32::kLanes);
+      scores[i][j] = Select(visible, score, F32::Broadcast(-__builtin_inff()));
+    }
+  }
+}
+
+// Moves the running maxima and sums on by one page.
+template <class F32, int kQueries>
+void Weigh(const F32 (&scores)[kQueries][kPageVectors<F32>], Query<F32>* queries,
+           Weights<F32, kQueries>* weights) {
+  static_assert(kQueries <= F32::kLanes, "the corrections of a tile are one vector");
+  constexpr int kVectors = kPageVectors<F32>;
+  F32::Zero().Store(weights->correction);
+  for (int i = 0; i < kQueries; ++i) {
+    F32 largest = F32::Broadcast(queries[i].max);
+    for (int j = 0; j < kVectors; ++j) {
+      largest = Max(largest, scores[i][j]);
+    }
+    const float max = MaxLanes(largest);
+    weights->correction[i] = queries[i].max - max;
+    queries[i].max = max;
+  }
+  Exp(F32::Load(weights->correction)).Store(weights->correction);
+  for (int i = 0; i < kQueries; ++i) {
+    const F32 correction = F32::Broadcast(weights->correction[i]);
+    for (int j = 0; j < kVectors; ++j) {
+      const F32 weight = Exp(scores[i][j] - F32::Broadcast(queries[i].max));
+      weight.Store(weights->of_slot[i] + j * F32::kLanes);
+      queries[i].sums[j] = MulAdd(queries[i].sums[j], correction, weight);
+    }
+  }
+}
+
+// Moves out[d, d + kVectors * kLanes) of a tile on by one page, through `vector` (ForVectors).
+template <class F32, int kQueries, int kVectors, class Vector>
+void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page& page,
+                 const Query<F32>* queries, const Weights<F32, kQueries>& weights, Vector vector) {
+  const F32 zero = F32::Zero();
+  F32 out[kQueries][kVectors];
+  ASHLAR_UNROLL
+  for (int i = 0; i < kQueries; ++i) {
+    const F32 correction = F32::Broadcast(weights.correction[i]);
+    ASHLAR_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      out[i][j] = vector.Load(queries[i].out + d + j * F32::kLanes, zero) * correction;
+    }
+  }
+  for (std::int64_t slot = page.begin; slot < page.end; ++slot) {
+    F32 value[kVectors];
+    ASHLAR_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      value[j] = vector.Load(page.values + slot * value_dim + d + j * F32::kLanes, zero);
+    }
+    ASHLAR_UNROLL
+    for (int i = 0; i < kQueries; ++i) {
+      const F32 weight = F32::Broadcast(weights.of_slot[i][slot]);
+      ASHLAR_UNROLL
+      for (int j = 0; j < kVectors; ++j) {
+        out[i][j] = MulAdd(weight, value[j], out[i][j]);
+      }
+    }
+  }
+  ASHLAR_UNROLL
+  for (int i = 0; i < kQueries; ++i) {
+    ASHLAR_UNROLL
+    for (int j = 0; j < kVectors; ++j) {
+      vector.Store(out[i][j], queries[i].out + d + j * F32::kLanes);
+    }
+  }
+}
+
+// The dims from `d` on: kVectors at a time, then half as many, ..., then the tail.
+template <class F32, int kQueries, int kVectors>
+void AddValues(std::int64_t d, std::int64_t value_dim, const Page& page, const Query<F32>* queries,
+               const Weights<F32, kQueries>& weights) {
+  for (; d + kVectors * F32::kLanes <= value_dim; d += kVectors * F32::kLanes) {
+    AddValuesAt<F32, kQueries, kVectors>(d, value_dim, page, queries, weights, WholeVector<F32>{});
+  }
+  if constexpr (kVectors > 1) {
+    AddValues<F32, kQueries, kVectors / 2>(d, value_dim, page, queries, weights);
+  } else if (d < value_dim) {
+    AddValuesAt<F32, kQueries, 1>(d, value_dim, page, queries, weights,
+                                  PartOfVector<F32>{value_dim - d});
+  }
+}
+
+// `count` queries, at most kQueries, in one page.
+template <class F32, int kQueries>
+void AttendTile(const AttentionShape& shape, const Page& page, Query<F32>* queries, int count) {
+  if (count == kQueries) {
+    // Half the registers accumulate; the others hold values and broadcast weights.
+    constexpr int kAccumulators = F32::kRegisters / 2;
+    constexpr int kVectors = kAccumulators / kQueries < 8 ? kAccumulators / kQueries : 8;
+    F32 scores[kQueries][kPageVectors<F32>];
+    Weights<F32, kQueries> weights;
+    Score<F32, kQueries>(shape, page, queries, scores);
+    Weigh<F32, kQueries>(scores, queries, &weights);
+    AddValues<F32, kQueries, kVectors>(0, shape.value_dim, page, queries, weights);
+  } else if constexpr (kQueries > 1) {
+    AttendTile<F32, kQueries - 1>(shape, page, queries, count);
+  }
+}
+
+// `value` within the positions of the page that begins at `page_begin`, as a slot.
+template <class F32>
+std::int64_t ClampToSlot(std::int64_t position, std::int64_t page_begin) {
+  const std::int64_t slot = position - page_begin;
+  return slot < 0 ? 0 : slot > kPageLength ? kPageLength : slot;
+}
+
+// All pages, for a block of queries of one key-value head. The queries ascend in position.
+template <class F32>
+void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* queries,
+                 std::int64_t count) {
+  const AttentionShape& shape = args.shape;
+  const std::int64_t first_page = queries[0].begin / kPageLength;
+  const std::int64_t last_page = (queries[count - 1].end - 1) / kPageLength;
+  const std::int64_t key_offset = kv_head * shape.key_dim * kPageLength;
+  const std::int64_t value_offset =
+      (shape.kv_heads * shape.key_dim + kv_head * shape.value_dim) * kPageLength;
+  for (std::int64_t p = first_page; p <= last_page; ++p) {
+    const std::int64_t page_begin = p * kPageLength;
+    for (std::int64_t i = 0; i < count;) {
+      const Page page = {args.pages[p] + key_offset, args.pages[p] + value_offset,
+                         ClampToSlot<F32>(queries[i].begin, page_begin),
+                         ClampToSlot<F32>(queries[i].end, page_begin)};
+      // The tile: as many of the next queries as see the same slots.
+      int tile = 1;
+      while (tile < kTile<F32> && i + tile < count &&
+             ClampToSlot<F32>(queries[i + tile].begin, page_begin) == page.begin &&
+             ClampToSlot<F32>(queries[i + tile].end, page_begin) == page.end) {
+        ++tile;
+      }
+      if (page.begin < page.end) {
+        AttendTile<F32, kTile<F32>>(shape, page, queries + i, tile);
+      }
+      i += tile;
+    }
+  }
+}
+
+template <class F32>
+void Attention(const AttentionArgs& args) {
+  const AttentionShape& shape = args.shape;
+  const F32 zero = F32::Zero();
+  const std::int64_t group = shape.heads / shape.kv_heads;
+  for (std::int64_t kv_head = args.kv_begin; kv_head < args.kv_end; ++kv_head) {
+    for (std::int64_t first = 0; first < args.rows * group; first += kBlock) {
+      const std::int64_t left = args.rows * group - first;
+      const std::int64_t count = left < kBlock ? left : kBlock;
+      Query<F32> queries[kBlock];
+      for (std::int64_t i = 0; i < count; ++i) {
+        const std::int64_t row = (first + i) / group;
+        const std::int64_t head = kv_head * group + (first + i) % group;
+        const std::int64_t position = args.first_position + row;
+        Query<F32>& query = queries[i];
+        query.q = args.q + row * args.q_stride + head * shape.key_dim;
+        query.out = args.out + row * args.out_stride + head * shape.value_dim;
+        const bool windowed = shape.window > 0 && shape.window <= position;
+        query.begin = windowed ? position - shape.window + 1 : 0;
+        query.end = position + 1;
+        query.max = args.sinks == nullptr ? -__builtin_inff() : args.sinks[head];
+        for (int j = 0; j < kPageVectors<F32>; ++j) {
+          query.sums[j] = zero;
+        }
+        if (args.sinks != nullptr) {  // exp(sink - max), counted in the first slot
+          query.sums[0] = Select(F32::Lanes(0, 1), F32::Broadcast(1), zero);
+        }
+        ForVectors<F32>(shape.value_dim,
+                        [&](std::int64_t d, auto vector) { vector.Store(zero, query.out + d); });
+      }
+      AttendBlock<F32>(args, kv_head, queries, count);
+      for (std::int64_t i = 0; i < count; ++i) {
+        F32 sums = queries[i].sums[0];
+        for (int j = 1; j < kPageVectors<F32>; ++j) {
+          sums = sums + queries[i].sums[j];
+        }
+        const F32 scale = F32::Broadcast(1) / F32::Broadcast(SumLanes(sums));
+        float* out = queries[i].out;
+        ForVectors<F32>(shape.value_dim, [=](std::int64_t d, auto vector) {
+          vector.Store(vector.Load(out + d, zero) * scale, out + d);
+        });
+      }
+    }
+  }
+}
+
+}  // namespace ashlar::simd

@@ -1,0 +1,418 @@
+#include "ashlar/kernels/attention/attention.h"
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "ashlar/kernels/kernel_test_support.h"
+
+namespace ashlar {
+namespace {
+
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+// A sequence with its queries, keys and values. Slots that hold no position of the sequence are
+// NaN, and pages that no row sees are null.
+class Sequence {
+ public:
+  Sequence(const AttentionShape& shape, std::int64_t positions, std::int64_t first_row,
+           RandomFloats& random)
+      : shape_(shape), positions_(positions), first_row_(first_row) {
+    const std::int64_t first_visible =
+        shape.window == 0 ? 0 : std::max<std::int64_t>(0, first_row - shape.window + 1);
+    for (std::int64_t begin = 0; begin < positions; begin += kPageLength) {
+      if (begin + kPageLength <= first_visible) {
+        storage_.push_back(nullptr);
+        pages_.push_back(nullptr);
+        continue;
+      }
+      storage_.push_back(std::make_unique<GuardedFloats>(PageFloats(shape), random.Between(0, 3)));
+      pages_.push_back(storage_.back()->data());
+      std::fill_n(storage_.back()->data(), PageFloats(shape), kNaN);
+    }
+    std::vector<float> k(static_cast<std::size_t>(shape.kv_heads * shape.key_dim));
+    std::vector<float> v(static_cast<std::size_t>(shape.kv_heads * shape.value_dim));
+    for (std::int64_t t = first_visible; t < positions; ++t) {
+      std::generate(k.begin(), k.end(), [&] { return random.Normal(); });
+      std::generate(v.begin(), v.end(), [&] { return random.Normal(); });
+      Store(t, k.data(), v.data());
+    }
+    q_stride_ = shape.heads * shape.key_dim + 3;
+    out_stride_ = shape.heads * shape.value_dim + 5;
+    q_ = std::make_unique<GuardedFloats>((positions - first_row) * q_stride_, 1);
+    random.Fill(*q_);
+    for (std::int64_t head = 0; head < shape.heads; ++head) {
+      sinks_.push_back(random.Normal());
+    }
+  }
+
+  void UseSinks() { use_sinks_ = true; }
+  const AttentionShape& shape() const { return shape_; }
+  std::int64_t rows() const { return positions_ - first_row_; }
+  std::int64_t out_stride() const { return out_stride_; }
+  std::unique_ptr<GuardedFloats> NewOut() const {
+    auto out = std::make_unique<GuardedFloats>(rows() * out_stride_, 2);
+    std::fill_n(out->data(), out->size(), GuardedFloats::kGuard);
+    return out;
+  }
+
+  void Store(std::int64_t t, const float* k, const float* v) {
+    StoreKeyValue(shape_, k, v, static_cast<int>(t % kPageLength),
+                  storage_[static_cast<std::size_t>(t / kPageLength)]->data());
+  }
+  // Fills the key and value of position t with `value`.
+  void Spoil(std::int64_t t, float value) {
+    const std::vector<float> k(static_cast<std::size_t>(shape_.kv_heads * shape_.key_dim), value);
+    const std::vector<float> v(static_cast<std::size_t>(shape_.kv_heads * shape_.value_dim), value);
+    Store(t, k.data(), v.data());
+  }
+
+  AttentionArgs Args(GuardedFloats& out) const {
+    return {.shape = shape_,
+            .q = q_->data(),
+            .q_stride = q_stride_,
+            .out = out.data(),
+            .out_stride = out_stride_,
+            .pages = pages_.data(),
+            .sinks = use_sinks_ ? sinks_.data() : nullptr,
+            .first_position = first_row_,
+            .rows = rows(),
+            .kv_begin = 0,
+            .kv_end = shape_.kv_heads};
+  }
+  // Computes the rows [begin, end) of the key-value heads [kv_begin, kv_end).
+  void Run(AttentionFn fn, std::int64_t begin, std::int64_t end, std::int64_t kv_begin,
+           std::int64_t kv_end, GuardedFloats& out) const {
+    AttentionArgs args = Args(out);
+    args.q += begin * q_stride_;
+    args.out += begin * out_stride_;
+    args.first_position += begin;
+    args.rows = end - begin;
+    args.kv_begin = kv_begin;
+    args.kv_end = kv_end;
+    fn(args);
+  }
+
+  // The error that attention.h allows in out[row, head, :].
+  std::vector<double> Bounds(std::int64_t row, std::int64_t head) const {
+    const std::int64_t kv_head = head / (shape_.heads / shape_.kv_heads);
+    const std::int64_t position = first_row_ + row;
+    const std::int64_t begin =
+        shape_.window == 0 ? 0 : std::max<std::int64_t>(0, position - shape_.window + 1);
+    const float* q = q_->data() + row * q_stride_ + head * shape_.key_dim;
+    std::vector<double> scores;
+    double largest_terms = 0;
+    for (std::int64_t t = begin; t <= position; ++t) {
+      const float* k = pages_[static_cast<std::size_t>(t / kPageLength)] +
+                       kv_head * shape_.key_dim * kPageLength + t % kPageLength;
+      double dot = 0;
+      double terms = 0;
+      for (std::int64_t d = 0; d < shape_.key_dim; ++d) {
+        dot += static_cast<double>(q[d]) * k[d * kPageLength];
+        terms += std::fabs(static_cast<double>(q[d]) * k[d * kPageLength]);
+      }
+      const double score = dot * shape_.scale;
+      scores.push_back(shape_.soft_cap == 0 ? score
+                                            : shape_.soft_cap * std::tanh(score / shape_.soft_cap));
+      largest_terms = std::max(largest_terms, terms * std::fabs(shape_.scale));
+    }
+    const double sink = sinks_[static_cast<std::size_t>(head)];
+    double max = *std::max_element(scores.begin(), scores.end());
+    double min = *std::min_element(scores.begin(), scores.end());
+    if (use_sinks_) {
+      max = std::max(max, sink);
+      min = std::min(min, sink);
+    }
+    double sum = use_sinks_ ? std::exp(sink - max) : 0;
+    std::vector<double> bounds(static_cast<std::size_t>(shape_.value_dim));
+    for (std::int64_t t = begin; t <= position; ++t) {
+      const double weight = std::exp(scores[static_cast<std::size_t>(t - begin)] - max);
+      const float* v = pages_[static_cast<std::size_t>(t / kPageLength)] + PageValueOffset(shape_) +
+                       (kv_head * kPageLength + t % kPageLength) * shape_.value_dim;
+      sum += weight;
+      for (double& bound : bounds) {
+        bound += weight * std::fabs(*v++);
+      }
+    }
+    const auto positions = static_cast<double>(position - begin + 1);
+    const double score_error =
+        (static_cast<double>(shape_.key_dim) + 2) * largest_terms + 8 * std::fabs(shape_.soft_cap);
+    for (double& bound : bounds) {
+      bound *= kUnitRoundoff / sum * (2 * score_error + 3 * (max - min) + 2 * positions + 32);
+    }
+    return bounds;
+  }
+
+ private:
+  AttentionShape shape_;
+  std::int64_t positions_;
+  std::int64_t first_row_;
+  std::int64_t q_stride_;
+  std::int64_t out_stride_;
+  bool use_sinks_ = false;
+  std::vector<std::unique_ptr<GuardedFloats>> storage_;
+  std::vector<const float*> pages_;
+  std::unique_ptr<GuardedFloats> q_;
+  std::vector<float> sinks_;
+};
+
+AttentionShape Shape(std::int64_t heads, std::int64_t kv_heads, std::int64_t dim) {
+  return {.heads = heads,
+          .kv_heads = kv_heads,
+          .key_dim = dim,
+          .value_dim = dim,
+          .scale = 1 / std::sqrt(static_cast<float>(dim)),
+          .soft_cap = 0,
+          .window = 0};
+}
+
+AttentionFn Reference() {
+  return AttentionForms().front().fn;
+}
+
+class AttentionParity : public FormTest<AttentionForm> {
+ protected:
+  // Compares the form with the reference over the whole sequence; nothing but out may change.
+  void ExpectAgrees(const Sequence& sequence) const {
+    const auto expected = sequence.NewOut();
+    const auto actual = sequence.NewOut();
+    Reference()(sequence.Args(*expected));
+    GetParam().fn(sequence.Args(*actual));
+    const AttentionShape& shape = sequence.shape();
+    const std::int64_t width = shape.heads * shape.value_dim;
+    for (std::int64_t row = 0; row < sequence.rows(); ++row) {
+      for (std::int64_t head = 0; head < shape.heads; ++head) {
+        const std::int64_t at = row * sequence.out_stride() + head * shape.value_dim;
+        const std::vector<double> bounds = sequence.Bounds(row, head);
+        for (std::int64_t dim = 0; dim < shape.value_dim; ++dim) {
+          ASSERT_NEAR((*actual)[at + dim], (*expected)[at + dim],
+                      bounds[static_cast<std::size_t>(dim)])
+              << "row " << row << ", head " << head << ", dim " << dim;
+        }
+      }
+      for (std::int64_t i = width; i < sequence.out_stride(); ++i) {
+        ASSERT_EQ((*actual)[row * sequence.out_stride() + i], GuardedFloats::kGuard)
+            << "wrote between rows " << row << " and " << row + 1;
+      }
+    }
+    actual->ExpectIntact();
+  }
+};
+
+void ExpectSameBits(const GuardedFloats& a, const GuardedFloats& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::int64_t i = 0; i < a.size(); ++i) {
+    ASSERT_EQ(std::memcmp(a.data() + i, b.data() + i, sizeof(float)), 0)
+        << "at " << i << ": " << a[i] << " and " << b[i];
+  }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceForEveryRatioOfHeads) {
+  RandomFloats random(1);
+  for (std::int64_t group = 1; group <= 9; ++group) {
+    for (const std::int64_t kv_heads : {1, 2, 3}) {
+      ExpectAgrees(Sequence(Shape(group * kv_heads, kv_heads, 32), 37, 20, random));
+    }
+  }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceForEveryTailOfTheDimensions) {
+  RandomFloats random(2);
+  for (std::int64_t dim = 1; dim <= 70; ++dim) {
+    AttentionShape shape = Shape(2, 1, dim);
+    shape.value_dim = 71 - dim;
+    ExpectAgrees(Sequence(shape, 21, 17, random));
+  }
+  for (const std::int64_t dim : {128, 256, 576, 1024, 1040}) {
+    ExpectAgrees(Sequence(Shape(3, 1, dim), 18, 15, random));
+  }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceAtEveryPositionInAPage) {
+  RandomFloats random(3);
+  for (std::int64_t position = 0; position < 50; ++position) {
+    ExpectAgrees(Sequence(Shape(4, 2, 16), position + 1, position, random));
+    ExpectAgrees(Sequence(Shape(4, 2, 16), position + 1, 0, random));
+  }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceForEveryWindow) {
+  RandomFloats random(4);
+  for (std::int64_t window = 1; window <= 70; ++window) {
+    AttentionShape shape = Shape(6, 2, 16);
+    shape.window = window;
+    ExpectAgrees(Sequence(shape, 68, 45, random));
+  }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceWithSoftCapsAndSinks) {
+  RandomFloats random(5);
+  for (const float soft_cap : {0.0F, 0.5F, 3.0F, 50.0F}) {
+    for (const float scale : {0.01F, 0.25F, 4.0F}) {
+      AttentionShape shape = Shape(8, 2, 24);
+      shape.soft_cap = soft_cap;
+      shape.scale = scale;
+      Sequence sequence(shape, 60, 30, random);
+      ExpectAgrees(sequence);
+      sequence.UseSinks();
+      ExpectAgrees(sequence);
+    }
+  }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceOnRandomShapes) {
+  for (std::uint32_t seed = 100; seed < 160; ++seed) {
+    RandomFloats random(seed);
+    const std::int64_t kv_heads = random.Between(1, 4);
+    AttentionShape shape = Shape(kv_heads * random.Between(1, 8), kv_heads, random.Between(1, 80));
+    shape.value_dim = random.Between(1, 80);
+    shape.window = random.Between(0, 1) * random.Between(1, 60);
+    shape.soft_cap = static_cast<float>(random.Between(0, 1) * random.Between(1, 20));
+    const std::int64_t first_row = random.Between(0, 150);
+    Sequence sequence(shape, first_row + random.Between(1, 40), first_row, random);
+    if (random.Between(0, 1) == 1) {
+      sequence.UseSinks();
+    }
+    ExpectAgrees(sequence);
+  }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceOverALongContext) {
+  RandomFloats random(6);
+  ExpectAgrees(Sequence(Shape(4, 1, 64), 2051, 2049, random));
+}
+
+TEST_P(AttentionParity, ARowsBitsDoNotDependOnTheRowsAndHeadsComputedWithIt) {
+  for (std::uint32_t seed = 200; seed < 220; ++seed) {
+    RandomFloats random(seed);
+    AttentionShape shape = Shape(3 * random.Between(1, 8), 3, random.Between(1, 80));
+    shape.value_dim = random.Between(1, 80);
+    shape.window = random.Between(0, 1) * random.Between(1, 60);
+    const std::int64_t first_row = random.Between(0, 100);
+    const Sequence sequence(shape, first_row + random.Between(1, 90), first_row, random);
+
+    const auto together = sequence.NewOut();
+    GetParam().fn(sequence.Args(*together));
+    const auto alone = sequence.NewOut();
+    for (std::int64_t row = 0; row < sequence.rows(); ++row) {
+      for (std::int64_t kv_head = 0; kv_head < shape.kv_heads; ++kv_head) {
+        sequence.Run(GetParam().fn, row, row + 1, kv_head, kv_head + 1, *alone);
+      }
+    }
+    ExpectSameBits(*alone, *together);
+    const auto chunks = sequence.NewOut();
+    for (std::int64_t row = 0; row < sequence.rows();) {
+      const std::int64_t end = random.Between(row + 1, sequence.rows());
+      const std::int64_t kv_split = random.Between(0, shape.kv_heads);
+      sequence.Run(GetParam().fn, row, end, 0, kv_split, *chunks);
+      sequence.Run(GetParam().fn, row, end, kv_split, shape.kv_heads, *chunks);
+      row = end;
+    }
+    ExpectSameBits(*chunks, *together);
+  }
+}
+
+TEST_P(AttentionParity, ARowsBitsDoNotDependOnWhatLaterAndUnseenPositionsHold) {
+  RandomFloats random(7);
+  AttentionShape shape = Shape(4, 2, 20);
+  shape.window = 25;
+  Sequence sequence(shape, 80, 40, random);
+  const auto clean = sequence.NewOut();
+  GetParam().fn(sequence.Args(*clean));
+  const auto spoiled = sequence.NewOut();
+  // Backwards, since each row needs the positions before it.
+  for (std::int64_t row = sequence.rows() - 1; row >= 0; --row) {
+    sequence.Run(GetParam().fn, row, row + 1, 0, shape.kv_heads, *spoiled);
+    sequence.Spoil(40 + row, row % 3 == 0 ? kNaN : row % 3 == 1 ? kInfinity : -kInfinity);
+  }
+  ExpectSameBits(*spoiled, *clean);
+
+  // A position that has left the window of the first row, in a page that it still sees.
+  Sequence behind(shape, 45, 42, random);
+  const auto before = behind.NewOut();
+  GetParam().fn(behind.Args(*before));
+  behind.Spoil(42 - 25, kNaN);
+  const auto after = behind.NewOut();
+  GetParam().fn(behind.Args(*after));
+  ExpectSameBits(*after, *before);
+}
+
+TEST_P(AttentionParity, AnInfiniteValueOfALaterRowDoesNotReachAnEarlierRowOfTheSameCall) {
+  RandomFloats random(8);
+  Sequence sequence(Shape(2, 1, 16), 12, 4, random);
+  const auto clean = sequence.NewOut();
+  GetParam().fn(sequence.Args(*clean));
+  sequence.Spoil(11, kInfinity);
+  const auto spoiled = sequence.NewOut();
+  GetParam().fn(sequence.Args(*spoiled));
+  const std::int64_t earlier = 7 * sequence.out_stride();
+  EXPECT_EQ(std::memcmp(spoiled->data(), clean->data(),
+                        static_cast<std::size_t>(earlier) * sizeof(float)),
+            0);
+  EXPECT_FALSE(std::isfinite((*spoiled)[earlier]));
+}
+
+TEST_P(AttentionParity, OnePositionGivesItsValueExactly) {
+  RandomFloats random(9);
+  AttentionShape shape = Shape(2, 2, 18);
+  shape.window = 1;
+  Sequence sequence(shape, 24, 23, random);
+  std::vector<float> k(36, 7.0F);
+  std::vector<float> v(36);
+  std::generate(v.begin(), v.end(), [&] { return random.Normal(); });
+  sequence.Store(23, k.data(), v.data());
+  const auto out = sequence.NewOut();
+  GetParam().fn(sequence.Args(*out));
+  for (std::int64_t i = 0; i < 36; ++i) {
+    EXPECT_EQ((*out)[i], v[static_cast<std::size_t>(i)]) << i;
+  }
+}
+
+TEST_P(AttentionParity, ASinkAsLargeAsTheOnlyScoreHalvesTheValue) {
+  AttentionShape shape = Shape(1, 1, 1);
+  std::vector<float> page(static_cast<std::size_t>(PageFloats(shape)), kNaN);
+  const float k = 3;
+  const float v = 10;
+  StoreKeyValue(shape, &k, &v, 0, page.data());
+  const float* pages[] = {page.data()};
+  const float q = 2;
+  const float sink = 6;
+  float out = 0;
+  GetParam().fn({.shape = shape,
+                 .q = &q,
+                 .q_stride = 1,
+                 .out = &out,
+                 .out_stride = 1,
+                 .pages = pages,
+                 .sinks = &sink,
+                 .first_position = 0,
+                 .rows = 1,
+                 .kv_begin = 0,
+                 .kv_end = 1});
+  EXPECT_EQ(out, 5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, AttentionParity, testing::ValuesIn(AttentionForms()), FormName());
+
+TEST(StoreKeyValue, PutsKeysDimsOutermostAndValuesPositionsOutermost) {
+  AttentionShape shape = Shape(2, 2, 3);
+  shape.value_dim = 2;
+  std::vector<float> page(static_cast<std::size_t>(PageFloats(shape)), -1);
+  const float k[] = {1, 2, 3, 4, 5, 6};
+  const float v[] = {7, 8, 9, 10};
+  StoreKeyValue(shape, k, v, 5, page.data());
+  std::vector<float> expected(2 * 16 * (3 + 2), -1);
+  for (std::size_t i = 0; i < 6; ++i) {
+    expected[i * 16 + 5] = k[i];
+  }
+  expected[96 + 5 * 2] = 7;
+  expected[96 + 5 * 2 + 1] = 8;
+  expected[96 + 32 + 5 * 2] = 9;
+  expected[96 + 32 + 5 * 2 + 1] = 10;
+  EXPECT_EQ(page, expected);
+}
+
+}  // namespace
+}  // namespace ashlar

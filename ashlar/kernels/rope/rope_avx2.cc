@@ -1,0 +1,11 @@
+#include "ashlar/kernels/rope/rope_simd.h"
+#include "ashlar/kernels/simd/f32x8.h"
+
+namespace ashlar::avx2 {
+
+void Rope(float* x, std::int64_t heads, std::int64_t head_dim, std::int64_t rotary,
+          const float* cos, const float* sin) noexcept {
+  simd::Rope<simd::F32x8>(x, heads, head_dim, rotary, cos, sin);
+}
+
+}  // namespace ashlar::avx2
