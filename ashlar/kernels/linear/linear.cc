@@ -1,5 +1,6 @@
 #include "ashlar/kernels/linear/linear.h"
 
+#include "ashlar/kernels/form.h"
 #include "ashlar/kernels/linear/q4/q4_forms.h"
 #include "ashlar/kernels/linear/q8/q8_forms.h"
 #include "ashlar/kernels/linear/raw/raw_forms.h"
@@ -25,14 +26,7 @@ std::span<const LinearKernel> LinearKernels() {
 Result<Linear> FindLinear(const Codec& codec, Isa isa) {
   for (const LinearKernel& kernel : kKernels) {
     if (kernel.codec == codec.name) {
-      const LinearForm* fastest = nullptr;
-      for (const LinearForm& form : kernel.forms) {
-        if (form.isa <= isa) {
-          fastest = &form;
-        }
-      }
-      CHECK(fastest != nullptr);  // the reference is a form for every isa
-      return Linear{kernel.activations, fastest->fn};
+      return Linear{kernel.activations, FindForm(kernel.forms, isa).fn};
     }
   }
   return Unsupported("codec {} has no kernel to compute with", codec.name);

@@ -7,6 +7,8 @@ namespace {
 
 constexpr QuantizeRowsForm kForms[] = {
     {Isa::kReference, "reference", QuantizeRowsReference},
+    {Isa::kAvx2, "avx2", avx2::QuantizeRows},
+    {Isa::kAvx512, "avx512", avx512::QuantizeRows},
 };
 
 }  // namespace

@@ -1,0 +1,452 @@
+#include "ashlar/kernels/linear/linear.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/base/test_seed.h"
+#include "ashlar/kernels/quantize_rows/quantize_rows.h"
+
+namespace ashlar {
+namespace {
+
+constexpr float kGuard = -12345.0f;
+
+template <class T>
+class Aligned {
+ public:
+  explicit Aligned(std::int64_t count)
+      : count_(count), bytes_(new (std::align_val_t{64}) T[static_cast<std::size_t>(count)]()) {}
+  T* data() { return bytes_.get(); }
+  std::int64_t count() const { return count_; }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { ::operator delete[](p, std::align_val_t{64}); }
+  };
+  std::int64_t count_;
+  std::unique_ptr<T[], Free> bytes_;
+};
+
+// A matrix in a codec's packed form, and rows to multiply it by in both formats of activations.
+// Both may be wider than the product: `stored_inputs` and `x_stride` reach past `inputs`.
+class Problem {
+ public:
+  struct Size {
+    std::int64_t rows;
+    std::int64_t inputs;
+    std::int64_t outputs;
+    std::int64_t stored_inputs = 0;  // 0: inputs
+    std::int64_t x_offset = 0;       // floats that x is off alignment
+  };
+
+  Problem(const Codec& codec, Size size, std::mt19937_64& random)
+      : codec_(codec),
+        size_(size),
+        stored_inputs_(std::max(size.stored_inputs, size.inputs)),
+        groups_((stored_inputs_ + kGroup - 1) / kGroup),
+        weights_(static_cast<std::int64_t>(*PackedBytes(codec, {size.outputs, stored_inputs_}))),
+        x_(size.x_offset + size.rows * stored_inputs_),
+        q_(size.rows * groups_ * kGroup),
+        scale_(size.rows * groups_),
+        sum_(size.rows * groups_) {
+    // Heavy tails, so that a group's scale is often set by one number.
+    std::student_t_distribution<float> weight(4);
+    std::vector<float> w(static_cast<std::size_t>(size.outputs * stored_inputs_));
+    for (float& value : w) {
+      value = weight(random);
+    }
+    codec.encode(w.data(), size.outputs, stored_inputs_, weights_.data());
+    std::normal_distribution<float> activation(0, 2);
+    for (std::int64_t i = 0; i < x_.count(); ++i) {
+      x_.data()[i] = activation(random);
+    }
+    if (size.inputs % kGroup == 0) {
+      QuantizeRowsForms()[0].fn(x(), stored_inputs_, size.rows, size.inputs, quantized());
+    }
+  }
+
+  const Size& size() const { return size_; }
+  const float* x() { return x_.data() + size_.x_offset; }
+  QuantizedRows quantized() { return {q_.data(), scale_.data(), sum_.data(), groups_}; }
+
+  LinearArgs Args(float* y, std::int64_t y_stride) {
+    return {.weights = weights_.data(),
+            .band_stride = codec_.band_bytes(stored_inputs_),
+            .inputs = size_.inputs,
+            .output_begin = 0,
+            .output_end = size_.outputs,
+            .rows = size_.rows,
+            .x = x(),
+            .x_stride = stored_inputs_,
+            .x_quantized = quantized(),
+            .y = y,
+            .y_stride = y_stride};
+  }
+
+  std::vector<float> Run(LinearFn fn) {
+    std::vector<float> y(static_cast<std::size_t>(size_.rows * size_.outputs), kGuard);
+    fn(Args(y.data(), size_.outputs));
+    return y;
+  }
+
+  // sum_k |x[m, k] w[n, k]|, with what the kernel is given: what a sum's rounding is relative to.
+  double Magnitude(std::int64_t m, std::int64_t n, Activations activations) {
+    std::vector<float> w(static_cast<std::size_t>(stored_inputs_));
+    codec_.decode(weights_.data(), stored_inputs_, n, n + 1, w.data());
+    double sum = 0;
+    for (std::int64_t k = 0; k < size_.inputs; ++k) {
+      const double value =
+          activations == Activations::kF32
+              ? x()[m * stored_inputs_ + k]
+              : q_.data()[m * groups_ * kGroup + k] * scale_.data()[m * groups_ + k / kGroup];
+      sum += std::fabs(value * w[static_cast<std::size_t>(k)]);
+    }
+    return sum;
+  }
+
+ private:
+  const Codec& codec_;
+  Size size_;
+  std::int64_t stored_inputs_;
+  std::int64_t groups_;
+  Aligned<std::byte> weights_;
+  Aligned<float> x_;
+  Aligned<std::int8_t> q_;
+  Aligned<float> scale_;
+  Aligned<std::int32_t> sum_;
+};
+
+// A sum of `terms` products, each addition rounding by 2^-24 of at most `magnitude`. The integer
+// kernels' terms are whole groups, each with two more roundings (the scales' product, the
+// reference's own result); the raw ones' go through kLanes sums and a tree: never more additions
+// than inputs.
+double Bound(std::int64_t inputs, Activations activations, double magnitude) {
+  const std::int64_t terms = activations == Activations::kF32 ? inputs : inputs / kGroup;
+  return static_cast<double>(terms + 3) * 0x1p-24 * magnitude;
+}
+
+struct Row {
+  const LinearKernel* kernel;
+  const LinearForm* form;
+};
+void PrintTo(const Row& row, std::ostream* out) {
+  *out << row.kernel->codec << ' ' << row.form->name;
+}
+
+std::vector<Row> FastForms() {
+  std::vector<Row> rows;
+  for (const LinearKernel& kernel : LinearKernels()) {
+    for (const LinearForm& form : kernel.forms.subspan(1)) {
+      rows.push_back({&kernel, &form});
+    }
+  }
+  return rows;
+}
+
+class EveryLinearForm : public testing::TestWithParam<Row> {
+ protected:
+  void SetUp() override {
+    if (!Supported(form().isa)) {
+      GTEST_SKIP() << "this processor cannot run " << IsaName(form().isa);
+    }
+  }
+  const LinearForm& form() const { return *GetParam().form; }
+  const LinearForm& reference() const { return GetParam().kernel->forms[0]; }
+  Activations activations() const { return GetParam().kernel->activations; }
+  const Codec& codec() const { return **FindCodec(GetParam().kernel->codec); }
+  // Numbers of inputs that the codec can hold.
+  std::vector<std::int64_t> Inputs() const {
+    if (codec().column_unit == 1) {
+      return {1, 2, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100, 255};
+    }
+    return {32, 64, 96, 160, 512};
+  }
+
+  void ExpectAgreement(Problem& problem) {
+    const Problem::Size& size = problem.size();
+    const std::vector<float> expected = problem.Run(reference().fn);
+    const std::vector<float> actual = problem.Run(form().fn);
+    for (std::int64_t m = 0; m < size.rows; ++m) {
+      for (std::int64_t n = 0; n < size.outputs; ++n) {
+        const auto at = static_cast<std::size_t>(m * size.outputs + n);
+        ASSERT_NEAR(expected[at], actual[at],
+                    Bound(size.inputs, activations(), problem.Magnitude(m, n, activations())))
+            << size.rows << " rows, " << size.inputs << " inputs, " << size.outputs
+            << " outputs: row " << m << ", output " << n;
+      }
+    }
+  }
+
+  std::mt19937_64 random_{TestSeed()};
+};
+
+TEST_P(EveryLinearForm, AgreesWithTheReferenceForEveryNumberOfRowsInputsAndOutputs) {
+  for (const std::int64_t inputs : Inputs()) {
+    for (const std::int64_t outputs : {1, 3, 4, 7, 8, 16, 17, 31, 32, 33, 64, 70}) {
+      Problem problem(codec(),
+                      {.rows = 1 + (inputs + outputs) % 9, .inputs = inputs, .outputs = outputs},
+                      random_);
+      ExpectAgreement(problem);
+    }
+  }
+  for (std::int64_t rows = 1; rows <= 14; ++rows) {
+    Problem problem(codec(), {.rows = rows, .inputs = 128, .outputs = 40}, random_);
+    ExpectAgreement(problem);
+  }
+}
+
+TEST_P(EveryLinearForm, AgreesWithTheReferenceOnActivationsAtAnyAlignment) {
+  for (const std::int64_t offset : {1, 3}) {
+    Problem problem(codec(), {.rows = 5, .inputs = 96, .outputs = 37, .x_offset = offset}, random_);
+    ExpectAgreement(problem);
+  }
+}
+
+TEST_P(EveryLinearForm, ComputesOnTheFirstInputsOfAWiderMatrix) {
+  for (const std::int64_t rows : {1, 7}) {
+    Problem problem(codec(), {.rows = rows, .inputs = 64, .outputs = 40, .stored_inputs = 160},
+                    random_);
+    ExpectAgreement(problem);
+  }
+}
+
+TEST_P(EveryLinearForm, AgreesWithTheReferenceOnLongSums) {
+  Problem problem(codec(), {.rows = 2, .inputs = 8192, .outputs = 33}, random_);
+  ExpectAgreement(problem);
+}
+
+TEST_P(EveryLinearForm, WritesOnlyTheOutputsThatItWasAskedFor) {
+  const std::int64_t outputs = 100;
+  for (const std::int64_t rows : {1, 2, 9}) {
+    Problem problem(codec(), {.rows = rows, .inputs = 64, .outputs = outputs}, random_);
+    const std::vector<float> whole = problem.Run(form().fn);
+    for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{0, 1},
+                                     {0, 32},
+                                     {32, 64},
+                                     {32, 71},
+                                     {64, 100},
+                                     {96, 97},
+                                     {32, 32},
+                                     {0, 99}}) {
+      const std::int64_t stride = outputs + 3;
+      std::vector<float> y(static_cast<std::size_t>(rows * stride), kGuard);
+      LinearArgs args = problem.Args(y.data(), stride);
+      args.output_begin = begin;
+      args.output_end = end;
+      form().fn(args);
+      for (std::int64_t m = 0; m < rows; ++m) {
+        for (std::int64_t n = 0; n < stride; ++n) {
+          const float expected =
+              n >= begin && n < end ? whole[static_cast<std::size_t>(m * outputs + n)] : kGuard;
+          ASSERT_EQ(y[static_cast<std::size_t>(m * stride + n)], expected)
+              << "outputs " << begin << " to " << end << ": row " << m << ", output " << n;
+        }
+      }
+    }
+  }
+}
+
+// The exactness that every step of a batch relies on.
+TEST_P(EveryLinearForm, GivesARowTheSameBitsAloneAndInEveryBatchAndSplit) {
+  const std::int64_t rows = 13;
+  for (const std::int64_t inputs : {Inputs().back(), std::int64_t{64}}) {
+    for (const std::int64_t outputs : {1, 5, 32, 45, 99}) {
+      Problem problem(codec(), {.rows = rows, .inputs = inputs, .outputs = outputs}, random_);
+      const std::vector<float> whole = problem.Run(form().fn);
+      for (std::int64_t first = 0; first < rows; ++first) {
+        for (const std::int64_t count : {1, 2, 3, 4, 5, 6, 7}) {
+          if (first + count > rows) {
+            continue;
+          }
+          std::vector<float> y(static_cast<std::size_t>(count * outputs), kGuard);
+          LinearArgs args = problem.Args(y.data(), outputs);
+          args.rows = count;
+          args.x += first * args.x_stride;
+          args.x_quantized.q += first * args.x_quantized.stride_groups * kGroup;
+          args.x_quantized.scale += first * args.x_quantized.stride_groups;
+          args.x_quantized.sum += first * args.x_quantized.stride_groups;
+          // Band by band, as threads would.
+          for (std::int64_t begin = 0; begin < outputs; begin += codec().row_unit) {
+            args.output_begin = begin;
+            args.output_end = std::min<std::int64_t>(outputs, begin + codec().row_unit);
+            form().fn(args);
+          }
+          for (std::int64_t i = 0; i < count * outputs; ++i) {
+            ASSERT_EQ(
+                std::bit_cast<std::uint32_t>(y[static_cast<std::size_t>(i)]),
+                std::bit_cast<std::uint32_t>(whole[static_cast<std::size_t>(first * outputs + i)]))
+                << count << " rows from " << first << ", " << inputs << " inputs, output "
+                << i % outputs << " of " << outputs;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(EveryLinearForm, ComputesNothingForNoRows) {
+  Problem problem(codec(), {.rows = 1, .inputs = 32, .outputs = 4}, random_);
+  std::vector<float> y(4, kGuard);
+  LinearArgs args = problem.Args(y.data(), 4);
+  args.rows = 0;
+  form().fn(args);
+  EXPECT_THAT(y, testing::Each(kGuard));
+}
+
+INSTANTIATE_TEST_SUITE_P(Codec, EveryLinearForm, testing::ValuesIn(FastForms()),
+                         [](const auto& info) {
+                           const std::string codec(info.param.kernel->codec);
+                           return codec.substr(0, codec.find('.')) + "_" +
+                                  std::string(info.param.form->name);
+                         });
+
+// ---- What the references must be right about by themselves.
+
+class EveryLinearKernel : public testing::TestWithParam<LinearKernel> {};
+
+TEST_P(EveryLinearKernel, MultipliesTheDecodedMatrixByTheActivations) {
+  std::mt19937_64 random(TestSeed());
+  const Codec& codec = **FindCodec(GetParam().codec);
+  const std::int64_t rows = 3;
+  const std::int64_t inputs = 96;
+  const std::int64_t outputs = 41;
+  Problem problem(codec, {.rows = rows, .inputs = inputs, .outputs = outputs}, random);
+  const std::vector<float> y = problem.Run(GetParam().forms[0].fn);
+  std::vector<float> w(static_cast<std::size_t>(outputs * inputs));
+  codec.decode(problem.Args(nullptr, 0).weights, inputs, 0, outputs, w.data());
+  const QuantizedRows q = problem.quantized();
+  for (std::int64_t m = 0; m < rows; ++m) {
+    for (std::int64_t n = 0; n < outputs; ++n) {
+      double sum = 0;
+      for (std::int64_t k = 0; k < inputs; ++k) {
+        const double x =
+            GetParam().activations == Activations::kF32
+                ? problem.x()[m * inputs + k]
+                : static_cast<double>(q.q[m * inputs + k]) * q.scale[(m * inputs + k) / kGroup];
+        sum += x * w[static_cast<std::size_t>(n * inputs + k)];
+      }
+      // (The decoded weights were rounded to f32 once more than the reference's.)
+      EXPECT_NEAR(y[static_cast<std::size_t>(m * outputs + n)], sum,
+                  2 * 0x1p-24 * problem.Magnitude(m, n, GetParam().activations));
+    }
+  }
+}
+
+TEST_P(EveryLinearKernel, ListsItsFormsSlowestFirstStartingWithTheReference) {
+  const std::span<const LinearForm> forms = GetParam().forms;
+  ASSERT_EQ(forms.size(), AllIsas().size());
+  for (std::size_t i = 0; i < forms.size(); ++i) {
+    EXPECT_EQ(forms[i].isa, AllIsas()[i]);
+    EXPECT_EQ(forms[i].name, IsaName(AllIsas()[i]));
+  }
+}
+
+TEST_P(EveryLinearKernel, IsFoundByItsCodecInTheFormThatWasAskedFor) {
+  const Codec& codec = **FindCodec(GetParam().codec);
+  for (const LinearForm& form : GetParam().forms) {
+    const Result<Linear> linear = FindLinear(codec, form.isa);
+    ASSERT_TRUE(linear.ok());
+    EXPECT_EQ(linear->fn, form.fn);
+    EXPECT_EQ(linear->activations, GetParam().activations);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Codec, EveryLinearKernel,
+                         testing::ValuesIn(LinearKernels().begin(), LinearKernels().end()),
+                         [](const auto& info) {
+                           return std::string(
+                               info.param.codec.substr(0, info.param.codec.find('.')));
+                         });
+
+TEST(LinearKernels, ExistForEveryCodecInItsOrder) {
+  ASSERT_EQ(LinearKernels().size(), AllCodecs().size());
+  for (std::size_t i = 0; i < AllCodecs().size(); ++i) {
+    EXPECT_EQ(LinearKernels()[i].codec, AllCodecs()[i]->name);
+  }
+}
+
+TEST(LinearKernels, OfAnUnknownCodecAreANamedError) {
+  Codec other = **FindCodec("q4");
+  other.name = "q3.1";
+  const Result<Linear> linear = FindLinear(other, Isa::kReference);
+  ASSERT_FALSE(linear.ok());
+  EXPECT_EQ(linear.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(linear.error().message, testing::HasSubstr("q3.1"));
+}
+
+// ---- The corners of the integers: every code, and the largest sums.
+
+class EveryIntegerLinearForm : public EveryLinearForm {};
+
+TEST_P(EveryIntegerLinearForm, IsExactOnEveryCodeAndOnTheLargestSums) {
+  const std::int64_t inputs = 64;
+  const std::int64_t outputs = 64;
+  const std::uint64_t bytes = *PackedBytes(codec(), {outputs, inputs});
+  Aligned<std::byte> weights(static_cast<std::int64_t>(bytes));
+  const std::uint64_t tile_bytes = codec().band_bytes(kGroup);
+  Aligned<std::int8_t> q(2 * inputs);
+  float scale[4] = {1, 1, 1, 1};
+  std::int32_t sum[4];
+  for (const int code : {0, 255, 0x80, 0x7f, 0x0f, 0xf0, -1}) {  // -1: all of them in turn
+    for (std::uint64_t i = 0; i < bytes; ++i) {
+      weights.data()[i] = static_cast<std::byte>(code >= 0 ? code : static_cast<int>(i * 5 % 256));
+    }
+    for (std::uint64_t tile = 0; tile < bytes; tile += tile_bytes) {
+      for (int o = 0; o < 32; ++o) {
+        const std::uint16_t one = 0x3c00;
+        std::memcpy(weights.data() + tile + 2 * o, &one, 2);
+      }
+    }
+    for (const int activation : {127, -127, 0}) {  // 0: all of them in turn
+      for (std::int64_t i = 0; i < 2 * inputs; ++i) {
+        q.data()[i] = static_cast<std::int8_t>(activation != 0 ? activation : i * 7 % 255 - 127);
+      }
+      for (int g = 0; g < 4; ++g) {
+        sum[g] = 0;
+        for (int i = 0; i < kGroup; ++i) {
+          sum[g] += q.data()[g * kGroup + i];
+        }
+      }
+      for (const std::int64_t rows : {1, 2}) {
+        std::vector<float> expected(static_cast<std::size_t>(rows * outputs));
+        std::vector<float> actual = expected;
+        LinearArgs args = {.weights = weights.data(),
+                           .band_stride = codec().band_bytes(inputs),
+                           .inputs = inputs,
+                           .output_begin = 0,
+                           .output_end = outputs,
+                           .rows = rows,
+                           .x_quantized = {q.data(), scale, sum, 2},
+                           .y = expected.data(),
+                           .y_stride = outputs};
+        reference().fn(args);
+        args.y = actual.data();
+        form().fn(args);
+        ASSERT_EQ(expected, actual) << "code " << code << ", activation " << activation;
+      }
+    }
+  }
+}
+
+std::vector<Row> FastIntegerForms() {
+  std::vector<Row> rows = FastForms();
+  std::erase_if(rows, [](const Row& row) { return row.kernel->activations == Activations::kF32; });
+  return rows;
+}
+INSTANTIATE_TEST_SUITE_P(Codec, EveryIntegerLinearForm, testing::ValuesIn(FastIntegerForms()),
+                         [](const auto& info) {
+                           const std::string codec(info.param.kernel->codec);
+                           return codec.substr(0, codec.find('.')) + "_" +
+                                  std::string(info.param.form->name);
+                         });
+
+}  // namespace
+}  // namespace ashlar

@@ -1,0 +1,129 @@
+// The body of the integer kernels, for any instruction set and either width of weights.
+//
+//   y[m, n] = sum_g wscale[n, g] xscale[m, g] dot[m, n, g]
+//   dot[m, n, g] = sum_i qw[n, g, i] qx[m, g, i]                 |dot| <= 32 * 128 * 127 < 2^24
+//
+// Order of the sum, the same in every block shape: dot is an exact integer, so its own order is
+// free; then, from g = 0 up,   y = fma(float(dot), wscale * xscale, y)   starting at y = 0.
+//
+// A block is kRows rows x kVectors vectors of outputs, whose sums stay in registers over all
+// groups; one pass over a band's tiles serves kRows rows. A `Tile` is the packed tile seen by one
+// instruction set:
+//
+//   F32                                kLanes outputs: the vocabulary of kernels/simd
+//   Weights, Integers                  kLanes outputs x 4 inputs; sums of their products
+//   Layout, kMaxRows                   of the codec; rows in the largest block
+//   Vectors(rows)                      vectors of outputs in a block of so many rows
+//   Output(part, v)                    the first output in the tile of vector v of part `part`
+//   Load<kVectors>(quad, part, w)      the weights of 4 inputs; `quad` is a quad's first byte
+//   Broadcast4(x)                      4 activations, in every lane
+//   Start()                            an empty sum of products
+//   Dot(sum, w, x4)                    sum + w . x4
+//   Finish(sum, x_sum)                 float(dot), given the group's sum of qx
+//   Scales(tile, output)               kLanes scales, widened
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ashlar/kernels/linear/linear_args.h"
+#include "ashlar/kernels/simd/unroll.h"
+
+namespace ashlar::internal {
+
+template <class Tile, int kRows>
+void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::int64_t row) {
+  using F32 = typename Tile::F32;
+  constexpr int kVectors = Tile::Vectors(kRows);
+  const QuantizedRows& x = args.x_quantized;
+  const std::int64_t groups = args.inputs / kGroup;
+  const std::byte* tile = args.weights + static_cast<std::uint64_t>(band) * args.band_stride;
+  const std::int64_t first = row * x.stride_groups;
+
+  F32 y[kRows][kVectors];
+  ASHLAR_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ASHLAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      y[r][v] = F32::Zero();
+    }
+  }
+  for (std::int64_t g = 0; g < groups; ++g, tile += Tile::Layout::kTileBytes) {
+    const std::int8_t* qx = x.q + (first + g) * kGroup;
+    typename Tile::Integers sums[kRows][kVectors];
+    ASHLAR_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      ASHLAR_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        sums[r][v] = Tile::Start();
+      }
+    }
+    const std::byte* quad = tile + Tile::Layout::kScaleBytes;
+    ASHLAR_UNROLL
+    for (int j = 0; j < Tile::Layout::kQuads; ++j, quad += Tile::Layout::kQuadBytes) {
+      typename Tile::Weights w[kVectors];
+      Tile::template Load<kVectors>(quad, part, w);
+      ASHLAR_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const auto x4 = Tile::Broadcast4(qx + r * x.stride_groups * kGroup + 4 * j);
+        ASHLAR_UNROLL
+        for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = Tile::Dot(sums[r][v], w[v], x4);
+        }
+      }
+    }
+    ASHLAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const F32 w_scale = Tile::Scales(tile, Tile::Output(part, v));
+      ASHLAR_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        const std::int64_t at = first + r * x.stride_groups + g;
+        const F32 scale = w_scale * F32::Broadcast(x.scale[at]);
+        y[r][v] = MulAdd(Tile::Finish(sums[r][v], x.sum[at]), scale, y[r][v]);
+      }
+    }
+  }
+  ASHLAR_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ASHLAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const std::int64_t n = band * Tile::Layout::kOutputs + Tile::Output(part, v);
+      float* out = args.y + (row + r) * args.y_stride + n;
+      if (n + F32::kLanes <= args.output_end) {
+        y[r][v].Store(out);
+      } else if (n < args.output_end) {
+        y[r][v].StoreFirst(out, args.output_end - n);
+      }
+    }
+  }
+}
+
+// All parts of one band for kRows rows, or for `rows` <= kRows of them.
+template <class Tile, int kRows>
+void QuantizedBand(const LinearArgs& args, std::int64_t band, std::int64_t row, std::int64_t rows) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) {
+      return QuantizedBand<Tile, kRows - 1>(args, band, row, rows);
+    }
+  }
+  constexpr int kParts = Tile::Layout::kOutputs / (Tile::F32::kLanes * Tile::Vectors(kRows));
+  for (int part = 0; part < kParts; ++part) {
+    QuantizedBlock<Tile, kRows>(args, band, part, row);
+  }
+}
+
+// Bands outermost: a band (72 KB at 4 bits and 4096 inputs) stays in the second-level cache while
+// all rows pass over it, and is read from memory once.
+template <class Tile>
+void QuantizedLinear(const LinearArgs& args) {
+  const std::int64_t band_begin = args.output_begin / Tile::Layout::kOutputs;
+  const std::int64_t band_end =
+      (args.output_end + Tile::Layout::kOutputs - 1) / Tile::Layout::kOutputs;
+  for (std::int64_t band = band_begin; band < band_end; ++band) {
+    for (std::int64_t row = 0; row < args.rows; row += Tile::kMaxRows) {
+      QuantizedBand<Tile, Tile::kMaxRows>(args, band, row, args.rows - row);
+    }
+  }
+}
+
+}  // namespace ashlar::internal

@@ -1,0 +1,29 @@
+// The body of quantize_rows, for any instruction set. Every step is one IEEE 754 operation per
+// number (a true division, not a product with the reciprocal), so all forms give the bits of the
+// reference. `Group` holds a group of 32 numbers in registers of one instruction set:
+//
+//   Load(x) -> Group, group.MaxMagnitude() -> float, group.Store(scale, q) -> sum of q
+#pragma once
+
+#include <cstdint>
+
+#include "ashlar/kernels/quantize_rows/quantized_rows.h"
+
+namespace ashlar::internal {
+
+template <class Group>
+void QuantizeRows(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns,
+                  const QuantizedRows& out) {
+  const std::int64_t groups = columns / kGroup;
+  for (std::int64_t m = 0; m < rows; ++m) {
+    const std::int64_t first = m * out.stride_groups;
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const Group group = Group::Load(x + m * x_stride + g * kGroup);
+      const float scale = group.MaxMagnitude() / 127.0f;
+      out.scale[first + g] = scale;
+      out.sum[first + g] = group.Store(scale, out.q + (first + g) * kGroup);
+    }
+  }
+}
+
+}  // namespace ashlar::internal
