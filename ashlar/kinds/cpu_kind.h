@@ -47,8 +47,8 @@ struct Segment {
 // The rows that one call computes: of several sequences, of several networks.
 struct RowBatch {
   std::int64_t rows = 0;
-  std::span<const Segment> segments;    // in order of first_row, covering [0, rows)
-  const std::int32_t* tokens = nullptr; // [rows]: checked ids; for kinds that read tokens
+  std::span<const Segment> segments;     // in order of first_row, covering [0, rows)
+  const std::int32_t* tokens = nullptr;  // [rows]: checked ids; for kinds that read tokens
 };
 
 // What a forward call works with. Confined to the thread that runs the step.

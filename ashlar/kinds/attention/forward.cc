@@ -1,0 +1,241 @@
+#include <algorithm>
+#include <cmath>
+
+#include "ashlar/base/check.h"
+#include "ashlar/kernels/attention/attention.h"
+#include "ashlar/kernels/form.h"
+#include "ashlar/kernels/rope/rope.h"
+#include "ashlar/kinds/attention/attention.h"
+#include "ashlar/kinds/attention/attention_settings.h"
+#include "ashlar/kinds/internal/projection.h"
+
+namespace ashlar {
+namespace {
+
+using internal::InputRows;
+using internal::Projection;
+using internal::RowNorm;
+
+// Rows of one sequence that one call of the kernel attends with: enough to read a page of keys for
+// many rows, and few enough that a chunk of a prompt is shared out evenly.
+constexpr std::int64_t kAttendRows = 32;
+constexpr std::int64_t kRowGrain = 4;  // rows that a thread rotates and stores at once
+
+struct Projections {
+  Projection q, k, v, o;
+};
+
+AttentionShape ShapeOf(const Attributes& attributes) {
+  const std::int64_t key_dim = attributes.Integer("key_dim");
+  const double scale = attributes.Real("scale");
+  return {.heads = attributes.Integer("heads"),
+          .kv_heads = attributes.Integer("kv_heads"),
+          .key_dim = key_dim,
+          .value_dim = attributes.Integer("value_dim"),
+          .scale = static_cast<float>(scale == 0 ? 1 / std::sqrt(key_dim) : scale),
+          .soft_cap = static_cast<float>(attributes.Real("soft_cap")),
+          .window = attributes.Integer("window")};
+}
+
+std::shared_ptr<const RopeTable> TableOf(const Attributes& attributes, const BindContext& context) {
+  if (attributes.Integer("rope_dims") == 0) {
+    return nullptr;
+  }
+  return context.rope_tables.Get(internal::RopeParametersOf(attributes), context.max_positions);
+}
+
+// The segment that `row` belongs to.
+const Segment* SegmentOf(std::span<const Segment> segments, std::int64_t row) {
+  return &*std::prev(std::ranges::upper_bound(segments, row, {}, &Segment::first_row));
+}
+
+std::int64_t AttendBlocks(const Segment& segment) {
+  return (segment.rows + kAttendRows - 1) / kAttendRows;
+}
+
+class AttentionBlock final : public BoundBlock {
+ public:
+  AttentionBlock(const Attributes& attributes, const internal::BoundTensors& tensors,
+                 Projections projections, const BindContext& context)
+      : width_(attributes.Integer("width")),
+        shape_(ShapeOf(attributes)),
+        multiplier_(static_cast<float>(attributes.Real("multiplier"))),
+        max_positions_(context.max_positions),
+        projections_(std::move(projections)),
+        input_(RowNorm(internal::SettingsOf(attributes, "norm"), "norm", tensors, context.isa),
+               {&projections_.q, &projections_.k, &projections_.v}, context.isa),
+        o_input_(RowNorm(), {&projections_.o}, context.isa),
+        q_norm_(internal::SettingsOfQkNorm(attributes), "q_norm", tensors, context.isa),
+        k_norm_(internal::SettingsOfQkNorm(attributes), "k_norm", tensors, context.isa),
+        post_norm_(internal::SettingsOf(attributes, "post_norm"), "post_norm", tensors,
+                   context.isa),
+        rope_table_(TableOf(attributes, context)),
+        rope_(FindForm(RopeForms(), context.isa).fn),
+        attend_(FindForm(AttentionForms(), context.isa).fn) {
+    if (const BoundTensor* sinks = internal::FindTensor(tensors, "sinks")) {
+      sinks_ = internal::CopyVector(*sinks);
+    }
+  }
+
+  void Forward(const RowBatch& batch, const float* x, float* y,
+               const Workshop& workshop) const override {
+    const internal::ArenaScope scope(*workshop.arena);
+    const InputRows input = input_.Prepare(x, batch.rows, width_, workshop);
+    const Heads heads = TakeHeads(batch.rows, *workshop.arena);
+    if (std::ranges::any_of(batch.segments, &Segment::writes_state)) {
+      RunProjections(
+          input,
+          {{&projections_.q, heads.q}, {&projections_.k, heads.k}, {&projections_.v, heads.v}},
+          workshop);
+    } else {
+      RunProjections(input, {{&projections_.q, heads.q}}, workshop);
+    }
+    RotateAndStore(batch, heads, workshop);
+    Attend(batch, heads, workshop);
+    const InputRows attended =
+        o_input_.Prepare(heads.attended, batch.rows, attended_floats(), workshop);
+    RunProjections(attended, {{&projections_.o, y}}, workshop);
+    FinishRows(post_norm_, multiplier_, y, batch.rows, width_, workshop);
+  }
+
+ private:
+  // What flows between the steps, in scratch.
+  struct Heads {
+    float* q;         // [rows, heads, key_dim]
+    float* k;         // [rows, kv_heads, key_dim]
+    float* v;         // [rows, kv_heads, value_dim]
+    float* attended;  // [rows, heads, value_dim]
+  };
+
+  Heads TakeHeads(std::int64_t rows, Arena& arena) const {
+    return {.q = arena.Take<float>(rows * q_floats()),
+            .k = arena.Take<float>(rows * k_floats()),
+            .v = arena.Take<float>(rows * v_floats()),
+            .attended = arena.Take<float>(rows * attended_floats())};
+  }
+
+  std::int64_t q_floats() const { return shape_.heads * shape_.key_dim; }
+  std::int64_t k_floats() const { return shape_.kv_heads * shape_.key_dim; }
+  std::int64_t v_floats() const { return shape_.kv_heads * shape_.value_dim; }
+  std::int64_t attended_floats() const { return shape_.heads * shape_.value_dim; }
+
+  // x [heads, key_dim] of one row <- rope(norm(x)).
+  void NormAndRotate(const RowNorm& norm, std::int64_t heads, std::int64_t position,
+                     float* x) const {
+    if (!norm.none()) {
+      for (std::int64_t head = 0; head < heads; ++head) {
+        float* const head_x = x + head * shape_.key_dim;
+        norm.Apply(head_x, head_x);
+      }
+    }
+    if (rope_table_ != nullptr) {
+      rope_(x, heads, shape_.key_dim, 2 * rope_table_->pairs, rope_table_->cosine(position),
+            rope_table_->sine(position));
+    }
+  }
+
+  // Finishes queries and keys, and puts keys and values into the pages of the nodes that own them.
+  void RotateAndStore(const RowBatch& batch, const Heads& heads, const Workshop& workshop) const {
+    if (workshop.arena->counting()) {
+      return;
+    }
+    const auto finish_row = [&](const Segment& segment, std::int64_t row) {
+      const std::int64_t position = segment.first_position + row - segment.first_row;
+      NormAndRotate(q_norm_, shape_.heads, position, heads.q + row * q_floats());
+      if (segment.writes_state) {
+        float* const k = heads.k + row * k_floats();
+        NormAndRotate(k_norm_, shape_.kv_heads, position, k);
+        StoreKeyValue(shape_, k, heads.v + row * v_floats(),
+                      static_cast<int>(position % kPageLength),
+                      segment.pages[position / kPageLength]);
+      }
+    };
+    for (const Segment& segment : batch.segments) {
+      CHECK_LE(segment.first_position + segment.rows, max_positions_);
+    }
+    workshop.pool->ParallelFor(batch.rows, kRowGrain,
+                               [&](std::int64_t begin, std::int64_t end, int) {
+                                 const Segment* segment = SegmentOf(batch.segments, begin);
+                                 for (std::int64_t row = begin; row < end; ++row) {
+                                   while (row >= segment->first_row + segment->rows) {
+                                     ++segment;
+                                   }
+                                   finish_row(*segment, row);
+                                 }
+                               });
+  }
+
+  // Shares (block of rows of one sequence) x (key-value head) out over the threads.
+  void Attend(const RowBatch& batch, const Heads& heads, const Workshop& workshop) const {
+    if (workshop.arena->counting()) {
+      return;
+    }
+    std::int64_t blocks = 0;
+    for (const Segment& segment : batch.segments) {
+      blocks += AttendBlocks(segment);
+    }
+    workshop.pool->ParallelFor(
+        blocks * shape_.kv_heads, 1, [&](std::int64_t begin, std::int64_t end, int) {
+          // Item i is key-value head i % kv_heads of block i / kv_heads, blocks counted over all
+          // segments.
+          std::int64_t first_block = 0;  // of the segment
+          for (const Segment& segment : batch.segments) {
+            const std::int64_t last_block = first_block + AttendBlocks(segment);
+            for (; begin < end && begin < last_block * shape_.kv_heads; ++begin) {
+              AttendBlock(segment, begin / shape_.kv_heads - first_block, begin % shape_.kv_heads,
+                          heads);
+            }
+            first_block = last_block;
+          }
+        });
+  }
+
+  void AttendBlock(const Segment& segment, std::int64_t block, std::int64_t kv_head,
+                   const Heads& heads) const {
+    const std::int64_t begin = block * kAttendRows;
+    const std::int64_t row = segment.first_row + begin;
+    attend_({.shape = shape_,
+             .q = heads.q + row * q_floats(),
+             .q_stride = q_floats(),
+             .out = heads.attended + row * attended_floats(),
+             .out_stride = attended_floats(),
+             .pages = segment.pages,
+             .sinks = sinks_.empty() ? nullptr : sinks_.data(),
+             .first_position = segment.first_position + begin,
+             .rows = std::min(kAttendRows, segment.rows - begin),
+             .kv_begin = kv_head,
+             .kv_end = kv_head + 1});
+  }
+
+  const std::int64_t width_;
+  const AttentionShape shape_;
+  const float multiplier_;
+  const std::int64_t max_positions_;
+  const Projections projections_;
+  const internal::InputPreparation input_;
+  const internal::InputPreparation o_input_;
+  const RowNorm q_norm_;
+  const RowNorm k_norm_;
+  const RowNorm post_norm_;
+  const std::shared_ptr<const RopeTable> rope_table_;  // null: no rotation
+  const RopeFn rope_;
+  const AttentionFn attend_;
+  std::vector<float> sinks_;  // [heads], or empty: none
+};
+
+Result<std::unique_ptr<BoundBlock>> Bind(const Attributes& attributes,
+                                         const internal::BoundTensors& tensors,
+                                         const BindContext& context) {
+  Projections projections;
+  ASHLAR_TRY(projections.q, Projection::Bind(tensors, "q", "q.bias", context.isa));
+  ASHLAR_TRY(projections.k, Projection::Bind(tensors, "k", "k.bias", context.isa));
+  ASHLAR_TRY(projections.v, Projection::Bind(tensors, "v", "v.bias", context.isa));
+  ASHLAR_TRY(projections.o, Projection::Bind(tensors, "o", "o.bias", context.isa));
+  return std::make_unique<AttentionBlock>(attributes, tensors, std::move(projections), context);
+}
+
+}  // namespace
+
+constinit const CpuKind kAttentionOnCpu{.declaration = &kAttention, .bind = Bind};
+
+}  // namespace ashlar

@@ -1,0 +1,149 @@
+#include "ashlar/kinds/internal/projection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ashlar/base/check.h"
+#include "ashlar/kernels/form.h"
+
+namespace ashlar::internal {
+namespace {
+
+// Rows that a thread takes at once when the work of one is small (a norm, a rounding): a single
+// decoding row, or a few, never leave the calling thread.
+constexpr std::int64_t kRowGrain = 4;
+
+void AddBias(const float* bias, std::int64_t rows, std::int64_t begin, std::int64_t end, float* y,
+             std::int64_t stride) {
+  for (std::int64_t m = 0; m < rows; ++m) {
+    for (std::int64_t n = begin; n < end; ++n) {
+      y[m * stride + n] += bias[n];
+    }
+  }
+}
+
+QuantizedRows TakeQuantizedRows(std::int64_t rows, std::int64_t width, Arena& arena) {
+  const std::int64_t groups = width / kGroup;
+  return {.q = arena.Take<std::int8_t>(rows * width),
+          .scale = arena.Take<float>(rows * groups),
+          .sum = arena.Take<std::int32_t>(rows * groups),
+          .stride_groups = groups};
+}
+
+QuantizedRows FromRow(const QuantizedRows& rows, std::int64_t row) {
+  const std::int64_t groups = row * rows.stride_groups;
+  return {.q = rows.q + groups * kGroup,
+          .scale = rows.scale + groups,
+          .sum = rows.sum + groups,
+          .stride_groups = rows.stride_groups};
+}
+
+}  // namespace
+
+Result<Projection> Projection::Bind(const BoundTensors& tensors, std::string_view weight,
+                                    std::string_view bias, Isa isa) {
+  Projection projection;
+  projection.weight_ = TensorNamed(tensors, weight);
+  CHECK_EQ(kOutputUnit % projection.weight_.codec->row_unit, 0);
+  const Result<Linear> linear = FindLinear(*projection.weight_.codec, isa);
+  if (!linear.ok()) {
+    return linear.error().In(weight);
+  }
+  projection.linear_ = *linear;
+  if (const BoundTensor* vector = FindTensor(tensors, bias)) {
+    projection.bias_ = CopyVector(*vector);
+  }
+  return projection;
+}
+
+void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
+                     float* y) const {
+  const std::int64_t begin = unit_begin * kOutputUnit;
+  const std::int64_t end = std::min(unit_end * kOutputUnit, outputs());
+  linear_.fn({.weights = weight_.data,
+              .band_stride = weight_.band_stride(),
+              .inputs = weight_.columns,
+              .output_begin = begin,
+              .output_end = end,
+              .rows = x.rows,
+              .x = x.x,
+              .x_stride = x.width,
+              .x_quantized = x.quantized,
+              .y = y,
+              .y_stride = outputs()});
+  if (!bias_.empty()) {
+    AddBias(bias_.data(), x.rows, begin, end, y, outputs());
+  }
+}
+
+InputPreparation::InputPreparation(RowNorm norm, std::initializer_list<const Projection*> readers,
+                                   Isa isa)
+    : norm_(std::move(norm)),
+      quantize_(std::ranges::any_of(readers, &Projection::wants_quantized)),
+      quantize_rows_(FindForm(QuantizeRowsForms(), isa).fn) {}
+
+InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int64_t width,
+                                    const Workshop& workshop) const {
+  Arena& arena = *workshop.arena;
+  float* const normed = norm_.none() ? nullptr : arena.Take<float>(rows * width);
+  InputRows prepared{.rows = rows, .x = norm_.none() ? x : normed, .width = width};
+  if (quantize_) {
+    prepared.quantized = TakeQuantizedRows(rows, width, arena);
+  }
+  if (arena.counting() || (norm_.none() && !quantize_)) {
+    return prepared;
+  }
+  workshop.pool->ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t m = begin; m < end; ++m) {
+      if (!norm_.none()) {
+        norm_.Apply(x + m * width, normed + m * width);
+      }
+      if (quantize_) {
+        quantize_rows_(prepared.x + m * width, width, 1, width, FromRow(prepared.quantized, m));
+      }
+    }
+  });
+  return prepared;
+}
+
+void RunProjections(const InputRows& x, std::initializer_list<ProjectionRun> runs,
+                    const Workshop& workshop) {
+  if (workshop.arena->counting()) {
+    return;
+  }
+  std::int64_t units = 0;
+  for (const ProjectionRun& run : runs) {
+    units += OutputUnits(run.projection->outputs());
+  }
+  workshop.pool->ParallelFor(units, 1, [&](std::int64_t begin, std::int64_t end, int) {
+    // [begin, end) in units of all the runs, one after the other.
+    for (const ProjectionRun& run : runs) {
+      const std::int64_t own = OutputUnits(run.projection->outputs());
+      if (begin < own && end > 0) {
+        run.projection->Run(x, std::max<std::int64_t>(begin, 0), std::min(end, own), run.y);
+      }
+      begin -= own;
+      end -= own;
+    }
+  });
+}
+
+void FinishRows(const RowNorm& norm, float multiplier, float* y, std::int64_t rows,
+                std::int64_t width, const Workshop& workshop) {
+  if (workshop.arena->counting() || (norm.none() && multiplier == 1)) {
+    return;
+  }
+  workshop.pool->ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t m = begin; m < end; ++m) {
+      float* const row = y + m * width;
+      if (!norm.none()) {
+        norm.Apply(row, row);
+      }
+      for (std::int64_t i = 0; i < width; ++i) {
+        row[i] *= multiplier;
+      }
+    }
+  });
+}
+
+}  // namespace ashlar::internal

@@ -1,0 +1,102 @@
+// A Projection is a bound matrix with, perhaps, a bias: y = W x + b. And what the blocks that are
+// made of projections do around them: prepare the rows that they read, run several of them in one
+// parallel loop, finish the rows that they wrote.
+//
+// Every function here takes its scratch from the workshop's arena and, when that is counting,
+// computes nothing: so a block's forward is one straight walk, whether it measures or computes.
+// Each result depends on its own row only, to the bit: outputs are split over threads in whole
+// units of kOutputUnit counted from output 0, and the kernels promise the rest.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+#include <vector>
+
+#include "ashlar/kernels/linear/linear.h"
+#include "ashlar/kernels/quantize_rows/quantize_rows.h"
+#include "ashlar/kinds/internal/bound_tensors.h"
+#include "ashlar/kinds/internal/row_norm.h"
+
+namespace ashlar::internal {
+
+// The outputs that threads share work by: a whole number of every codec's bands, and of every
+// instruction set's registers.
+inline constexpr std::int64_t kOutputUnit = 32;
+
+constexpr std::int64_t OutputUnits(std::int64_t outputs) {
+  return (outputs + kOutputUnit - 1) / kOutputUnit;
+}
+
+// Rows as projections read them. A view of scratch, or of the block's own input.
+struct InputRows {
+  std::int64_t rows = 0;
+  const float* x = nullptr;  // [rows, width]
+  std::int64_t width = 0;
+  QuantizedRows quantized = {};  // when one of the readers wants them
+};
+
+class Projection {
+ public:
+  Projection() = default;  // no outputs
+  // Binds matrix `weight` and, when the block has it, vector `bias`. kUnsupported when no kernel
+  // reads the matrix's codec.
+  static Result<Projection> Bind(const BoundTensors& tensors, std::string_view weight,
+                                 std::string_view bias, Isa isa);
+
+  std::int64_t outputs() const { return weight_.rows; }
+  bool wants_quantized() const { return linear_.activations == Activations::kQuantized; }
+
+  // y[m, n] for all rows m and the outputs n of units [unit_begin, unit_end); on this thread.
+  // y: [rows, outputs()].
+  void Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y) const;
+
+ private:
+  BoundTensor weight_;
+  std::vector<float> bias_;  // empty: none
+  Linear linear_ = {Activations::kF32, nullptr};
+};
+
+// How rows are prepared for the projections that read them: normed, and rounded once for all of
+// them when one computes on int8.
+class InputPreparation {
+ public:
+  InputPreparation() = default;
+  InputPreparation(RowNorm norm, std::initializer_list<const Projection*> readers, Isa isa);
+
+  // x: [rows, width]. The result is valid until the arena is rewound.
+  InputRows Prepare(const float* x, std::int64_t rows, std::int64_t width,
+                    const Workshop& workshop) const;
+
+ private:
+  RowNorm norm_;
+  bool quantize_ = false;
+  QuantizeRowsFn quantize_rows_ = nullptr;
+};
+
+// Projections of the same rows, all in one parallel loop.
+struct ProjectionRun {
+  const Projection* projection;
+  float* y;
+};
+void RunProjections(const InputRows& x, std::initializer_list<ProjectionRun> runs,
+                    const Workshop& workshop);
+
+// y <- multiplier * norm(y), for every row of y [rows, width].
+void FinishRows(const RowNorm& norm, float multiplier, float* y, std::int64_t rows,
+                std::int64_t width, const Workshop& workshop);
+
+// Gives back, at the end of a scope, what the scope took from an arena.
+class ArenaScope {
+ public:
+  explicit ArenaScope(Arena& arena) : arena_(arena), mark_(arena.used()) {}
+  ~ArenaScope() { arena_.Rewind(mark_); }
+  ArenaScope(const ArenaScope&) = delete;
+  ArenaScope& operator=(const ArenaScope&) = delete;
+
+ private:
+  Arena& arena_;
+  const std::size_t mark_;
+};
+
+}  // namespace ashlar::internal

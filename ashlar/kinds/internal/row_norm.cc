@@ -1,0 +1,39 @@
+#include "ashlar/kinds/internal/row_norm.h"
+
+#include "ashlar/base/check.h"
+#include "ashlar/kernels/form.h"
+
+namespace ashlar::internal {
+
+RowNorm::RowNorm(const NormSettings& settings, std::string_view name, const BoundTensors& tensors,
+                 Isa isa)
+    : type_(settings.type),
+      eps_(static_cast<float>(settings.eps)),
+      rms_(FindForm(RmsNormForms(), isa).fn),
+      layer_(FindForm(LayerNormForms(), isa).fn) {
+  if (none()) {
+    return;
+  }
+  weight_ = CopyVector(TensorNamed(tensors, TensorName(name, "weight")));
+  for (float& weight : weight_) {
+    weight += static_cast<float>(settings.offset);
+  }
+  if (settings.bias) {
+    bias_ = CopyVector(TensorNamed(tensors, TensorName(name, "bias")));
+  }
+}
+
+void RowNorm::Apply(const float* x, float* y) const {
+  switch (type_) {
+    case NormType::kNone:
+      CHECK(false);
+    case NormType::kRms:
+      rms_(x, weight_.data(), y, width(), eps_);
+      return;
+    case NormType::kLayer:
+      layer_(x, weight_.data(), bias_.empty() ? nullptr : bias_.data(), y, width(), eps_);
+      return;
+  }
+}
+
+}  // namespace ashlar::internal

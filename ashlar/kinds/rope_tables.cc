@@ -1,0 +1,157 @@
+#include "ashlar/kinds/rope_tables.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "ashlar/base/check.h"
+
+namespace ashlar {
+namespace {
+
+// w_i = 1 / theta^(2i / dims), each step rounded to f32.
+std::vector<float> PlainFrequencies(double theta, std::int64_t dims) {
+  std::vector<float> frequencies(dims / 2);
+  for (std::int64_t i = 0; i < dims / 2; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(dims);
+    const auto wavelength = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
+    frequencies[i] = 1.0f / wavelength;
+  }
+  return frequencies;
+}
+
+std::vector<float> DynamicFrequencies(const RopeParameters& p, std::int64_t position) {
+  const auto original = static_cast<double>(p.original_positions);
+  const double length = std::max(static_cast<double>(position + 1), original);
+  const auto dims = static_cast<double>(p.dims);
+  const double stretch = p.factor * length / original - (p.factor - 1);
+  return PlainFrequencies(p.theta * std::pow(stretch, dims / (dims - 2)), p.dims);
+}
+
+std::vector<float> Llama3Frequencies(const RopeParameters& p) {
+  const auto original = static_cast<float>(p.original_positions);
+  const auto factor = static_cast<float>(p.factor);
+  const auto low = static_cast<float>(p.low_frequency_factor);
+  const auto range = static_cast<float>(p.high_frequency_factor - p.low_frequency_factor);
+  const auto longest = static_cast<float>(p.original_positions / p.low_frequency_factor);
+  const auto shortest = static_cast<float>(p.original_positions / p.high_frequency_factor);
+  std::vector<float> frequencies = PlainFrequencies(p.theta, p.dims);
+  for (float& w : frequencies) {
+    const float wavelength = static_cast<float>(2 * std::numbers::pi) / w;
+    if (wavelength > longest) {
+      w = w / factor;
+    } else if (wavelength >= shortest) {
+      const float smooth = (original / wavelength - low) / range;
+      w = (1 - smooth) * w / factor + smooth * w;
+    }
+  }
+  return frequencies;
+}
+
+std::vector<float> YarnFrequencies(const RopeParameters& p) {
+  const auto dims = static_cast<double>(p.dims);
+  // The pair (as a real) that turns `turns` times within the original context.
+  const auto pair_of = [&](double turns) {
+    const double positions_per_turn =
+        static_cast<double>(p.original_positions) / (turns * 2 * std::numbers::pi);
+    return dims * std::log(positions_per_turn) / (2 * std::log(p.theta));
+  };
+  const double first = std::max(std::floor(pair_of(p.beta_fast)), 0.0);
+  double last = std::min(std::ceil(pair_of(p.beta_slow)), dims - 1);
+  if (first == last) {
+    last += 0.001;  // as the reference: a ramp of width 0 is a step
+  }
+  std::vector<float> frequencies(p.dims / 2);
+  for (std::int64_t i = 0; i < p.dims / 2; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(p.dims);
+    const auto wavelength = static_cast<float>(std::pow(p.theta, static_cast<double>(exponent)));
+    const float plain = 1.0f / wavelength;
+    const float stretched = 1.0f / (static_cast<float>(p.factor) * wavelength);
+    const float ramp = std::clamp(
+        (static_cast<float>(i) - static_cast<float>(first)) / static_cast<float>(last - first),
+        0.0f, 1.0f);
+    const float keep = 1 - ramp;
+    frequencies[i] = stretched * (1 - keep) + plain * keep;
+  }
+  return frequencies;
+}
+
+float AttentionFactor(const RopeParameters& p) {
+  if (p.attention_factor != 0) {
+    return static_cast<float>(p.attention_factor);
+  }
+  return p.scaling == RopeScaling::kYarn ? static_cast<float>(0.1 * std::log(p.factor) + 1) : 1.0f;
+}
+
+}  // namespace
+
+std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_t position) {
+  switch (parameters.scaling) {
+    case RopeScaling::kNone:
+      return PlainFrequencies(parameters.theta, parameters.dims);
+    case RopeScaling::kLinear: {
+      std::vector<float> frequencies = PlainFrequencies(parameters.theta, parameters.dims);
+      for (float& w : frequencies) {
+        w /= static_cast<float>(parameters.factor);
+      }
+      return frequencies;
+    }
+    case RopeScaling::kDynamic:
+      return DynamicFrequencies(parameters, position);
+    case RopeScaling::kLlama3:
+      return Llama3Frequencies(parameters);
+    case RopeScaling::kYarn:
+      return YarnFrequencies(parameters);
+  }
+  CHECK(false);
+}
+
+RopeTable MakeRopeTable(const RopeParameters& parameters, std::int64_t positions) {
+  CHECK(parameters.dims >= 2 && parameters.dims % 2 == 0);
+  const std::int64_t pairs = parameters.dims / 2;
+  RopeTable table{.positions = positions, .pairs = pairs};
+  table.cosines.resize(positions * pairs);
+  table.sines.resize(positions * pairs);
+  const float attention_factor = AttentionFactor(parameters);
+  std::vector<float> frequencies = RopeFrequencies(parameters, 0);
+  for (std::int64_t position = 0; position < positions; ++position) {
+    // Only dynamic frequencies depend on the position, and only past the original context.
+    if (parameters.scaling == RopeScaling::kDynamic && position >= parameters.original_positions) {
+      frequencies = RopeFrequencies(parameters, position);
+    }
+    for (std::int64_t i = 0; i < pairs; ++i) {
+      const float angle = static_cast<float>(position) * frequencies[i];
+      // Cosine and sine in double, rounded once: within a last place of any f32 library's.
+      const auto cosine = static_cast<float>(std::cos(static_cast<double>(angle)));
+      const auto sine = static_cast<float>(std::sin(static_cast<double>(angle)));
+      table.cosines[position * pairs + i] = cosine * attention_factor;
+      table.sines[position * pairs + i] = sine * attention_factor;
+    }
+  }
+  return table;
+}
+
+std::shared_ptr<const RopeTable> RopeTables::Get(const RopeParameters& parameters,
+                                                 std::int64_t positions) {
+  const std::lock_guard lock(mutex_);
+  std::weak_ptr<const RopeTable>& slot = tables_[{parameters, positions}];
+  std::shared_ptr<const RopeTable> table = slot.lock();
+  if (table == nullptr) {
+    table = std::make_shared<const RopeTable>(MakeRopeTable(parameters, positions));
+    slot = table;
+  }
+  return table;
+}
+
+std::uint64_t RopeTables::bytes() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t sum = 0;
+  for (const auto& [key, slot] : tables_) {
+    if (const std::shared_ptr<const RopeTable> table = slot.lock()) {
+      sum += (table->cosines.size() + table->sines.size()) * sizeof(float);
+    }
+  }
+  return sum;
+}
+
+}  // namespace ashlar
