@@ -1,8 +1,6 @@
 #include "ashlar/base/faulty_file_system.h"
 
 #include <algorithm>
-#include <cstring>
-#include <ranges>
 
 namespace ashlar {
 namespace {
@@ -124,9 +122,7 @@ void FaultyFileSystem::Restart() {
 void FaultyFileSystem::SimulatePowerLoss() {
   const std::lock_guard lock(mutex_);
   RestartLocked();
-  for (const Change& change : std::views::reverse(changes_)) {
-    change.undo();
-  }
+  std::for_each(changes_.rbegin(), changes_.rend(), [](const Change& change) { change.undo(); });
   changes_.clear();
   for (const auto& [path, written] : written_) {
     if (written->synced_length < written->length) {
@@ -212,9 +208,9 @@ Status FaultyFileSystem::CreateDirectories(const Path& given) {
     missing.push_back(at);
   }
   ASHLAR_TRY(base_.CreateDirectories(path));
-  for (const Path& made : std::views::reverse(missing)) {
+  std::for_each(missing.rbegin(), missing.rend(), [this](const Path& made) {
     changes_.push_back({made.parent_path(), [this, made] { RemoveAll(base_, made); }});
-  }
+  });
   return {};
 }
 

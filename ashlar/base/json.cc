@@ -116,9 +116,14 @@ class Builder {
     return false;
   }
 
+  bool CountValue() {
+    return ++values_ <= limits_.max_values ||
+           Fail(Offset(), fmt::format("more than {} values", limits_.max_values));
+  }
+
   bool Add(Json value) {
-    if (++values_ > limits_.max_values) {
-      return Fail(Offset(), fmt::format("more than {} values", limits_.max_values));
+    if (!CountValue()) {
+      return false;
     }
     Place(std::move(value));
     return true;
@@ -128,8 +133,8 @@ class Builder {
     if (std::cmp_greater_equal(open_.size(), limits_.max_depth)) {
       return Fail(Offset(), fmt::format("nested deeper than {} levels", limits_.max_depth));
     }
-    if (++values_ > limits_.max_values) {
-      return Fail(Offset(), fmt::format("more than {} values", limits_.max_values));
+    if (!CountValue()) {
+      return false;
     }
     open_.push_back({std::move(container), {}});
     return true;

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <ranges>
+#include <iterator>
 
 #include "ashlar/base/json.h"
 
