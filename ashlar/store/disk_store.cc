@@ -246,16 +246,18 @@ Status DiskStore::CheckThatNothingElseIsHere() const {
 
 // oci-layout comes last: a directory without it is no store yet, and one with it is whole.
 Status DiskStore::CreateIfMissing() {
-  // The folders above that we are about to make must survive too, each in the one above it.
-  std::vector<Path> parents;
-  for (Path path = std::filesystem::absolute(paths_.root).lexically_normal();;) {
+  // The folders on the way down must survive too, each in the one above it. One that is there
+  // already may have been made by somebody who died before syncing it; but what lies above it need
+  // not be ours to open.
+  struct Parent {
+    Path path;
+    bool gains;
+  };
+  std::vector<Parent> parents;
+  for (Path path = std::filesystem::absolute(paths_.root).lexically_normal();
+       path.has_relative_path(); path = path.parent_path()) {
     ASHLAR_TRY(const auto found, files_.Stat(path));
-    const Path parent = path.parent_path();
-    if (found || parent == path) {
-      break;
-    }
-    parents.push_back(parent);
-    path = parent;
+    parents.push_back({.path = path.parent_path(), .gains = !found.has_value()});
   }
   ASHLAR_TRY(MakeFolders());
   // Two processes may be making it at once: the second finds it made.
@@ -269,8 +271,11 @@ Status DiskStore::CreateIfMissing() {
   if (!index) {
     ASHLAR_TRY(WriteWhole(paths_.index, TagIndex::Empty().ToText()));
   }
-  for (const Path& parent : parents) {
-    ASHLAR_TRY(files_.SyncDirectory(parent));
+  for (const Parent& parent : parents) {
+    Status synced = files_.SyncDirectory(parent.path);
+    if (!synced.ok() && parent.gains) {
+      return synced;
+    }
   }
   return WriteWhole(paths_.layout,
                     CanonicalJson(Json::Of({{"imageLayoutVersion", kLayoutVersion}})));
