@@ -26,13 +26,13 @@ using AttributeValue = std::variant<std::int64_t, double, std::string>;
 struct AttributeSpec {
   std::string_view name;
   AttributeType type = AttributeType::kInteger;
-  bool required = false;                     // else it has the default below
+  bool required = false;  // else it has the default below
   std::int64_t default_integer = 0;
   double default_real = 0;
   std::string_view default_choice = {};
-  std::int64_t min = 0, max = 0;             // integers, inclusive
+  std::int64_t min = 0, max = 0;  // integers, inclusive
   std::span<const std::string_view> choices = {};
-  std::string_view doc;                      // one line: meaning, unit, what the default means
+  std::string_view doc;  // one line: meaning, unit, what the default means
 };
 
 // Complete and checked against a spec: every attribute of the kind has a value of its type.

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ashlar/graph/network.h"
@@ -29,32 +29,36 @@ std::uint64_t WeightBytes(const Network& network);
 
 // ---- Tables
 
-// One row of what people see: a node, or a run of consecutive layers whose nodes are alike in all
-// but their weights.
+// One row of what people see: a node, or the nodes at one place in a run of consecutive layers that
+// are alike in all but their weights.
 struct NodeRow {
-  int first_node = 0, last_node = 0;      // inclusive; the node in the first and the last layer
+  int first_node = 0, last_node = 0;      // the node, or those of the first and the last layer
   int first_layer = -1, last_layer = -1;  // inclusive; -1 outside the layers
   std::string name;                       // "embed", "layers.3.attention", "layers.0-7.attention"
-  std::string shape;                      // "256 -> 256"
-  std::string attributes;  // those that are not defaults: "channels=768"; a slice as "576 of 768"
-  std::string codecs;      // "f32", "q8.1, f32"
-  std::string reads;       // "previous", "tokens", or the combination, written relative to the node
-  std::string state;       // "128 floats", "of layers.2.attention", or empty
-  int blocks = 0;          // distinct blocks in the row
-  std::uint64_t bytes = 0;  // of their weights, each stored range counted once in the row
+  std::string shape;        // per row: "4096 ids -> 256", "256 -> 256", "256 -> 4096 logits"
+  std::string codecs;       // of the weights: "f32", "q8.1, f32"
+  std::string reads;        // "tokens", or a sum of "previous", "3 back" and names outside layers
+  std::string carries;      // the same, or empty
+  std::string state;        // "128 floats" per position, "of layers.2.attention", or empty
+  std::string block;        // "0123456789ab", "8 blocks"; with overlays "... + 2 overlays"
+  std::string attributes;   // other than widths and defaults: "heads=8 channels=576 of 768"
+  std::uint64_t bytes = 0;  // of the weights, each stored range counted once in the row
 };
-// Requires: validated. `fold` joins runs of alike layers.
-std::vector<NodeRow> DescribeRows(const Network& network, bool fold);
+// Requires: validated. kFold joins runs of alike layers.
+enum class Fold : std::uint8_t { kNo, kYes };
+std::vector<NodeRow> DescribeRows(const Network& network, Fold fold);
 
-// The rows as aligned text with a heading, for a terminal; ends with a newline.
-std::string DescribeTable(const Network& network, bool fold);
+// A line with the network's sizes, and the rows as aligned text with a heading; ends with a
+// newline.
+std::string DescribeTable(const Network& network, Fold fold);
 
 // ---- Graphs: every node, never folded; carries are dashed, coefficients other than 1 are labels.
 
 std::string DescribeDot(const Network& network);      // Graphviz
 std::string DescribeMermaid(const Network& network);  // Mermaid flowchart
-// {"digest":...,"parameters":N,"bytes":N,"nodes":[{"name":...,"kind":...,"block":...,
-//  "inputs":{"x":[[node,coefficient]]},"carry":[...],"tensors":{...}},...]}
+// {"digest":...,"layers":N,"parameters":N,"bytes":N,"nodes":[{"name":...,"kind":...,"block":...,
+//  "attributes":{...},"tensors":{...},"inputs":{"x":[[node,coefficient]]},"carry":[...],...},...]}
+// with reals as JSON numbers and the attributes after the slice; what is empty is left out.
 Json DescribeJson(const Network& network);
 
 }  // namespace ashlar

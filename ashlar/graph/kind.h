@@ -32,9 +32,9 @@ struct TensorSpec {
 
 // What flows in and out of a block, per row.
 struct Interface {
-  std::int64_t width_in = 0;         // floats; 0: reads token ids
-  std::int64_t width_out = 0;        // floats
-  std::int64_t state_floats = 0;     // state per position, in numbers (KV); 0: stateless
+  std::int64_t width_in = 0;      // floats; 0: reads token ids
+  std::int64_t width_out = 0;     // floats
+  std::int64_t state_floats = 0;  // state per position, in numbers (KV); 0: stateless
   // What of the state is seen by a later reader of the slot: nodes may share a slot only when
   // theirs are equal. Empty for stateless kinds. Example: "kv:2x64+64".
   std::string state_shape;

@@ -31,8 +31,8 @@ struct Block {
   std::map<std::string, TensorManifest, std::less<>> tensors;
 
   std::string CanonicalManifest() const;
-  Digest digest() const;          // of CanonicalManifest(); computed each time
-  std::uint64_t bytes() const;    // of all levels of all tensors, shared ranges counted once
+  Digest digest() const;        // of CanonicalManifest(); computed each time
+  std::uint64_t bytes() const;  // of all levels of all tensors, shared ranges counted once
   std::int64_t parameters() const;
 };
 
@@ -47,7 +47,7 @@ Status CheckBlock(const Block& block);
 //   {"kind":"lora","parameters":{...},"schema":1,"targets":{"q":{"a":{tensor},"b":{tensor}}},
 //    "type":"overlay"}
 struct Overlay {
-  std::string kind;                                  // "lora", "delta", "mask", ...
+  std::string kind;  // "lora", "delta", "mask", ...
   std::map<std::string, AttributeValue, std::less<>> parameters;
   // target tensor of the block -> role ("a", "b", "magnitude", ...) -> tensor
   std::map<std::string, std::map<std::string, TensorManifest, std::less<>>, std::less<>> targets;
@@ -60,8 +60,8 @@ Result<Overlay> ParseOverlay(std::string_view manifest);
 // ---- Nodes
 
 struct Term {
-  int node;             // an earlier node
-  double coefficient;   // finite, not 0
+  int node;            // an earlier node
+  double coefficient;  // finite, not 0
   friend bool operator==(const Term&, const Term&) = default;
 };
 // A weighted sum of earlier nodes' values. Canonical: ascending nodes, each once, no zeros.
@@ -70,8 +70,8 @@ Combination Canonical(Combination terms);
 
 struct Node {
   Digest block;
-  std::vector<Digest> overlays;                              // applied in this order
-  std::map<std::string, Combination, std::less<>> inputs;    // "x"; none when it reads tokens
+  std::vector<Digest> overlays;                            // applied in this order
+  std::map<std::string, Combination, std::less<>> inputs;  // "x"; none when it reads tokens
   Combination carry;
   Slice slice;
   // Uses the state slot of this earlier node and writes none (KV shared across layers).
@@ -120,7 +120,7 @@ struct Network {
   Digest AddBlock(Block block);
   // Requires: nodes[i]'s block is in `blocks` (Validate has seen to it).
   const Block& BlockOf(int node) const { return *blocks.at(nodes[node].block); }
-  int layers() const;             // number of distinct layers
+  int layers() const;               // number of distinct layers
   std::int64_t parameters() const;  // of distinct tensors, after slices
   // Forgets blocks and overlays that no node names.
   void Prune();
@@ -148,7 +148,8 @@ void RenumberLayers(Network& network);
 // Checks all that manifests can tell, before any weight is fetched: order (no cycles), blocks
 // present and well-formed, widths of every read and carry, input names, slices (packing units,
 // naming the nearest valid sizes), state slots, overlays' targets, vocabulary, and that the last
-// node gives logits and every other one is used. Each error names the node and the two things that disagree.
+// node gives logits and every other one is used. Each error names the node and the two things that
+// disagree.
 Status Validate(const Network& network);
 
 // ---- Merkle keys

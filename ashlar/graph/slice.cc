@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include "ashlar/graph/internal/nearest_size.h"
 #include "ashlar/graph/network.h"
 
 namespace ashlar {
@@ -33,34 +34,25 @@ Status CheckUnits(const Block& block, const Slice& slice) {
   return {};
 }
 
-// The nearest values of `axis` that fit, at most one on each side, when the rest stays as it is.
-std::vector<std::int64_t> NearestSizes(const Block& block, Slice slice, std::string_view axis) {
-  constexpr std::int64_t kFarthest = 4096;  // more than any packing unit or head is wide
-  const std::int64_t stored = block.attributes.Integer(axis);
+}  // namespace
+
+namespace internal {
+
+std::optional<std::int64_t> NearestSize(const Block& block, Slice slice, std::string_view axis,
+                                        std::int64_t step) {
+  constexpr int kFarthest = 4096;  // more than any packing unit or head is wide
   const auto at = slice.find(axis);
-  const std::int64_t wanted = at->second;
-  const auto fits = [&](std::int64_t value) {
-    at->second = value;
-    return CheckUnits(block, slice).ok();
-  };
-  std::vector<std::int64_t> nearest;
-  for (std::int64_t value = wanted - 1; value >= std::max<std::int64_t>(1, wanted - kFarthest);
-       --value) {
-    if (fits(value)) {
-      nearest.push_back(value);
-      break;
+  const std::int64_t stored = block.attributes.Integer(axis);
+  for (int i = 0; i < kFarthest && at->second >= 1 && at->second <= stored; ++i) {
+    if (CheckUnits(block, slice).ok()) {
+      return at->second;
     }
+    at->second += step;
   }
-  for (std::int64_t value = wanted + 1; value <= std::min(stored, wanted + kFarthest); ++value) {
-    if (fits(value)) {
-      nearest.push_back(value);
-      break;
-    }
-  }
-  return nearest;
+  return std::nullopt;
 }
 
-}  // namespace
+}  // namespace internal
 
 Status CheckSlice(const Block& block, const Slice& slice) {
   for (const auto& [axis, value] : slice) {
@@ -90,7 +82,13 @@ Status CheckSlice(const Block& block, const Slice& slice) {
     return {};
   }
   for (const auto& [axis, value] : slice) {
-    if (const auto nearest = NearestSizes(block, slice, axis); !nearest.empty()) {
+    std::vector<std::int64_t> nearest;
+    for (const std::int64_t step : {-1, 1}) {
+      if (const auto size = internal::NearestSize(block, slice, axis, step)) {
+        nearest.push_back(*size);
+      }
+    }
+    if (!nearest.empty()) {
       return Invalid("slice {} {}: {}; the nearest sizes are {}", axis, value,
                      units.error().message, fmt::join(nearest, " and "));
     }
