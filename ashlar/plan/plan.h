@@ -6,24 +6,26 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
+#include "ashlar/base/result.h"
 #include "ashlar/graph/network.h"
 
 namespace ashlar {
 
 struct PlanRequest {
   std::span<const Network* const> networks;
-  std::int64_t max_positions = 4096;     // of one sequence
-  std::int64_t max_sequences = 1;        // at once
-  std::uint64_t workspace_bytes = 0;     // as the runtime measured by a dry run
-  std::uint64_t process_bytes = 0;       // resident before loading: the program itself
-  std::uint64_t page_bytes = 0;          // budget of state pages; 0: as many as the sequences need
+  std::int64_t max_positions = 4096;  // of one sequence
+  std::int64_t max_sequences = 1;     // at once, of whichever network needs most
+  std::uint64_t workspace_bytes = 0;  // as the runtime measured by a dry run
+  std::uint64_t process_bytes = 0;    // resident before loading: the program itself
+  std::uint64_t page_bytes = 0;       // budget of state pages; 0: as many as the sequences need
 };
 
 struct MemoryPlan {
-  std::uint64_t weight_bytes = 0;      // resident, shared ones counted once
+  std::uint64_t weight_bytes = 0;        // resident, shared ones counted once
   std::uint64_t weight_bytes_apart = 0;  // what they would take if each network had its own copy
-  std::uint64_t page_bytes = 0;        // state pages
+  std::uint64_t page_bytes = 0;          // state pages
   std::uint64_t workspace_bytes = 0;
   std::uint64_t process_bytes = 0;
   std::uint64_t total() const {
@@ -31,15 +33,25 @@ struct MemoryPlan {
   }
 };
 
+// Positions in a page of state.
+inline constexpr std::int64_t kPositionsPerPage = 16;
+
+// The bytes of a state page of so many floats: whole pages of the system's memory.
+std::uint64_t StatePageBytes(std::int64_t floats);
+
 // State bytes of one position, over all slots of the network, in the KV format f32.
 std::uint64_t StateBytesPerPosition(const Network& network);
+
+// Bytes of all the pages that a sequence of so many positions holds.
+std::uint64_t SequencePageBytes(const Network& network, std::int64_t positions);
 
 MemoryPlan PredictMemory(const PlanRequest& request);
 
 // The plan, when it fits `budget` bytes; kExhausted says each part, the total and the budget.
 Result<MemoryPlan> PlanWithin(const PlanRequest& request, std::uint64_t budget);
 
-// "300M", "1.5GiB", "2000000" -> bytes (M = 10^6, Mi = 2^20). kInvalid says what is accepted.
+// "300M", "1.5GiB", "2000000" -> bytes: a number and B, K, M, G or T (powers of 1000) or Ki, Mi,
+// Gi, Ti (of 1024), with or without a B after it. kInvalid says what is accepted.
 Result<std::uint64_t> ParseBytes(std::string_view text);
 std::string FormatBytes(std::uint64_t bytes);  // "25.2 MB"
 

@@ -4,20 +4,25 @@
 // runs every block once for all rows that meet at it, whatever network they belong to, and
 // delivers tokens. Which rows share a step never changes a result: see DESIGN of exactness in the
 // module's README. Confined to one thread; the pool inside uses as many as it is given.
+//
+//   Engine engine(store, options);
+//   ASHLAR_TRY(const NetworkId network, engine.Load(manifest));
+//   ASHLAR_TRY(const RequestId request, engine.Submit({.network = network, .prompt = ids}));
+//   while (!engine.idle()) {
+//     ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
+//     ...
+//   }
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "ashlar/base/clock.h"
 #include "ashlar/graph/network.h"
 #include "ashlar/kernels/isa.h"
-#include "ashlar/plan/plan.h"
 #include "ashlar/runtime/sampler.h"
 #include "ashlar/store/blob_store.h"
 
@@ -26,35 +31,51 @@ namespace ashlar {
 struct EngineOptions {
   int threads = 1;
   Isa isa = Isa::kReference;
-  std::int64_t max_positions = 4096;    // of any one sequence, prompt and output
-  std::int64_t max_rows = 512;          // per step; also the largest chunk of a prompt
-  std::int64_t max_sequences = 16;      // running at once; others wait
-  std::uint64_t page_bytes = 256 << 20; // budget of all pages: running and cached
+  std::int64_t max_positions = 4096;     // of any one sequence, prompt and output
+  std::int64_t max_rows = 512;           // per step; also the largest chunk of a prompt
+  std::int64_t max_logit_rows = 64;      // rows of logits per step: what prompt_logits is cut into
+  std::int64_t max_sequences = 16;       // running at once; others wait
+  std::uint64_t page_bytes = 256 << 20;  // budget of all pages: running and cached
   bool prefix_cache = true;
-  bool verify_blobs = false;            // hash every blob while loading
+  bool verify_blobs = false;  // hash every blob while loading
+  // Make weights and workspace resident while loading, as the memory plan counts them, and not
+  // when they are first used.
+  bool prefault = true;
+
+  // kInvalid names the field, its range and the value. max_rows and max_logit_rows must be at
+  // least max_sequences, so that every sequence that decodes has its row in every step.
+  Status Check() const;
 };
 
 enum class NetworkId : std::uint32_t {};
 enum class RequestId : std::uint64_t {};
 
-enum class FinishReason : std::uint8_t { kNone, kStop, kLength, kCancelled };
+enum class FinishReason : std::uint8_t {
+  kNone,
+  kStop,    // one of stop_tokens came
+  kLength,  // max_tokens were delivered
+  kCancelled,
+  kFailed,  // the network gave logits of which none is a number
+};
 
 struct Request {
   NetworkId network;
-  std::vector<std::int32_t> prompt;     // at least one id, each below the network's vocabulary
-  std::int64_t max_tokens = 16;         // new ones; prompt + max_tokens <= max_positions
+  std::vector<std::int32_t> prompt;  // at least one id, each below the network's vocabulary
+  // New ones; prompt + max_tokens <= max_positions. 0: only read the prompt.
+  std::int64_t max_tokens = 16;
   SamplingOptions sampling;
   std::vector<std::int32_t> stop_tokens;  // finish before delivering one of these
   // All logits of the prompt's rows too, for evaluation; bypasses cached pages' shortcut.
   bool prompt_logits = false;
 };
 
-// What happened to a request in a step. Views are valid until the next call on the engine.
+// What happened to a request in a step: it had rows in it, or was cancelled before it. Views are
+// valid until the next call on the engine.
 struct Delivery {
   RequestId request;
-  std::optional<SampledToken> token;    // none when the step only read more of the prompt
+  std::optional<SampledToken> token;  // none when the step only read more of the prompt
   FinishReason finish = FinishReason::kNone;
-  // prompt_logits only: rows first_position, first_position + 1, ... [count, vocabulary].
+  // prompt_logits only: rows first_position, first_position + 1, ... [count, logits' width].
   std::int64_t logits_first_position = 0;
   std::span<const float> logits;
 };
@@ -62,39 +83,47 @@ struct Delivery {
 // Counters since the engine was made. What the tests of sharing read.
 struct EngineCounters {
   std::uint64_t steps = 0;
-  std::uint64_t rows = 0;               // rows collected (per sequence, not per node)
-  std::uint64_t block_runs = 0;         // calls of a block's forward
-  std::uint64_t block_rows = 0;         // rows computed, summed over those calls
+  std::uint64_t rows = 0;        // rows collected (per sequence, not per node)
+  std::uint64_t block_runs = 0;  // calls of a block's forward
+  std::uint64_t block_rows = 0;  // rows computed, summed over those calls
   std::uint64_t prompt_tokens = 0;
-  std::uint64_t cached_tokens = 0;      // prompt positions for which some node was not recomputed
+  // Of those positions, for how many some node was not computed, since its results were cached.
+  std::uint64_t cached_tokens = 0;
   std::uint64_t preemptions = 0;
   std::uint64_t pages_evicted = 0;
 };
 
 class Engine {
  public:
-  // `store` must outlive the engine.
+  // `store` must outlive the engine. Requires: options.Check().ok().
   Engine(const BlobStore& store, const EngineOptions& options);
   ~Engine();
 
-  // Maps the network's weights and binds its blocks; blocks that another loaded network has are
-  // shared. kCorrupt when a blob has not the size that its manifest says (or, with verify_blobs,
-  // the digest).
+  // The bytes, pages of state and weights apart, that an engine with these networks loaded works
+  // in: measured by a dry run that reads no weight. For PlanRequest::workspace_bytes.
+  static Result<std::uint64_t> WorkspaceBytes(std::span<const Network* const> networks,
+                                              const EngineOptions& options);
+
+  // Validates the network, maps its weights and binds its blocks; blocks that another loaded
+  // network has are shared. kCorrupt when a blob has not the size that its manifest says (or, with
+  // verify_blobs, the digest). Requests may be running.
   Result<NetworkId> Load(const Network& network);
-  // kConflict while a request of it is running.
+  // kNotFound, or kConflict while a request of it is there.
   Status Unload(NetworkId network);
 
-  // Queues a request; its prompt is checked here. kInvalid names what is wrong.
+  // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when
+  // even alone it could not get the pages that it may need.
   Result<RequestId> Submit(Request request);
-  // A new request that goes on from the state that `request` (which has delivered at least one
-  // token, and may still run) has now: it shares the pages copy-on-write and adds `tokens` to the
-  // sequence before it samples.
+  // A new request that goes on from where `request` is now: it shares the pages copy-on-write and
+  // adds `tokens` to the sequence before it samples. All tokens so far count as its prompt.
+  // kNotFound when `request` has finished, kInvalid while it has not delivered a token.
   Result<RequestId> Fork(RequestId request, std::span<const std::int32_t> tokens,
                          std::int64_t max_tokens, const SamplingOptions& sampling);
+  // The next step delivers kCancelled. kNotFound when it has finished.
   Status Cancel(RequestId request);
 
   bool idle() const;  // nothing running and nothing waiting
-  // Runs one step and returns what it delivered.
+  // Runs one step and returns what it delivered, in order of the requests. Nothing when idle.
   Result<std::span<const Delivery>> Step();
 
   const EngineCounters& counters() const;
@@ -105,7 +134,8 @@ class Engine {
   std::unique_ptr<State> state_;
 };
 
-// Runs until `request` finishes and returns its tokens; other requests run along.
+// Runs until `request` finishes and returns its tokens; other requests run along, and what they
+// deliver meanwhile is dropped.
 struct Completion {
   std::vector<SampledToken> tokens;
   FinishReason finish = FinishReason::kNone;

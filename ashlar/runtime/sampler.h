@@ -1,9 +1,10 @@
 // A Sampler turns a row of logits into the next token of one sequence.
 //
 // The order of the stages is fixed: logit bias, penalties, temperature, top-k, typical-p, top-p,
-// min-p, then one draw. Temperature 0 is greedy: the largest logit, the smallest id among equals.
-// The draw uses a counter-based generator keyed by (seed, position in the output), so a request
-// with a seed gives the same tokens whatever runs beside it, and after preemption. Confined.
+// min-p, then one draw; each cut sees the distribution that the one before left, normalised again.
+// Temperature 0 is greedy: the largest logit, the smallest id among equals. The draw uses a
+// counter-based generator keyed by (seed, position in the output), so a request with a seed gives
+// the same tokens whatever runs beside it, and after preemption. Confined.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +18,18 @@
 namespace ashlar {
 
 struct SamplingOptions {
-  float temperature = 1;          // >= 0; 0: greedy
-  std::int32_t top_k = 0;         // keep the k most likely; 0: all
-  float top_p = 1;                // smallest set with this much probability (Holtzman 2020); 1: all
-  float min_p = 0;                // keep those above min_p * the largest probability; 0: all
-  float typical_p = 1;            // locally typical sampling (Meister 2023); 1: off
-  float repetition_penalty = 1;   // divides positive, multiplies negative logits of tokens that the
-                                  // prompt or the output has (Keskar 2019); 1: off
-  float presence_penalty = 0;     // subtracted once from tokens of the output (OpenAI)
-  float frequency_penalty = 0;    // subtracted per occurrence in the output (OpenAI)
+  float temperature = 1;         // >= 0; 0: greedy
+  std::int32_t top_k = 0;        // keep the k most likely; 0: all
+  float top_p = 1;               // smallest set with this much probability (Holtzman 2020); 1: all
+  float min_p = 0;               // keep those of at least min_p * the largest probability; 0: all
+  float typical_p = 1;           // locally typical sampling (Meister 2023); 1: off
+  float repetition_penalty = 1;  // divides positive, multiplies negative logits of tokens that the
+                                 // prompt or the output has (Keskar 2019); 1: off
+  float presence_penalty = 0;    // subtracted once from tokens of the output (OpenAI)
+  float frequency_penalty = 0;   // subtracted per occurrence in the output (OpenAI)
   std::map<std::int32_t, float> logit_bias;  // added; token -> [-100, 100]
   std::uint64_t seed = 0;
-  int top_logprobs = -1;          // log-probabilities of the token and of so many best; -1: none
+  int top_logprobs = -1;  // log-probabilities of the token and of so many best; -1: none
 
   // kInvalid names the field, its range and the value.
   Status Check(std::int64_t vocabulary) const;
@@ -36,13 +37,31 @@ struct SamplingOptions {
 
 struct TokenLogprob {
   std::int32_t token;
-  float logprob;  // natural log, of the distribution before temperature and cuts
+  float logprob;  // natural log, of the distribution after bias and penalties, before temperature
 };
 
 struct SampledToken {
   std::int32_t token;
-  float logprob = 0;                  // when asked for
-  std::vector<TokenLogprob> top;      // best first
+  float logprob = 0;              // when asked for
+  std::vector<TokenLogprob> top;  // best first
+};
+
+// Room that samplers of one thread share; it grows to the largest vocabulary it has met.
+class SamplerScratch {
+ public:
+  void Reserve(std::int64_t vocabulary);
+  static std::uint64_t BytesFor(std::int64_t vocabulary);
+
+ private:
+  friend class Sampler;
+  struct Candidate {
+    std::int32_t token;
+    float logit;
+    double weight;    // proportional to its probability
+    double surprise;  // typical-p only: |-log p - entropy|
+  };
+  std::vector<float> logits_;
+  std::vector<Candidate> candidates_;
 };
 
 class Sampler {
@@ -52,16 +71,23 @@ class Sampler {
 
   // Counts a prompt token for the repetition penalty.
   void ObservePrompt(std::int32_t token);
-  // Draws the next token from `logits` [vocabulary], which it may overwrite, and counts it.
-  SampledToken Sample(std::span<float> logits);
+  // Draws the next token from `logits` [vocabulary] and counts it. NaN counts as impossible;
+  // kCorrupt when no token is possible. Allocates nothing unless top_logprobs > 0, once `scratch`
+  // has room for the vocabulary.
+  Result<SampledToken> Sample(std::span<const float> logits, SamplerScratch& scratch);
 
  private:
+  using Candidate = SamplerScratch::Candidate;
+  bool penalises() const;
+  void ApplyBiasAndPenalties(std::span<float> logits) const;
+  // Draws among `candidates`, which are every possible token in ascending order.
+  std::int32_t Draw(std::span<Candidate> candidates) const;
+
   SamplingOptions options_;
-  std::vector<std::uint32_t> output_counts_;  // [vocabulary]
-  std::vector<bool> in_prompt_;               // [vocabulary]
+  // [vocabulary] when a penalty needs them, else empty.
+  std::vector<std::uint32_t> output_counts_;
+  std::vector<bool> in_prompt_;
   std::uint64_t drawn_ = 0;
-  std::vector<std::int32_t> order_;           // [vocabulary], scratch
-  std::vector<float> probabilities_;          // [vocabulary], scratch
 };
 
 }  // namespace ashlar

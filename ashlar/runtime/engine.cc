@@ -1,0 +1,507 @@
+#include "ashlar/runtime/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ashlar/base/check.h"
+#include "ashlar/base/thread_pool.h"
+#include "ashlar/kernels/attention/attention.h"
+#include "ashlar/kinds/rope_tables.h"
+#include "ashlar/plan/plan.h"
+#include "ashlar/runtime/internal/interpreter.h"
+#include "ashlar/runtime/internal/loaded_network.h"
+#include "ashlar/runtime/internal/page_cache.h"
+#include "ashlar/runtime/internal/scheduler.h"
+#include "ashlar/runtime/internal/sequence.h"
+#include "ashlar/runtime/internal/step_merge.h"
+
+namespace ashlar {
+
+using internal::LoadedNetwork;
+using internal::Sequence;
+
+static_assert(kPositionsPerPage == kPageLength, "the memory plan counts the kernels' pages");
+
+namespace {
+
+Status CheckRange(const char* field, std::uint64_t value, std::uint64_t low, std::uint64_t high) {
+  if (value < low || value > high) {
+    return Invalid("{} must be in [{}, {}], not {}", field, low, high, value);
+  }
+  return {};
+}
+
+Status CheckCount(const char* field, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value < low || value > high) {
+    return Invalid("{} must be in [{}, {}], not {}", field, low, high, value);
+  }
+  return {};
+}
+
+MerkleOptions MerkleOptionsFor(Isa isa) {
+  return {.kv_format = "f32", .kernel_form = KernelForm(isa)};
+}
+
+}  // namespace
+
+Status EngineOptions::Check() const {
+  constexpr std::int64_t kMost = std::int64_t{1} << 24;
+  ASHLAR_TRY(CheckCount("threads", threads, 1, 1024));
+  ASHLAR_TRY(CheckCount("max_positions", max_positions, 1, kMost));
+  ASHLAR_TRY(CheckCount("max_sequences", max_sequences, 1, 1 << 16));
+  ASHLAR_TRY(CheckCount("max_rows", max_rows, max_sequences, 1 << 20));
+  ASHLAR_TRY(CheckCount("max_logit_rows", max_logit_rows, max_sequences, 1 << 20));
+  ASHLAR_TRY(CheckRange("page_bytes", page_bytes, 1, std::uint64_t{1} << 42));
+  if (!Supported(isa)) {
+    return Unsupported("this processor cannot run {}", IsaName(isa));
+  }
+  return {};
+}
+
+struct Engine::State {
+  State(const BlobStore& store, const EngineOptions& options_in)
+      : options(options_in),
+        pool(options.threads),
+        binder(internal::FetchFrom(store, options.verify_blobs),
+               {options.isa, options.max_positions, rope_tables}, options.prefault),
+        cache(options.page_bytes),
+        interpreter(pool, options.max_rows, options.max_logit_rows) {
+    deliveries.reserve(options.max_sequences);
+    step.reserve(options.max_sequences);
+  }
+
+  // A loaded network, and what depends on the others that are loaded.
+  struct Loaded {
+    std::shared_ptr<const LoadedNetwork> network;  // null: unloaded
+    std::vector<int> boundary;
+  };
+  // The merged order of one set of networks.
+  struct MergedOrder {
+    std::vector<std::uint32_t> networks;  // ascending ids
+    std::vector<const LoadedNetwork*> loaded;
+    std::vector<internal::MergeGroup> groups;
+  };
+
+  std::vector<const LoadedNetwork*> LoadedNetworks() const;
+  void NetworksChanged();
+  Result<std::shared_ptr<const LoadedNetwork>> Find(NetworkId id) const;
+  Sequence* Find(RequestId id) const;
+  Status CheckRequest(const Request& request, const LoadedNetwork& network) const;
+  RequestId Add(Request request, std::shared_ptr<const LoadedNetwork> network);
+
+  void DeliverCancelled();
+  void Schedule();
+  void MakeRoom(Sequence& sequence);
+  void CollectRows();
+  const MergedOrder& OrderOfStep();
+  void Deliver(internal::StepRows& rows);
+  void SampleNext(Sequence& sequence, std::span<const float> logits, Delivery& delivery);
+
+  const EngineOptions options;
+  ThreadPool pool;
+  RopeTables rope_tables;
+  internal::BlockBinder binder;
+  internal::MeetingNumbers meetings;
+  internal::PageCache cache;  // outlives the sequences, which hold its pages
+  internal::Interpreter interpreter;
+  SamplerScratch sampler_scratch;
+  EngineCounters counters;
+
+  std::vector<Loaded> networks;                      // by NetworkId
+  std::vector<std::unique_ptr<Sequence>> sequences;  // in order of arrival
+  std::uint64_t next_request = 1;
+
+  // Of the current step; kept to be filled again.
+  std::vector<internal::SlotDemand> demands;
+  std::vector<internal::SequenceView> views;
+  std::vector<std::int64_t> rows;
+  std::vector<internal::StepRows> step;
+  std::vector<std::uint32_t> step_networks;
+  std::vector<MergedOrder> orders;
+  std::vector<Delivery> deliveries;
+};
+
+std::vector<const LoadedNetwork*> Engine::State::LoadedNetworks() const {
+  std::vector<const LoadedNetwork*> loaded;
+  for (const Loaded& network : networks) {
+    if (network.network != nullptr) {
+      loaded.push_back(network.network.get());
+    }
+  }
+  return loaded;
+}
+
+void Engine::State::NetworksChanged() {
+  const std::vector<const LoadedNetwork*> loaded = LoadedNetworks();
+  interpreter.Prepare(loaded, options.prefault);
+  orders.clear();
+  for (Loaded& network : networks) {
+    if (network.network != nullptr) {
+      std::vector<const LoadedNetwork*> others = loaded;
+      std::erase(others, network.network.get());
+      network.boundary = internal::BoundaryNodes(*network.network, others);
+      sampler_scratch.Reserve(network.network->logits);
+    }
+  }
+}
+
+Result<std::shared_ptr<const LoadedNetwork>> Engine::State::Find(NetworkId id) const {
+  const auto index = static_cast<std::size_t>(id);
+  if (index >= networks.size() || networks[index].network == nullptr) {
+    return NotFound("no network {} is loaded", index);
+  }
+  return networks[index].network;
+}
+
+Sequence* Engine::State::Find(RequestId id) const {
+  const auto found = std::ranges::find(sequences, id, [](const auto& s) { return s->id; });
+  return found == sequences.end() ? nullptr : found->get();
+}
+
+Status Engine::State::CheckRequest(const Request& request, const LoadedNetwork& network) const {
+  const auto length = static_cast<std::int64_t>(request.prompt.size());
+  if (length == 0) {
+    return Invalid("the prompt is empty; it needs at least one token");
+  }
+  ASHLAR_TRY(CheckCount("max_tokens", request.max_tokens, 0, options.max_positions));
+  if (length > options.max_positions - request.max_tokens) {
+    return Invalid("a prompt of {} tokens and {} new ones pass the limit of {} positions", length,
+                   request.max_tokens, options.max_positions);
+  }
+  for (std::size_t i = 0; i < request.prompt.size(); ++i) {
+    const std::int32_t token = request.prompt[i];
+    if (token < 0 || token >= network.token_limit) {
+      return Invalid("prompt token {} is {}, but the network's ids are in [0, {})", i, token,
+                     network.token_limit);
+    }
+  }
+  ASHLAR_TRY(request.sampling.Check(network.logits));
+  std::uint64_t page_bytes = 0;
+  const std::int64_t pages = (length + request.max_tokens + kPageLength - 1) / kPageLength;
+  for (const internal::StateSlot& slot : network.slots) {
+    page_bytes += slot.page_bytes * static_cast<std::uint64_t>(pages);
+  }
+  if (page_bytes > options.page_bytes) {
+    return Exhausted("{} positions need {} of state pages, but the budget of all pages is {}",
+                     length + request.max_tokens, FormatBytes(page_bytes),
+                     FormatBytes(options.page_bytes));
+  }
+  return {};
+}
+
+RequestId Engine::State::Add(Request request, std::shared_ptr<const LoadedNetwork> network) {
+  const RequestId id{next_request++};
+  sequences.push_back(std::make_unique<Sequence>(id, std::move(request), std::move(network)));
+  return id;
+}
+
+void Engine::State::DeliverCancelled() {
+  for (const auto& sequence : sequences) {
+    if (sequence->cancelled) {
+      deliveries.push_back({.request = sequence->id, .finish = FinishReason::kCancelled});
+    }
+  }
+  std::erase_if(sequences, [](const auto& sequence) { return sequence->cancelled; });
+}
+
+void Engine::State::MakeRoom(Sequence& sequence) {
+  // Kept values only save work for requests to come; they go before anybody has to wait.
+  bool dropped = false;
+  for (const auto& other : sequences) {
+    dropped |= other->DropValues();
+  }
+  if (!dropped) {
+    sequence.Stop();
+    ++counters.preemptions;
+  }
+}
+
+// Asks the scheduler until it says to run; then `rows` has the rows of each sequence.
+void Engine::State::Schedule() {
+  const internal::SchedulerLimits limits{
+      .max_rows = options.max_rows,
+      .max_logit_rows = std::min(options.max_rows, options.max_logit_rows),
+      .max_sequences = options.max_sequences};
+  bool may_admit = true;
+  while (true) {
+    std::size_t slots = 0;
+    for (const auto& sequence : sequences) {
+      slots += sequence->slots.size();
+    }
+    demands.resize(slots);
+    views.clear();
+    slots = 0;
+    for (const auto& sequence : sequences) {
+      views.push_back(sequence->View(std::span(demands).subspan(slots, sequence->slots.size())));
+      slots += sequence->slots.size();
+    }
+    rows.resize(sequences.size());
+    const internal::Decision decision = internal::Decide(
+        limits,
+        {.sequences = views, .available_bytes = cache.available_bytes(), .may_admit = may_admit},
+        rows);
+    if (decision.action == internal::Action::kRun) {
+      return;
+    }
+    Sequence& sequence = *sequences[decision.index];
+    if (decision.action == internal::Action::kMakeRoom) {
+      MakeRoom(sequence);
+      may_admit = false;
+    } else {
+      const auto network = static_cast<std::size_t>(sequence.request.network);
+      counters.prompt_tokens += sequence.length();
+      counters.cached_tokens +=
+          sequence.Begin(cache, networks[network].boundary, options.prefix_cache);
+    }
+  }
+}
+
+void Engine::State::CollectRows() {
+  step.clear();
+  step_networks.clear();
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (rows[i] > 0) {
+      const auto network = static_cast<std::uint32_t>(sequences[i]->request.network);
+      const auto at = std::ranges::lower_bound(step_networks, network);
+      if (at == step_networks.end() || *at != network) {
+        step_networks.insert(at, network);
+      }
+    }
+  }
+  std::int64_t first_row = 0;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (rows[i] == 0) {
+      continue;
+    }
+    Sequence& sequence = *sequences[i];
+    const auto network = static_cast<std::uint32_t>(sequence.request.network);
+    step.push_back({.sequence = &sequence,
+                    .network = static_cast<std::uint32_t>(
+                        std::ranges::lower_bound(step_networks, network) - step_networks.begin()),
+                    .first_row = first_row,
+                    .rows = rows[i]});
+    first_row += rows[i];
+    sequence.TakePages(cache, sequence.position + rows[i]);
+  }
+  // Only when everybody has the pages that the scheduler promised.
+  for (const internal::StepRows& taken : step) {
+    taken.sequence->TakeValuePages(cache, taken.sequence->position + taken.rows);
+  }
+  counters.rows += first_row;
+}
+
+const Engine::State::MergedOrder& Engine::State::OrderOfStep() {
+  const auto known = std::ranges::find(orders, step_networks, &MergedOrder::networks);
+  if (known != orders.end()) {
+    return *known;
+  }
+  constexpr std::size_t kMostOrders = 64;  // of n networks there are 2^n sets
+  if (orders.size() == kMostOrders) {
+    orders.erase(orders.begin());
+  }
+  MergedOrder& order = orders.emplace_back();
+  order.networks = step_networks;
+  std::vector<std::vector<internal::MergeNode>> graphs;
+  for (const std::uint32_t network : step_networks) {
+    order.loaded.push_back(networks[network].network.get());
+    graphs.push_back(order.loaded.back()->merge);
+  }
+  order.groups = internal::MergeGraphs(graphs);
+  return order;
+}
+
+void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits,
+                               Delivery& delivery) {
+  Result<SampledToken> sampled = sequence.sampler.Sample(logits, sampler_scratch);
+  if (!sampled.ok()) {
+    delivery.finish = FinishReason::kFailed;
+    return;
+  }
+  if (std::ranges::find(sequence.request.stop_tokens, sampled->token) !=
+      sequence.request.stop_tokens.end()) {
+    delivery.finish = FinishReason::kStop;
+    return;
+  }
+  sequence.tokens.push_back(sampled->token);
+  delivery.token = *std::move(sampled);
+  if (sequence.generated() == sequence.request.max_tokens) {
+    delivery.finish = FinishReason::kLength;
+  }
+}
+
+void Engine::State::Deliver(internal::StepRows& taken) {
+  Sequence& sequence = *taken.sequence;
+  Delivery& delivery = deliveries.emplace_back(Delivery{.request = sequence.id});
+  if (sequence.request.prompt_logits && sequence.logits_delivered < sequence.prompt_length) {
+    delivery.logits = taken.logits;
+    delivery.logits_first_position = taken.logits_first_position;
+    sequence.logits_delivered +=
+        static_cast<std::int64_t>(taken.logits.size()) / sequence.network->logits;
+  }
+  sequence.Advance(cache, sequence.position + taken.rows, options.prefix_cache);
+  if (sequence.position < sequence.length()) {
+    return;
+  }
+  if (sequence.request.max_tokens == 0) {
+    delivery.finish = FinishReason::kLength;
+  } else {
+    SampleNext(sequence, taken.logits.last(sequence.network->logits), delivery);
+  }
+}
+
+Engine::Engine(const BlobStore& store, const EngineOptions& options) {
+  const Status checked = options.Check();
+  CHECK(checked.ok());
+  state_ = std::make_unique<State>(store, options);
+}
+
+Engine::~Engine() = default;
+
+Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> networks,
+                                             const EngineOptions& options) {
+  ASHLAR_TRY(options.Check());
+  RopeTables rope_tables;
+  internal::BlockBinder binder(internal::FetchZeros(),
+                               {options.isa, options.max_positions, rope_tables},
+                               /*prefault=*/false);
+  internal::MeetingNumbers meetings;
+  std::vector<LoadedNetwork> loaded;
+  std::int64_t logits = 0;
+  for (const Network* network : networks) {
+    ASHLAR_TRY(LoadedNetwork one,
+               internal::LoadNetwork(*network, MerkleOptionsFor(options.isa), binder, meetings));
+    logits = std::max(logits, one.logits);
+    loaded.push_back(std::move(one));
+  }
+  std::vector<const LoadedNetwork*> views;
+  for (const LoadedNetwork& one : loaded) {
+    views.push_back(&one);
+  }
+  ThreadPool pool(options.threads);
+  const internal::Interpreter interpreter(pool, options.max_rows, options.max_logit_rows);
+  return interpreter.WorkspaceBytes(views) + SamplerScratch::BytesFor(logits) + rope_tables.bytes();
+}
+
+Result<NetworkId> Engine::Load(const Network& network) {
+  ASHLAR_TRY(LoadedNetwork loaded,
+             internal::LoadNetwork(network, MerkleOptionsFor(state_->options.isa), state_->binder,
+                                   state_->meetings));
+  const NetworkId id{static_cast<std::uint32_t>(state_->networks.size())};
+  state_->networks.push_back({std::make_shared<const LoadedNetwork>(std::move(loaded)), {}});
+  state_->NetworksChanged();
+  return id;
+}
+
+Status Engine::Unload(NetworkId network) {
+  ASHLAR_TRY(state_->Find(network));
+  for (const auto& sequence : state_->sequences) {
+    if (sequence->request.network == network) {
+      return Conflict("network {} has a request that has not finished",
+                      static_cast<std::uint32_t>(network));
+    }
+  }
+  state_->networks[static_cast<std::size_t>(network)] = {};
+  state_->NetworksChanged();
+  return {};
+}
+
+Result<RequestId> Engine::Submit(Request request) {
+  ASHLAR_TRY(std::shared_ptr<const LoadedNetwork> network, state_->Find(request.network));
+  ASHLAR_TRY(state_->CheckRequest(request, *network));
+  return state_->Add(std::move(request), std::move(network));
+}
+
+Result<RequestId> Engine::Fork(RequestId request, std::span<const std::int32_t> tokens,
+                               std::int64_t max_tokens, const SamplingOptions& sampling) {
+  const Sequence* const parent = state_->Find(request);
+  if (parent == nullptr) {
+    return NotFound("request {} is not there, or has finished",
+                    static_cast<std::uint64_t>(request));
+  }
+  if (parent->generated() == 0) {
+    return Invalid("request {} cannot be forked before it has delivered a token",
+                   static_cast<std::uint64_t>(request));
+  }
+  Request forked{.network = parent->request.network,
+                 .prompt = parent->tokens,
+                 .max_tokens = max_tokens,
+                 .sampling = sampling,
+                 .stop_tokens = parent->request.stop_tokens};
+  forked.prompt.insert(forked.prompt.end(), tokens.begin(), tokens.end());
+  ASHLAR_TRY(state_->CheckRequest(forked, *parent->network));
+  const RequestId id = state_->Add(std::move(forked), parent->network);
+  // A parent that had to make room is read again from its tokens; and so is its fork.
+  if (const Sequence& again = *state_->Find(request);
+      again.position == again.length() - 1 && again.running) {
+    state_->Find(id)->ShareStateOf(again);
+  }
+  return id;
+}
+
+Status Engine::Cancel(RequestId request) {
+  Sequence* const sequence = state_->Find(request);
+  if (sequence == nullptr) {
+    return NotFound("request {} is not there, or has finished",
+                    static_cast<std::uint64_t>(request));
+  }
+  sequence->Stop();
+  sequence->cancelled = true;
+  return {};
+}
+
+bool Engine::idle() const {
+  return state_->sequences.empty();
+}
+
+Result<std::span<const Delivery>> Engine::Step() {
+  state_->deliveries.clear();
+  state_->DeliverCancelled();
+  if (!idle()) {
+    const std::uint64_t evicted = state_->cache.evictions();
+    state_->Schedule();
+    state_->CollectRows();
+    const State::MergedOrder& order = state_->OrderOfStep();
+    state_->interpreter.Run(state_->step, order.loaded, order.groups, state_->counters);
+    for (internal::StepRows& rows : state_->step) {
+      state_->Deliver(rows);
+    }
+    for (const Delivery& delivery : state_->deliveries) {
+      if (delivery.finish != FinishReason::kNone) {
+        std::erase_if(state_->sequences,
+                      [&](const auto& sequence) { return sequence->id == delivery.request; });
+      }
+    }
+    ++state_->counters.steps;
+    state_->counters.pages_evicted += state_->cache.evictions() - evicted;
+  }
+  return std::span<const Delivery>(state_->deliveries);
+}
+
+const EngineCounters& Engine::counters() const {
+  return state_->counters;
+}
+const EngineOptions& Engine::options() const {
+  return state_->options;
+}
+
+Result<Completion> RunToEnd(Engine& engine, RequestId request) {
+  Completion completion;
+  while (!engine.idle()) {
+    ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
+    for (const Delivery& delivery : deliveries) {
+      if (delivery.request != request) {
+        continue;
+      }
+      if (delivery.token.has_value()) {
+        completion.tokens.push_back(*delivery.token);
+      }
+      if (delivery.finish != FinishReason::kNone) {
+        completion.finish = delivery.finish;
+        return completion;
+      }
+    }
+  }
+  return NotFound("request {} is not there, or has finished", static_cast<std::uint64_t>(request));
+}
+
+}  // namespace ashlar

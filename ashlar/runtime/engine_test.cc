@@ -1,0 +1,213 @@
+#include "ashlar/runtime/engine.h"
+
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/runtime/testing_networks.h"
+
+namespace ashlar {
+namespace {
+
+using testing_networks::RandomLlama;
+using testing_networks::RandomTokens;
+
+class EngineTest : public ::testing::Test {
+ protected:
+  static EngineOptions Options() {
+    return {.threads = 2,
+            .max_positions = 256,
+            .max_rows = 64,
+            .max_logit_rows = 16,
+            .max_sequences = 4,
+            .page_bytes = 1 << 20};
+  }
+  Request Ask(std::vector<std::int32_t> prompt, std::int64_t max_tokens) {
+    return {.network = network_,
+            .prompt = std::move(prompt),
+            .max_tokens = max_tokens,
+            .sampling = {.temperature = 0}};
+  }
+
+  std::unique_ptr<BlobStore> store_ = NewMemoryStore();
+  Network base_ = RandomLlama(*store_, {});
+  Engine engine_{*store_, Options()};
+  NetworkId network_ = *engine_.Load(base_);
+};
+
+void ExpectInvalid(const Result<RequestId>& result, std::string_view words) {
+  ASSERT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code, ErrorCode::kInvalid) << result.error().message;
+  EXPECT_NE(result.error().message.find(words), std::string::npos) << result.error().message;
+}
+
+TEST_F(EngineTest, DeliversAsManyTokensAsAskedFor) {
+  const RequestId request = *engine_.Submit(Ask({1, 2, 3}, 20));
+  const Completion completion = *RunToEnd(engine_, request);
+  EXPECT_EQ(completion.tokens.size(), 20u);
+  EXPECT_EQ(completion.finish, FinishReason::kLength);
+  EXPECT_TRUE(engine_.idle());
+}
+
+TEST_F(EngineTest, AStopTokenEndsTheRequestAndIsNotDelivered) {
+  const Completion whole = *RunToEnd(engine_, *engine_.Submit(Ask({1, 2, 3}, 20)));
+  Request request = Ask({1, 2, 3}, 20);
+  request.stop_tokens = {whole.tokens[7].token};
+  const Completion stopped = *RunToEnd(engine_, *engine_.Submit(request));
+  EXPECT_EQ(stopped.finish, FinishReason::kStop);
+  ASSERT_LE(stopped.tokens.size(), 7u);
+  for (std::size_t i = 0; i < stopped.tokens.size(); ++i) {
+    EXPECT_EQ(stopped.tokens[i].token, whole.tokens[i].token);
+  }
+}
+
+TEST_F(EngineTest, ARequestOfNoTokensOnlyReadsItsPrompt) {
+  const Completion completion = *RunToEnd(engine_, *engine_.Submit(Ask({1, 2, 3}, 0)));
+  EXPECT_TRUE(completion.tokens.empty());
+  EXPECT_EQ(completion.finish, FinishReason::kLength);
+}
+
+TEST_F(EngineTest, PromptLogitsComeOnceForEveryPositionInOrder) {
+  std::mt19937_64 random(7);
+  Request request = Ask(RandomTokens(random, 50, 96), 3);
+  request.prompt_logits = true;
+  const RequestId id = *engine_.Submit(request);
+  std::int64_t next = 0;
+  while (!engine_.idle()) {
+    for (const Delivery& delivery : *engine_.Step()) {
+      EXPECT_EQ(delivery.request, id);
+      if (!delivery.logits.empty()) {
+        EXPECT_EQ(delivery.logits_first_position, next);
+        EXPECT_EQ(delivery.logits.size() % 96, 0u);
+        EXPECT_LE(delivery.logits.size() / 96, 16u);
+        next += static_cast<std::int64_t>(delivery.logits.size()) / 96;
+      }
+    }
+  }
+  EXPECT_EQ(next, 50);
+}
+
+TEST_F(EngineTest, ACancelledRequestDeliversThatOnceAndNoMore) {
+  const RequestId one = *engine_.Submit(Ask({1, 2, 3}, 20));
+  const RequestId other = *engine_.Submit(Ask({4, 5}, 5));
+  ASSERT_TRUE(engine_.Step().ok());
+  ASSERT_TRUE(engine_.Cancel(one).ok());
+  int cancelled = 0;
+  while (!engine_.idle()) {
+    for (const Delivery& delivery : *engine_.Step()) {
+      if (delivery.request == one) {
+        EXPECT_EQ(delivery.finish, FinishReason::kCancelled);
+        EXPECT_FALSE(delivery.token.has_value());
+        ++cancelled;
+      } else {
+        EXPECT_EQ(delivery.request, other);
+      }
+    }
+  }
+  EXPECT_EQ(cancelled, 1);
+  EXPECT_EQ(engine_.Cancel(one).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(EngineTest, MoreRequestsThanMayRunWaitAndAllFinish) {
+  std::vector<RequestId> requests;
+  for (int i = 0; i < 11; ++i) {
+    requests.push_back(*engine_.Submit(Ask({i, 2 * i, 5}, 3 + i % 4)));
+  }
+  std::map<RequestId, int> tokens;
+  while (!engine_.idle()) {
+    for (const Delivery& delivery : *engine_.Step()) {
+      tokens[delivery.request] += delivery.token.has_value() ? 1 : 0;
+    }
+  }
+  for (int i = 0; i < 11; ++i) {
+    EXPECT_EQ(tokens[requests[i]], 3 + i % 4);
+  }
+}
+
+TEST_F(EngineTest, RefusesRequestsThatMakeNoSense) {
+  ExpectInvalid(engine_.Submit(Ask({}, 5)), "empty");
+  ExpectInvalid(engine_.Submit(Ask({1, 96}, 5)), "token 1 is 96");
+  ExpectInvalid(engine_.Submit(Ask({-1}, 5)), "token 0 is -1");
+  ExpectInvalid(engine_.Submit(Ask({1}, -1)), "max_tokens");
+  ExpectInvalid(engine_.Submit(Ask({1}, 256)), "256 positions");
+  ExpectInvalid(engine_.Submit(Ask({1}, std::numeric_limits<std::int64_t>::max())), "max_tokens");
+  Request request = Ask({1}, 5);
+  request.sampling.top_p = std::numeric_limits<float>::quiet_NaN();
+  ExpectInvalid(engine_.Submit(request), "top_p");
+  request = Ask({1}, 5);
+  request.network = NetworkId{9};
+  EXPECT_EQ(engine_.Submit(request).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(engine_.idle());
+  EXPECT_TRUE((*engine_.Step()).empty());
+}
+
+TEST_F(EngineTest, RefusesARequestThatAloneWouldOutgrowThePages) {
+  EngineOptions options = Options();
+  options.page_bytes = 4 * 4096 * 2;  // four slots, two pages each: 32 positions
+  Engine small(*store_, options);
+  network_ = *small.Load(base_);
+  EXPECT_TRUE(small.Submit(Ask({1}, 31)).ok());
+  const Result<RequestId> refused = small.Submit(Ask({1}, 32));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kExhausted);
+  EXPECT_NE(refused.error().message.find("32.8 kB"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(EngineTest, ForksAreRefusedWithoutAStateToShare) {
+  const RequestId request = *engine_.Submit(Ask({1, 2, 3}, 4));
+  const SamplingOptions greedy{.temperature = 0};
+  EXPECT_EQ(engine_.Fork(request, {}, 4, greedy).error().code, ErrorCode::kInvalid);
+  ASSERT_TRUE(RunToEnd(engine_, request).ok());
+  EXPECT_EQ(engine_.Fork(request, {}, 4, greedy).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(EngineTest, ANetworkInUseIsNotUnloaded) {
+  const RequestId request = *engine_.Submit(Ask({1, 2, 3}, 4));
+  EXPECT_EQ(engine_.Unload(network_).error().code, ErrorCode::kConflict);
+  ASSERT_TRUE(RunToEnd(engine_, request).ok());
+  EXPECT_TRUE(engine_.Unload(network_).ok());
+  EXPECT_EQ(engine_.Unload(network_).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(engine_.Submit(Ask({1}, 1)).error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(EngineTest, ABlobThatIsShorterThanItsManifestSaysIsNamed) {
+  Network lying = base_;
+  Block block = lying.BlockOf(0);
+  block.tensors.begin()->second.levels.front().offset = 1 << 20;
+  lying.nodes[0].block = lying.AddBlock(std::move(block));
+  const Result<NetworkId> loaded = engine_.Load(lying);
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(loaded.error().message.find("embed"), std::string::npos) << loaded.error().message;
+}
+
+TEST_F(EngineTest, OptionsThatMakeNoSenseAreNamed) {
+  EngineOptions options = Options();
+  EXPECT_TRUE(options.Check().ok());
+  options.max_rows = 3;  // fewer than the sequences that may decode at once
+  EXPECT_NE(options.Check().error().message.find("max_rows"), std::string::npos);
+  options = Options();
+  options.threads = 0;
+  EXPECT_NE(options.Check().error().message.find("threads"), std::string::npos);
+  options = Options();
+  options.page_bytes = 0;
+  EXPECT_NE(options.Check().error().message.find("page_bytes"), std::string::npos);
+}
+
+TEST_F(EngineTest, TheDryRunMeasuresWhatNetworksNeedTogether) {
+  const Network wide = RandomLlama(*store_, {.layers = 1, .seed = 3, .width = 128});
+  const std::uint64_t one = *Engine::WorkspaceBytes(std::vector<const Network*>{&base_}, Options());
+  const std::uint64_t other =
+      *Engine::WorkspaceBytes(std::vector<const Network*>{&wide}, Options());
+  const std::uint64_t both =
+      *Engine::WorkspaceBytes(std::vector<const Network*>{&base_, &wide}, Options());
+  EXPECT_GT(one, 64u * 64 * 4);
+  EXPECT_GT(other, one);
+  EXPECT_EQ(both, other);
+  EngineOptions more = Options();
+  more.max_rows = 128;
+  EXPECT_GT(*Engine::WorkspaceBytes(std::vector<const Network*>{&base_}, more), one);
+}
+
+}  // namespace
+}  // namespace ashlar

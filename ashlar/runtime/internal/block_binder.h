@@ -1,0 +1,56 @@
+// A BlockBinder makes blocks ready to compute: it maps their weights and binds them to kernels,
+// each distinct (block, slice) once however many nodes of however many networks name it.
+//
+// Confined. What it returns is immutable, and keeps the blobs mapped while it lives.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/store/blob_store.h"
+
+namespace ashlar::internal {
+
+struct BoundWeights {
+  std::unique_ptr<const BoundBlock> block;
+  std::vector<Blob> blobs;  // what it reads
+};
+
+class BlockBinder {
+ public:
+  // Gives the bytes of a blob that must hold at least `bytes_needed`.
+  using Fetch = std::function<Result<Blob>(const Digest& digest, std::uint64_t bytes_needed)>;
+
+  // `rope_tables` must outlive the binder. `prefault` reads every byte of the weights that are
+  // bound, so that they are resident from the start.
+  BlockBinder(Fetch fetch, const BindContext& context, bool prefault);
+
+  // Requires: a validated network. Errors name the tensor and the blob.
+  Result<std::shared_ptr<const BoundWeights>> Bind(const Network& network, int node);
+
+ private:
+  struct Key {
+    Digest block;
+    Slice slice;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  Result<BoundTensor> BindTensor(const TensorManifest& tensor, const Shape& used,
+                                 std::vector<Blob>& blobs);
+
+  const Fetch fetch_;
+  const BindContext context_;
+  const bool prefault_;
+  std::map<Key, std::weak_ptr<const BoundWeights>> bound_;
+};
+
+// Blobs of `store`, hashed when `verify`.
+BlockBinder::Fetch FetchFrom(const BlobStore& store, bool verify);
+// Zeros in place of every blob, which take no memory: to measure without weights.
+BlockBinder::Fetch FetchZeros();
+
+}  // namespace ashlar::internal

@@ -1,0 +1,283 @@
+#include "ashlar/runtime/internal/interpreter.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "ashlar/base/check.h"
+#include "ashlar/kernels/attention/attention.h"
+
+namespace ashlar::internal {
+namespace {
+
+// Rows that one thread takes at a time where rows are only copied and added.
+constexpr std::int64_t kRowGrain = 16;
+
+// out = sum over terms of coefficient * value, in their order. Requires: at least one term.
+void Combine(std::span<const WeightedTerm> terms, const LoadedNetwork& network,
+             const float* registers, std::int64_t width, float* out) {
+  for (std::size_t t = 0; t < terms.size(); ++t) {
+    const float* const value = registers + network.nodes[terms[t].node].value_offset;
+    const float coefficient = terms[t].coefficient;
+    if (t == 0 && coefficient == 1) {
+      std::memcpy(out, value, width * sizeof(float));
+    } else if (t == 0) {
+      for (std::int64_t i = 0; i < width; ++i) {
+        out[i] = coefficient * value[i];
+      }
+    } else {
+      for (std::int64_t i = 0; i < width; ++i) {
+        out[i] += coefficient * value[i];
+      }
+    }
+  }
+}
+
+// out = (sum over terms of coefficient * value, in their order) + f. f and out may be the same.
+void CombineAndAdd(std::span<const WeightedTerm> terms, const LoadedNetwork& network,
+                   const float* registers, std::int64_t width, const float* f, float* out) {
+  const auto value = [&](const WeightedTerm& term) {
+    return registers + network.nodes[term.node].value_offset;
+  };
+  if (terms.empty()) {
+    if (out != f) {
+      std::memcpy(out, f, width * sizeof(float));
+    }
+  } else if (terms.size() == 1) {
+    const float* const y = value(terms[0]);
+    const float coefficient = terms[0].coefficient;
+    for (std::int64_t i = 0; i < width; ++i) {
+      out[i] = coefficient * y[i] + f[i];
+    }
+  } else {
+    for (std::int64_t i = 0; i < width; ++i) {
+      float sum = terms[0].coefficient * value(terms[0])[i];
+      for (const WeightedTerm& term : terms.subspan(1)) {
+        sum += term.coefficient * value(term)[i];
+      }
+      out[i] = sum + f[i];
+    }
+  }
+}
+
+ValuePages* KeptValuesOf(Sequence& sequence, int node) {
+  const auto found = std::ranges::find(sequence.values, node, &ValuePages::node);
+  return found == sequence.values.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Interpreter::Interpreter(ThreadPool& pool, std::int64_t max_rows, std::int64_t max_logit_rows)
+    : pool_(pool), max_rows_(max_rows), max_logit_rows_(std::min(max_rows, max_logit_rows)) {}
+
+Interpreter::Sizes Interpreter::Measure(std::span<const LoadedNetwork* const> networks) const {
+  Sizes sizes;
+  std::set<std::pair<const BoundWeights*, bool>> measured;
+  for (const LoadedNetwork* network : networks) {
+    sizes.register_floats = std::max(sizes.register_floats, network->register_floats);
+    sizes.logits = std::max(sizes.logits, network->logits);
+    for (int i = 0; i <= network->output(); ++i) {
+      const LoadedNode& node = network->nodes[i];
+      const bool output = i == network->output();
+      sizes.width_in = std::max(sizes.width_in, node.width_in);
+      if (!output) {
+        sizes.width_out = std::max(sizes.width_out, node.width_out);
+      }
+      if (measured.insert({node.bound.get(), output}).second) {
+        Arena counting;
+        const RowBatch batch{.rows = output ? max_logit_rows_ : max_rows_};
+        node.bound->block->Forward(batch, nullptr, nullptr, {&pool_, &counting});
+        sizes.scratch_bytes = std::max(sizes.scratch_bytes, counting.peak());
+      }
+    }
+  }
+  return sizes;
+}
+
+Interpreter::Buffers Interpreter::Layout(const Sizes& sizes, Arena& arena) const {
+  return {.registers = arena.Take<float>(max_rows_ * sizes.register_floats),
+          .x = arena.Take<float>(max_rows_ * sizes.width_in),
+          .f = arena.Take<float>(max_rows_ * sizes.width_out),
+          .logits = arena.Take<float>(max_logit_rows_ * sizes.logits),
+          .tokens = arena.Take<std::int32_t>(max_rows_),
+          .run_of = arena.Take<std::int32_t>(max_rows_)};
+}
+
+std::uint64_t Interpreter::WorkspaceBytes(std::span<const LoadedNetwork* const> networks) const {
+  const Sizes sizes = Measure(networks);
+  Arena counting;
+  Layout(sizes, counting);
+  return counting.used() + sizes.scratch_bytes;
+}
+
+void Interpreter::Prepare(std::span<const LoadedNetwork* const> networks, bool prefault) {
+  const std::uint64_t bytes = WorkspaceBytes(networks);
+  memory_.reset();
+  memory_ = std::make_unique<ReservedBytes>(std::max<std::uint64_t>(bytes, 1));
+  if (prefault) {
+    std::memset(memory_->data(), 0, bytes);
+  }
+  sizes_ = Measure(networks);
+  arena_ = Arena({memory_->data(), bytes});
+  buffers_ = Layout(sizes_, arena_);
+}
+
+float* Interpreter::RegistersOf(const RunOfRows& run, std::int64_t position) const {
+  const std::int64_t row = run.step->first_row + position - run.step->sequence->position;
+  return buffers_.registers + row * sizes_.register_floats;
+}
+
+void Interpreter::CollectRuns(std::span<StepRows> step,
+                              std::span<const LoadedNetwork* const> networks,
+                              const MergeGroup& group) {
+  runs_.clear();
+  std::int64_t batch_row = 0;
+  for (const MergeMember& member : group.members) {
+    for (StepRows& rows : step) {
+      if (rows.network != member.network) {
+        continue;
+      }
+      const Sequence& sequence = *rows.sequence;
+      const std::int64_t begin = std::max(sequence.position, sequence.starts[member.node].compute);
+      const std::int64_t end = sequence.position + rows.rows;
+      RunOfRows run{.step = &rows,
+                    .node = &networks[member.network]->nodes[member.node],
+                    .node_index = static_cast<int>(member.node),
+                    .first_position = begin,
+                    .rows = std::max<std::int64_t>(end - begin, 0),
+                    .batch_row = batch_row};
+      LoadKeptValues(run);
+      if (run.rows > 0) {
+        std::fill_n(buffers_.run_of + batch_row, run.rows, static_cast<int>(runs_.size()));
+        batch_row += run.rows;
+        runs_.push_back(run);
+      }
+    }
+  }
+}
+
+void Interpreter::CollectSegments() {
+  segments_.clear();
+  for (const RunOfRows& run : runs_) {
+    if (run.node->slot < 0) {
+      segments_.push_back({run.batch_row, run.rows, run.first_position, nullptr, false});
+      continue;
+    }
+    const SlotPages& slot = run.step->sequence->slots[run.node->slot];
+    // Positions whose state was cached are read as they are: their pages may be others' too.
+    const std::int64_t kept =
+        run.node->writes_state
+            ? std::clamp<std::int64_t>(slot.cached - run.first_position, 0, run.rows)
+            : run.rows;
+    if (kept > 0) {
+      segments_.push_back({run.batch_row, kept, run.first_position, slot.table.data(), false});
+    }
+    if (kept < run.rows) {
+      segments_.push_back({run.batch_row + kept, run.rows - kept, run.first_position + kept,
+                           slot.table.data(), true});
+    }
+  }
+}
+
+void Interpreter::GatherInputs(std::int64_t rows) {
+  pool_.ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const RunOfRows& run = runs_[buffers_.run_of[row]];
+      const std::int64_t position = run.first_position + row - run.batch_row;
+      if (run.node->width_in == 0) {
+        buffers_.tokens[row] = run.step->sequence->tokens[position];
+      } else {
+        Combine(run.node->read, *run.step->sequence->network, RegistersOf(run, position),
+                run.node->width_in, buffers_.x + row * run.node->width_in);
+      }
+    }
+  });
+}
+
+void Interpreter::PutBack(std::int64_t rows, bool output, float* f) {
+  pool_.ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      const RunOfRows& run = runs_[buffers_.run_of[row]];
+      float* const registers = RegistersOf(run, run.first_position + row - run.batch_row);
+      const std::int64_t width = run.node->width_out;
+      float* const out = output ? f + row * width : registers + run.node->value_offset;
+      CombineAndAdd(run.node->carry, *run.step->sequence->network, registers, width,
+                    f + row * width, out);
+    }
+  });
+}
+
+void Interpreter::LoadKeptValues(const RunOfRows& run) {
+  Sequence& sequence = *run.step->sequence;
+  const NodeStart& start = sequence.starts[run.node_index];
+  const std::int64_t begin = std::max(sequence.position, start.value);
+  const std::int64_t end = std::min(sequence.position + run.step->rows, start.compute);
+  if (begin >= end) {
+    return;
+  }
+  const ValuePages* const kept = KeptValuesOf(sequence, run.node_index);
+  CHECK(kept != nullptr);
+  CHECK_LE(end, kept->cached);
+  const std::int64_t width = run.node->width_out;
+  for (std::int64_t position = begin; position < end; ++position) {
+    std::memcpy(RegistersOf(run, position) + run.node->value_offset,
+                kept->table.data()[position / kPageLength] + position % kPageLength * width,
+                width * sizeof(float));
+  }
+}
+
+void Interpreter::KeepValues(const RunOfRows& run) {
+  const ValuePages* const kept = KeptValuesOf(*run.step->sequence, run.node_index);
+  if (kept == nullptr || !kept->recording) {
+    return;
+  }
+  const std::int64_t width = run.node->width_out;
+  for (std::int64_t position = std::max(run.first_position, kept->cached);
+       position < run.first_position + run.rows; ++position) {
+    std::memcpy(kept->table.data()[position / kPageLength] + position % kPageLength * width,
+                RegistersOf(run, position) + run.node->value_offset, width * sizeof(float));
+  }
+}
+
+void Interpreter::Run(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
+                      std::span<const MergeGroup> order, EngineCounters& counters) {
+  float* next_logits = buffers_.logits;
+  for (const MergeGroup& group : order) {
+    CollectRuns(step, networks, group);
+    if (runs_.empty()) {
+      continue;
+    }
+    CollectSegments();
+    const LoadedNetwork& network = *networks[group.members.front().network];
+    const int index = static_cast<int>(group.members.front().node);
+    const LoadedNode& node = network.nodes[index];
+    const bool output = index == network.output();  // then of all members: MeetingNumbers
+    const std::int64_t rows = runs_.back().batch_row + runs_.back().rows;
+    CHECK_LE(rows, output ? max_logit_rows_ : max_rows_);
+
+    GatherInputs(rows);
+    float* const f = output ? next_logits : buffers_.f;
+    const std::size_t mark = arena_.used();
+    const RowBatch batch{.rows = rows, .segments = segments_, .tokens = buffers_.tokens};
+    node.bound->block->Forward(batch, buffers_.x, f, {&pool_, &arena_});
+    arena_.Rewind(mark);
+    PutBack(rows, output, f);
+    ++counters.block_runs;
+    counters.block_rows += rows;
+
+    for (const RunOfRows& run : runs_) {
+      if (output) {
+        run.step->logits = {f + run.batch_row * node.width_out,
+                            static_cast<std::size_t>(run.rows * node.width_out)};
+        run.step->logits_first_position = run.first_position;
+      } else {
+        KeepValues(run);
+      }
+    }
+    if (output) {
+      next_logits += rows * node.width_out;
+    }
+  }
+}
+
+}  // namespace ashlar::internal

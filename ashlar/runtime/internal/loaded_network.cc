@@ -1,0 +1,138 @@
+#include "ashlar/runtime/internal/loaded_network.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "ashlar/kernels/attention/attention.h"
+#include "ashlar/runtime/internal/page_memory.h"
+
+namespace ashlar::internal {
+namespace {
+
+std::vector<WeightedTerm> Weighted(const Combination& combination) {
+  std::vector<WeightedTerm> terms;
+  for (const Term& term : Canonical(combination)) {
+    terms.push_back({term.node, static_cast<float>(term.coefficient)});
+  }
+  return terms;
+}
+
+Result<LoadedNode> LoadNode(const Network& network, int index, BlockBinder& binder) {
+  const Node& node = network.nodes[index];
+  if (!node.overlays.empty()) {
+    return Unsupported("it has {} overlays, which this version cannot apply", node.overlays.size());
+  }
+  LoadedNode loaded;
+  ASHLAR_TRY(loaded.bound, binder.Bind(network, index));
+  const Interface interface =
+      network.BlockOf(index).kind->interface(EffectiveAttributes(network, index));
+  loaded.width_in = interface.width_in;
+  loaded.width_out = interface.width_out;
+  if (const auto x = node.inputs.find("x"); x != node.inputs.end()) {
+    loaded.read = Weighted(x->second);
+  }
+  loaded.carry = Weighted(node.carry);
+  loaded.writes_state = interface.state_floats > 0 && !node.state_of.has_value();
+  return loaded;
+}
+
+// The values that are read by a node whose own value is not among `other`.
+std::set<Digest> ReadBeyond(const LoadedNetwork& network, const std::set<Digest>& other) {
+  std::set<Digest> values;
+  for (std::size_t i = 0; i < network.nodes.size(); ++i) {
+    if (!other.contains(network.keys.value[i])) {
+      for (const int source : network.sources[i]) {
+        values.insert(network.keys.value[source]);
+      }
+    }
+  }
+  return values;
+}
+
+std::set<Digest> ValuesOf(const LoadedNetwork& network) {
+  return {network.keys.value.begin(), network.keys.value.end()};
+}
+
+}  // namespace
+
+std::uint64_t LoadedNetwork::value_page_bytes(int node) const {
+  return PageMemory::PageBytes(nodes[node].width_out * kPageLength);
+}
+
+std::uint32_t MeetingNumbers::NumberOf(const Node& node, bool output) {
+  const auto next = static_cast<std::uint32_t>(numbers_.size());
+  return numbers_.emplace(Key{node.block, node.slice, output}, next).first->second;
+}
+
+Result<LoadedNetwork> LoadNetwork(const Network& network, const MerkleOptions& merkle,
+                                  BlockBinder& binder, MeetingNumbers& meetings) {
+  ASHLAR_TRY(Validate(network));
+  LoadedNetwork loaded;
+  loaded.keys = ComputeMerkleKeys(network, merkle);
+  loaded.token_limit = std::numeric_limits<std::int64_t>::max();
+  std::vector<std::int64_t> widths;
+  const int output = static_cast<int>(network.nodes.size()) - 1;
+  for (int i = 0; i <= output; ++i) {
+    Result<LoadedNode> made = LoadNode(network, i, binder);
+    if (!made.ok()) {
+      return made.error().In(NodeName(network, i));
+    }
+    LoadedNode node = *std::move(made);
+    const Block& block = network.BlockOf(i);
+    const Interface interface = block.kind->interface(EffectiveAttributes(network, i));
+    if (node.writes_state) {
+      node.slot = static_cast<int>(loaded.slots.size());
+      loaded.slots.push_back(
+          {i, PageMemory::PageBytes(interface.state_floats * kPageLength), loaded.keys.state[i]});
+    } else if (network.nodes[i].state_of.has_value()) {
+      node.slot = loaded.nodes[*network.nodes[i].state_of].slot;
+    }
+    if (node.width_in == 0) {
+      loaded.token_limit = std::min(loaded.token_limit, interface.vocabulary);
+    }
+    std::set<int> sources;
+    for (const std::vector<WeightedTerm>* terms : {&node.read, &node.carry}) {
+      for (const WeightedTerm& term : *terms) {
+        sources.insert(term.node);
+      }
+    }
+    loaded.sources.emplace_back(sources.begin(), sources.end());
+    widths.push_back(i == output ? 0 : node.width_out);
+    loaded.merge.push_back({meetings.NumberOf(network.nodes[i], i == output),
+                            std::max<std::uint64_t>(block.bytes(), 1)});
+    loaded.nodes.push_back(std::move(node));
+  }
+  loaded.logits = loaded.nodes.back().width_out;
+  if (loaded.logits > loaded.token_limit) {
+    return Invalid("{} scores {} tokens, but the network can read only {}",
+                   NodeName(network, output), loaded.logits, loaded.token_limit);
+  }
+  const RegisterPlan registers = PlanRegisters(loaded.sources, widths);
+  for (int i = 0; i <= output; ++i) {
+    loaded.nodes[i].value_offset = registers.offset[i];
+  }
+  loaded.register_floats = registers.floats;
+  return loaded;
+}
+
+std::vector<int> BoundaryNodes(const LoadedNetwork& network,
+                               std::span<const LoadedNetwork* const> others) {
+  const std::set<Digest> own = ValuesOf(network);
+  std::set<Digest> wanted;
+  for (const LoadedNetwork* other : others) {
+    const std::set<Digest> theirs = ValuesOf(*other);
+    for (const std::set<Digest>& beyond : {ReadBeyond(network, theirs), ReadBeyond(*other, own)}) {
+      std::ranges::set_intersection(beyond, theirs, std::inserter(wanted, wanted.end()));
+    }
+  }
+  std::vector<int> nodes;
+  for (int i = 0; i < network.output(); ++i) {
+    // One node stands for all that have its value.
+    if (wanted.erase(network.keys.value[i]) > 0) {
+      nodes.push_back(i);
+    }
+  }
+  return nodes;
+}
+
+}  // namespace ashlar::internal

@@ -1,0 +1,79 @@
+// A LoadedNetwork is a network that can run: its nodes with their bound blocks, and all that a
+// step wants to know of them, looked up once. Immutable.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "ashlar/runtime/internal/block_binder.h"
+#include "ashlar/runtime/internal/register_plan.h"
+#include "ashlar/runtime/internal/step_merge.h"
+
+namespace ashlar::internal {
+
+struct WeightedTerm {
+  int node;
+  float coefficient;
+};
+
+struct LoadedNode {
+  std::shared_ptr<const BoundWeights> bound;
+  std::int64_t width_in = 0;  // 0: reads tokens
+  std::int64_t width_out = 0;
+  std::vector<WeightedTerm> read;   // ascending nodes: the order of the sums
+  std::vector<WeightedTerm> carry;  // ascending nodes
+  int slot = -1;                    // index into slots; -1: stateless
+  bool writes_state = false;
+  std::int64_t value_offset = -1;  // of its value in a row's registers, in floats; -1: the output
+};
+
+struct StateSlot {
+  int node;                  // that writes it
+  std::uint64_t page_bytes;  // from PageMemory::PageBytes
+  Digest chain;              // Merkle key of its pages
+};
+
+struct LoadedNetwork {
+  std::vector<LoadedNode> nodes;
+  std::vector<StateSlot> slots;
+  std::vector<std::vector<int>> sources;  // of each node: what it reads or carries, ascending
+  std::vector<MergeNode> merge;           // as MergeGraphs wants them
+  MerkleKeys keys;
+  std::int64_t logits = 0;           // width of the output
+  std::int64_t token_limit = 0;      // every token id is below this
+  std::int64_t register_floats = 0;  // of a row
+
+  int output() const { return static_cast<int>(nodes.size()) - 1; }
+  std::uint64_t value_page_bytes(int node) const;
+};
+
+// Numbers what may meet: equal (block, slice), used as an output in both or in neither.
+class MeetingNumbers {
+ public:
+  std::uint32_t NumberOf(const Node& node, bool output);
+
+ private:
+  struct Key {
+    Digest block;
+    Slice slice;
+    bool output;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  std::map<Key, std::uint32_t> numbers_;
+};
+
+// Errors name the node. kUnsupported for what only a later version runs (overlays).
+Result<LoadedNetwork> LoadNetwork(const Network& network, const MerkleOptions& merkle,
+                                  BlockBinder& binder, MeetingNumbers& meetings);
+
+// The nodes of `network` whose values are worth keeping for the others: a value that another
+// network has too (equal keys), but that in one of the two is read by a node which the other one
+// lacks. That is where their graphs part. Ascending.
+std::vector<int> BoundaryNodes(const LoadedNetwork& network,
+                               std::span<const LoadedNetwork* const> others);
+
+}  // namespace ashlar::internal

@@ -1,0 +1,163 @@
+#include "ashlar/runtime/internal/page_cache.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "ashlar/base/check.h"
+
+namespace ashlar::internal {
+namespace {
+
+// Some one bucket per page of a usual size; the memory of buckets is touched only as they fill.
+std::uint64_t BucketCount(std::uint64_t budget_bytes) {
+  constexpr std::uint64_t kUsualPageBytes = 16 << 10;
+  return std::bit_ceil(std::max<std::uint64_t>(budget_bytes / kUsualPageBytes, 512));
+}
+
+// The finalizer of SplitMix64 (Steele et al. 2014).
+std::uint64_t Mix(std::uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;
+  x = (x ^ (x >> 27)) * 0x94D049BB133111EB;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
+PageRef::~PageRef() {
+  if (page_ != nullptr) {
+    page_->owner->Release(page_);
+  }
+}
+
+PageRef PageRef::Share() const {
+  ++page_->references;
+  return PageRef(page_);
+}
+
+PageCache::PageCache(std::uint64_t budget_bytes)
+    : memory_(budget_bytes),
+      bucket_memory_(BucketCount(budget_bytes) * sizeof(Page*)),
+      buckets_(reinterpret_cast<Page**>(bucket_memory_.data()), BucketCount(budget_bytes)) {}
+
+PageCache::~PageCache() {
+  CHECK_EQ(held_, 0u);
+}
+
+PageRef PageCache::Allocate(std::uint64_t page_bytes) {
+  Page* page = memory_.Take(page_bytes);
+  while (page == nullptr && oldest_ != nullptr) {
+    EvictOldest();
+    page = memory_.Take(page_bytes);
+  }
+  if (page == nullptr) {
+    return {};
+  }
+  page->owner = this;
+  page->references = 1;
+  ++held_;
+  return PageRef(page);
+}
+
+Page** PageCache::BucketOf(const Page* parent, const Digest& chain,
+                           std::span<const std::int32_t> tokens) {
+  CHECK_EQ(tokens.size(), static_cast<std::size_t>(kPageLength));
+  std::uint64_t hash = Mix(std::bit_cast<std::uintptr_t>(parent) ^ std::hash<Digest>()(chain));
+  for (const std::int32_t token : tokens) {
+    hash = Mix(hash ^ static_cast<std::uint32_t>(token));
+  }
+  return &buckets_[hash & (buckets_.size() - 1)];
+}
+
+Page* PageCache::FindPublished(const Page* parent, const Digest& chain,
+                               std::span<const std::int32_t> tokens) {
+  Page* page = *BucketOf(parent, chain, tokens);
+  while (page != nullptr && !(page->parent == parent && page->chain == chain &&
+                              std::ranges::equal(page->tokens, tokens))) {
+    page = page->next_in_bucket;
+  }
+  return page;
+}
+
+void PageCache::Hold(Page* page) {
+  if (page->references++ > 0) {
+    return;
+  }
+  ++held_;
+  evictable_ -= memory_.PageBytesOf(*page);
+  (page->older != nullptr ? page->older->newer : oldest_) = page->newer;
+  (page->newer != nullptr ? page->newer->older : newest_) = page->older;
+  page->older = page->newer = nullptr;
+}
+
+PageRef PageCache::Find(const Page* parent, const Digest& chain,
+                        std::span<const std::int32_t> tokens) {
+  Page* const page = FindPublished(parent, chain, tokens);
+  if (page == nullptr) {
+    return {};
+  }
+  Hold(page);
+  return PageRef(page);
+}
+
+PageRef PageCache::Publish(PageRef page, const Page* parent, const Digest& chain,
+                           std::span<const std::int32_t> tokens) {
+  CHECK(!page.page_->published);
+  CHECK(parent == nullptr || (parent->published && parent->references > 0));
+  if (PageRef found = Find(parent, chain, tokens)) {
+    return found;
+  }
+  Page* const added = page.page_;
+  added->published = true;
+  added->children = 0;
+  added->parent = const_cast<Page*>(parent);  // ours: handed out as const to our callers
+  added->chain = chain;
+  std::ranges::copy(tokens, added->tokens.begin());
+  if (added->parent != nullptr) {
+    ++added->parent->children;
+  }
+  Page** const bucket = BucketOf(parent, chain, tokens);
+  added->next_in_bucket = *bucket;
+  *bucket = added;
+  return page;
+}
+
+// Whoever holds a page holds its parents, and lets go of them after it; so of the pages that
+// nobody holds, a child is always older than its parent, and the oldest of all is a leaf.
+void PageCache::Release(Page* page) {
+  CHECK_GT(page->references, 0u);
+  if (--page->references > 0) {
+    return;
+  }
+  --held_;
+  if (!page->published) {
+    memory_.Give(page);
+    return;
+  }
+  evictable_ += memory_.PageBytesOf(*page);
+  page->older = newest_;
+  (newest_ != nullptr ? newest_->newer : oldest_) = page;
+  newest_ = page;
+}
+
+void PageCache::EvictOldest() {
+  Page* const page = oldest_;
+  CHECK_EQ(page->children, 0u);
+  oldest_ = page->newer;
+  (oldest_ != nullptr ? oldest_->older : newest_) = nullptr;
+  page->newer = nullptr;
+  evictable_ -= memory_.PageBytesOf(*page);
+  Page** link = BucketOf(page->parent, page->chain, page->tokens);
+  while (*link != page) {
+    link = &(*link)->next_in_bucket;
+  }
+  *link = page->next_in_bucket;
+  if (page->parent != nullptr) {
+    --page->parent->children;
+  }
+  page->published = false;
+  page->parent = nullptr;
+  memory_.Give(page);
+  ++evictions_;
+}
+
+}  // namespace ashlar::internal

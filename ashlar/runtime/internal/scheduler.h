@@ -1,0 +1,61 @@
+// Decides what a step does: a pure function of the sequences there are and the room that is left,
+// without clock, thread or memory of earlier steps.
+//
+// Sequences are served in order of arrival. A step has one row for every sequence that decodes,
+// then as much of the prompts as max_rows leaves. A waiting sequence is admitted when all it has
+// to say so far fits beside what the running ones have. When those that run outgrow the pages, the
+// youngest that holds pages gives them up and waits again; it loses time, and nothing else. The
+// oldest never does, so something always finishes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace ashlar::internal {
+
+// Pages of one state slot of a sequence.
+struct SlotDemand {
+  std::uint64_t page_bytes;
+  std::int64_t held;       // pages in its table
+  bool copy_last = false;  // the last one is shared and must be copied before it is written
+};
+
+struct SequenceView {
+  bool running = false;
+  std::int64_t position = 0;     // next one to be processed
+  std::int64_t length = 0;       // tokens known; position < length
+  std::int64_t logits_from = 0;  // first position whose logits are wanted
+  std::span<const SlotDemand> slots;
+};
+
+struct SchedulerLimits {
+  std::int64_t max_rows;
+  std::int64_t max_logit_rows;  // >= max_sequences
+  std::int64_t max_sequences;   // running at once; <= max_rows
+};
+
+struct SchedulerState {
+  std::span<const SequenceView> sequences;  // in order of arrival
+  std::uint64_t available_bytes;            // for pages
+  bool may_admit;                           // false in a step in which somebody had to make room
+};
+
+enum class Action : std::uint8_t {
+  kRun,       // run the step with the rows that were filled in
+  kAdmit,     // let sequence `index` run, and ask again
+  kMakeRoom,  // take the pages of sequence `index`, let it wait, and ask again
+};
+
+struct Decision {
+  Action action;
+  std::size_t index = 0;
+};
+
+// Bytes of the pages that the sequence must get to process positions below `end`.
+std::uint64_t BytesToReach(const SequenceView& sequence, std::int64_t end);
+
+// `rows` has one entry per sequence: how many rows it has in this step (kRun only).
+Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
+                std::span<std::int64_t> rows);
+
+}  // namespace ashlar::internal

@@ -1,0 +1,118 @@
+// What the engine knows of one request: its tokens, its place, and the pages that it holds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ashlar/runtime/engine.h"
+#include "ashlar/runtime/internal/loaded_network.h"
+#include "ashlar/runtime/internal/page_cache.h"
+#include "ashlar/runtime/internal/row_starts.h"
+#include "ashlar/runtime/internal/scheduler.h"
+
+namespace ashlar::internal {
+
+// The pages of one slot of one sequence, first positions first. Move-only.
+class PageTable {
+ public:
+  PageTable() = default;
+  PageTable(PageTable&&) = default;
+  PageTable& operator=(PageTable&&) = default;
+  ~PageTable() { Clear(); }
+
+  void Reserve(std::int64_t pages);
+  void Append(PageRef page);
+  void Replace(std::int64_t index, PageRef page);
+  PageRef Take(std::int64_t index) { return std::move(pages_[index]); }
+  // Lets go of the pages, last ones first, as PageCache wants it.
+  void Clear() { Truncate(0); }
+  void Truncate(std::int64_t pages);
+
+  std::int64_t size() const { return static_cast<std::int64_t>(pages_.size()); }
+  const PageRef& operator[](std::int64_t index) const { return pages_[index]; }
+  float* const* data() const { return data_.data(); }  // as kernels read them
+
+ private:
+  std::vector<PageRef> pages_;
+  std::vector<float*> data_;
+};
+
+struct SlotPages {
+  PageTable table;
+  std::int64_t cached = 0;     // positions that were there at the start: read, never written
+  std::int64_t published = 0;  // first pages of the table that are published
+};
+
+// The kept values of one node where networks part (see BoundaryNodes).
+struct ValuePages {
+  int node;
+  PageTable table;
+  std::int64_t cached = 0;     // positions that were there at the start
+  std::int64_t published = 0;  // first pages of the table that are published
+  bool recording = false;      // whether the positions that are computed are added
+};
+
+class Sequence {
+ public:
+  // Takes a checked request.
+  Sequence(RequestId id, Request request, std::shared_ptr<const LoadedNetwork> network);
+
+  // ---- What is asked and known
+  const RequestId id;
+  const std::shared_ptr<const LoadedNetwork> network;
+  Request request;                   // its prompt moved to `tokens`
+  std::vector<std::int32_t> tokens;  // the prompt and what was sampled
+  const std::int64_t prompt_length;
+  Sampler sampler;
+  std::int64_t logits_delivered = 0;  // prompt_logits: positions done
+  bool cancelled = false;
+
+  std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
+  std::int64_t generated() const { return length() - prompt_length; }
+  // First position from here on whose logits are wanted.
+  std::int64_t logits_from() const;
+
+  // ---- Where it is
+  bool running = false;
+  std::int64_t position = 0;  // all before it is done
+  std::vector<NodeStart> starts;
+  std::vector<SlotPages> slots;
+  std::vector<ValuePages> values;
+
+  // Finds what is cached of the known tokens, and plans from where each node is computed. Values
+  // of `boundary` nodes are used and recorded. Returns the number of positions for which some node
+  // need not be computed.
+  std::int64_t Begin(PageCache& cache, std::span<const int> boundary, bool use_cache);
+  // Gets state pages for positions below `end`. Requires: they are available (see View).
+  void TakePages(PageCache& cache, std::int64_t end);
+  // Gets pages for the values that are recorded below `end`, or stops recording where there are
+  // none.
+  void TakeValuePages(PageCache& cache, std::int64_t end);
+  // After a step: all positions below `end` are done. Publishes the pages that are full.
+  void Advance(PageCache& cache, std::int64_t end, bool use_cache);
+  // Lets go of all pages; the sequence waits.
+  void Stop();
+  // Stops recording values, and lets go of those that no row ahead reads. False when nothing was
+  // let go.
+  bool DropValues();
+  // Shares all pages of `parent`, which has the same first tokens.
+  void ShareStateOf(const Sequence& parent);
+
+  // The scheduler's view; `demand` is [slots], filled in.
+  SequenceView View(std::span<SlotDemand> demand) const;
+
+ private:
+  bool NeedsCopy(const SlotPages& slot) const;
+  std::span<const std::int32_t> PageTokens(std::int64_t page) const;
+  void FindPages(PageCache& cache, const Digest& chain, PageTable& table) const;
+  void PublishPages(PageCache& cache, const Digest& chain, std::int64_t end, PageTable& table,
+                    std::int64_t& published) const;
+  void FindValues(PageCache& cache, std::span<const int> boundary);
+  void PlanStarts(bool with_values);
+  // Positions that PlanStarts spares some node, compared to computing all.
+  std::int64_t Spared() const;
+};
+
+}  // namespace ashlar::internal

@@ -1,0 +1,36 @@
+// StopStrings watches streamed text for the first of some strings, and holds back the end of the
+// text while that may still become one of them.
+//
+//   StopStrings stop({"\n\n", "User:"});
+//   ... Print(stop.Push(piece)); if (stop.stopped()) break; ...   Print(stop.Finish());
+//
+// Bytes, not characters: a stop string is found wherever its bytes are. Confined.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ashlar {
+
+class StopStrings {
+ public:
+  // Empty strings would stop everything, and are ignored.
+  explicit StopStrings(std::vector<std::string> strings);
+
+  // Takes the next piece and returns the text that may be shown now: all that stands before the
+  // earliest stop string (the longest held back suffix that may begin one excepted). Nothing once
+  // stopped.
+  std::string Push(std::string_view piece);
+  // No more text comes: returns what was held back (nothing when stopped).
+  std::string Finish();
+
+  bool stopped() const { return stopped_; }
+
+ private:
+  std::vector<std::string> strings_;
+  std::string held_;
+  bool stopped_ = false;
+};
+
+}  // namespace ashlar
