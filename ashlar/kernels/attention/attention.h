@@ -16,6 +16,15 @@
 // Exactness. The softmax runs online over pages in absolute order: page by page, a row's running
 // maximum, sum and accumulator are updated in a fixed order that depends on its position and
 // window only; never on which rows, heads or chunks are computed together.
+//
+// Error. With u = 2^-24, n visible positions whose (capped) scores span a range of S, and
+// E = (key_dim + 2) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap the error of a score over u,
+//   |out - exact| <= u (2 E + 3 S + 2 n + 32) sum_t softmax_t |v[t]|          (to first order)
+// where 2 E and S are of the weights and their sum, 2 S of the rescaling as the maximum rises, and
+// 2 n of the sums and the corrections of n / 16 pages.
+//
+// Any alignment, fastest at 64 bytes; out must not overlap what is read. A call takes 140 KB of
+// stack and no other memory.
 #pragma once
 
 #include <cstdint>

@@ -6,7 +6,8 @@
 
 namespace ashlar {
 
-inline constexpr int kPageLength = 16;  // positions in a page
+inline constexpr int kPageLength = 16;             // positions in a page
+inline constexpr std::int64_t kMaxHeadDim = 4096;  // of key_dim and value_dim
 
 struct AttentionShape {
   std::int64_t heads;     // query heads

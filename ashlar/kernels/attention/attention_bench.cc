@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -19,34 +22,43 @@ constexpr AttentionShape kShape = {.heads = 32,
                                    .soft_cap = 0,
                                    .window = 0};
 
+// Random numbers, at a 64-byte boundary as in the runtime.
+class Floats {
+ public:
+  explicit Floats(std::int64_t count)
+      : data_(static_cast<float*>(
+            std::aligned_alloc(64, static_cast<std::size_t>(count) * sizeof(float)))) {
+    std::minstd_rand engine(1);
+    std::uniform_real_distribution<float> uniform(-1, 1);
+    std::generate_n(data_.get(), count, [&] { return uniform(engine); });
+  }
+  float* data() { return data_.get(); }
+  const float* data() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(float* p) const { std::free(p); }
+  };
+  std::unique_ptr<float[], Free> data_;
+};
+
 void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
          std::int64_t context, int sequences) {
   if (!Supported(form.isa)) {
     state.SkipWithError("this processor cannot run it");
     return;
   }
-  std::mt19937 engine(1);
-  std::normal_distribution<float> normal;
-  const auto random = [&](std::int64_t count) {
-    std::vector<float> values(static_cast<std::size_t>(count));
-    for (float& value : values) {
-      value = normal(engine);
-    }
-    return values;
-  };
   const std::int64_t positions = context + rows;
   const std::int64_t pages_each = (positions + kPageLength - 1) / kPageLength;
-  const std::vector<float> one_page = random(PageFloats(kShape));
-  std::vector<std::vector<float>> storage(static_cast<std::size_t>(pages_each * sequences),
-                                          one_page);
+  const Floats storage(pages_each * sequences * PageFloats(kShape));
   std::vector<const float*> pages;
-  for (const std::vector<float>& page : storage) {
-    pages.push_back(page.data());
+  for (std::int64_t i = 0; i < pages_each * sequences; ++i) {
+    pages.push_back(storage.data() + i * PageFloats(kShape));
   }
   const std::int64_t q_width = kShape.heads * kShape.key_dim;
   const std::int64_t out_width = kShape.heads * kShape.value_dim;
-  const std::vector<float> q = random(rows * q_width);
-  std::vector<float> out(static_cast<std::size_t>(rows * out_width));
+  const Floats q(rows * q_width);
+  Floats out(rows * out_width);
   for (auto _ : state) {
     for (int i = 0; i < sequences; ++i) {
       form.fn({.shape = kShape,

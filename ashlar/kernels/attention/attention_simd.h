@@ -14,7 +14,9 @@
 // query fell into. Slots that the query does not see take no part in any sum, as 0 v would still
 // be NaN for some v.
 //
-// out[] itself is the accumulator: the stack use is fixed, whatever the dimensions.
+// Queries and accumulators of a block are copied together. In place, rows of q and out lie a
+// multiple of 4 KB apart, as the two arrays often do from each other: the processor then takes a
+// load of q for a reload of what was just stored to out, and waits (measured: a third slower).
 #pragma once
 
 #include <cstdint>
@@ -25,8 +27,11 @@
 
 namespace ashlar::simd {
 
-// A block's outputs and queries stay in L1 beside a page, at head dimensions up to 128.
-inline constexpr int kBlock = 32;
+// A block's queries, and the floats of its copies of q and of values each (64 KB). At head
+// dimensions up to 128 the copies stay in L1 beside a page; from 1024 on the block gets smaller.
+inline constexpr int kBlock = 16;
+inline constexpr std::int64_t kBlockFloats = std::int64_t{16} << 10;
+static_assert(kMaxHeadDim <= kBlockFloats, "a block holds at least one query");
 
 // Vectors that hold one number for each slot of a page.
 template <class F32>
@@ -40,7 +45,8 @@ inline constexpr int kTile = 8 / kPageVectors<F32>;
 template <class F32>
 struct Query {
   const float* q;               // [key_dim]
-  float* out;                   // [value_dim]
+  float* values;                // [value_dim]: the sum of exp(score - max) v so far
+  float* out;                   // [value_dim]: where the result goes
   std::int64_t begin, end;      // the positions that it sees
   float max;                    // of the scores so far
   F32 sums[kPageVectors<F32>];  // of exp(score - max) so far, for each slot of a page
@@ -109,17 +115,19 @@ void Weigh(const F32 (&scores)[kQueries][kPageVectors<F32>], Query<F32>* queries
            Weights<F32, kQueries>* weights) {
   static_assert(kQueries <= F32::kLanes, "the corrections of a tile are one vector");
   constexpr int kVectors = kPageVectors<F32>;
-  F32::Zero().Store(weights->correction);
+  F32 change = F32::Zero();  // old max - new max, of query i in lane i
+  ASHLAR_UNROLL
   for (int i = 0; i < kQueries; ++i) {
-    F32 largest = F32::Broadcast(queries[i].max);
+    const F32 old_max = F32::Broadcast(queries[i].max);
+    F32 largest = old_max;
+    ASHLAR_UNROLL
     for (int j = 0; j < kVectors; ++j) {
       largest = Max(largest, scores[i][j]);
     }
-    const float max = MaxLanes(largest);
-    weights->correction[i] = queries[i].max - max;
-    queries[i].max = max;
+    queries[i].max = MaxLanes(largest);
+    change = Select(F32::Lanes(i, i + 1), old_max - F32::Broadcast(queries[i].max), change);
   }
-  Exp(F32::Load(weights->correction)).Store(weights->correction);
+  Exp(change).Store(weights->correction);
   for (int i = 0; i < kQueries; ++i) {
     const F32 correction = F32::Broadcast(weights->correction[i]);
     for (int j = 0; j < kVectors; ++j) {
@@ -141,7 +149,7 @@ void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page& page,
     const F32 correction = F32::Broadcast(weights.correction[i]);
     ASHLAR_UNROLL
     for (int j = 0; j < kVectors; ++j) {
-      out[i][j] = vector.Load(queries[i].out + d + j * F32::kLanes, zero) * correction;
+      out[i][j] = vector.Load(queries[i].values + d + j * F32::kLanes, zero) * correction;
     }
   }
   for (std::int64_t slot = page.begin; slot < page.end; ++slot) {
@@ -163,7 +171,7 @@ void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page& page,
   for (int i = 0; i < kQueries; ++i) {
     ASHLAR_UNROLL
     for (int j = 0; j < kVectors; ++j) {
-      vector.Store(out[i][j], queries[i].out + d + j * F32::kLanes);
+      vector.Store(out[i][j], queries[i].values + d + j * F32::kLanes);
     }
   }
 }
@@ -200,7 +208,8 @@ void AttendTile(const AttentionShape& shape, const Page& page, Query<F32>* queri
   }
 }
 
-// `value` within the positions of the page that begins at `page_begin`, as a slot.
+// `position` as a slot of the page that begins at `page_begin`, or the nearer end. (A template,
+// like all that is called here, so that each instruction set has its own.)
 template <class F32>
 std::int64_t ClampToSlot(std::int64_t position, std::int64_t page_begin) {
   const std::int64_t slot = position - page_begin;
@@ -219,6 +228,17 @@ void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* qu
       (shape.kv_heads * shape.key_dim + kv_head * shape.value_dim) * kPageLength;
   for (std::int64_t p = first_page; p <= last_page; ++p) {
     const std::int64_t page_begin = p * kPageLength;
+    if (p < last_page) {
+      // 4 KB pieces are too short for the processor to find the next one by itself. (Decoding with
+      // 2048 positions in memory: 6.4 GB/s without, 8.2 with; a plain read gives 9 to 11.)
+      const float* next = args.pages[p + 1];
+      for (std::int64_t i = 0; i < shape.key_dim; ++i) {
+        F32::Prefetch(next + key_offset + i * kPageLength);
+      }
+      for (std::int64_t i = 0; i < shape.value_dim; ++i) {
+        F32::Prefetch(next + value_offset + i * kPageLength);
+      }
+    }
     for (std::int64_t i = 0; i < count;) {
       const Page page = {args.pages[p] + key_offset, args.pages[p] + value_offset,
                          ClampToSlot<F32>(queries[i].begin, page_begin),
@@ -238,47 +258,76 @@ void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* qu
   }
 }
 
+// Query `index` of the call for one key-value head (row by row, head by head), before its first
+// page. q: [key_dim] and values: [value_dim] are its places in the block's copies.
 template <class F32>
-void Attention(const AttentionArgs& args) {
+Query<F32> Begin(const AttentionArgs& args, std::int64_t kv_head, std::int64_t index, float* q,
+                 float* values) {
   const AttentionShape& shape = args.shape;
   const F32 zero = F32::Zero();
   const std::int64_t group = shape.heads / shape.kv_heads;
+  const std::int64_t row = index / group;
+  const std::int64_t head = kv_head * group + index % group;
+  const float* source = args.q + row * args.q_stride + head * shape.key_dim;
+  ForVectors<F32>(shape.key_dim, [=](std::int64_t d, auto vector) {
+    vector.Store(vector.Load(source + d, zero), q + d);
+  });
+  ForVectors<F32>(shape.value_dim,
+                  [=](std::int64_t d, auto vector) { vector.Store(zero, values + d); });
+
+  const std::int64_t position = args.first_position + row;
+  const bool windowed = shape.window > 0 && shape.window <= position;
+  Query<F32> query;
+  query.q = q;
+  query.values = values;
+  query.out = args.out + row * args.out_stride + head * shape.value_dim;
+  query.begin = windowed ? position - shape.window + 1 : 0;
+  query.end = position + 1;
+  query.max = -__builtin_inff();
+  for (int j = 0; j < kPageVectors<F32>; ++j) {
+    query.sums[j] = zero;
+  }
+  if (args.sinks != nullptr) {  // exp(sink - max) = 1, counted in the first slot
+    query.max = args.sinks[head];
+    query.sums[0] = Select(F32::Lanes(0, 1), F32::Broadcast(1), zero);
+  }
+  return query;
+}
+
+// out = values / the sum of the sums.
+template <class F32>
+void Finish(const Query<F32>& query, std::int64_t value_dim) {
+  F32 sums = query.sums[0];
+  for (int j = 1; j < kPageVectors<F32>; ++j) {
+    sums = sums + query.sums[j];
+  }
+  const F32 scale = F32::Broadcast(1) / F32::Broadcast(SumLanes(sums));
+  const float* values = query.values;
+  float* out = query.out;
+  ForVectors<F32>(value_dim, [=](std::int64_t d, auto vector) {
+    vector.Store(vector.Load(values + d, scale) * scale, out + d);
+  });
+}
+
+template <class F32>
+void Attention(const AttentionArgs& args) {
+  const AttentionShape& shape = args.shape;
+  const std::int64_t dim = shape.key_dim > shape.value_dim ? shape.key_dim : shape.value_dim;
+  const std::int64_t block = kBlockFloats / dim < kBlock ? kBlockFloats / dim : kBlock;
+  const std::int64_t all = args.rows * (shape.heads / shape.kv_heads);
+  alignas(64) float q[kBlockFloats];
+  alignas(64) float values[kBlockFloats];
+  Query<F32> queries[kBlock];
   for (std::int64_t kv_head = args.kv_begin; kv_head < args.kv_end; ++kv_head) {
-    for (std::int64_t first = 0; first < args.rows * group; first += kBlock) {
-      const std::int64_t left = args.rows * group - first;
-      const std::int64_t count = left < kBlock ? left : kBlock;
-      Query<F32> queries[kBlock];
+    for (std::int64_t first = 0; first < all; first += block) {
+      const std::int64_t count = all - first < block ? all - first : block;
       for (std::int64_t i = 0; i < count; ++i) {
-        const std::int64_t row = (first + i) / group;
-        const std::int64_t head = kv_head * group + (first + i) % group;
-        const std::int64_t position = args.first_position + row;
-        Query<F32>& query = queries[i];
-        query.q = args.q + row * args.q_stride + head * shape.key_dim;
-        query.out = args.out + row * args.out_stride + head * shape.value_dim;
-        const bool windowed = shape.window > 0 && shape.window <= position;
-        query.begin = windowed ? position - shape.window + 1 : 0;
-        query.end = position + 1;
-        query.max = args.sinks == nullptr ? -__builtin_inff() : args.sinks[head];
-        for (int j = 0; j < kPageVectors<F32>; ++j) {
-          query.sums[j] = zero;
-        }
-        if (args.sinks != nullptr) {  // exp(sink - max), counted in the first slot
-          query.sums[0] = Select(F32::Lanes(0, 1), F32::Broadcast(1), zero);
-        }
-        ForVectors<F32>(shape.value_dim,
-                        [&](std::int64_t d, auto vector) { vector.Store(zero, query.out + d); });
+        queries[i] = Begin<F32>(args, kv_head, first + i, q + i * shape.key_dim,
+                                values + i * shape.value_dim);
       }
       AttendBlock<F32>(args, kv_head, queries, count);
       for (std::int64_t i = 0; i < count; ++i) {
-        F32 sums = queries[i].sums[0];
-        for (int j = 1; j < kPageVectors<F32>; ++j) {
-          sums = sums + queries[i].sums[j];
-        }
-        const F32 scale = F32::Broadcast(1) / F32::Broadcast(SumLanes(sums));
-        float* out = queries[i].out;
-        ForVectors<F32>(shape.value_dim, [=](std::int64_t d, auto vector) {
-          vector.Store(vector.Load(out + d, zero) * scale, out + d);
-        });
+        Finish<F32>(queries[i], shape.value_dim);
       }
     }
   }

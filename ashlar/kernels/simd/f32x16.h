@@ -30,6 +30,9 @@ struct F32x16 {
   static F32x16 LoadFirst(const float* p, std::int64_t n, F32x16 rest) {
     return {_mm512_mask_loadu_ps(rest.v, Lanes(0, n).bits, p)};
   }
+  static void Prefetch(const float* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+  }
   void Store(float* p) const { _mm512_storeu_ps(p, v); }
   void StoreFirst(float* p, std::int64_t n) const { _mm512_mask_storeu_ps(p, Lanes(0, n).bits, v); }
 

@@ -37,6 +37,10 @@ struct F32x8 {
     const __m256 mask = Lanes(0, n).bits;
     return {_mm256_blendv_ps(rest.v, _mm256_maskload_ps(p, _mm256_castps_si256(mask)), mask)};
   }
+  // Asks for the cache line of p, in the second-level cache.
+  static void Prefetch(const float* p) {
+    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+  }
   void Store(float* p) const { _mm256_storeu_ps(p, v); }
   void StoreFirst(float* p, std::int64_t n) const {
     _mm256_maskstore_ps(p, _mm256_castps_si256(Lanes(0, n).bits), v);
