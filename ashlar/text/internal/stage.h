@@ -1,0 +1,69 @@
+// How a part of a tokenizer.json becomes stages.
+//
+// Each role (normalizer, pre-tokenizer, ...) has an abstract class, one file per type of stage
+// and one list of StageTypes. In the file a role is null, one object with a "type", or a
+// "Sequence" of such objects; here it is always a list, run from first to last.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ashlar/base/json_cursor.h"
+
+namespace ashlar::internal {
+
+// Texts between stages may not outgrow this: a hostile file could otherwise multiply the text.
+inline constexpr std::size_t kMaxStageBytes = 512u << 20;
+// A contained string (a replacement, a prefix, a token) that is longer is no tokenizer's.
+inline constexpr std::size_t kMaxLiteralBytes = 4096;
+inline constexpr std::size_t kMaxStages = 64;
+
+template <class Stage>
+using StageList = std::vector<std::unique_ptr<const Stage>>;
+
+template <class Stage>
+struct StageType {
+  std::string_view name;  // the "type" in the file
+  Result<std::unique_ptr<const Stage>> (*parse)(const JsonCursor& json);
+};
+
+template <class Stage>
+Result<std::unique_ptr<const Stage>> ParseStage(const JsonCursor& json,
+                                                std::span<const StageType<Stage>> types) {
+  ASHLAR_TRY(const std::string name, json.String("type"));
+  for (const StageType<Stage>& type : types) {
+    if (type.name == name) {
+      return type.parse(json);
+    }
+  }
+  return Unsupported("{}: the type {} is not supported", json.path(), QuoteForError(name));
+}
+
+// `members` is the key under which a Sequence of this role holds its stages.
+template <class Stage>
+Result<StageList<Stage>> ParseStages(const JsonCursor& json, std::string_view members,
+                                     std::span<const StageType<Stage>> types) {
+  StageList<Stage> stages;
+  if (json.is_null()) {
+    return stages;
+  }
+  ASHLAR_TRY(const std::string name, json.String("type"));
+  std::vector<JsonCursor> parts{json};
+  if (name == "Sequence") {
+    ASHLAR_TRY(json.AllowOnly({"type", members}));
+    ASHLAR_TRY(const JsonCursor list, json.At(members));
+    ASHLAR_TRY(parts, list.AsArray(kMaxStages));
+  }
+  for (const JsonCursor& part : parts) {
+    ASHLAR_TRY(std::unique_ptr<const Stage> stage, ParseStage(part, types));
+    stages.push_back(std::move(stage));
+  }
+  return stages;
+}
+
+// A string member of at most kMaxLiteralBytes.
+Result<std::string> ParseLiteral(const JsonCursor& json, std::string_view key);
+
+}  // namespace ashlar::internal
