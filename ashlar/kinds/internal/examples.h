@@ -1,0 +1,144 @@
+// Example blocks of every kind, for the suites that hold every kind to the same promises. A new
+// kind adds its own here.
+#pragma once
+
+#include <ostream>
+#include <vector>
+
+#include "ashlar/kinds/attention/attention.h"
+#include "ashlar/kinds/embed/embed.h"
+#include "ashlar/kinds/head/head.h"
+#include "ashlar/kinds/internal/testing.h"
+#include "ashlar/kinds/linear/linear.h"
+#include "ashlar/kinds/mlp/mlp.h"
+#include "ashlar/kinds/norm/norm.h"
+
+namespace ashlar::testing {
+
+struct Example {
+  std::string name;
+  const BlockKind* kind;
+  AttributeMap attributes;
+  std::vector<Slice> slices;  // to try
+
+  friend void PrintTo(const Example& example, std::ostream* out) { *out << example.name; }
+};
+
+inline std::int64_t Integer(std::int64_t value) {
+  return value;
+}
+
+// Sizes are no powers of two where they need not be, so that tails and padding are met.
+inline std::vector<Example> Examples() {
+  return {
+      {"embed",
+       &kEmbed,
+       {{"width", Integer(96)}, {"vocabulary", Integer(70)}, {"multiplier", 1.5}},
+       {}},
+      {"rms_norm",
+       &kNorm,
+       {{"width", Integer(77)}, {"type", "rms"}, {"eps", 1e-6}, {"offset", 1.0}},
+       {}},
+      {"layer_norm",
+       &kNorm,
+       {{"width", Integer(77)}, {"type", "layer"}, {"eps", 1e-5}, {"bias", Integer(1)}},
+       {}},
+      {"linear",
+       &kLinear,
+       {{"width_in", Integer(96)},
+        {"width_out", Integer(75)},
+        {"bias", Integer(1)},
+        {"norm", "layer"},
+        {"norm_eps", 1e-5}},
+       {}},
+      {"head",
+       &kHead,
+       {{"width", Integer(96)},
+        {"vocabulary", Integer(133)},
+        {"multiplier", 4.0},
+        {"soft_cap", 3.0}},
+       {}},
+      {"gated_mlp",
+       &kMlp,
+       {{"width", Integer(96)},
+        {"channels", Integer(160)},
+        {"form", "gated"},
+        {"activation", "silu"},
+        {"norm", "rms"},
+        {"norm_eps", 1e-6}},
+       {{{"channels", 32}}, {{"channels", 96}}}},
+      {"plain_mlp",
+       &kMlp,
+       {{"width", Integer(96)},
+        {"channels", Integer(160)},
+        {"activation", "gelu_tanh"},
+        {"bias", Integer(1)},
+        {"norm", "layer"},
+        {"post_norm", "rms"},
+        {"norm_eps", 1e-6},
+        {"norm_bias", Integer(1)},
+        {"multiplier", 0.5}},
+       {{{"channels", 128}}}},
+      {"attention",
+       &kAttention,
+       {{"width", Integer(96)},
+        {"heads", Integer(6)},
+        {"kv_heads", Integer(3)},
+        {"key_dim", Integer(32)},
+        {"value_dim", Integer(32)},
+        {"norm", "rms"},
+        {"norm_eps", 1e-6},
+        {"rope_dims", Integer(32)}},
+       {{{"kv_heads", 1}}, {{"kv_heads", 2}}}},
+      {"attention_with_everything",
+       &kAttention,
+       {{"width", Integer(96)},
+        {"heads", Integer(4)},
+        {"kv_heads", Integer(2)},
+        {"key_dim", Integer(24)},
+        {"value_dim", Integer(32)},
+        {"qkv_bias", Integer(1)},
+        {"o_bias", Integer(1)},
+        {"scale", 0.3},
+        {"soft_cap", 5.0},
+        {"window", Integer(11)},
+        {"sinks", Integer(1)},
+        {"multiplier", 0.25},
+        {"norm", "layer"},
+        {"post_norm", "rms"},
+        {"qk_norm", "rms_per_head"},
+        {"norm_eps", 1e-5},
+        {"norm_offset", 1.0},
+        {"rope_dims", Integer(16)},
+        {"rope_scaling", "yarn"},
+        {"rope_factor", 4.0},
+        {"rope_original_positions", Integer(16)},
+        {"rope_theta", 1000.0}},
+       {{{"kv_heads", 1}}}},
+      {"attention_without_rope",
+       &kAttention,
+       {{"width", Integer(64)},
+        {"heads", Integer(5)},
+        {"kv_heads", Integer(5)},
+        {"key_dim", Integer(32)},
+        {"value_dim", Integer(64)}},
+       {}},
+  };
+}
+
+// A batch with random content that `kind` can read: `rows` rows, without segments.
+inline TestBatch RandomInput(const Interface& interface, std::int64_t rows, std::mt19937& random) {
+  TestBatch batch;
+  if (interface.width_in > 0) {
+    batch.x = RandomFloats(rows * interface.width_in, random);
+  } else {
+    std::uniform_int_distribution<std::int32_t> token(
+        0, static_cast<std::int32_t>(interface.vocabulary) - 1);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      batch.tokens.push_back(token(random));
+    }
+  }
+  return batch;
+}
+
+}  // namespace ashlar::testing

@@ -1,0 +1,345 @@
+// What the kinds' tests are written with: blocks with random weights, and sequences to run them on.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <limits>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/codec/codec.h"
+#include "ashlar/kernels/attention/attention.h"
+#include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/kinds/internal/bound_tensors.h"
+#include "ashlar/kinds/rope_tables.h"
+
+namespace ashlar::testing {
+
+using AttributeMap = std::map<std::string, AttributeValue, std::less<>>;
+
+inline constexpr std::int64_t kMaxPositions = 128;
+
+inline std::vector<Isa> SupportedIsas() {
+  std::vector<Isa> isas;
+  for (const Isa isa : AllIsas()) {
+    if (Supported(isa)) {
+      isas.push_back(isa);
+    }
+  }
+  return isas;
+}
+
+inline const Codec& CodecNamed(std::string_view name) {
+  const auto codec = FindCodec(name);
+  CHECK(codec.ok());
+  return **codec;
+}
+
+inline std::vector<TensorSpec> TensorsOf(const BlockKind& kind, const Attributes& attributes) {
+  auto tensors = kind.tensors(attributes);
+  CHECK(tensors.ok());
+  return *std::move(tensors);
+}
+
+// Memory aligned as mapped blobs are. Not null even when it is empty.
+class AlignedBytes {
+ public:
+  explicit AlignedBytes(std::size_t size)
+      : size_(size), bytes_(new (std::align_val_t{Arena::kAlignment}) std::byte[size + 1]) {}
+  std::span<std::byte> span() const { return {bytes_.get(), size_}; }
+
+ private:
+  struct Delete {
+    void operator()(std::byte* bytes) const {
+      operator delete[](bytes, std::align_val_t{Arena::kAlignment});
+    }
+  };
+  std::size_t size_;
+  std::unique_ptr<std::byte[], Delete> bytes_;
+};
+
+inline std::vector<float> RandomFloats(std::int64_t count, std::mt19937& random, float scale = 1) {
+  std::normal_distribution<float> normal(0, scale);
+  std::vector<float> values(count);
+  for (float& value : values) {
+    value = normal(random);
+  }
+  return values;
+}
+
+// A tensor as it was before encoding, as the codec keeps it, and packed.
+struct TestTensor {
+  Shape shape;
+  const Codec* codec;
+  std::vector<float> original;
+  std::vector<double> values;  // what the codec kept
+  AlignedBytes packed;
+
+  TestTensor(Shape tensor_shape, const Codec& tensor_codec, std::vector<float> numbers)
+      : shape(tensor_shape),
+        codec(&tensor_codec),
+        original(std::move(numbers)),
+        packed(*PackedBytes(tensor_codec, tensor_shape)) {
+    codec->encode(original.data(), rows(), columns(), packed.span().data());
+    std::vector<float> kept(original.size());
+    DecodeTensor(*codec, shape, packed.span(), kept.data());
+    values.assign(kept.begin(), kept.end());
+  }
+  std::int64_t rows() const { return shape.rank() == 1 ? 1 : shape[0]; }
+  std::int64_t columns() const { return shape[shape.rank() - 1]; }
+};
+
+// A block with weights. Matrices have the given codec, vectors are f32.
+class TestBlock {
+ public:
+  TestBlock(const BlockKind& kind, const AttributeMap& attributes, std::string_view codec,
+            std::uint32_t seed)
+      : kind_(&kind), attributes_(MakeAttributes(kind, attributes)) {
+    std::mt19937 random(seed);
+    for (const TensorSpec& spec : TensorsOf(kind, attributes_)) {
+      const bool matrix = spec.role == TensorRole::kMatrix;
+      // Rows of a matrix have norm 1, so that what comes out is as large as what goes in.
+      const float scale =
+          matrix ? 1 / std::sqrt(static_cast<float>(spec.shape[spec.shape.rank() - 1])) : 0.5f;
+      Add(spec.name, spec.shape, CodecNamed(matrix ? codec : "f32"),
+          RandomFloats(spec.shape.elements(), random, scale));
+    }
+  }
+
+  const Attributes& attributes() const { return attributes_; }
+  const TestTensor& tensor(std::string_view name) const { return tensors_.find(name)->second; }
+  bool has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
+
+  // The block that `slice` of this one is, bound to this one's bytes.
+  std::unique_ptr<BoundBlock> Bind(Isa isa, const Slice& slice = {}) const {
+    const Attributes effective =
+        slice.empty() ? attributes_ : kind_->apply_slice(attributes_, slice);
+    internal::BoundTensors bound;
+    for (const TensorSpec& spec : TensorsOf(*kind_, effective)) {
+      const TestTensor& stored = tensor(spec.name);
+      bound[spec.name] = {.codec = stored.codec,
+                          .data = stored.packed.span().data(),
+                          .stored_columns = stored.columns(),
+                          .rows = spec.shape.rank() == 1 ? 1 : spec.shape[0],
+                          .columns = spec.shape[spec.shape.rank() - 1]};
+    }
+    RopeTables rope_tables;  // a block keeps the table that it uses
+    auto block = CpuKindOf(*kind_).bind(effective, bound, {isa, kMaxPositions, rope_tables});
+    CHECK(block.ok());
+    return *std::move(block);
+  }
+
+  // The same sub-block with tensors of its own: cut out of the original numbers, and packed.
+  TestBlock Cut(const Slice& slice) const {
+    TestBlock cut(*kind_, kind_->apply_slice(attributes_, slice));
+    for (const TensorSpec& spec : TensorsOf(*kind_, cut.attributes_)) {
+      const TestTensor& whole = tensor(spec.name);
+      const std::int64_t rows = spec.shape.rank() == 1 ? 1 : spec.shape[0];
+      const std::int64_t columns = spec.shape[spec.shape.rank() - 1];
+      std::vector<float> numbers(rows * columns);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t column = 0; column < columns; ++column) {
+          numbers[row * columns + column] = whole.original[row * whole.columns() + column];
+        }
+      }
+      cut.Add(spec.name, spec.shape, *whole.codec, std::move(numbers));
+    }
+    return cut;
+  }
+
+ private:
+  TestBlock(const BlockKind& kind, Attributes attributes)
+      : kind_(&kind), attributes_(std::move(attributes)) {}
+
+  static Attributes MakeAttributes(const BlockKind& kind, const AttributeMap& attributes) {
+    auto made = Attributes::Make(kind.attributes, attributes);
+    CHECK(made.ok());
+    return *std::move(made);
+  }
+  void Add(const std::string& name, const Shape& shape, const Codec& codec,
+           std::vector<float> numbers) {
+    tensors_.try_emplace(name, shape, codec, std::move(numbers));
+  }
+
+  const BlockKind* kind_;
+  Attributes attributes_;
+  std::map<std::string, TestTensor, std::less<>> tensors_;
+};
+
+// The pages of one sequence in one state slot, full of NaN until somebody writes them.
+class TestPages {
+ public:
+  explicit TestPages(const Interface& interface) {
+    const std::int64_t floats = interface.state_floats * kPageLength;
+    for (std::int64_t at = 0; at < kMaxPositions; at += kPageLength) {
+      storage_.emplace_back(floats, std::numeric_limits<float>::quiet_NaN());
+    }
+    for (std::vector<float>& page : storage_) {
+      pages_.push_back(page.data());
+    }
+  }
+  TestPages(const TestPages&) = delete;
+  TestPages& operator=(const TestPages&) = delete;
+  float* const* get() const { return pages_.data(); }
+
+ private:
+  std::vector<std::vector<float>> storage_;
+  std::vector<float*> pages_;
+};
+
+// What one call computes: rows x [rows, width_in] (or tokens) in segments.
+struct TestBatch {
+  std::vector<Segment> segments;
+  std::vector<float> x;
+  std::vector<std::int32_t> tokens;
+  std::int64_t rows = 0;
+
+  void Add(std::int64_t count, std::int64_t first_position, float* const* pages,
+           bool writes_state = true) {
+    segments.push_back({rows, count, first_position, pages, writes_state});
+    rows += count;
+  }
+  RowBatch View() const { return {rows, segments, tokens.empty() ? nullptr : tokens.data()}; }
+};
+
+// Runs a block in an arena of exactly the size that a dry run measured.
+inline std::vector<float> Run(const BoundBlock& block, const Interface& interface,
+                              const TestBatch& batch, ThreadPool& pool) {
+  Arena counting;
+  block.Forward({.rows = batch.rows}, nullptr, nullptr, {&pool, &counting});
+  EXPECT_EQ(counting.used(), 0u) << "a forward gives its scratch back";
+  AlignedBytes scratch(counting.peak());
+  // Scratch has no content that a forward may count on.
+  std::memset(scratch.span().data(), 0xff, scratch.span().size());
+  Arena arena(scratch.span());
+  std::vector<float> y(batch.rows * interface.width_out, std::numeric_limits<float>::quiet_NaN());
+  block.Forward(batch.View(), batch.x.data(), y.data(), {&pool, &arena});
+  EXPECT_EQ(arena.peak(), counting.peak()) << "the dry run measured something else";
+  return y;
+}
+
+// ---- Identity
+
+// A block whose tensors lie one after the other, as f32, in the blob with the digest of "weights".
+inline Block LiteralBlock(const BlockKind& kind, const AttributeMap& attributes) {
+  Block block{.kind = &kind, .attributes = *Attributes::Make(kind.attributes, attributes)};
+  std::uint64_t offset = 0;
+  for (const TensorSpec& spec : TensorsOf(kind, block.attributes)) {
+    const std::uint64_t length = *PackedBytes(CodecNamed("f32"), spec.shape);
+    block.tensors[spec.name] = {
+        spec.shape, &CodecNamed("f32"), {{Sha256("weights"), offset, length}}};
+    offset += length;
+  }
+  return block;
+}
+
+// What is wrong with attributes of that kind, or "".
+inline std::string ErrorOf(const BlockKind& kind, const AttributeMap& attributes) {
+  const auto made = Attributes::Make(kind.attributes, attributes);
+  if (!made.ok()) {
+    return made.error().message;
+  }
+  const auto tensors = kind.tensors(*made);
+  return tensors.ok() ? "" : tensors.error().message;
+}
+
+// `attributes` with some of them changed.
+inline AttributeMap Changed(AttributeMap attributes, const AttributeMap& changes) {
+  for (const auto& [name, value] : changes) {
+    attributes[name] = value;
+  }
+  return attributes;
+}
+
+// ---- What parity tests compute in double
+
+using Doubles = std::vector<double>;
+
+// y = W x + b, W [outputs, inputs]; `bias` may be null.
+inline Doubles MatVec(const TestTensor& weight, const TestTensor* bias, const Doubles& x) {
+  Doubles y(weight.rows());
+  for (std::int64_t n = 0; n < weight.rows(); ++n) {
+    y[n] = bias == nullptr ? 0 : bias->values[n];
+    for (std::int64_t k = 0; k < weight.columns(); ++k) {
+      y[n] += weight.values[n * weight.columns() + k] * x[k];
+    }
+  }
+  return y;
+}
+
+inline Doubles RmsNormed(const Doubles& x, const Doubles& weight, double offset, double eps) {
+  double squares = 0;
+  for (const double v : x) {
+    squares += v * v;
+  }
+  Doubles y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    y[i] = x[i] / std::sqrt(squares / static_cast<double>(x.size()) + eps) * (weight[i] + offset);
+  }
+  return y;
+}
+
+inline Doubles LayerNormed(const Doubles& x, const Doubles& weight, const Doubles& bias,
+                           double eps) {
+  const auto n = static_cast<double>(x.size());
+  double mean = 0;
+  for (const double v : x) {
+    mean += v / n;
+  }
+  double variance = 0;
+  for (const double v : x) {
+    variance += (v - mean) * (v - mean) / n;
+  }
+  Doubles y(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    y[i] = (x[i] - mean) / std::sqrt(variance + eps) * weight[i] + (bias.empty() ? 0 : bias[i]);
+  }
+  return y;
+}
+
+inline Doubles RowOf(const std::vector<float>& x, std::int64_t row, std::int64_t width) {
+  return {x.begin() + row * width, x.begin() + (row + 1) * width};
+}
+
+// Each |actual - expected| is within `bound` of 1 + |expected|.
+inline void ExpectNear(const std::vector<float>& actual, const Doubles& expected, double bound) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_NEAR(actual[i], expected[i], bound * (1 + std::abs(expected[i]))) << "at " << i;
+  }
+}
+
+// The root of the mean squared difference over the root of the mean square of `expected`.
+inline double RelativeError(const std::vector<float>& actual, const Doubles& expected) {
+  double difference = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+    squares += expected[i] * expected[i];
+  }
+  return std::sqrt(difference / squares);
+}
+
+// The same numbers to the bit.
+inline ::testing::AssertionResult SameBits(const std::vector<float>& a,
+                                           const std::vector<float>& b) {
+  if (a.size() != b.size()) {
+    return ::testing::AssertionFailure() << a.size() << " and " << b.size() << " numbers";
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(&a[i], &b[i], sizeof(float)) != 0) {
+      return ::testing::AssertionFailure() << "number " << i << ": " << a[i] << " and " << b[i];
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+}  // namespace ashlar::testing

@@ -1,0 +1,239 @@
+// What every kind promises, over the examples of each, every codec that has a kernel, and every
+// instruction set that this processor has.
+#include <algorithm>
+#include <set>
+
+#include "ashlar/kinds/internal/examples.h"
+
+namespace ashlar {
+namespace {
+
+using testing::AttributeMap;
+using testing::Example;
+using testing::Examples;
+using testing::Run;
+using testing::SameBits;
+using testing::SupportedIsas;
+using testing::TestBatch;
+using testing::TestBlock;
+using testing::TestPages;
+
+constexpr std::string_view kCodecs[] = {"f32", "f16", "bf16", "q8", "q4"};
+
+class EveryKind : public ::testing::TestWithParam<Example> {
+ protected:
+  const BlockKind& kind() const { return *GetParam().kind; }
+  // Whether the codec says anything about the example: a norm has no matrix.
+  bool HasMatrix(const Attributes& attributes) const {
+    const auto specs = kind().tensors(attributes);
+    return std::ranges::any_of(
+        *specs, [](const TensorSpec& spec) { return spec.role == TensorRole::kMatrix; });
+  }
+  // Calls body(block, codec, isa) for every combination that can be.
+  template <class Body>
+  void ForEachCodecAndIsa(const Body& body) {
+    for (const std::string_view codec : kCodecs) {
+      TestBlock block(kind(), GetParam().attributes, codec, /*seed=*/1);
+      for (const Isa isa : SupportedIsas()) {
+        SCOPED_TRACE(fmt::format("{} {}", codec, IsaName(isa)));
+        body(block, isa);
+      }
+      if (!HasMatrix(block.attributes())) {
+        return;
+      }
+    }
+  }
+};
+
+// Three sequences of different lengths, each cut into calls.
+struct Sequence {
+  std::int64_t first_row;  // in the whole input
+  std::int64_t length;
+};
+constexpr Sequence kSequences[] = {{0, 1}, {1, 37}, {38, 20}};
+constexpr std::int64_t kRows = 58;
+
+// Computes all rows of the sequences in calls of random composition: each call takes a chunk of
+// at most `max_chunk` rows of some of them, in random order.
+std::vector<float> RunInChunks(const BoundBlock& block, const Interface& interface,
+                               const TestBatch& input, std::int64_t max_chunk, ThreadPool& pool,
+                               std::mt19937& random) {
+  TestPages pages[] = {TestPages(interface), TestPages(interface), TestPages(interface)};
+  std::int64_t done[std::size(kSequences)] = {};
+  std::vector<float> y(kRows * interface.width_out);
+  for (;;) {
+    TestBatch call;
+    std::vector<std::int64_t> rows;  // of the input, by row of the call
+    std::vector<std::size_t> order = {0, 1, 2};
+    std::ranges::shuffle(order, random);
+    for (const std::size_t s : order) {
+      const std::int64_t left = kSequences[s].length - done[s];
+      const std::int64_t take = std::min<std::int64_t>(
+          left, std::uniform_int_distribution<std::int64_t>(0, max_chunk)(random));
+      if (take == 0) {
+        continue;
+      }
+      for (std::int64_t i = 0; i < take; ++i) {
+        rows.push_back(kSequences[s].first_row + done[s] + i);
+      }
+      call.Add(take, done[s], interface.state_floats > 0 ? pages[s].get() : nullptr);
+      done[s] += take;
+    }
+    for (const std::int64_t row : rows) {
+      if (interface.width_in > 0) {
+        const auto from = input.x.begin() + row * interface.width_in;
+        call.x.insert(call.x.end(), from, from + interface.width_in);
+      } else {
+        call.tokens.push_back(input.tokens[row]);
+      }
+    }
+    if (!rows.empty()) {
+      const std::vector<float> part = Run(block, interface, call, pool);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        std::copy_n(part.begin() + static_cast<std::int64_t>(i) * interface.width_out,
+                    interface.width_out, y.begin() + rows[i] * interface.width_out);
+      }
+    }
+    if (std::ranges::equal(done, kSequences, {}, {}, &Sequence::length)) {
+      return y;
+    }
+  }
+}
+
+TEST_P(EveryKind, ARowDoesNotDependOnItsCallTheChunksOrTheThreadsToTheBit) {
+  const std::uint32_t seed = std::random_device()();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  ForEachCodecAndIsa([&](TestBlock& block, Isa isa) {
+    std::mt19937 random(seed);
+    const Interface interface = kind().interface(block.attributes());
+    const TestBatch input = testing::RandomInput(interface, kRows, random);
+    const auto bound = block.Bind(isa);
+    ThreadPool alone(1);
+    const auto one_by_one = RunInChunks(*bound, interface, input, 1, alone, random);
+    ASSERT_TRUE(std::ranges::all_of(one_by_one, [](float y) { return std::isfinite(y); }));
+    ASSERT_TRUE(SameBits(one_by_one, RunInChunks(*bound, interface, input, kRows, alone, random)));
+    for (const int threads : {2, 3}) {
+      ThreadPool pool(threads);
+      for (const std::int64_t max_chunk : {3, 17, 58}) {
+        ASSERT_TRUE(
+            SameBits(one_by_one, RunInChunks(*bound, interface, input, max_chunk, pool, random)))
+            << threads << " threads, chunks of at most " << max_chunk;
+      }
+    }
+  });
+}
+
+class EverySlice : public EveryKind {};
+
+TEST_P(EverySlice, IsTheBlockThatIsCutOutToTheBit) {
+  ForEachCodecAndIsa([&](TestBlock& block, Isa isa) {
+    std::mt19937 random(7);
+    for (const Slice& slice : GetParam().slices) {
+      TestBlock cut = block.Cut(slice);
+      const Interface interface = kind().interface(cut.attributes());
+      const TestBatch input = testing::RandomInput(interface, kRows, random);
+      ThreadPool pool(2);
+      std::mt19937 chunks(1);
+      std::mt19937 same_chunks(1);
+      ASSERT_TRUE(
+          SameBits(RunInChunks(*block.Bind(isa, slice), interface, input, kRows, pool, chunks),
+                   RunInChunks(*cut.Bind(isa), interface, input, kRows, pool, same_chunks)));
+    }
+  });
+}
+
+TEST_P(EveryKind, InstructionSetsAgree) {
+  for (const std::string_view codec : kCodecs) {
+    TestBlock block(kind(), GetParam().attributes, codec, 1);
+    const Interface interface = kind().interface(block.attributes());
+    std::mt19937 random(3);
+    const TestBatch input = testing::RandomInput(interface, kRows, random);
+    ThreadPool pool(1);
+    const auto run = [&](Isa isa) {
+      std::mt19937 chunks(1);
+      return RunInChunks(*block.Bind(isa), interface, input, kRows, pool, chunks);
+    };
+    const std::vector<float> reference = run(Isa::kReference);
+    const testing::Doubles expected(reference.begin(), reference.end());
+    for (const Isa isa : SupportedIsas()) {
+      SCOPED_TRACE(fmt::format("{} {}", codec, IsaName(isa)));
+      // A last place of difference in f32 may round an activation to the int8 next door.
+      const bool rounds = codec == "q8" || codec == "q4";
+      EXPECT_LT(testing::RelativeError(run(isa), expected), rounds ? 2e-3 : 1e-5);
+    }
+  }
+}
+
+TEST_P(EveryKind, DeclaresEachTensorOnceAndShapesThatTheExampleFits) {
+  const Attributes attributes = *Attributes::Make(kind().attributes, GetParam().attributes);
+  const auto specs = kind().tensors(attributes);
+  ASSERT_TRUE(specs.ok());
+  std::set<std::string> names;
+  for (const TensorSpec& spec : *specs) {
+    EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
+    EXPECT_EQ(spec.shape.rank(), spec.role == TensorRole::kMatrix ? 2 : 1) << spec.name;
+  }
+  const Interface interface = kind().interface(attributes);
+  EXPECT_GT(interface.width_out, 0);
+  EXPECT_TRUE(interface.width_in > 0 || interface.vocabulary > 0);
+  EXPECT_EQ(interface.state_floats > 0, !interface.state_shape.empty());
+  EXPECT_GE(kind().cost(attributes).flops, 0);
+}
+
+TEST_P(EveryKind, AValueThatIsTheDefaultDoesNotChangeTheManifest) {
+  const Attributes attributes = *Attributes::Make(kind().attributes, GetParam().attributes);
+  AttributeMap spelled_out = attributes.values();
+  EXPECT_EQ(CanonicalJson(Attributes::Make(kind().attributes, spelled_out)->ToJson()),
+            CanonicalJson(attributes.ToJson()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Examples, EveryKind, ::testing::ValuesIn(Examples()),
+                         [](const auto& info) { return info.param.name; });
+
+std::vector<Example> ExamplesWithSlices() {
+  std::vector<Example> examples = Examples();
+  std::erase_if(examples, [](const Example& example) { return example.slices.empty(); });
+  return examples;
+}
+INSTANTIATE_TEST_SUITE_P(Examples, EverySlice, ::testing::ValuesIn(ExamplesWithSlices()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(AllKinds, EachHasAnExample) {
+  for (const CpuKind* kind : AllCpuKinds()) {
+    EXPECT_TRUE(std::ranges::any_of(Examples(), [&](const Example& example) {
+      return example.kind == kind->declaration;
+    })) << kind->declaration->name;
+  }
+}
+
+TEST(AllKinds, AreFoundByName) {
+  EXPECT_EQ(AllKinds().all().size(), AllCpuKinds().size());
+  for (const CpuKind* kind : AllCpuKinds()) {
+    const auto found = AllKinds().Find(kind->declaration->name);
+    ASSERT_TRUE(found.ok());
+    EXPECT_EQ(*found, kind->declaration);
+    EXPECT_EQ(&CpuKindOf(**found), kind);
+  }
+  EXPECT_EQ(AllKinds().Find("perceptron").error().code, ErrorCode::kUnsupported);
+}
+
+TEST(AllKinds, DocumentEveryAttributeAndAxis) {
+  for (const BlockKind* kind : AllKinds().all()) {
+    EXPECT_FALSE(kind->summary.empty());
+    for (const AttributeSpec& spec : kind->attributes) {
+      EXPECT_FALSE(spec.doc.empty()) << kind->name << ' ' << spec.name;
+    }
+    for (const SliceAxis& axis : kind->slices) {
+      EXPECT_FALSE(axis.doc.empty()) << kind->name << ' ' << axis.attribute;
+    }
+    EXPECT_EQ(kind->slices.empty(), kind->apply_slice == nullptr) << kind->name;
+  }
+}
+
+TEST(KernelForm, NamesTheInstructionSetAndAVersion) {
+  EXPECT_EQ(KernelForm(Isa::kReference), "reference.1");
+  EXPECT_EQ(KernelForm(Isa::kAvx512), "avx512.1");
+}
+
+}  // namespace
+}  // namespace ashlar

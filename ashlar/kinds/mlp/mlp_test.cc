@@ -1,0 +1,159 @@
+#include "ashlar/kinds/mlp/mlp.h"
+
+#include <numbers>
+
+#include "ashlar/kinds/internal/testing.h"
+
+namespace ashlar {
+namespace {
+
+using testing::AttributeMap;
+using testing::Changed;
+using testing::Doubles;
+using testing::ErrorOf;
+using testing::MatVec;
+using testing::TestBatch;
+using testing::TestBlock;
+using testing::TestTensor;
+
+constexpr std::int64_t kWidth = 64;
+
+const AttributeMap kPlain = {
+    {"width", kWidth}, {"channels", std::int64_t{96}}, {"activation", "relu"}};
+const AttributeMap kSwiGlu = {{"width", kWidth}, {"channels", std::int64_t{96}},
+                              {"form", "gated"}, {"activation", "silu"},
+                              {"norm", "rms"},   {"norm_eps", 1e-6}};
+
+double Activated(const std::string& activation, double x) {
+  if (activation == "silu") {
+    return x / (1 + std::exp(-x));
+  }
+  if (activation == "gelu") {
+    return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+  }
+  if (activation == "gelu_tanh") {
+    return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+  }
+  return std::max(x, 0.0);
+}
+
+Doubles Normed(const TestBlock& block, const std::string& which, const Doubles& x) {
+  const std::string& type = block.attributes().Choice(which);
+  const double eps = block.attributes().Real("norm_eps");
+  if (type == "none") {
+    return x;
+  }
+  const Doubles& weight = block.tensor(which + ".weight").values;
+  if (type == "rms") {
+    return testing::RmsNormed(x, weight, block.attributes().Real("norm_offset"), eps);
+  }
+  return testing::LayerNormed(
+      x, weight, block.has(which + ".bias") ? block.tensor(which + ".bias").values : Doubles{},
+      eps);
+}
+
+Doubles Expected(const TestBlock& block, const Doubles& x) {
+  const Attributes& attributes = block.attributes();
+  const auto project = [&](const std::string& name, const Doubles& from) {
+    const TestTensor* bias = block.has(name + ".bias") ? &block.tensor(name + ".bias") : nullptr;
+    return MatVec(block.tensor(name), bias, from);
+  };
+  const Doubles n = Normed(block, "norm", x);
+  Doubles hidden = project("up", n);
+  const bool gated = attributes.Choice("form") == "gated";
+  const Doubles gate = gated ? project("gate", n) : Doubles();
+  for (std::size_t i = 0; i < hidden.size(); ++i) {
+    const std::string& activation = attributes.Choice("activation");
+    hidden[i] =
+        gated ? Activated(activation, gate[i]) * hidden[i] : Activated(activation, hidden[i]);
+  }
+  Doubles y = Normed(block, "post_norm", project("down", hidden));
+  for (double& v : y) {
+    v *= attributes.Real("multiplier");
+  }
+  return y;
+}
+
+// Seven rows against Expected, for every instruction set.
+void ExpectRows(const AttributeMap& attributes, std::string_view codec, double bound) {
+  TestBlock block(kMlp, attributes, codec, 1);
+  std::mt19937 random(2);
+  TestBatch batch{.x = testing::RandomFloats(7 * kWidth, random), .rows = 7};
+  Doubles all;
+  for (std::int64_t row = 0; row < batch.rows; ++row) {
+    const Doubles y = Expected(block, testing::RowOf(batch.x, row, kWidth));
+    all.insert(all.end(), y.begin(), y.end());
+  }
+  ThreadPool pool(2);
+  for (const Isa isa : testing::SupportedIsas()) {
+    const auto y = testing::Run(*block.Bind(isa), kMlp.interface(block.attributes()), batch, pool);
+    EXPECT_LT(testing::RelativeError(y, all), bound) << IsaName(isa);
+  }
+}
+
+TEST(Mlp, IsThePlainFormulaWithEachActivation) {
+  for (const char* activation : {"silu", "gelu", "gelu_tanh", "relu"}) {
+    SCOPED_TRACE(activation);
+    ExpectRows(Changed(kPlain, {{"activation", activation}}), "f32", 2e-6);
+  }
+}
+
+TEST(Mlp, IsTheGatedFormulaWithEachActivation) {
+  for (const char* activation : {"silu", "gelu", "gelu_tanh", "relu"}) {
+    SCOPED_TRACE(activation);
+    ExpectRows(Changed(kSwiGlu, {{"activation", activation}}), "f32", 2e-6);
+  }
+}
+
+TEST(Mlp, HasBiasesNormsAndAMultiplier) {
+  const AttributeMap sandwich = {{"bias", std::int64_t{1}},
+                                 {"norm", "layer"},
+                                 {"post_norm", "layer"},
+                                 {"norm_eps", 1e-5},
+                                 {"multiplier", 0.22}};
+  ExpectRows(Changed(kPlain, sandwich), "f32", 2e-6);
+  ExpectRows(Changed(Changed(kSwiGlu, sandwich), {{"norm_bias", std::int64_t{1}}}), "f32", 2e-6);
+  ExpectRows(Changed(kSwiGlu, {{"post_norm", "rms"}, {"norm_offset", 1.0}}), "f32", 2e-6);
+}
+
+TEST(Mlp, ComputesOnInt8RowsWithinTheirRounding) {
+  ExpectRows(kSwiGlu, "q8", 0.02);
+  ExpectRows(kSwiGlu, "q4", 0.02);
+}
+
+TEST(Mlp, SlicesItsChannels) {
+  const Attributes whole = *Attributes::Make(kMlp.attributes, kSwiGlu);
+  const Attributes part = kMlp.apply_slice(whole, {{"channels", 32}});
+  EXPECT_EQ(part.Integer("channels"), 32);
+  EXPECT_EQ(part.Integer("width"), kWidth);
+  for (const TensorSpec& spec : testing::TensorsOf(kMlp, part)) {
+    if (spec.name == "down") {
+      EXPECT_EQ(spec.shape, (Shape{kWidth, 32}));
+    } else if (spec.name == "gate" || spec.name == "up") {
+      EXPECT_EQ(spec.shape, (Shape{32, kWidth}));
+    }
+  }
+}
+
+TEST(Mlp, CostsTwoOperationsPerWeight) {
+  const Attributes attributes = *Attributes::Make(kMlp.attributes, kSwiGlu);
+  EXPECT_EQ(kMlp.cost(attributes).flops, 2 * 3 * 64 * 96);
+}
+
+TEST(Mlp, RefusesAttributesByName) {
+  EXPECT_EQ(ErrorOf(kMlp, Changed(kPlain, {{"activation", "swish"}})),
+            "attribute \"activation\" must be one of silu, gelu, gelu_tanh, relu, found \"swish\"");
+  EXPECT_EQ(ErrorOf(kMlp, Changed(kPlain, {{"norm_bias", std::int64_t{1}}})),
+            "attribute \"norm_bias\" has no meaning when the block has no norm; leave it out");
+  EXPECT_EQ(
+      ErrorOf(kMlp, Changed(kSwiGlu, {{"norm_bias", std::int64_t{1}}})),
+      "attribute \"norm_bias\" has no meaning when the block has no layer norm; leave it out");
+}
+
+TEST(Mlp, HasTheIdentityThatItAlwaysHad) {
+  EXPECT_EQ(testing::LiteralBlock(kMlp, kPlain).digest().ToString(), "sha256:a06dbc5b8f84434c2cc3899fc7c800633f3651f3e76f8dc5113169d7d8d49137");
+  EXPECT_EQ(testing::LiteralBlock(kMlp, kSwiGlu).digest().ToString(), "sha256:bbd55e8e39390c4b732c0f5fc874f4ccccbb4c6d4d54b891bd1697ee9c8268ae");
+}
+
+}  // namespace
+}  // namespace ashlar

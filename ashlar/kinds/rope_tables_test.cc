@@ -1,0 +1,144 @@
+#include "ashlar/kinds/rope_tables.h"
+
+#include <cmath>
+#include <numbers>
+
+#include <gtest/gtest.h>
+
+namespace ashlar {
+namespace {
+
+constexpr double kPi = std::numbers::pi;
+
+// Each frequency within a few last places of the formula in doubles.
+template <class Formula>
+void ExpectFrequencies(const RopeParameters& parameters, std::int64_t position,
+                       const Formula& formula) {
+  const std::vector<float> actual = RopeFrequencies(parameters, position);
+  ASSERT_EQ(static_cast<std::int64_t>(actual.size()), parameters.dims / 2);
+  for (std::int64_t i = 0; i < parameters.dims / 2; ++i) {
+    const double plain = std::pow(
+        parameters.theta, -2.0 * static_cast<double>(i) / static_cast<double>(parameters.dims));
+    const double expected = formula(i, plain);
+    EXPECT_NEAR(actual[i], expected, 2e-6 * expected) << "pair " << i;
+  }
+}
+
+TEST(RopeFrequencies, FallGeometricallyFromOneWithoutScaling) {
+  ExpectFrequencies({.dims = 64, .theta = 10000}, 0,
+                    [](std::int64_t, double plain) { return plain; });
+  EXPECT_EQ(RopeFrequencies({.dims = 64}, 0)[0], 1.0f);
+}
+
+TEST(RopeFrequencies, AreAllDividedByTheFactorWhenLinear) {
+  ExpectFrequencies({.dims = 32, .scaling = RopeScaling::kLinear, .factor = 8}, 0,
+                    [](std::int64_t, double plain) { return plain / 8; });
+}
+
+TEST(RopeFrequencies, OfLlama3AreKeptStretchedOrMixedByTheirTurns) {
+  const RopeParameters parameters{.dims = 128,
+                                  .theta = 500000,
+                                  .scaling = RopeScaling::kLlama3,
+                                  .factor = 8,
+                                  .original_positions = 8192,
+                                  .low_frequency_factor = 1,
+                                  .high_frequency_factor = 4};
+  int kept = 0;
+  int stretched = 0;
+  ExpectFrequencies(parameters, 0, [&](std::int64_t, double plain) {
+    const double turns = 8192 * plain / (2 * kPi);
+    if (turns > 4) {
+      ++kept;
+      return plain;
+    }
+    if (turns < 1) {
+      ++stretched;
+      return plain / 8;
+    }
+    const double share = (turns - 1) / (4 - 1);
+    return (1 - share) * plain / 8 + share * plain;
+  });
+  // 64 pairs: turns fall from 1304 by a factor 500000^(1/64) = 1.2275 each.
+  EXPECT_EQ(kept, 29);
+  EXPECT_EQ(stretched, 29);
+}
+
+TEST(RopeFrequencies, OfYarnAreMixedAlongTheDimensions) {
+  const RopeParameters parameters{.dims = 128,
+                                  .theta = 10000,
+                                  .scaling = RopeScaling::kYarn,
+                                  .factor = 16,
+                                  .original_positions = 4096,
+                                  .beta_fast = 32,
+                                  .beta_slow = 1};
+  // The pair that turns 32 times is 20.94..., the one that turns once 45.02...
+  const double ln_theta = std::log(10000);
+  const double first = std::floor(64 * std::log(4096 / (32 * 2 * kPi)) / ln_theta);
+  const double last = std::ceil(64 * std::log(4096 / (2 * kPi)) / ln_theta);
+  EXPECT_EQ(first, 20);
+  EXPECT_EQ(last, 46);
+  ExpectFrequencies(parameters, 0, [&](std::int64_t i, double plain) {
+    const double ramp = std::clamp((static_cast<double>(i) - first) / (last - first), 0.0, 1.0);
+    return plain / 16 * ramp + plain * (1 - ramp);
+  });
+}
+
+TEST(RopeFrequencies, WhenDynamicFollowTheSequenceThatEndsAtTheRow) {
+  const RopeParameters parameters{
+      .dims = 64, .scaling = RopeScaling::kDynamic, .factor = 2, .original_positions = 100};
+  for (const std::int64_t position : {0, 50, 99}) {
+    ExpectFrequencies(parameters, position, [](std::int64_t, double plain) { return plain; });
+  }
+  for (const std::int64_t position : {100, 150, 399}) {
+    const double length = static_cast<double>(position) + 1;
+    const double theta = 10000 * std::pow(2 * length / 100 - 1, 64.0 / 62.0);
+    ExpectFrequencies(parameters, position, [&](std::int64_t i, double) {
+      return std::pow(theta, -static_cast<double>(i) / 32);
+    });
+  }
+}
+
+TEST(RopeTable, HoldsTheCosineAndSineOfEachAngle) {
+  const RopeTable table = MakeRopeTable({.dims = 8, .theta = 100}, 50);
+  EXPECT_EQ(table.pairs, 4);
+  for (std::int64_t position = 0; position < 50; ++position) {
+    for (std::int64_t i = 0; i < 4; ++i) {
+      const double angle =
+          static_cast<double>(position) * std::pow(100.0, -static_cast<double>(i) / 4);
+      // The angle is an f32 of up to 49, half a last place of which is 2^-19.
+      EXPECT_NEAR(table.cosine(position)[i], std::cos(angle), 6e-6);
+      EXPECT_NEAR(table.sine(position)[i], std::sin(angle), 6e-6);
+    }
+  }
+}
+
+TEST(RopeTable, OfYarnIsMultipliedByItsAttentionFactor) {
+  RopeParameters parameters{
+      .dims = 8, .scaling = RopeScaling::kYarn, .factor = 4, .original_positions = 64};
+  EXPECT_FLOAT_EQ(MakeRopeTable(parameters, 1).cosine(0)[0],
+                  static_cast<float>(0.1 * std::log(4.0) + 1));
+  parameters.attention_factor = 0.75;
+  EXPECT_EQ(MakeRopeTable(parameters, 1).cosine(0)[0], 0.75f);
+}
+
+TEST(RopeTable, OfADynamicRowDoesNotDependOnHowManyPositionsThereAre) {
+  const RopeParameters parameters{
+      .dims = 16, .scaling = RopeScaling::kDynamic, .factor = 4, .original_positions = 10};
+  const RopeTable small = MakeRopeTable(parameters, 20);
+  const RopeTable large = MakeRopeTable(parameters, 40);
+  EXPECT_TRUE(std::equal(small.cosines.begin(), small.cosines.end(), large.cosines.begin()));
+}
+
+TEST(RopeTables, AreSharedByEqualParametersWhileInUse) {
+  RopeTables tables;
+  auto a = tables.Get({.dims = 8}, 16);
+  EXPECT_EQ(tables.Get({.dims = 8}, 16), a);
+  const auto b = tables.Get({.dims = 8, .theta = 500}, 16);
+  EXPECT_NE(a, b);
+  EXPECT_EQ(tables.bytes(), 2 * 2 * 16 * 4 * sizeof(float));
+  a.reset();
+  EXPECT_EQ(tables.bytes(), 2 * 16 * 4 * sizeof(float));
+}
+
+}  // namespace
+}  // namespace ashlar
