@@ -146,10 +146,14 @@ TEST(ParseJson, duplicate_key_among_very_many_is_found_quickly) {
   ExpectError(text + "\"key77\":0}", "byte", R"(duplicate key "key77")");
 }
 
+// Overlong, a surrogate, past U+10FFFF, a lone continuation, cut short, five bytes long.
+constexpr const char* kIllFormed[] = {"\xc0\x80",     "\xe0\x80\x80",        "\xf0\x80\x80\x80",
+                                      "\xed\xa0\x80", "\xf4\x90\x80\x80",    "\x80",
+                                      "\xe2\x82",     "\xf8\x88\x80\x80\x80"};
+
 TEST(ParseJson, ill_formed_utf8) {
   ExpectError("[\"\xff\"]", "byte 2 (0xff)", "ill-formed UTF-8");
-  for (const char* bad : {"\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\x80",
-                          "\xe2\x82", "\xf8\x88\x80\x80\x80"}) {
+  for (const char* bad : kIllFormed) {
     EXPECT_NE(ErrorOf(fmt::format("\"{}\"", bad)), "accepted");
     EXPECT_NE(ErrorOf(fmt::format("{{\"{}\":1}}", bad)), "accepted");
   }
@@ -224,6 +228,10 @@ TEST(WriteJson, IsValidJsonWhateverItIsGiven) {
   const std::string text = WriteJson(value);
   EXPECT_EQ(text, "[null,null,null,\"a\uFFFDb\uFFFD\uFFFD\",\"\\u0000\"]");
   EXPECT_EQ(ErrorOf(text), "accepted");
+  for (const char* bad : kIllFormed) {
+    EXPECT_EQ(ErrorOf(WriteJson(bad)), "accepted");
+    EXPECT_EQ(ErrorOf(WriteJson(Json::Of({{bad, 1}}))), "accepted");
+  }
 }
 
 TEST(QuoteForError, CutsLongTextBetweenCharacters) {

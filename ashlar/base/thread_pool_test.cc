@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <mutex>
-#include <numeric>
 #include <random>
 #include <set>
 #include <thread>
@@ -131,6 +130,25 @@ TEST(ThreadPool, EveryThreadTakesPartInALoopThatIsLongEnough) {
     }
   });
   EXPECT_EQ(seen, (std::set<int>{0, 1, 2}));
+}
+
+TEST(ThreadPool, TheCallerSleepsUntilASlowWorkerIsDone) {
+  ThreadPool pool(2, /*spin_us=*/0);
+  for (int loop = 0; loop < 5; ++loop) {
+    std::atomic<int> arrived = 0;
+    std::atomic<bool> worker_done = false;
+    pool.ParallelFor(2, 1, [&](std::int64_t, std::int64_t, int thread) {
+      ++arrived;
+      while (arrived < 2) {
+        std::this_thread::yield();
+      }
+      if (thread == 1) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        worker_done = true;
+      }
+    });
+    EXPECT_TRUE(worker_done);
+  }
 }
 
 TEST(ThreadPool, ASmallLoopRunsWholeOnTheCallersThread) {
