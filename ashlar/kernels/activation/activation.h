@@ -4,6 +4,10 @@
 //   gelu_tanh(x) = x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
 //   relu(x) = max(x, 0)
 // plain: y = f(x); gated: y = f(gate) up.
+//
+// Relative error, in units of 2^-24: silu 7, gelu 15, relu 1, gelu_tanh 7 + 6 |z| where exp(-z) is
+// what is computed, z = sqrt(8 / pi) (x + 0.044715 x^3). Besides, where the function is below
+// 2^-126 |x| it may be 0. NaN stays NaN.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,10 @@
-#include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
 #include <benchmark/benchmark.h>
 
 #include "ashlar/kernels/attention/attention.h"
+#include "ashlar/kernels/kernel_bench_support.h"
 
 namespace ashlar {
 namespace {
@@ -22,26 +19,6 @@ constexpr AttentionShape kShape = {.heads = 32,
                                    .soft_cap = 0,
                                    .window = 0};
 
-// Random numbers, at a 64-byte boundary as in the runtime.
-class Floats {
- public:
-  explicit Floats(std::int64_t count)
-      : data_(static_cast<float*>(
-            std::aligned_alloc(64, static_cast<std::size_t>(count) * sizeof(float)))) {
-    std::minstd_rand engine(1);
-    std::uniform_real_distribution<float> uniform(-1, 1);
-    std::generate_n(data_.get(), count, [&] { return uniform(engine); });
-  }
-  float* data() { return data_.get(); }
-  const float* data() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(float* p) const { std::free(p); }
-  };
-  std::unique_ptr<float[], Free> data_;
-};
-
 void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
          std::int64_t context, int sequences) {
   if (!Supported(form.isa)) {
@@ -50,15 +27,15 @@ void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
   }
   const std::int64_t positions = context + rows;
   const std::int64_t pages_each = (positions + kPageLength - 1) / kPageLength;
-  const Floats storage(pages_each * sequences * PageFloats(kShape));
+  const RandomBuffer storage(pages_each * sequences * PageFloats(kShape));
   std::vector<const float*> pages;
   for (std::int64_t i = 0; i < pages_each * sequences; ++i) {
     pages.push_back(storage.data() + i * PageFloats(kShape));
   }
   const std::int64_t q_width = kShape.heads * kShape.key_dim;
   const std::int64_t out_width = kShape.heads * kShape.value_dim;
-  const Floats q(rows * q_width);
-  Floats out(rows * out_width);
+  const RandomBuffer q(rows * q_width);
+  RandomBuffer out(rows * out_width);
   for (auto _ : state) {
     for (int i = 0; i < sequences; ++i) {
       form.fn({.shape = kShape,

@@ -1,4 +1,8 @@
 // y[k] = x[k] / sqrt(mean(x^2) + eps) * w[k]   (Zhang and Sennrich 2019, eq. 4)
+//
+// |y - exact| <= (n / 64 + 12) 2^-24 |exact|: half the error of the sum of squares (kernels/simd/
+// sum.h), and the roundings of the mean, the root, the quotient and the products. Requires: the
+// squares do not overflow (|x| < 2^63 / sqrt n).
 #pragma once
 
 #include <cstdint>

@@ -2,7 +2,7 @@
 //
 // Half-split pairing (as GPT-NeoX and Llama checkpoints on Hugging Face): with h = rotary / 2,
 //   (x[i], x[i + h]) <- (x[i] c[i] - x[i + h] s[i],  x[i + h] c[i] + x[i] s[i])   for i in [0, h)
-// Dimensions from `rotary` on are left alone.
+// Dimensions from `rotary` on are left alone. Error: at most 2 * 2^-24 (|x[i]| + |x[i + h]|).
 #pragma once
 
 #include <cstdint>
