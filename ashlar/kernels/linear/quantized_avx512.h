@@ -1,10 +1,10 @@
 // What the integer kernels' tiles share on AVX-512 with VNNI. Included by *_avx512.cc only.
 //
 // Registers of a 6-row block of 32 outputs (2 vectors): 12 integer sums + 12 floats + 2 weights +
-// 1 broadcast + 1 mask = 28 of 32. Per group that is 96 vpdpbusd of 128 products each... bound by
-// the two ports that multiply: 48 cycles, and 12 x 3 (convert, scale, fma) + 16 to 32 (unpacking,
-// scales) instructions on the same ports, 18 to 26 cycles more: 65 to 73 % of the integer peak.
-// Broadcasts are loads (6 per 12 products), within the two load ports.
+// 1 broadcast + 1 mask = 28 of 32. Per group, on the two ports that have 512-bit arithmetic: 96
+// products (vpdpbusd, 64 each), 12 x 3 to convert, scale and add, 6 + 4 to start sums and widen
+// scales, and at 4 bits 24 to unpack: 142 or 166 instructions, so at most 68 % (q8) or 58 % (q4)
+// of the integer peak. Loads (48 broadcasts, 8 or 16 lines) are within the two load ports.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@
 namespace ashlar::avx512 {
 namespace {
 
-// vpdpbusd multiplies unsigned by signed bytes, so weights stay biased and the bias is taken out
-// of each group's sum: sum (qw + b) qx - b sum qx.
+// vpdpbusd multiplies unsigned by signed bytes, so weights stay biased, and a group's sum starts
+// where the bias will be taken out: sum (qw + b) qx - b sum qx.
 template <int kBias>
 struct QuantizedTile {
   using F32 = simd::F32x16;  // 16 outputs
@@ -33,13 +33,11 @@ struct QuantizedTile {
     __builtin_memcpy(&x4, x, sizeof x4);
     return _mm512_set1_epi32(x4);
   }
-  static Integers Start() { return _mm512_setzero_si512(); }
+  static Integers Start(std::int32_t x_sum) { return _mm512_set1_epi32(-kBias * x_sum); }
   static Integers Dot(Integers sum, Weights w, __m512i x4) {
     return _mm512_dpbusd_epi32(sum, w, x4);
   }
-  static F32 Finish(Integers sum, std::int32_t x_sum) {
-    return {_mm512_cvtepi32_ps(_mm512_sub_epi32(sum, _mm512_set1_epi32(kBias * x_sum)))};
-  }
+  static F32 Finish(Integers sum, std::int32_t) { return {_mm512_cvtepi32_ps(sum)}; }
   static F32 Scales(const std::byte* tile, int output) {
     return {
         _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(tile + 2 * output)))};

@@ -17,9 +17,9 @@
 //   Output(part, v)                    the first output in the tile of vector v of part `part`
 //   Load<kVectors>(quad, part, w)      the weights of 4 inputs; `quad` is a quad's first byte
 //   Broadcast4(x)                      4 activations, in every lane
-//   Start()                            an empty sum of products
+//   Start(x_sum)                       an empty sum of products, given the group's sum of qx
 //   Dot(sum, w, x4)                    sum + w . x4
-//   Finish(sum, x_sum)                 float(dot), given the group's sum of qx
+//   Finish(sum, x_sum)                 float(dot)
 //   Scales(tile, output)               kLanes scales, widened
 #pragma once
 
@@ -55,7 +55,7 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
     for (int r = 0; r < kRows; ++r) {
       ASHLAR_UNROLL
       for (int v = 0; v < kVectors; ++v) {
-        sums[r][v] = Tile::Start();
+        sums[r][v] = Tile::Start(x.sum[first + r * x.stride_groups + g]);
       }
     }
     const std::byte* quad = tile + Tile::Layout::kScaleBytes;

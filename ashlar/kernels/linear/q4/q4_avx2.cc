@@ -28,7 +28,7 @@ struct Q4Tile : QuantizedTile {
       w[2 * h + 1] = _mm256_and_si256(_mm256_srli_epi16(both, 4), mask);
     }
   }
-  static Integers Start() { return _mm256_setzero_si256(); }
+  static Integers Start(std::int32_t) { return _mm256_setzero_si256(); }
   static Integers Dot(Integers sum, Weights w, __m256i x4) {
     return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x4));
   }

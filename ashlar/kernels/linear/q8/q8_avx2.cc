@@ -28,7 +28,7 @@ struct Q8Tile : QuantizedTile {
       w[v].magnitude = _mm256_abs_epi8(w[v].q);
     }
   }
-  static Integers Start() { return _mm256_setzero_si256(); }
+  static Integers Start(std::int32_t) { return _mm256_setzero_si256(); }
   static Integers Dot(Integers sum, const Weights& w, __m256i x4) {
     const __m256i pairs = _mm256_maddubs_epi16(w.magnitude, _mm256_sign_epi8(x4, w.q));
     return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
