@@ -19,11 +19,12 @@ Json ProvenanceStep(const TransformStep& step, std::span<const Digest> from) {
 
 }  // namespace
 
-Result<Catalog::Saved> Derive(Catalog& catalog, std::string_view name, std::string_view base,
-                              std::span<const TransformStep> steps, const DeriveOptions& options) {
+Result<Derived> Derive(Catalog& catalog, std::string_view name, std::string_view base,
+                       std::span<const TransformStep> steps, const DeriveOptions& options) {
   ASHLAR_TRY(const auto lease, catalog.store().BeginWriting());
-  ASHLAR_TRY(Network network, catalog.Load(base));
+  ASHLAR_TRY(Network origin, catalog.Load(base));
   ASHLAR_TRY(Provenance provenance, catalog.LoadProvenance(base));
+  Network network = origin;
   for (const TransformStep& step : steps) {
     std::vector<Digest> from = {network.digest()};
     const TransformContext context = {.catalog = catalog,
@@ -33,7 +34,11 @@ Result<Catalog::Saved> Derive(Catalog& catalog, std::string_view name, std::stri
     ASHLAR_TRY(network, Apply(*step.transform, network, step.arguments, context));
     provenance.Append(ProvenanceStep(step, from));
   }
-  return catalog.Save(network, name, provenance);
+  ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(network, name, provenance));
+  return Derived{.base = std::move(origin),
+                 .network = std::move(network),
+                 .digest = saved.digest,
+                 .added_bytes = saved.added_bytes};
 }
 
 }  // namespace ashlar

@@ -284,10 +284,7 @@ std::string DescribeTable(const Network& network, Fold fold) {
     cells.push_back({nodes, row.name, row.shape, row.block, internal::BytesForPeople(row.bytes),
                      row.codecs, row.reads, row.carries, row.state, row.attributes});
   }
-  return fmt::format("{}: {} nodes, {} layers, {} parameters, {}\n\n{}",
-                     network.digest().ToString(), network.nodes.size(), network.layers(),
-                     network.parameters(), internal::BytesForPeople(WeightBytes(network)),
-                     internal::AlignColumns(cells));
+  return internal::AlignColumns(cells);
 }
 
 std::string DescribeDot(const Network& network) {

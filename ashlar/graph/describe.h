@@ -48,8 +48,7 @@ struct NodeRow {
 enum class Fold : std::uint8_t { kNo, kYes };
 std::vector<NodeRow> DescribeRows(const Network& network, Fold fold);
 
-// A line with the network's sizes, and the rows as aligned text with a heading; ends with a
-// newline.
+// The rows as aligned text with a heading, for a terminal; ends with a newline.
 std::string DescribeTable(const Network& network, Fold fold);
 
 // ---- Graphs: every node, never folded; carries are dashed, coefficients other than 1 are labels.
