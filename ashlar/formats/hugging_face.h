@@ -13,7 +13,7 @@
 namespace ashlar {
 
 struct ImportProgress {
-  std::string_view tensor;      // being read
+  std::string_view tensor;  // being read
   std::uint64_t done_bytes;
   std::uint64_t total_bytes;
 };
@@ -21,9 +21,10 @@ struct ImportProgress {
 struct ImportReport {
   Digest network;
   std::int64_t parameters = 0;
-  std::uint64_t source_bytes = 0;   // of all tensors read
-  std::uint64_t added_bytes = 0;    // that the store did not have, manifests included
-  std::uint64_t resumed_bytes = 0;  // found done by an earlier, interrupted import
+  std::uint64_t source_bytes = 0;  // of all tensors read
+  std::uint64_t added_bytes = 0;   // that the store did not have, manifests included
+  std::uint64_t found_bytes =
+      0;  // tensors that the store had: shared, or left by an earlier import
 };
 
 // Imports the model in `directory` and tags it `name`. Streams tensor by tensor: peak memory is

@@ -21,9 +21,9 @@ namespace ashlar {
 
 struct SafetensorsEntry {
   std::string name;
-  std::string dtype;                // as written: "F32", "BF16", "I32", ...
-  std::vector<std::int64_t> shape;  // may hold zeros
-  std::span<const std::byte> bytes; // into the mapped file
+  std::string dtype;                 // as written: "F32", "BF16", "I32", ...
+  std::vector<std::int64_t> shape;   // may hold zeros
+  std::span<const std::byte> bytes;  // into the mapped file
 };
 
 class SafetensorsFile {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,12 +25,11 @@ class Terminal {
   // Looks at what standard output and standard error are, and at NO_COLOR and TERM.
   Terminal();
 
-  void Print(std::string_view text);                  // standard output, as it is
+  void Print(std::string_view text);  // standard output, as it is
   void PrintLine(std::string_view text);
-  void PrintJson(const Json& value);                  // one document, indented on a terminal
-  void PrintTable(std::span<const Column> columns,
-                  std::span<const std::vector<std::string>> rows);
-  void Note(std::string_view text);                   // standard error, a line
+  void PrintJson(const Json& value);  // one document, indented on a terminal
+  void PrintTable(std::span<const Column> columns, std::span<const std::vector<std::string>> rows);
+  void Note(std::string_view text);  // standard error, a line
   std::string Styled(Style style, std::string_view text) const;
 
   // "importing  12.3 MB of 59.0 MB  240 MB/s  2 s left", over itself; nothing unless standard

@@ -21,18 +21,18 @@
 namespace ashlar::cli {
 
 enum class OptionKind : std::uint8_t {
-  kFlag,        // --name
-  kValue,       // --name VALUE, or a positional VALUE
-  kValues,      // several, each as above
-  kRest,        // positional: all remaining words, options among them
+  kFlag,    // --name
+  kValue,   // --name VALUE, or a positional VALUE
+  kValues,  // several, each as above
+  kRest,    // positional: all remaining words, options among them
 };
 
 struct OptionSpec {
-  std::string_view name;             // "--max-tokens", "-p,--prompt", or "NET": a positional
+  std::string_view name;  // "--max-tokens", "-p,--prompt", or "NET": a positional
   OptionKind kind = OptionKind::kValue;
-  std::string_view value = {};       // what stands for the value in help: "N", "FILE"
+  std::string_view value = {};  // what stands for the value in help: "N", "FILE"
   bool required = false;
-  std::string_view otherwise = {};   // the default as text; empty: none
+  std::string_view otherwise = {};  // the default as text; empty: none
   std::string_view doc;
 };
 
@@ -42,7 +42,7 @@ struct OptionSpec {
 class Options {
  public:
   bool Flag(std::string_view name) const;
-  bool Has(std::string_view name) const;  // typed, or has a default
+  bool Has(std::string_view name) const;                 // typed, or has a default
   const std::string& Text(std::string_view name) const;  // "" when absent
   std::span<const std::string> Texts(std::string_view name) const;
   // kInvalid, naming the option, the range and what was typed.
@@ -57,8 +57,8 @@ class Options {
 struct Session {
   const Options& options;
   Terminal& terminal;
-  bool json;           // --json: one JSON document on standard output, and nothing else there
-  Path store_path;     // --store, else $ASHLAR_STORE, else ~/.local/share/ashlar
+  bool json;        // --json: one JSON document on standard output, and nothing else there
+  Path store_path;  // --store, else $ASHLAR_STORE, else ~/.local/share/ashlar
 
   // Opens the store; a verb that only reads does not make one.
   Result<std::unique_ptr<BlobStore>> OpenStore(bool create) const;

@@ -1,0 +1,19 @@
+#include "ashlar/formats/architectures/all_architectures.h"
+#include "ashlar/formats/architectures/llama_names.h"
+
+namespace ashlar {
+
+constinit const Architecture kMistral{
+    .model_type = "mistral",
+    .class_name = "MistralForCausalLM",
+    .embed = kLlamaEmbed,
+    .attention = kLlamaAttention,
+    .mlp = kLlamaMlp,
+    .norm = kLlamaNorm,
+    .head = kLlamaHead,
+    .windows = Windows::kEveryLayer,
+    .key_value_heads = 8,
+    .sliding_window = 4096,
+};
+
+}  // namespace ashlar

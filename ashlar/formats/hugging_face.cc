@@ -1,0 +1,256 @@
+#include "ashlar/formats/hugging_face.h"
+
+#include <algorithm>
+#include <set>
+
+#include "ashlar/base/byte_reader.h"
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/formats/checkpoint.h"
+#include "ashlar/formats/recipe.h"
+#include "ashlar/text/tokenizer.h"
+
+namespace ashlar {
+namespace {
+
+constexpr std::uint64_t kMaxConfigBytes = 4u << 20;
+constexpr std::uint64_t kMaxTokenizerBytes = 128u << 20;
+
+// Files that are kept whole beside the network, when the directory has them.
+constexpr std::string_view kKeptFiles[] = {
+    "tokenizer.json",      "tokenizer_config.json",  "special_tokens_map.json",
+    "chat_template.jinja", "generation_config.json",
+};
+
+// Tensors that some checkpoints carry and every network computes itself.
+bool IsDerived(std::string_view tensor) {
+  return tensor.ends_with(".rotary_emb.inv_freq");
+}
+
+Result<Json> ReadJsonFile(const Path& path) {
+  ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxConfigBytes));
+  auto json = ParseJson(text);
+  if (!json.ok()) {
+    return json.error().In(path.string());
+  }
+  return json;
+}
+
+// A tensor of a block, matched with its bytes in the checkpoint and checked against the shape that
+// the block's attributes give it.
+struct PlannedTensor {
+  std::size_t block;
+  std::string name;
+  std::string source;
+  TensorManifest manifest;  // without its level
+  std::span<const std::byte> bytes;
+};
+
+struct ImportPlan {
+  Network network;
+  std::vector<Block> blocks;  // one per node
+  std::vector<PlannedTensor> tensors;
+  std::uint64_t total_bytes = 0;  // of distinct sources
+};
+
+Result<PlannedTensor> PlanTensor(const Checkpoint& checkpoint, const TensorSpec& spec,
+                                 const std::string& source, const Path& directory) {
+  const SafetensorsEntry* entry = checkpoint.Find(source);
+  if (entry == nullptr) {
+    return Invalid("{} has no tensor \"{}\", which config.json calls for", directory.string(),
+                   source);
+  }
+  if (!std::ranges::equal(entry->shape, spec.shape.dims())) {
+    return Invalid("{}: tensor \"{}\" has shape [{}], but config.json makes it {}",
+                   directory.string(), source, fmt::join(entry->shape, ", "),
+                   spec.shape.ToString());
+  }
+  const std::optional<DType> dtype = FloatDType(entry->dtype);
+  if (!dtype) {
+    return Unsupported("{}: tensor \"{}\" is {}; F32, F16 and BF16 can be imported",
+                       directory.string(), source, entry->dtype);
+  }
+  ASHLAR_TRY(const Codec* codec, FindCodec(DTypeName(*dtype)));
+  return PlannedTensor{.name = spec.name,
+                       .source = source,
+                       .manifest = {.shape = spec.shape, .codec = codec},
+                       .bytes = entry->bytes};
+}
+
+// Turns the recipe into blocks and nodes whose tensors are known but not stored yet.
+Result<ImportPlan> PlanImport(const Recipe& recipe, const Checkpoint& checkpoint,
+                              const Kinds& kinds, const Path& directory) {
+  ImportPlan plan;
+  plan.network.metadata = recipe.metadata;
+  std::set<std::string> used;
+  for (const BlockRecipe& from : recipe.blocks) {
+    Block block;
+    ASHLAR_TRY(block.kind, kinds.Find(from.kind));
+    const auto in_config = [&](Error error) {
+      return error.In(fmt::format("{}: the {} blocks that it describes",
+                                  (directory / "config.json").string(), from.kind));
+    };
+    auto attributes = Attributes::Make(block.kind->attributes, from.attributes);
+    if (!attributes.ok()) {
+      return in_config(attributes.error());
+    }
+    block.attributes = *std::move(attributes);
+    const auto specs = block.kind->tensors(block.attributes);
+    if (!specs.ok()) {
+      return in_config(specs.error());
+    }
+    for (const TensorSpec& spec : *specs) {
+      const auto source = from.sources.find(spec.name);
+      CHECK(source != from.sources.end());  // the architecture's row names every tensor
+      ASHLAR_TRY(PlannedTensor tensor, PlanTensor(checkpoint, spec, source->second, directory));
+      tensor.block = plan.blocks.size();
+      if (used.insert(tensor.source).second) {
+        plan.total_bytes += tensor.bytes.size();
+      }
+      plan.tensors.push_back(std::move(tensor));
+    }
+    const int index = static_cast<int>(plan.network.nodes.size());
+    Node node{.layer = from.layer};
+    if (index > 0) {
+      node.inputs["x"] = {{index - 1, 1.0}};
+    }
+    if (from.layer) {
+      node.carry = {{index - 1, 1.0}};
+    }
+    plan.network.nodes.push_back(std::move(node));
+    plan.blocks.push_back(std::move(block));
+  }
+  for (const std::string& name : checkpoint.Names()) {
+    const bool tied_copy = recipe.tied && name == "lm_head.weight";
+    if (!used.contains(name) && !IsDerived(name) && !tied_copy) {
+      return Unsupported(
+          "{}: tensor \"{}\" is one that config.json does not call for; it might "
+          "change the result, so it is not ignored",
+          directory.string(), name);
+    }
+  }
+  return plan;
+}
+
+// Stores every distinct source once, and writes its level into each tensor that uses it.
+Status StoreTensors(ImportPlan& plan, BlobStore& store, ImportReport& report,
+                    const std::function<void(const ImportProgress&)>& progress) {
+  std::map<std::string, Digest, std::less<>> stored;
+  for (PlannedTensor& tensor : plan.tensors) {
+    auto known = stored.find(tensor.source);
+    if (known == stored.end()) {
+      // One pass to hash; the bytes are copied into the store only when it has not got them.
+      const Digest digest = Sha256(tensor.bytes);
+      ASHLAR_TRY(const auto present, store.Stat(digest));
+      if (present) {
+        report.found_bytes += tensor.bytes.size();
+      } else {
+        ASHLAR_TRY(const Digest written, store.Put(tensor.bytes));
+        CHECK(written == digest);
+        report.added_bytes += tensor.bytes.size();
+      }
+      DropResidentPages(tensor.bytes);
+      report.source_bytes += tensor.bytes.size();
+      known = stored.emplace(tensor.source, digest).first;
+      if (progress) {
+        progress({tensor.source, report.source_bytes, plan.total_bytes});
+      }
+    }
+    tensor.manifest.levels = {{known->second, 0, tensor.bytes.size()}};
+    plan.blocks[tensor.block].tensors.emplace(tensor.name, tensor.manifest);
+  }
+  return {};
+}
+
+Status StoreFiles(const Path& directory, Network& network, BlobStore& store, ImportReport& report) {
+  for (const std::string_view name : kKeptFiles) {
+    const Path path = directory / name;
+    ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path));
+    if (!stat) {
+      continue;
+    }
+    ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxTokenizerBytes));
+    const Digest digest = Sha256(text);
+    ASHLAR_TRY(const auto present, store.Stat(digest));
+    if (!present) {
+      ASHLAR_TRY(store.Put(AsBytes(text)));
+      report.added_bytes += text.size();
+    }
+    network.files.emplace(name, FileReference{digest, text.size()});
+  }
+  return {};
+}
+
+// generation_config.json's end-of-text ids go before config.json's, as for other engines.
+Status ReadGenerationConfig(const Path& directory, Metadata& metadata) {
+  const Path path = directory / "generation_config.json";
+  ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path));
+  if (!stat) {
+    return {};
+  }
+  ASHLAR_TRY(const Json json, ReadJsonFile(path));
+  const JsonCursor config(json, path.string());
+  ASHLAR_TRY(const std::vector<std::int64_t> eos, ReadTokenIds(config, "eos_token_id"));
+  if (!eos.empty()) {
+    metadata.eos_tokens = eos;
+  }
+  ASHLAR_TRY(const std::vector<std::int64_t> bos, ReadTokenIds(config, "bos_token_id"));
+  if (!bos.empty()) {
+    metadata.bos_token = bos.front();
+  }
+  return {};
+}
+
+// The tokenizer's ids must be ids of the network. 0: the directory has no tokenizer.
+Result<std::int64_t> CheckTokenizer(const Path& directory, std::int64_t vocabulary) {
+  const Path path = directory / "tokenizer.json";
+  ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path));
+  if (!stat) {
+    return 0;
+  }
+  ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxTokenizerBytes));
+  const auto tokenizer = Tokenizer::FromJson(text);
+  if (!tokenizer.ok()) {
+    return tokenizer.error().In(path.string());
+  }
+  if (tokenizer->vocabulary_size() > vocabulary) {
+    return Invalid("{} gives ids up to {}, but config.json's vocab_size is {}", path.string(),
+                   tokenizer->vocabulary_size() - 1, vocabulary);
+  }
+  return tokenizer->vocabulary_size();
+}
+
+}  // namespace
+
+Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view name,
+                                       Catalog& catalog,
+                                       const std::function<void(const ImportProgress&)>& progress) {
+  ASHLAR_TRY(CheckTagName(name));
+  // All that can be wrong is found before the first byte is written.
+  const Path config_path = directory / "config.json";
+  ASHLAR_TRY(const Json config, ReadJsonFile(config_path));
+  ASHLAR_TRY(Recipe recipe, ReadRecipe(JsonCursor(config, config_path.string())));
+  ASHLAR_TRY(ReadGenerationConfig(directory, recipe.metadata));
+  ASHLAR_TRY(const Checkpoint checkpoint, Checkpoint::Open(directory));
+  ASHLAR_TRY(ImportPlan plan, PlanImport(recipe, checkpoint, catalog.kinds(), directory));
+  ASHLAR_TRY(plan.network.vocabulary, CheckTokenizer(directory, recipe.vocabulary));
+
+  ImportReport report;
+  BlobStore& store = catalog.store();
+  ASHLAR_TRY(const auto lease, store.BeginWriting());
+  ASHLAR_TRY(StoreTensors(plan, store, report, progress));
+  ASHLAR_TRY(StoreFiles(directory, plan.network, store, report));
+  for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
+    plan.network.nodes[i].block = plan.network.AddBlock(std::move(plan.blocks[i]));
+  }
+  const Provenance provenance = Json::Array{Json::Of(
+      {{"transform", "import"},
+       {"arguments", Json::Of({{"format", "hf"},
+                               {"directory", std::filesystem::absolute(directory).string()}})}})};
+  ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(plan.network, name, provenance));
+  report.network = saved.digest;
+  report.parameters = plan.network.parameters();
+  report.added_bytes += saved.added_bytes;
+  return report;
+}
+
+}  // namespace ashlar

@@ -1,0 +1,21 @@
+#include "ashlar/formats/internal/config_reader.h"
+
+#include <algorithm>
+
+namespace ashlar::internal {
+
+Status ConfigReader::CheckAllSeen(std::span<const std::string_view> harmless) const {
+  ASHLAR_TRY(const auto members, json_.AsObject());
+  for (const auto& [key, value] : members) {
+    const bool ignored = key.starts_with('_') || std::ranges::find(harmless, key) != harmless.end();
+    if (!seen_.contains(key) && !ignored && !value.is_null()) {
+      return Unsupported(
+          "{} is a field that ashlar does not know for this architecture; it might change the "
+          "result, so it is not ignored (remove it from config.json if it does not)",
+          value.path());
+    }
+  }
+  return {};
+}
+
+}  // namespace ashlar::internal

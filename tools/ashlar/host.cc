@@ -1,0 +1,259 @@
+#include "tools/ashlar/host.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+
+#include <unistd.h>
+
+#include "ashlar/base/byte_reader.h"
+#include "ashlar/base/clock.h"
+#include "ashlar/base/thread_pool.h"
+#include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/runtime/stop_strings.h"
+
+namespace ashlar::cli {
+namespace {
+
+constexpr std::int64_t kDefaultPositions = 4096;
+constexpr int kMaxThreads = 1024;
+
+// Bytes that this process has in memory now (/proc/self/statm: its second number, in pages).
+std::uint64_t ResidentBytes() {
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  std::ifstream("/proc/self/statm") >> size >> resident;
+  return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+Result<std::optional<Tokenizer>> LoadTokenizer(const Network& network, const BlobStore& store) {
+  const auto file = network.files.find("tokenizer.json");
+  if (file == network.files.end()) {
+    return std::optional<Tokenizer>();
+  }
+  ASHLAR_TRY(const Blob blob, store.Get(file->second.blob));
+  ASHLAR_TRY(Tokenizer tokenizer, Tokenizer::FromJson(AsText(blob.bytes())));
+  return std::optional<Tokenizer>(std::move(tokenizer));
+}
+
+Result<int> ReadThreads(const Options& options) {
+  if (!options.Has("threads")) {
+    return ThreadPool::UsableCores();
+  }
+  ASHLAR_TRY(const std::int64_t threads, options.Integer("threads", 1, kMaxThreads));
+  return static_cast<int>(threads);
+}
+
+std::int64_t LongestContext(std::span<const HostedNetwork> networks) {
+  std::int64_t longest = 0;
+  for (const HostedNetwork& hosted : networks) {
+    longest = std::max(longest, hosted.network.metadata.context_length.value_or(kDefaultPositions));
+  }
+  return std::min(longest, kDefaultPositions);
+}
+
+}  // namespace
+
+Result<const Tokenizer*> HostedNetwork::RequireTokenizer() const {
+  if (!tokenizer) {
+    return Invalid(
+        "network \"{}\" has no tokenizer: it was imported from a directory without "
+        "tokenizer.json",
+        name);
+  }
+  return &*tokenizer;
+}
+
+Result<SamplingOptions> ReadSampling(const Options& options) {
+  const auto real = [&](const char* name, double min, double max, float& to) -> Status {
+    ASHLAR_TRY(const double value, options.Real(name, min, max));
+    to = static_cast<float>(value);
+    return {};
+  };
+  SamplingOptions sampling;
+  ASHLAR_TRY(real("temperature", 0, 100, sampling.temperature));
+  ASHLAR_TRY(const std::int64_t top_k, options.Integer("top-k", 0, 1 << 30));
+  sampling.top_k = static_cast<std::int32_t>(top_k);
+  ASHLAR_TRY(real("top-p", 0, 1, sampling.top_p));
+  ASHLAR_TRY(real("min-p", 0, 1, sampling.min_p));
+  ASHLAR_TRY(real("typical-p", 0, 1, sampling.typical_p));
+  ASHLAR_TRY(real("repetition-penalty", 0.01, 100, sampling.repetition_penalty));
+  ASHLAR_TRY(real("presence-penalty", -2, 2, sampling.presence_penalty));
+  ASHLAR_TRY(real("frequency-penalty", -2, 2, sampling.frequency_penalty));
+  ASHLAR_TRY(const std::int64_t seed,
+             options.Integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
+  sampling.seed = static_cast<std::uint64_t>(seed);
+  for (const std::string& pair : options.Texts("logit-bias")) {
+    std::int32_t id = 0;
+    float bias = 0;
+    const char* end = pair.data() + pair.size();
+    const auto at = std::from_chars(pair.data(), end, id);
+    const bool parsed = at.ec == std::errc() && at.ptr != end && *at.ptr == '=' &&
+                        std::from_chars(at.ptr + 1, end, bias).ptr == end && at.ptr + 1 != end;
+    if (!parsed) {
+      return Invalid("--logit-bias: expected ID=BIAS, such as 42=-100, found \"{}\"", pair);
+    }
+    sampling.logit_bias[id] = bias;
+  }
+  return sampling;
+}
+
+Result<Host> Host::Open(const Session& session, std::span<const std::string> names,
+                        HostOptions options) {
+  Host host;
+  ASHLAR_TRY(host.store_, session.OpenStore(/*create=*/false));
+  const Catalog catalog(*host.store_, AllKinds());
+  std::vector<const Network*> networks;
+  host.networks_.reserve(names.size());
+  for (const std::string& name : names) {
+    HostedNetwork hosted{.name = name};
+    ASHLAR_TRY(hosted.network, catalog.Load(name));
+    ASHLAR_TRY(hosted.tokenizer, LoadTokenizer(hosted.network, *host.store_));
+    const int last = static_cast<int>(hosted.network.nodes.size()) - 1;
+    hosted.logits = hosted.network.BlockOf(last)
+                        .kind->interface(EffectiveAttributes(hosted.network, last))
+                        .vocabulary;
+    host.networks_.push_back(std::move(hosted));
+    networks.push_back(&host.networks_.back().network);
+  }
+
+  EngineOptions engine;
+  const char* forced = std::getenv("ASHLAR_ISA");
+  ASHLAR_TRY(engine.isa, ChooseIsa(forced == nullptr ? "" : forced));
+  ASHLAR_TRY(engine.threads, ReadThreads(session.options));
+  engine.max_positions =
+      options.max_positions > 0 ? options.max_positions : LongestContext(host.networks_);
+  engine.max_sequences = options.max_sequences;
+  engine.max_rows = std::max(options.max_rows, options.max_sequences);
+  engine.max_logit_rows = std::max(options.max_logit_rows, options.max_sequences);
+  engine.prefix_cache = options.prefix_cache;
+  engine.verify_blobs = session.options.Flag("verify");
+
+  ASHLAR_TRY(const std::uint64_t workspace, Engine::WorkspaceBytes(networks, engine));
+  const PlanRequest request{.networks = networks,
+                            .max_positions = engine.max_positions,
+                            .max_sequences = engine.max_sequences,
+                            .workspace_bytes = workspace,
+                            .process_bytes = ResidentBytes()};
+  if (session.options.Has("memory")) {
+    ASHLAR_TRY(const std::uint64_t budget, session.options.Bytes("memory"));
+    ASHLAR_TRY(host.plan_, PlanWithin(request, budget));
+  } else {
+    host.plan_ = PredictMemory(request);
+  }
+  engine.page_bytes = host.plan_.page_bytes;
+  ASHLAR_TRY(engine.Check());
+  host.engine_ = std::make_unique<Engine>(*host.store_, engine);
+  for (HostedNetwork& hosted : host.networks_) {
+    const auto id = host.engine_->Load(hosted.network);
+    if (!id.ok()) {
+      return id.error().In(fmt::format("loading \"{}\"", hosted.name));
+    }
+    hosted.id = *id;
+  }
+  return host;
+}
+
+namespace {
+
+// A request on its way: its tokens become text, and its text may meet a stop string.
+struct Running {
+  RequestId id{};
+  const GenerationRequest* request;
+  std::optional<StreamDecoder> decoder;
+  StopStrings stop;
+  Generation done;
+  bool finished = false;
+
+  void Show(const std::string& text) {
+    done.text += text;
+    if (request->on_text && !text.empty()) {
+      request->on_text(text);
+    }
+  }
+};
+
+}  // namespace
+
+Result<std::vector<Generation>> Generate(Engine& engine,
+                                         std::span<const GenerationRequest> requests) {
+  const SteadyClock clock;
+  const std::int64_t start = clock.NowMicros();
+  const auto seconds = [&] { return static_cast<double>(clock.NowMicros() - start) * 1e-6; };
+  std::vector<Running> running;
+  for (const GenerationRequest& request : requests) {
+    Request submit{.network = request.network->id,
+                   .prompt = request.prompt,
+                   .max_tokens = request.max_tokens,
+                   .sampling = request.sampling,
+                   .stop_tokens = request.stop_tokens};
+    if (!request.ignore_eos) {
+      const auto& eos = request.network->network.metadata.eos_tokens;
+      submit.stop_tokens.insert(submit.stop_tokens.end(), eos.begin(), eos.end());
+    }
+    Running entry{
+        .request = &request, .decoder = {}, .stop = StopStrings(request.stop), .done = {}};
+    entry.done.prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
+    if (request.network->tokenizer) {
+      entry.decoder.emplace(*request.network->tokenizer);
+    }
+    ASHLAR_TRY(entry.id, engine.Submit(std::move(submit)));
+    running.push_back(std::move(entry));
+  }
+
+  while (!engine.idle()) {
+    ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
+    std::vector<RequestId> cancel;
+    for (const Delivery& delivery : deliveries) {
+      const auto at = std::ranges::find(running, delivery.request, &Running::id);
+      if (at == running.end() || at->finished) {
+        continue;
+      }
+      if (delivery.token) {
+        if (at->done.tokens.empty()) {
+          at->done.prompt_seconds = seconds();
+        }
+        at->done.tokens.push_back(*delivery.token);
+        at->done.token_ids.push_back(delivery.token->token);
+        if (at->decoder) {
+          at->Show(at->stop.Push(at->decoder->Push(delivery.token->token)));
+        }
+      }
+      if (at->stop.stopped()) {
+        at->done.stopped_by_string = true;
+        if (delivery.finish == FinishReason::kNone) {
+          cancel.push_back(at->id);
+        }
+      }
+      if (delivery.finish == FinishReason::kFailed) {
+        return Corrupt("network \"{}\" gave logits that are no numbers",
+                       at->request->network->name);
+      }
+      if (at->stop.stopped() || delivery.finish != FinishReason::kNone) {
+        if (!at->stop.stopped() && at->decoder) {
+          at->Show(at->stop.Push(at->decoder->Finish()));
+          at->Show(at->stop.Finish());
+        }
+        at->finished = true;
+        at->done.finish = delivery.finish;
+        at->done.seconds = seconds();
+      }
+    }
+    for (const RequestId id : cancel) {
+      ASHLAR_TRY(engine.Cancel(id));
+    }
+  }
+  std::vector<Generation> generations;
+  for (Running& entry : running) {
+    generations.push_back(std::move(entry.done));
+  }
+  return generations;
+}
+
+std::string_view FinishName(const Generation& generation) {
+  return generation.stopped_by_string || generation.finish == FinishReason::kStop ? "stop"
+                                                                                  : "length";
+}
+
+}  // namespace ashlar::cli

@@ -1,0 +1,121 @@
+// A Host is what the verbs that run networks stand on: the store, one engine with the networks
+// loaded, and their tokenizers. It refuses with numbers what does not fit the memory asked for.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ashlar/plan/plan.h"
+#include "ashlar/runtime/engine.h"
+#include "ashlar/text/tokenizer.h"
+#include "tools/ashlar/verb.h"
+
+namespace ashlar::cli {
+
+// Options of every verb that runs networks; see HostOptions.
+inline constexpr OptionSpec kThreadsOption = {
+    .name = "--threads", .value = "N", .doc = "threads (default: the cores this process may use)"};
+inline constexpr OptionSpec kMemoryOption = {
+    .name = "--memory",
+    .value = "BYTES",
+    .doc = "the whole process stays below this (300M, 1.5GiB), or is refused with numbers"};
+inline constexpr OptionSpec kVerifyOption = {
+    .name = "--verify", .kind = OptionKind::kFlag, .doc = "hash every blob while loading"};
+
+// Sampling; see ReadSampling.
+inline constexpr OptionSpec kTemperatureOption = {
+    .name = "--temperature", .value = "T", .otherwise = "0", .doc = "0: the likeliest token"};
+inline constexpr OptionSpec kTopKOption = {
+    .name = "--top-k", .value = "K", .otherwise = "0", .doc = "keep the K likeliest; 0: all"};
+inline constexpr OptionSpec kTopPOption = {
+    .name = "--top-p", .value = "P", .otherwise = "1", .doc = "smallest set of this probability"};
+inline constexpr OptionSpec kMinPOption = {
+    .name = "--min-p", .value = "P", .otherwise = "0", .doc = "of the likeliest's probability"};
+inline constexpr OptionSpec kTypicalPOption = {
+    .name = "--typical-p", .value = "P", .otherwise = "1", .doc = "locally typical set"};
+inline constexpr OptionSpec kRepetitionOption = {
+    .name = "--repetition-penalty", .value = "R", .otherwise = "1", .doc = "above 1: repeat less"};
+inline constexpr OptionSpec kPresenceOption = {
+    .name = "--presence-penalty", .value = "P", .otherwise = "0", .doc = "once per token"};
+inline constexpr OptionSpec kFrequencyOption = {
+    .name = "--frequency-penalty", .value = "P", .otherwise = "0", .doc = "per occurrence"};
+inline constexpr OptionSpec kLogitBiasOption = {.name = "--logit-bias",
+                                                .kind = OptionKind::kValues,
+                                                .value = "ID=B",
+                                                .doc = "added to a token's logit, -100 to 100"};
+inline constexpr OptionSpec kSeedOption = {
+    .name = "--seed", .value = "N", .otherwise = "0", .doc = "of the draws; same seed, same text"};
+
+Result<SamplingOptions> ReadSampling(const Options& options);
+
+struct HostOptions {
+  std::int64_t max_positions = 0;  // 0: the longest context of the networks, at most 4096
+  std::int64_t max_sequences = 1;
+  std::int64_t max_rows = 256;
+  std::int64_t max_logit_rows = 64;
+  bool prefix_cache = true;
+};
+
+struct HostedNetwork {
+  std::string name;
+  Network network;
+  NetworkId id{};
+  std::optional<Tokenizer> tokenizer;
+  std::int64_t logits = 0;  // width of a row of logits
+
+  // kInvalid when the network has no tokenizer.
+  Result<const Tokenizer*> RequireTokenizer() const;
+};
+
+class Host {
+ public:
+  // Opens the store, plans within --memory, and loads `names` (each once).
+  static Result<Host> Open(const Session& session, std::span<const std::string> names,
+                           HostOptions options);
+
+  Engine& engine() { return *engine_; }
+  const std::vector<HostedNetwork>& networks() const { return networks_; }
+  const MemoryPlan& plan() const { return plan_; }
+  std::int64_t max_positions() const { return engine_->options().max_positions; }
+
+ private:
+  std::unique_ptr<BlobStore> store_;
+  std::vector<HostedNetwork> networks_;
+  std::unique_ptr<Engine> engine_;
+  MemoryPlan plan_;
+};
+
+// One completion, with its text.
+struct Generation {
+  std::string text;
+  std::vector<std::int32_t> token_ids;
+  std::vector<SampledToken> tokens;  // with log-probabilities when asked for
+  std::int64_t prompt_tokens = 0;
+  FinishReason finish = FinishReason::kNone;
+  bool stopped_by_string = false;
+  double seconds = 0;         // from submission to the last token
+  double prompt_seconds = 0;  // to the first one
+};
+
+struct GenerationRequest {
+  const HostedNetwork* network = nullptr;
+  std::vector<std::int32_t> prompt;
+  std::int64_t max_tokens = 128;
+  SamplingOptions sampling;
+  std::vector<std::string> stop;
+  std::vector<std::int32_t> stop_tokens;  // besides the network's own
+  bool ignore_eos = false;
+  // Called with each piece of text as soon as it is certain; may be null.
+  std::function<void(std::string_view)> on_text;
+};
+
+// Runs all requests side by side, in the same steps.
+Result<std::vector<Generation>> Generate(Engine& engine,
+                                         std::span<const GenerationRequest> requests);
+
+std::string_view FinishName(const Generation& generation);  // "stop" or "length"
+
+}  // namespace ashlar::cli

@@ -1,0 +1,18 @@
+#include "tools/ashlar/verbs/all_verbs.h"
+
+namespace ashlar::cli {
+namespace {
+
+// In the order of `ashlar --help`.
+constexpr const Verb* kAll[] = {
+    &kImport, &kLs,   &kShow, &kDiff, &kDerive, &kEncode, &kTag,   &kRm,
+    &kGc,     &kFsck, &kWhy,  &kRun,  &kChat,   &kEval,   &kBench, &kVersion,
+};
+
+}  // namespace
+
+std::span<const Verb* const> AllVerbs() {
+  return kAll;
+}
+
+}  // namespace ashlar::cli

@@ -1,0 +1,43 @@
+#include "tools/ashlar/derivation.h"
+#include "tools/ashlar/verbs/all_verbs.h"
+
+namespace ashlar::cli {
+namespace {
+
+constexpr OptionSpec kOptions[] = {
+    {.name = "NET", .value = "NAME", .required = true, .doc = "the network to begin with"},
+    {.name = "--as", .value = "NAME", .required = true, .doc = "the name of the new network"},
+    {.name = "--codec", .value = "CODEC", .required = true, .doc = "f32, f16, bf16, q8 or q4"},
+    {.name = "--tensors",
+     .value = "PATTERN",
+     .doc = "only those whose name (see show) matches, such as 'layers.*.mlp.*'"},
+    {.name = "--except", .value = "PATTERN", .doc = "not those whose name matches"},
+};
+
+Status Run(Session& session) {
+  const Options& options = session.options;
+  ASHLAR_TRY(const Transform* encode, FindTransform("encode"));
+  Arguments arguments;
+  for (const char* name : {"codec", "tensors", "except"}) {
+    if (options.Has(name)) {
+      arguments[name] = options.Text(name);
+    }
+  }
+  const TransformStep step{encode, std::move(arguments)};
+  return Derive(session, options.Text("as"), options.Text("NET"), {&step, 1});
+}
+
+}  // namespace
+
+constinit const Verb kEncode{
+    .name = "encode",
+    .summary = "make a network whose tensors have another codec",
+    .details = "The same as 'derive NEW --from NET encode ...'. Norms and biases stay as they are.",
+    .examples =
+        "  ashlar encode base --as base-q4 --codec q4\n"
+        "  ashlar encode base --as mixed --codec q8 --tensors 'layers.*.mlp.*'",
+    .options = kOptions,
+    .run = Run,
+};
+
+}  // namespace ashlar::cli
