@@ -8,6 +8,9 @@
 namespace ashlar::internal {
 namespace {
 
+// Of a token as it is searched for. Every character of a text may cost as many steps.
+constexpr std::size_t kMaxAddedTokenBytes = 1024;
+
 std::uint8_t ByteAt(std::string_view text, std::size_t i) {
   return static_cast<std::uint8_t>(text[i]);
 }
@@ -44,27 +47,29 @@ std::size_t SkipSpacesAfter(std::string_view text, std::size_t end) {
 }  // namespace
 
 bool AddedTokens::Tree::Add(std::string_view pattern, std::int32_t id) {
-  if (pattern.empty()) {
+  if (pattern.empty() || pattern.size() > kMaxAddedTokenBytes) {
     return false;
   }
   const auto new_node = [&] {
-    ids_.push_back(-1);
-    return static_cast<std::uint32_t>(ids_.size() - 1);
+    ids_.push_back(kNone);
+    return static_cast<std::int32_t>(ids_.size() - 1);
   };
-  std::uint32_t& root = roots_[ByteAt(pattern, 0)];
-  if (root == kNoNode) {
+  std::int32_t& root = roots_[ByteAt(pattern, 0)];
+  if (root == kNone) {
     root = new_node();
   }
-  std::uint32_t node = root;
+  std::int32_t node = root;
   for (std::size_t i = 1; i < pattern.size(); ++i) {
-    const auto [child, added] =
-        children_.emplace(std::uint64_t{node} << 8 | ByteAt(pattern, i), kNoNode);
-    if (added) {
-      child->second = new_node();
+    const std::int32_t* child = children_.Find(node, ByteAt(pattern, i));
+    if (child != nullptr) {
+      node = *child;
+    } else {
+      const std::int32_t added = new_node();
+      children_.Set(node, ByteAt(pattern, i), added);
+      node = added;
     }
-    node = child->second;
   }
-  if (ids_[node] != -1) {
+  if (ids_[node] != kNone) {
     return false;
   }
   ids_[node] = id;
@@ -73,16 +78,16 @@ bool AddedTokens::Tree::Add(std::string_view pattern, std::int32_t id) {
 
 AddedTokens::Tree::Match AddedTokens::Tree::LongestAtFront(std::string_view text) const {
   Match match;
-  std::uint32_t node = roots_[ByteAt(text, 0)];
-  for (std::size_t size = 1; node != kNoNode; ++size) {
-    if (ids_[node] != -1) {
+  std::int32_t node = roots_[ByteAt(text, 0)];
+  for (std::size_t size = 1; node != kNone; ++size) {
+    if (ids_[node] != kNone) {
       match = {size, ids_[node]};
     }
     if (size == text.size()) {
       break;
     }
-    const auto child = children_.find(std::uint64_t{node} << 8 | ByteAt(text, size));
-    node = child == children_.end() ? kNoNode : child->second;
+    const std::int32_t* child = children_.Find(node, ByteAt(text, size));
+    node = child == nullptr ? kNone : *child;
   }
   return match;
 }
@@ -124,10 +129,10 @@ Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary&
       }
     }
     Tree& tree = token.normalized ? added.normalized_ : added.given_;
-    if (pattern.size() > kMaxLiteralBytes || !tree.Add(pattern, id)) {
+    if (!tree.Add(pattern, id)) {
       return element.Invalid(
           "{} is empty, longer than {} bytes or the same as another added token{}",
-          QuoteForError(token.content), kMaxLiteralBytes,
+          QuoteForError(token.content), kMaxAddedTokenBytes,
           token.normalized ? " once it is normalized" : "");
     }
     added.tokens_.emplace(id, std::move(token));

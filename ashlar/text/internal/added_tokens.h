@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/text/internal/pair_table.h"
 #include "ashlar/text/internal/vocabulary.h"
 #include "ashlar/text/normalizers/normalizer.h"
 
@@ -54,8 +55,8 @@ class AddedTokens {
   // A tree of the bytes of patterns.
   class Tree {
    public:
-    Tree() { roots_.fill(kNoNode); }
-    // False when the pattern is empty or there already.
+    Tree() { roots_.fill(kNone); }
+    // False when the pattern is empty, too long or there already.
     bool Add(std::string_view pattern, std::int32_t id);
     struct Match {
       std::size_t size = 0;  // 0: none
@@ -65,10 +66,10 @@ class AddedTokens {
     bool empty() const { return ids_.empty(); }
 
    private:
-    static constexpr std::uint32_t kNoNode = ~0u;
-    std::array<std::uint32_t, 256> roots_;                       // node by first byte
-    std::unordered_map<std::uint64_t, std::uint32_t> children_;  // (node << 8 | byte) -> node
-    std::vector<std::int32_t> ids_;                              // by node; -1: no pattern's end
+    static constexpr std::int32_t kNone = -1;
+    std::array<std::int32_t, 256> roots_;  // node by first byte, or kNone
+    PairTable<std::int32_t> children_;     // (node, byte) -> node
+    std::vector<std::int32_t> ids_;        // by node; kNone: no pattern ends there
   };
 
   std::unordered_map<std::int32_t, AddedToken> tokens_;

@@ -55,7 +55,8 @@ inline Tokenizer Load(const Json& json) {
 inline std::vector<std::string> Tokens(const Tokenizer& tokenizer, std::string_view text,
                                        const EncodeOptions& options = {}) {
   std::vector<std::string> contents;
-  for (const std::int32_t id : *tokenizer.Encode(text, options)) {
+  const std::vector<std::int32_t> ids = *tokenizer.Encode(text, options);
+  for (const std::int32_t id : ids) {
     contents.emplace_back(tokenizer.TokenContent(id));
   }
   return contents;

@@ -5,14 +5,23 @@
 #include <array>
 
 #include "ashlar/text/internal/byte_alphabet.h"
+#include "ashlar/text/internal/pair_table.h"
 #include "ashlar/text/internal/utf8.h"
-#include "ashlar/text/models/merge_table.h"
 #include "ashlar/text/models/model.h"
 
 namespace ashlar::internal {
 namespace {
 
 constexpr std::int32_t kNone = -1;
+
+// What two neighbouring tokens become.
+struct Merge {
+  std::uint32_t rank;
+  std::int32_t id;
+};
+
+// (left id, right id) -> Merge.
+using MergeTable = PairTable<Merge>;
 
 struct Symbol {
   std::int32_t id;  // kNone: merged into a symbol before it
@@ -166,7 +175,7 @@ class Bpe final : public Model {
     }
     const std::int32_t left_id = scratch.symbols[left].id;
     const std::int32_t right_id = scratch.symbols[right].id;
-    const MergeTable::Merge* merge = merges_.Find(left_id, right_id);
+    const Merge* merge = merges_.Find(left_id, right_id);
     if (merge != nullptr) {
       scratch.heap.push_back({merge->rank, left, left_id, right_id, merge->id});
       std::push_heap(scratch.heap.begin(), scratch.heap.end(), ComesLater);

@@ -1,0 +1,139 @@
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/test_seed.h"
+#include "ashlar/text/decoders/decoder.h"
+
+namespace ashlar::internal {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+class Collector final : public PieceSink {
+ public:
+  void Append(std::string_view characters) override { token_ += characters; }
+  void EndToken() override { tokens.push_back(std::exchange(token_, {})); }
+  void EndText() override { EXPECT_EQ(token_, ""); }
+  Strings tokens;
+
+ private:
+  std::string token_;
+};
+
+StageList<Decoder> Parse(std::string_view json_text) {
+  const Json json = *ParseJson(json_text);
+  Result<StageList<Decoder>> stages = ParseDecoders(JsonCursor(json));
+  CHECK(stages.ok() || (ADD_FAILURE() << stages.error().message, false));
+  return *std::move(stages);
+}
+
+// The tokens that come out of the chain.
+Strings Decode(std::string_view json_text, const Strings& tokens) {
+  const StageList<Decoder> stages = Parse(json_text);
+  Collector collector;
+  std::vector<std::unique_ptr<PieceSink>> chain;
+  PieceSink* first = &collector;
+  for (auto stage = stages.rbegin(); stage != stages.rend(); ++stage) {
+    chain.push_back((*stage)->Start(*first));
+    first = chain.back().get();
+  }
+  for (const std::string& token : tokens) {
+    first->Append(token);
+    first->EndToken();
+  }
+  first->EndText();
+  return collector.tokens;
+}
+
+std::string Join(const Strings& tokens) {
+  std::string text;
+  for (const std::string& token : tokens) {
+    text += token;
+  }
+  return text;
+}
+
+TEST(ByteLevelDecoder, BytesOfSeveralTokensFormACharacter) {
+  constexpr std::string_view kJson = R"({"type": "ByteLevel"})";
+  EXPECT_EQ(Decode(kJson, {"ĠnÃ", "©e"}), (Strings{" née"}));
+  EXPECT_EQ(Decode(kJson, {"Ã"}), (Strings{"\uFFFD"}));
+  EXPECT_EQ(Decode(kJson, {"Ã", "a"}), (Strings{"\uFFFDa"}));
+  EXPECT_EQ(Decode(kJson, {"<a b>", "Ġ"}), (Strings{"<a b> "}));  // a space is no letter
+  EXPECT_EQ(Decode(kJson, {}), (Strings{""}));
+}
+
+TEST(ByteFallback, ARunOfBytesIsTextOrAllReplacements) {
+  constexpr std::string_view kJson = R"({"type": "ByteFallback"})";
+  EXPECT_EQ(Decode(kJson, {"<0xE2>", "<0x82>", "<0xac>", "x"}), (Strings{"€", "x"}));
+  EXPECT_EQ(Decode(kJson, {"<0x41>", "<0xE2>", "y"}), (Strings{"\uFFFD", "\uFFFD", "y"}));
+  EXPECT_EQ(Decode(kJson, {"<0xZZ>", "<0x4>", "<0x+1>", "<0x411>"}),
+            (Strings{"<0xZZ>", "<0x4>", "<0x+1>", "<0x411>"}));
+  EXPECT_EQ(Decode(kJson, {"<0x41>"}), (Strings{"A"}));
+}
+
+TEST(Strip, TakesCopiesOffBothEnds) {
+  constexpr std::string_view kJson = R"({"type": "Strip", "content": "é", "start": 1, "stop": 2})";
+  EXPECT_EQ(Decode(kJson, {"ééaéééé", "éé", "é", "b", "", "aéb"}),
+            (Strings{"éaéé", "", "", "b", "", "aéb"}));
+}
+
+TEST(ReplaceDecoder, WorksWithinEachToken) {
+  constexpr std::string_view kJson =
+      R"({"type": "Replace", "pattern": {"String": "aab"}, "content": "X"})";
+  EXPECT_EQ(Decode(kJson, {"aaabaab", "aa", "b"}), (Strings{"aXX", "aa", "b"}));
+}
+
+TEST(NoDecoder, PutsSpacesBetweenTokens) {
+  EXPECT_EQ(Join(Decode("null", {"a", "", "b"})), "a  b");
+  EXPECT_EQ(Join(Decode("null", {})), "");
+  EXPECT_EQ(Join(Decode(R"({"type": "Sequence", "decoders": []})", {"a", "b"})), "ab");
+}
+
+constexpr std::string_view kLlamaDecoder = R"({"type": "Sequence", "decoders": [
+    {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+    {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})";
+
+TEST(DecoderSequence, DecodesAsLlamaDoes) {
+  EXPECT_EQ(Decode(kLlamaDecoder, {"▁Hello", "▁▁", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>"}),
+            (Strings{"Hello  😀"}));
+}
+
+TEST(Decoder, BytesOfATokenAreWhatItStandsForAnywhere) {
+  const auto bytes = [](std::string_view json, std::string content) {
+    for (const auto& stage : Parse(json)) {
+      stage->ToBytes(content);
+    }
+    return content;
+  };
+  EXPECT_EQ(bytes(kLlamaDecoder, "▁the"), " the");
+  EXPECT_EQ(bytes(kLlamaDecoder, "<0xE2>"), "\xE2");
+  EXPECT_EQ(bytes(R"({"type": "ByteLevel"})", "ĠÃ"), " \xC3");
+  EXPECT_EQ(bytes(R"({"type": "ByteLevel"})", "<a b>"), "<a b>");
+  EXPECT_EQ(bytes("null", "a"), "a");
+}
+
+// After Fuse a token comes in fragments: stages must not depend on where they are cut. What they
+// do with the same token in one fragment is the specification.
+TEST(Decoder, WhereAFusedTokenIsCutMakesNoDifference) {
+  std::mt19937_64 random(TestSeed());
+  for (const std::string_view stage :
+       {R"({"type": "Strip", "content": "é", "start": 2, "stop": 3})",
+        R"({"type": "Replace", "pattern": {"String": "aéa"}, "content": "éa"})",
+        R"({"type": "ByteFallback"})", R"({"type": "ByteLevel"})"}) {
+    const std::string fused =
+        fmt::format(R"({{"type": "Sequence", "decoders": [{{"type": "Fuse"}}, {}]}})", stage);
+    for (int round = 0; round < 2000; ++round) {
+      constexpr std::string_view kParts[] = {"a", "é", "é", "<0x41>", "b"};
+      Strings fragments;
+      for (std::size_t i = random() % 8; i > 0; --i) {
+        fragments.emplace_back(kParts[random() % std::size(kParts)]);
+      }
+      ASSERT_EQ(Decode(fused, fragments), Decode(stage, {Join(fragments)}))
+          << stage << " " << Join(fragments);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ashlar::internal

@@ -1,0 +1,107 @@
+#include <gtest/gtest.h>
+
+#include "ashlar/text/pre_tokenizers/pre_tokenizer.h"
+
+namespace ashlar::internal {
+namespace {
+
+using Cut = std::vector<std::string>;
+
+Cut Apply(std::string_view json_text, std::string text) {
+  const Json json = *ParseJson(json_text);
+  Result<StageList<PreTokenizer>> stages = ParsePreTokenizers(JsonCursor(json));
+  CHECK(stages.ok() || (ADD_FAILURE() << stages.error().message, false));
+  Pieces pieces{.text = std::move(text), .ranges = {}};
+  pieces.ranges.push_back({0, static_cast<std::uint32_t>(pieces.text.size())});
+  for (const auto& stage : *stages) {
+    EXPECT_TRUE(stage->Apply(pieces).ok());
+  }
+  Cut cut;
+  for (const TextRange range : pieces.ranges) {
+    cut.emplace_back(pieces.View(range));
+  }
+  return cut;
+}
+
+Cut Split(std::string_view behavior, std::string text, bool invert = false,
+          std::string_view pattern = R"({"String": "-"})") {
+  return Apply(fmt::format(R"({{"type": "Split", "pattern": {}, "behavior": "{}", "invert": {}}})",
+                           pattern, behavior, invert),
+               std::move(text));
+}
+
+// The cases of the reference's documentation, and matches that touch at both ends.
+TEST(Split, EachBehaviourPutsTheMatchesWhereItSays) {
+  EXPECT_EQ(Split("Removed", "the-final--countdown"), (Cut{"the", "final", "countdown"}));
+  EXPECT_EQ(Split("Isolated", "the-final--countdown"),
+            (Cut{"the", "-", "final", "-", "-", "countdown"}));
+  EXPECT_EQ(Split("MergedWithPrevious", "the-final--countdown"),
+            (Cut{"the-", "final-", "-", "countdown"}));
+  EXPECT_EQ(Split("MergedWithNext", "the-final--countdown"),
+            (Cut{"the", "-final", "-", "-countdown"}));
+  EXPECT_EQ(Split("Contiguous", "the-final--countdown"),
+            (Cut{"the", "-", "final", "--", "countdown"}));
+  EXPECT_EQ(Split("Removed", "--a-"), (Cut{"a"}));
+  EXPECT_EQ(Split("MergedWithPrevious", "--a-"), (Cut{"-", "-", "a-"}));
+  EXPECT_EQ(Split("MergedWithNext", "--a-"), (Cut{"-", "-a", "-"}));
+  EXPECT_EQ(Split("Contiguous", "--a-"), (Cut{"--", "a", "-"}));
+}
+
+TEST(Split, InvertedItIsWhatLiesBetweenThatCounts) {
+  EXPECT_EQ(Split("Removed", "a-b", true), (Cut{"-"}));
+  EXPECT_EQ(Split("Isolated", "a-b", true), (Cut{"a", "-", "b"}));
+  EXPECT_EQ(Split("MergedWithNext", "a-b", true), (Cut{"a-", "b"}));
+  EXPECT_EQ(Split("MergedWithPrevious", "a-b", true), (Cut{"a", "-b"}));
+}
+
+TEST(Split, ALiteralIsNoExpression) {
+  EXPECT_EQ(Split("Isolated", "a.b", false, R"({"String": "."})"), (Cut{"a", ".", "b"}));
+  EXPECT_EQ(Split("Isolated", "a.b", false, R"({"Regex": "."})"), (Cut{"a", ".", "b"}));
+  EXPECT_EQ(Split("Removed", "a.b", false, R"({"Regex": "."})"), (Cut{}));
+}
+
+TEST(Split, EmptyMatchesCutAndLeaveNoEmptyPieces) {
+  EXPECT_EQ(Split("Isolated", "abc", false, R"({"String": ""})"), (Cut{"a", "b", "c"}));
+  EXPECT_EQ(Split("Isolated", "a1b", false, R"json({"Regex": "(?=1)"})json"), (Cut{"a", "1b"}));
+}
+
+TEST(Digits, TogetherOrOneByOne) {
+  EXPECT_EQ(Apply(R"({"type": "Digits", "individual_digits": false})", "Hey 123 ½٣!"),
+            (Cut{"Hey ", "123", " ", "½٣", "!"}));
+  EXPECT_EQ(Apply(R"({"type": "Digits", "individual_digits": true})", "a12"), (Cut{"a", "1", "2"}));
+}
+
+TEST(ByteLevel, WritesBytesAsLettersAndCutsAsGpt2Does) {
+  EXPECT_EQ(Apply(R"({"type": "ByteLevel", "add_prefix_space": false})", "I'm  né\n 12"),
+            (Cut{"I", "'m", "Ġ", "ĠnÃ©", "Ċ", "Ġ12"}));
+  EXPECT_EQ(Apply(R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})", "a b"),
+            (Cut{"ĠaĠb"}));
+  EXPECT_EQ(Apply(R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})", " a"),
+            (Cut{"Ġa"}));
+}
+
+TEST(ByteLevel, EveryByteHasALetterOfItsOwn) {
+  std::string text;
+  for (char32_t code = 0; code < 0x800; ++code) {  // all bytes but those of longer characters
+    text += code < 0x80 ? std::string(1, static_cast<char>(code))
+                        : std::string{static_cast<char>(0xC0 | code >> 6),
+                                      static_cast<char>(0x80 | (code & 0x3F))};
+  }
+  const Cut cut =
+      Apply(R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})", text);
+  EXPECT_EQ(cut.size(), 1u);
+  EXPECT_EQ(cut[0].find(' '), std::string::npos);
+  EXPECT_EQ(cut[0].find('\0'), std::string::npos);
+}
+
+TEST(Sequence, EachStageCutsThePiecesOfTheOneBefore) {
+  EXPECT_EQ(Apply(R"({"type": "Sequence", "pretokenizers": [
+      {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithNext", "invert": false},
+      {"type": "Digits", "individual_digits": true},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]})",
+                  "ab 12"),
+            (Cut{"ab", "Ġ", "1", "2"}));
+}
+
+}  // namespace
+}  // namespace ashlar::internal

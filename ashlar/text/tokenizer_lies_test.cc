@@ -1,0 +1,199 @@
+// Tokenizer files that lie: each is refused by name, soon, and without much memory.
+#include <chrono>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/text/internal/test_tokenizer.h"
+
+namespace ashlar::internal {
+namespace {
+
+struct Lie {
+  const char* name;
+  std::string_view path;  // of the part of SmallTokenizer that is replaced: keys with dots between
+  std::string value;      // JSON
+  const char* message;    // the error contains it
+};
+
+void PrintTo(const Lie& lie, std::ostream* out) {
+  *out << lie.name;
+}
+
+std::string Added(std::int64_t id, std::string_view content) {
+  return fmt::format(R"({{"id": {}, "content": "{}", "single_word": false, "lstrip": false,
+                          "rstrip": false, "normalized": true, "special": true}})",
+                     id, content);
+}
+
+std::string Split(std::string_view pattern, std::string_view behavior) {
+  return fmt::format(R"({{"type": "Split", "pattern": {}, "behavior": "{}", "invert": false}})",
+                     pattern, behavior);
+}
+
+std::string Template(std::string_view single, std::string_view special_tokens) {
+  return fmt::format(R"({{"type": "TemplateProcessing", "single": [{}], "pair": [],
+                          "special_tokens": {{{}}}}})",
+                     single, special_tokens);
+}
+
+constexpr std::string_view kText = R"({"Sequence": {"id": "A", "type_id": 0}})";
+constexpr std::string_view kBegin = R"({"SpecialToken": {"id": "<s>", "type_id": 0}},)";
+
+// What no tokenizer can mean.
+const Lie kInvalid[] = {
+    {"unknown_key", "bonus", "1", "bonus"},
+    {"model_is_null", "model", "null", "$.model"},
+    {"model_without_type", "model", R"({"vocab": {}})", "type"},
+    {"type_is_a_number", "decoder", R"({"type": 3})", "$.decoder.type"},
+    {"unknown_setting", "normalizer", R"({"type": "NFC", "form": "x"})", "form"},
+
+    {"vocab_is_an_array", "model.vocab", "[]", "$.model.vocab"},
+    {"negative_id", "model.vocab", R"({"a": -1})", "-1"},
+    {"id_over_2_to_24", "model.vocab", R"({"a": 16777216})", "16777216"},
+    {"id_over_2_to_63", "model.vocab", R"({"a": 99999999999999999999})", "real"},
+    {"id_is_real", "model.vocab", R"({"a": 1.5})", "real"},
+    {"id_is_text", "model.vocab", R"({"a": "1"})", "string"},
+    {"two_tokens_with_one_id", "model.vocab", R"({"a": 1, "b": 1})", R"(to both "a" and "b")"},
+
+    {"merge_of_unknown_tokens", "model.merges", R"([["a", "zz"]])", R"($.model.merges[0]: "zz")"},
+    {"merge_to_an_unknown_token", "model.merges", R"([["a", "b"], "a a"])", R"(merges[1]: "aa")"},
+    {"merge_of_three", "model.merges", R"(["a b c"])", "merges[0]"},
+    {"merge_of_one", "model.merges", R"([["a"]])", "merges[0]"},
+    {"merge_is_a_number", "model.merges", "[7]", "merges[0]"},
+    {"merges_are_an_object", "model.merges", "{}", "$.model.merges"},
+    {"merge_without_the_prefix", "model.continuing_subword_prefix", R"("##")", "prefix"},
+
+    {"unk_not_in_vocab", "model.unk_token", R"("<nix>")", "$.model.unk_token"},
+    {"unknown_model_setting", "model.speed", "1", "speed"},
+
+    {"added_is_an_object", "added_tokens", "{}", "$.added_tokens"},
+    {"added_without_flags", "added_tokens", R"([{"id": 20, "content": "x"}])", "single_word"},
+    {"added_negative_id", "added_tokens", "[" + Added(-2, "x") + "]", "-2"},
+    {"added_absurd_id", "added_tokens", "[" + Added(4000000000, "x") + "]", "4000000000"},
+    {"added_with_anothers_id", "added_tokens", "[" + Added(3, "x") + "]", R"(that id is "d")"},
+    {"added_with_another_id", "added_tokens", "[" + Added(20, "a") + "]", "its id is 0"},
+    {"added_twice", "added_tokens", "[" + Added(20, "x") + "," + Added(21, "x") + "]",
+     "$.added_tokens[1]"},
+    {"added_empty", "added_tokens", "[" + Added(20, "") + "]", "empty"},
+    {"added_too_long", "added_tokens", "[" + Added(20, std::string(2000, 'x')) + "]", "1024"},
+
+    {"bad_regex", "pre_tokenizer", Split(R"({"Regex": "(a"})", "Isolated"),
+     "$.pre_tokenizer.pattern.Regex"},
+    {"strip_of_two_characters", "decoder",
+     R"({"type": "Strip", "content": "ab", "start": 1, "stop": 0})", R"("ab")"},
+    {"strip_of_a_negative_count", "decoder",
+     R"({"type": "Strip", "content": "a", "start": -1, "stop": 0})", "start"},
+    {"template_without_text", "post_processor", Template("", ""), "$.post_processor.single"},
+    {"template_with_a_second_text", "post_processor",
+     Template(R"({"Sequence": {"id": "B", "type_id": 0}})", ""), "single[0]"},
+    {"template_with_an_unknown_token", "post_processor",
+     Template(std::string(kBegin) + std::string(kText), ""), R"("<s>")"},
+    {"template_with_an_id_without_token", "post_processor",
+     Template(std::string(kBegin) + std::string(kText),
+              R"("<s>": {"id": "<s>", "ids": [999], "tokens": ["<s>"]})"),
+     "999"},
+};
+
+// What another tokenizer library may do, and this one does not.
+const Lie kUnsupported[] = {
+    {"version", "version", R"("2.0")", R"($.version: "2.0")"},
+    {"truncation", "truncation", R"({"max_length": 3})", "$.truncation"},
+    {"padding", "padding", R"({"strategy": "BatchLongest"})", "$.padding"},
+    {"model", "model.type", R"("WordPiece")", R"($.model: the type "WordPiece")"},
+    {"normalizer", "normalizer", R"({"type": "BertNormalizer"})", R"("BertNormalizer")"},
+    {"pre_tokenizer", "pre_tokenizer", R"({"type": "Metaspace"})", R"("Metaspace")"},
+    {"post_processor", "post_processor", R"({"type": "BertProcessing"})", R"("BertProcessing")"},
+    {"decoder", "decoder", R"({"type": "WordPiece"})", R"($.decoder: the type "WordPiece")"},
+    {"stage_of_a_sequence", "normalizer",
+     R"({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Nmt"}]})",
+     R"($.normalizer.normalizers[1]: the type "Nmt")"},
+    {"sequence_in_a_sequence", "decoder",
+     R"({"type": "Sequence", "decoders": [{"type": "Sequence", "decoders": []}]})", "Sequence"},
+    {"dropout", "model.dropout", "0.1", "dropout"},
+    {"regex", "pre_tokenizer", Split(R"({"Regex": "(?R) "})", "Isolated"),
+     "$.pre_tokenizer.pattern.Regex"},
+    {"behavior", "pre_tokenizer", Split(R"({"String": "a"})", "Shuffled"), R"("Shuffled")"},
+    {"regex_in_a_decoder", "decoder",
+     R"({"type": "Replace", "pattern": {"Regex": "a"}, "content": ""})", "$.decoder.pattern"},
+};
+
+Error ErrorOf(const Lie& lie) {
+  Json json = SmallTokenizer();
+  Json* part = &json;
+  std::string_view path = lie.path;
+  while (!path.empty()) {
+    const std::size_t dot = std::min(path.find('.'), path.size());
+    part = &Part(*part, {path.substr(0, dot)});
+    path.remove_prefix(std::min(dot + 1, path.size()));
+  }
+  *part = *ParseJson(lie.value);
+  const Result<Tokenizer> tokenizer = TryLoad(json);
+  CHECK(!tokenizer.ok() || (ADD_FAILURE() << "it was believed", false));
+  EXPECT_NE(tokenizer.error().message.find(lie.message), std::string::npos)
+      << tokenizer.error().message;
+  return tokenizer.error();
+}
+
+class Lies : public testing::TestWithParam<Lie> {};
+TEST_P(Lies, AreInvalidByName) {
+  EXPECT_EQ(ErrorOf(GetParam()).code, ErrorCode::kInvalid);
+}
+INSTANTIATE_TEST_SUITE_P(, Lies, testing::ValuesIn(kInvalid),
+                         [](const auto& info) { return info.param.name; });
+
+class Strangers : public testing::TestWithParam<Lie> {};
+TEST_P(Strangers, AreUnsupportedByName) {
+  EXPECT_EQ(ErrorOf(GetParam()).code, ErrorCode::kUnsupported);
+}
+INSTANTIATE_TEST_SUITE_P(, Strangers, testing::ValuesIn(kUnsupported),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(TokenizerFile, OfTheWrongKindIsRefused) {
+  for (const char* text : {"", "[]", "null", "{", "{}", R"({"model": {"a": 1, "a": 2}})"}) {
+    const Result<Tokenizer> tokenizer = Tokenizer::FromJson(text);
+    ASSERT_FALSE(tokenizer.ok()) << text;
+    EXPECT_EQ(tokenizer.error().code, ErrorCode::kInvalid) << text;
+  }
+}
+
+TEST(TokenizerFile, ATokenOfAMegabyteIsRefused) {
+  Json json = SmallTokenizer();
+  Part(json, {"model", "vocab"}).Set(std::string(1 << 20, 'x'), 50);
+  const Result<Tokenizer> tokenizer = TryLoad(json);
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_LT(tokenizer.error().message.size(), 500u);
+}
+
+TEST(TokenizerFile, ALargeLonelyIdCostsNoTable) {
+  Json json = SmallTokenizer();
+  Part(json, {"model", "vocab"}).Set("x", Tokenizer::kMaxTokenId);
+  EXPECT_EQ(Load(json).vocabulary_size(), Tokenizer::kMaxTokenId + 1);
+}
+
+TEST(TokenizerFile, APatternThatExplodesIsAnErrorOfEncodeNotAHang) {
+  Json json = SmallTokenizer();
+  json.Set("pre_tokenizer", *ParseJson(R"({"type": "Split", "pattern": {"Regex": "(?:a|a)+[xy]"},
+                                          "behavior": "Isolated", "invert": false})"));
+  const Tokenizer tokenizer = Load(json);
+  const auto begin = std::chrono::steady_clock::now();
+  const Result<std::vector<std::int32_t>> ids = tokenizer.Encode(std::string(10000, 'a'));
+  ASSERT_FALSE(ids.ok());
+  EXPECT_EQ(ids.error().code, ErrorCode::kExhausted);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+}
+
+TEST(TokenizerFile, StagesThatMultiplyTheTextEndInAnError) {
+  Json json = SmallTokenizer();
+  const std::string stage =
+      fmt::format(R"({{"type": "Replace", "pattern": {{"String": "a"}}, "content": "{}"}})",
+                  std::string(1000, 'a'));
+  json.Set("normalizer",
+           *ParseJson(fmt::format(R"({{"type": "Sequence", "normalizers": [{0}, {0}, {0}, {0}]}})",
+                                  stage)));
+  const Result<std::vector<std::int32_t>> ids = Load(json).Encode("a");
+  ASSERT_FALSE(ids.ok());
+  EXPECT_EQ(ids.error().code, ErrorCode::kExhausted);
+}
+
+}  // namespace
+}  // namespace ashlar::internal

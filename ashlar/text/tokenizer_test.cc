@@ -1,0 +1,236 @@
+#include "ashlar/text/tokenizer.h"
+
+#include <random>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/test_seed.h"
+#include "ashlar/text/internal/test_tokenizer.h"
+#include "ashlar/text/internal/utf8.h"
+
+namespace ashlar {
+namespace {
+
+using internal::DecodeAsStream;
+using internal::Load;
+using internal::Part;
+using internal::SmallTokenizer;
+using internal::Tokens;
+using Contents = std::vector<std::string>;
+using Ids = std::vector<std::int32_t>;
+
+const Tokenizer& Demo() {
+  static const Tokenizer tokenizer =
+      *Tokenizer::FromJson(*ReadTextFile(ASHLAR_SOURCE_DIR "/demo/tokenizer.json"));
+  return tokenizer;
+}
+
+// Texts of every kind of trouble: controls, marks, joiners, spaces, four-byte characters, markers.
+std::string RandomText(std::mt19937_64& random) {
+  constexpr std::string_view kParts[] = {
+      "the ",   "Hello",  " world",       "don't",  "12345",        "  ",     "\n\n",   "\t",
+      "\r\n",   "é",      "e\u0301",      "日本語", "😀👍🏽", "\u200D", "\u00A0", "\u3000",
+      "\u0085", "\uFEFF", "<|im_start|>", "<|im_",  "'S",           "_x",     "\u180E"};
+  std::string text;
+  for (std::size_t i = random() % 30; i > 0; --i) {
+    if (random() % 4 == 0) {
+      const char32_t code = static_cast<char32_t>(random() % 0x110000);
+      internal::AppendUtf8(code >= 0xD800 && code <= 0xDFFF ? U'?' : code, text);
+    } else {
+      text += kParts[random() % std::size(kParts)];
+    }
+  }
+  return text;
+}
+
+// ---- The vocabulary
+
+TEST(Tokenizer, KnowsItsVocabulary) {
+  const Tokenizer tokenizer = Load(SmallTokenizer());
+  EXPECT_EQ(tokenizer.vocabulary_size(), 11);
+  EXPECT_EQ(tokenizer.TokenId("abcd"), 8);
+  EXPECT_EQ(tokenizer.TokenId("<end>"), 10);
+  EXPECT_EQ(tokenizer.TokenId("x"), std::nullopt);
+  EXPECT_EQ(tokenizer.TokenContent(7), "cd");
+  EXPECT_EQ(tokenizer.TokenContent(10), "<end>");
+  EXPECT_EQ(tokenizer.TokenContent(11), "");
+  EXPECT_EQ(tokenizer.TokenContent(-1), "");
+  EXPECT_TRUE(tokenizer.IsSpecial(10));
+  EXPECT_FALSE(tokenizer.IsSpecial(9));
+  EXPECT_FALSE(tokenizer.IsSpecial(1 << 30));
+  EXPECT_EQ(Demo().vocabulary_size(), 4096);
+}
+
+TEST(Tokenizer, BytesOfATokenMayBePartOfACharacter) {
+  const Ids ids = *Demo().Encode(" 語");
+  std::string bytes;
+  for (const std::int32_t id : ids) {
+    bytes += Demo().TokenBytes(id);
+  }
+  EXPECT_GT(ids.size(), 1u);
+  EXPECT_EQ(bytes, " 語");
+}
+
+// ---- Encoding
+
+TEST(Tokenizer, FindsSpecialTokensWhereItIsAskedTo) {
+  const Tokenizer tokenizer = Load(SmallTokenizer());
+  EXPECT_EQ(Tokens(tokenizer, "ab<end>ab"), (Contents{"ab", "<end>", "ab"}));
+  EXPECT_EQ(Tokens(tokenizer, "ab<end>ab", {.parse_special_tokens = false}),
+            (Contents{"ab", "e", "d", "ab"}));
+}
+
+TEST(Tokenizer, ATemplatePutsTokensAroundTheText) {
+  Json json = SmallTokenizer();
+  json.Set("post_processor", *ParseJson(R"({"type": "Sequence", "processors": [
+      {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true},
+      {"type": "TemplateProcessing",
+       "single": [{"SpecialToken": {"id": "[B]", "type_id": 0}},
+                  {"Sequence": {"id": "A", "type_id": 0}},
+                  {"SpecialToken": {"id": "<end>", "type_id": 0}}],
+       "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+       "special_tokens": {"[B]": {"id": "[B]", "ids": [9, 4], "tokens": ["<unk>", "e"]},
+                          "<end>": {"id": "<end>", "ids": [10], "tokens": ["<end>"]}}}]})"));
+  const Tokenizer tokenizer = Load(json);
+  EXPECT_EQ(*tokenizer.Encode("ab"), (Ids{9, 4, 6, 10}));
+  EXPECT_EQ(*tokenizer.Encode(""), (Ids{9, 4, 10}));
+  EXPECT_EQ(*tokenizer.Encode("ab", {.add_special_tokens = false}), (Ids{6}));
+}
+
+TEST(Tokenizer, IllFormedTextCountsAsReplacementCharacters) {
+  EXPECT_EQ(*Demo().Encode("a\xC3(b\xF0\x9F"), *Demo().Encode("a\uFFFD(b\uFFFD"));
+}
+
+TEST(Tokenizer, TooMuchTextIsRefused) {
+  const Result<Ids> ids = Demo().Encode(std::string(Tokenizer::kMaxTextBytes + 1, 'a'));
+  ASSERT_FALSE(ids.ok());
+  EXPECT_EQ(ids.error().code, ErrorCode::kInvalid);
+}
+
+TEST(Tokenizer, TextComesBackFromByteLevelTokensUnchanged) {
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 300; ++round) {
+    const std::string text = RandomText(random);
+    for (const bool parse : {true, false}) {
+      const Ids ids = *Demo().Encode(text, {.parse_special_tokens = parse});
+      ASSERT_EQ(Demo().Decode(ids, {.skip_special_tokens = false}), text);
+    }
+  }
+}
+
+// ---- Decoding
+
+TEST(Tokenizer, SkipsSpecialTokensAndIdsWithoutATokenInText) {
+  const Tokenizer tokenizer = Load(SmallTokenizer());
+  const Ids ids = {6, 10, 11, -5, 1 << 29, 4};
+  EXPECT_EQ(tokenizer.Decode(ids), "abe");
+  EXPECT_EQ(tokenizer.Decode(ids, {.skip_special_tokens = false}), "ab<end>e");
+}
+
+TEST(StreamDecoder, GivesWholeCharactersAsSoonAsTheyAreThere) {
+  const Ids ids = *Demo().Encode("é😀");
+  StreamDecoder decoder(Demo());
+  std::string text;
+  for (const std::int32_t id : ids) {
+    const std::string part = decoder.Push(id);
+    EXPECT_TRUE(internal::IsUtf8(part));
+    text += part;
+  }
+  EXPECT_EQ(text, "é😀");
+  EXPECT_EQ(decoder.Finish(), "");
+}
+
+TEST(StreamDecoder, WhatIsLeftAtTheEndIsReplaced) {
+  Ids ids = *Demo().Encode("a語");
+  ids.pop_back();
+  StreamDecoder decoder(Demo());
+  std::string text;
+  for (const std::int32_t id : ids) {
+    text += decoder.Push(id);
+  }
+  EXPECT_EQ(text, "a");
+  EXPECT_EQ(decoder.Finish(), "\uFFFD");
+}
+
+TEST(StreamDecoder, AnyIdsStreamToTheSameTextAsTheWholeAndAlwaysWellFormed) {
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < 300; ++round) {
+    Ids ids;
+    for (std::size_t i = random() % 40; i > 0; --i) {
+      // Mostly letters of single bytes, which rarely form characters.
+      ids.push_back(static_cast<std::int32_t>(random() % (random() % 3 == 0 ? 4200 : 260)));
+    }
+    const DecodeOptions options{.skip_special_tokens = random() % 2 == 0};
+    StreamDecoder decoder(Demo(), options);
+    std::string text;
+    for (const std::int32_t id : ids) {
+      const std::string part = decoder.Push(id);
+      ASSERT_TRUE(internal::IsUtf8(part));
+      text += part;
+    }
+    const std::string rest = decoder.Finish();
+    ASSERT_TRUE(internal::IsUtf8(rest));
+    ASSERT_EQ(text + rest, Demo().Decode(ids, options));
+  }
+}
+
+TEST(Tokenizer, ServesManyThreadsAtOnce) {
+  std::mt19937_64 random(TestSeed());
+  std::vector<std::string> texts;
+  std::vector<Ids> expected;
+  for (int i = 0; i < 50; ++i) {
+    texts.push_back(RandomText(random));
+    expected.push_back(*Demo().Encode(texts.back()));
+  }
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4, 0);
+  for (int& count : wrong) {
+    threads.emplace_back([&] {
+      for (std::size_t i = 0; i < texts.size(); ++i) {
+        count += *Demo().Encode(texts[i]) == expected[i] ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(wrong, std::vector<int>(4, 0));
+}
+
+// ---- The reference implementation's own answers
+
+TEST(Tokenizer, AgreesWithTheReferenceOnEveryCaseBothWays) {
+  const Path shared = internal::SharedFixtures();
+  const Result<std::string> cases_text =
+      ReadTextFile(shared / "fixtures/reference/tokenizer_cases.json");
+  if (!cases_text.ok()) {
+    GTEST_SKIP() << "no external fixtures: " << cases_text.error().message;
+  }
+  const Tokenizer tokenizer =
+      *Tokenizer::FromJson(*ReadTextFile(shared / "models/lab/tokenizer.json"));
+  const Json cases = *ParseJson(*cases_text);
+  ASSERT_GT(cases.array()->size(), 30u);
+  for (const Json& test_case : *cases.array()) {
+    const std::string& text = *test_case.Find("text")->string();
+    Ids ids;
+    for (const Json& id : *test_case.Find("ids")->array()) {
+      ids.push_back(static_cast<std::int32_t>(*id.integer()));
+    }
+    EXPECT_EQ(*tokenizer.Encode(text), ids) << text;
+    const std::string& decoded = *test_case.Find("decoded")->string();
+    EXPECT_EQ(tokenizer.Decode(ids, {.skip_special_tokens = false}), decoded) << text;
+    EXPECT_EQ(DecodeAsStream(tokenizer, ids, {.skip_special_tokens = false}), decoded) << text;
+  }
+}
+
+// What @huggingface/tokenizers 0.2.0 answers.
+TEST(Tokenizer, EncodesWithTheDemoNetworksVocabulary) {
+  EXPECT_EQ(Tokens(Demo(), "Hello, world!"), (Contents{"Hel", "lo", ",", "Ġworld", "!"}));
+  EXPECT_EQ(*Demo().Encode("I'VE naïve 1234567  x"),
+            (Ids{44, 10, 2450, 304, 68, 131, 111, 357, 224, 3994, 3873, 25, 26, 224, 754}));
+  EXPECT_EQ(Tokens(Demo(), "<|im_start|>user\n"), (Contents{"<|im_start|>", "user", "Ċ"}));
+}
+
+}  // namespace
+}  // namespace ashlar
