@@ -53,7 +53,7 @@ Status Derive(Session& session, const std::string& name, const std::string& base
                                          {"digest", saved.digest.ToString()},
                                          {"parameters", network.parameters()},
                                          {"weight_bytes", WeightBytes(network)},
-                                         {"manifest_bytes", saved.added_bytes}}));
+                                         {"added_bytes", saved.added_bytes}}));
     return {};
   }
   session.terminal.PrintLine(
