@@ -122,6 +122,19 @@ constexpr Verb kVerbs[] = {
      [](BlobStore& store, Ledger& ledger) { ledger.Note(store.Put(AsBytes(kStone))); }},
     {"put_existing", PrepareLab,
      [](BlobStore& store, Ledger& ledger) { ledger.Note(store.Put(AsBytes(kStone))); }},
+    {"tag_what_is_there", PrepareNothing,
+     [](BlobStore& store, Ledger& ledger) {
+       // As an import that finds its blob here and need not put it.
+       const auto found = store.Stat(Sha256(kStone));
+       if (found.ok() && !found->has_value()) {
+         ledger.Note(store.Put(AsBytes(kStone)));
+       }
+       if (ledger.errors().empty() || (found.ok() && found->has_value())) {
+         const Descriptor stone{
+             .media_type = "a/b", .digest = Sha256(kStone), .size = kStone.size()};
+         ledger.NoteTag("stone", stone, SetTag(store, "stone", stone));
+       }
+     }},
     {"put_in_pieces", PrepareNothing,
      [](BlobStore& store, Ledger& ledger) {
        const auto writer = store.NewBlob();

@@ -209,23 +209,25 @@ TEST(DiskStoreProcesses, GcInAnotherProcessRemovesNothingUnderAWriter) {
 TEST(DiskStoreProcesses, GcNeverTakesATemporaryFileOfALiveWriter) {
   const TemporaryDirectory directory;
   const Path root = directory.path() / "store";
+  const Path gc_begins = directory.path() / "gc begins";
   const auto store = Must(OpenDiskStore(root));
   ChildProcess writer([&](ChildProcess::Report& report) {
     const auto own = Must(OpenDiskStore(root));
     const auto blob = Must(own->NewBlob());
     Must(blob->Write(AsBytes("half of ")));
-    report.Line("writing");
+    while (!std::filesystem::exists(gc_begins)) {
+      std::this_thread::yield();
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     Must(blob->Write(AsBytes("a blob")));
     report.Line(Must(blob->Commit()).ToString());
   });
-  // Wait for the temporary file; from then on gc waits for the writer.
   while (std::filesystem::is_empty(root / "ashlar" / "tmp")) {
     std::this_thread::yield();
   }
+  WriteAll(gc_begins, "");
   Must(CollectGarbage(*store, Gc::kRemove));
-  EXPECT_EQ(writer.Wait(),
-            (std::vector<std::string>{"writing", Sha256("half of a blob").ToString()}));
+  EXPECT_EQ(writer.Wait(), std::vector<std::string>{Sha256("half of a blob").ToString()});
 }
 
 // ---- A full disk
