@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# fuzz.sh SECONDS: runs each fuzzer for SECONDS, from the corpus in tests/corpus and what earlier
+# fuzz.sh SECONDS [PRESET]: runs each fuzzer of the build PRESET (default fuzz) for SECONDS, from the corpus in tests/corpus and what earlier
 # runs found (build/fuzz-corpus). A crash prints its input's path and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
-scripts/build.sh fuzz all
+preset=${2:-fuzz}
+scripts/build.sh "$preset" fuzzers
 shopt -s nullglob
 run_one() {
   local fuzzer=$1 seconds=$2
@@ -29,5 +30,5 @@ run_one() {
     END {printf "  %-28s %9d runs %8d/s  coverage %d\n", name, runs, rate, coverage}' "$log"
 }
 export -f run_one
-find build/fuzz -name '*_fuzz' -type f -perm -u+x | sort |
+find "build/$preset" -maxdepth 1 -name '*_fuzz' -type f -perm -u+x | sort |
   xargs -P "$(nproc)" -I{} bash -c 'run_one {} '"$seconds"

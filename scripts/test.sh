@@ -35,6 +35,6 @@ stage "TSan: test"
 ctest_in tsan -E 'NOT_BUILT'
 
 stage "fuzzers, ${fuzz_seconds} s each"
-scripts/fuzz.sh "$fuzz_seconds"
+scripts/fuzz.sh "$fuzz_seconds" debug
 
 stage "done"
