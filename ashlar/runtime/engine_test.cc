@@ -12,6 +12,12 @@ namespace {
 using testing_networks::RandomLlama;
 using testing_networks::RandomTokens;
 
+std::span<const Delivery> StepOf(Engine& engine) {
+  const Result<std::span<const Delivery>> deliveries = engine.Step();
+  EXPECT_TRUE(deliveries.ok());
+  return *deliveries;
+}
+
 class EngineTest : public ::testing::Test {
  protected:
   static EngineOptions Options() {
@@ -74,7 +80,7 @@ TEST_F(EngineTest, PromptLogitsComeOnceForEveryPositionInOrder) {
   const RequestId id = *engine_.Submit(request);
   std::int64_t next = 0;
   while (!engine_.idle()) {
-    for (const Delivery& delivery : *engine_.Step()) {
+    for (const Delivery& delivery : StepOf(engine_)) {
       EXPECT_EQ(delivery.request, id);
       if (!delivery.logits.empty()) {
         EXPECT_EQ(delivery.logits_first_position, next);
@@ -94,7 +100,7 @@ TEST_F(EngineTest, ACancelledRequestDeliversThatOnceAndNoMore) {
   ASSERT_TRUE(engine_.Cancel(one).ok());
   int cancelled = 0;
   while (!engine_.idle()) {
-    for (const Delivery& delivery : *engine_.Step()) {
+    for (const Delivery& delivery : StepOf(engine_)) {
       if (delivery.request == one) {
         EXPECT_EQ(delivery.finish, FinishReason::kCancelled);
         EXPECT_FALSE(delivery.token.has_value());
@@ -115,7 +121,7 @@ TEST_F(EngineTest, MoreRequestsThanMayRunWaitAndAllFinish) {
   }
   std::map<RequestId, int> tokens;
   while (!engine_.idle()) {
-    for (const Delivery& delivery : *engine_.Step()) {
+    for (const Delivery& delivery : StepOf(engine_)) {
       tokens[delivery.request] += delivery.token.has_value() ? 1 : 0;
     }
   }

@@ -14,13 +14,19 @@ std::string StopStrings::Push(std::string_view piece) {
     return {};
   }
   held_ += piece;
+  std::size_t begin = std::string::npos;
   std::size_t end = std::string::npos;
   for (const std::string& string : strings_) {
-    end = std::min(end, held_.find(string));
+    const std::size_t at = held_.find(string);
+    if (at != std::string::npos &&
+        (at + string.size() < end || (at + string.size() == end && at < begin))) {
+      begin = at;
+      end = at + string.size();
+    }
   }
-  if (end != std::string::npos) {
+  if (begin != std::string::npos) {
     stopped_ = true;
-    return std::exchange(held_, {}).substr(0, end);
+    return std::exchange(held_, {}).substr(0, begin);
   }
   std::size_t keep = 0;  // the longest end of the text that begins a stop string
   for (const std::string& string : strings_) {

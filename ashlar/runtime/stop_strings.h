@@ -18,9 +18,10 @@ class StopStrings {
   // Empty strings would stop everything, and are ignored.
   explicit StopStrings(std::vector<std::string> strings);
 
-  // Takes the next piece and returns the text that may be shown now: all that stands before the
-  // earliest stop string (the longest held back suffix that may begin one excepted). Nothing once
-  // stopped.
+  // Takes the next piece and returns the text that may be shown now: all of it but an end that may
+  // become a stop string. Once one of them is complete, returns what stands before it, and nothing
+  // from then on. Which one stops (the first to be complete; the longest of those that end
+  // together) does not depend on how the text is cut.
   std::string Push(std::string_view piece);
   // No more text comes: returns what was held back (nothing when stopped).
   std::string Finish();

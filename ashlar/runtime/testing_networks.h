@@ -57,7 +57,8 @@ inline Digest AddRandomBlock(Network& network, BlobStore& store, std::string_vie
                              std::string_view codec, std::mt19937_64& random) {
   const BlockKind* const kind = *AllKinds().Find(kind_name);
   Block block{.kind = kind, .attributes = *Attributes::Make(kind->attributes, attributes)};
-  for (const TensorSpec& spec : *kind->tensors(block.attributes)) {
+  const std::vector<TensorSpec> specs = *kind->tensors(block.attributes);
+  for (const TensorSpec& spec : specs) {
     block.tensors.emplace(spec.name, RandomTensor(store, spec, codec, random));
   }
   return network.AddBlock(std::move(block));

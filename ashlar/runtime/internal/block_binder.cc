@@ -1,11 +1,14 @@
 #include "ashlar/runtime/internal/block_binder.h"
 
 #include <algorithm>
+#include <cstring>
+#include <new>
 #include <string>
 
 #include <sys/mman.h>
 
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/tensor/arena.h"
 
 namespace ashlar::internal {
 namespace {
@@ -18,6 +21,19 @@ void Touch(std::span<const std::byte> bytes) {
   if (!bytes.empty()) {
     static_cast<void>(*static_cast<const volatile std::byte*>(&bytes.back()));
   }
+}
+
+// The kernels want matrices aligned to a cache line. In a mapped blob they are (offsets are, and
+// mappings begin at pages); a blob of a store in memory may begin anywhere, and is copied then.
+Blob Aligned(const Blob& blob, std::span<const std::byte> bytes) {
+  constexpr std::align_val_t kAlignment{Arena::kAlignment};
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % Arena::kAlignment == 0) {
+    return {bytes, std::make_shared<const Blob>(blob)};
+  }
+  void* const copy = ::operator new(bytes.size(), kAlignment);
+  std::memcpy(copy, bytes.data(), bytes.size());
+  return {{static_cast<const std::byte*>(copy), bytes.size()},
+          std::shared_ptr<void>(copy, [](void* data) { ::operator delete(data, kAlignment); })};
 }
 
 }  // namespace
@@ -56,17 +72,17 @@ Result<BoundTensor> BlockBinder::BindTensor(const TensorManifest& tensor, const 
                        tensor.levels.size());
   }
   const Level& level = tensor.levels.front();
-  ASHLAR_TRY(Blob blob, fetch_(level.blob, level.offset + level.length));
+  ASHLAR_TRY(const Blob blob, fetch_(level.blob, level.offset + level.length));
   ASHLAR_TRY(const std::span<const std::byte> bytes,
              CheckedRange(blob.bytes(), level.offset, level.length,
                           "a level in blob " + level.blob.ToString()));
   if (prefault_) {
     Touch(bytes);
   }
-  blobs.push_back(std::move(blob));
+  blobs.push_back(Aligned(blob, bytes));
   const bool matrix = tensor.shape.rank() == 2;
   return BoundTensor{.codec = tensor.codec,
-                     .data = bytes.data(),
+                     .data = blobs.back().bytes().data(),
                      .stored_columns = tensor.shape[matrix ? 1 : 0],
                      .rows = matrix ? used[0] : 1,
                      .columns = used[matrix ? 1 : 0]};

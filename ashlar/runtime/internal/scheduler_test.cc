@@ -1,0 +1,186 @@
+#include "ashlar/runtime/internal/scheduler.h"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace ashlar::internal {
+namespace {
+
+// One sequence, as a row of a table. Its network has one slot with pages of 1 byte, so that the
+// room is counted in pages.
+struct Row {
+  enum { kRuns, kWaits } state;
+  std::int64_t position;
+  std::int64_t length;
+  std::int64_t held = 0;          // pages
+  std::int64_t logits_from = -1;  // -1: the last position
+  bool copy_last = false;
+};
+
+struct Step {
+  std::string name;
+  SchedulerLimits limits;
+  std::uint64_t room;  // pages
+  std::vector<Row> sequences;
+  std::string expected;
+  bool may_admit = true;
+};
+
+std::string Decided(const Step& step) {
+  std::vector<SlotDemand> demands;
+  for (const Row& row : step.sequences) {
+    demands.push_back({1, row.held, row.copy_last});
+  }
+  std::vector<SequenceView> views;
+  for (std::size_t i = 0; i < step.sequences.size(); ++i) {
+    const Row& row = step.sequences[i];
+    views.push_back({row.state == Row::kRuns, row.position, row.length,
+                     row.logits_from < 0 ? row.length - 1 : row.logits_from,
+                     std::span(demands).subspan(i, 1)});
+  }
+  std::vector<std::int64_t> rows(views.size());
+  const Decision decision = Decide(step.limits, {views, step.room, step.may_admit}, rows);
+  switch (decision.action) {
+    case Action::kAdmit:
+      return "admit " + std::to_string(decision.index);
+    case Action::kMakeRoom:
+      return "take the pages of " + std::to_string(decision.index);
+    case Action::kRun:
+      break;
+  }
+  std::string text = "run";
+  for (const std::int64_t count : rows) {
+    text += " " + std::to_string(count);
+  }
+  return text;
+}
+
+constexpr auto kRuns = Row::kRuns;
+constexpr auto kWaits = Row::kWaits;
+constexpr SchedulerLimits kWide{.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4};
+
+TEST(Scheduler, DecidesEachStepOfTheTable) {
+  const Step kSteps[] = {
+      {"the first that waits is admitted",
+       kWide,
+       100,
+       {{kWaits, 0, 10}, {kWaits, 0, 5}},
+       "admit 0"},
+      {"then the next, beside it", kWide, 100, {{kRuns, 0, 10}, {kWaits, 0, 5}}, "admit 1"},
+      {"and both read their prompts", kWide, 100, {{kRuns, 0, 10}, {kRuns, 0, 5}}, "run 10 5"},
+      {"who decodes has a row before any prompt",
+       kWide,
+       100,
+       {{kRuns, 0, 100}, {kRuns, 20, 21, 2}},
+       "run 63 1"},
+      {"prompts share what rows are left in order of arrival",
+       kWide,
+       100,
+       {{kRuns, 0, 40}, {kRuns, 0, 40}},
+       "run 40 24"},
+      {"a long prompt is read in chunks", kWide, 100, {{kRuns, 64, 200, 4}}, "run 64"},
+      {"nobody is admitted when no row is left",
+       kWide,
+       100,
+       {{kRuns, 0, 64}, {kWaits, 0, 5}},
+       "run 64 0"},
+      {"nobody is admitted beyond max_sequences",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 2},
+       100,
+       {{kRuns, 5, 6, 1}, {kRuns, 5, 6, 1}, {kWaits, 0, 5}},
+       "run 1 1 0"},
+      {"all logits are cut into pieces", kWide, 100, {{kRuns, 0, 60, 0, 0}}, "run 16"},
+      {"rows without logits are not", kWide, 100, {{kRuns, 0, 60, 0, 40}}, "run 56"},
+      {"logits leave rows to those who decode",
+       kWide,
+       100,
+       {{kRuns, 0, 60, 0, 0}, {kRuns, 5, 6, 1}},
+       "run 15 1"},
+      {"a prompt takes no more rows than there are pages", kWide, 2, {{kRuns, 0, 60}}, "run 32"},
+      {"a chunk ends where the pages end, also in the middle",
+       kWide,
+       1,
+       {{kRuns, 20, 60, 2}},
+       "run 28"},
+      {"who waits is not admitted into too little room",
+       kWide,
+       3,
+       {{kRuns, 5, 6, 1}, {kWaits, 0, 60}},
+       "run 1 0"},
+      {"what running prompts will need is kept for them",
+       kWide,
+       7,
+       {{kRuns, 0, 100}, {kWaits, 0, 10}},
+       "run 64 0"},
+      {"one more token must fit too, lest it be turned out at once",
+       kWide,
+       1,
+       {{kRuns, 5, 6, 1}, {kWaits, 0, 16}},
+       "run 1 0"},
+      {"but not for who is alone", kWide, 1, {{kWaits, 0, 16}}, "admit 0"},
+      {"out of pages, the youngest makes room",
+       kWide,
+       0,
+       {{kRuns, 16, 17, 1}, {kRuns, 5, 6, 1}, {kRuns, 5, 6, 1}},
+       "take the pages of 2"},
+      {"though it be the one that wants a page",
+       kWide,
+       0,
+       {{kRuns, 5, 6, 1}, {kRuns, 16, 17, 1}},
+       "take the pages of 1"},
+      {"a fork that waits with pages goes before one that runs",
+       kWide,
+       0,
+       {{kRuns, 16, 17, 1}, {kRuns, 5, 6, 1}, {kWaits, 5, 6, 1}},
+       "take the pages of 2"},
+      {"who waits without pages has none to give",
+       kWide,
+       0,
+       {{kRuns, 16, 17, 1}, {kRuns, 5, 6, 1}, {kWaits, 0, 6}},
+       "take the pages of 1"},
+      {"after that nobody is admitted in the same step",
+       kWide,
+       10,
+       {{kRuns, 16, 17, 1}, {kWaits, 0, 6}},
+       "run 1 0",
+       false},
+      {"unless nobody runs", kWide, 10, {{kWaits, 0, 17}, {kWaits, 0, 6}}, "admit 0", false},
+      {"a page that is shared is copied before it is written",
+       kWide,
+       0,
+       {{kRuns, 5, 6, 1}, {kRuns, 5, 6, 1, -1, true}},
+       "take the pages of 1"},
+      {"which takes a page", kWide, 1, {{kRuns, 5, 6, 1}, {kRuns, 5, 6, 1, -1, true}}, "run 1 1"},
+      {"a prompt that finds no page waits while others go on",
+       kWide,
+       0,
+       {{kRuns, 16, 60, 1}, {kRuns, 5, 6, 1}},
+       "run 0 1"},
+      {"and when nobody goes on, the youngest makes room",
+       kWide,
+       0,
+       {{kRuns, 16, 60, 1}, {kRuns, 16, 60, 1}},
+       "take the pages of 1"},
+      {"forks that wait give their pages to who must come first",
+       kWide,
+       0,
+       {{kWaits, 0, 20}, {kWaits, 5, 20, 1}},
+       "take the pages of 1"},
+  };
+  for (const Step& step : kSteps) {
+    EXPECT_EQ(Decided(step), step.expected) << step.name;
+  }
+}
+
+TEST(Scheduler, CountsThePagesOfEverySlot) {
+  const SlotDemand slots[] = {{10, 1}, {100, 3}, {1000, 0, true}};
+  const SequenceView sequence{.running = true, .position = 0, .length = 40, .slots = slots};
+  EXPECT_EQ(BytesToReach(sequence, 16), 0u + 0 + 2000);
+  EXPECT_EQ(BytesToReach(sequence, 17), 10u + 0 + 3000);
+  EXPECT_EQ(BytesToReach(sequence, 64), 30u + 100 + 5000);
+}
+
+}  // namespace
+}  // namespace ashlar::internal
