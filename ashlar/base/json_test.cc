@@ -96,7 +96,7 @@ TEST(JsonDeathTest, SettingAMemberOfANumberAborts) {
   Json value = 1;
   EXPECT_DEATH(value.Set("a", 1), "CHECK failed");
   EXPECT_DEATH(value.Append(1), "CHECK failed");
-  EXPECT_DEATH(Json(std::numeric_limits<std::uint64_t>::max()), "CHECK failed");
+  EXPECT_DEATH(Json{std::numeric_limits<std::uint64_t>::max()}, "CHECK failed");
 }
 
 // ---- Parsing: the lies
