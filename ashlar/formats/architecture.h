@@ -55,6 +55,7 @@ struct Architecture {
   // Defaults of the family's configuration class, for fields that are absent.
   double rms_norm_eps = 1e-6;
   double rope_theta = 10000;
+  std::int64_t max_positions = 2048;
   std::optional<std::int64_t> key_value_heads;  // none: as many as query heads
   std::optional<std::int64_t> head_dim;         // none: width / heads
   std::optional<std::int64_t> sliding_window;

@@ -8,10 +8,11 @@ namespace ashlar {
 namespace {
 
 constexpr std::size_t kMaxShards = 10'000;
+constexpr std::uint64_t kMaxIndexBytes = 32u << 20;
 
 // tensor -> shard, as the index says.
 Result<std::map<std::string, std::string>> ReadIndex(const Path& path) {
-  ASHLAR_TRY(const std::string text, ReadTextFile(path));
+  ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxIndexBytes));
   const auto json = ParseJson(text);
   if (!json.ok()) {
     return json.error().In(path.string());

@@ -13,6 +13,7 @@ namespace ashlar {
 namespace {
 
 constexpr std::uint64_t kMaxConfigBytes = 4u << 20;
+constexpr std::uint64_t kMaxConfigValues = 1u << 16;
 constexpr std::uint64_t kMaxTokenizerBytes = 128u << 20;
 
 // Files that are kept whole beside the network, when the directory has them.
@@ -26,9 +27,31 @@ bool IsDerived(std::string_view tensor) {
   return tensor.ends_with(".rotary_emb.inv_freq");
 }
 
+// Compared a piece at a time, so that no tensor need be in memory whole.
+bool SameBytes(const Checkpoint& checkpoint, const std::string& a, const std::string& b) {
+  constexpr std::size_t kPiece = 4u << 20;
+  const SafetensorsEntry* entries[] = {checkpoint.Find(a), checkpoint.Find(b)};
+  if (entries[0] == nullptr || entries[1] == nullptr || entries[0]->dtype != entries[1]->dtype ||
+      entries[0]->bytes.size() != entries[1]->bytes.size()) {
+    return false;
+  }
+  for (std::size_t at = 0; at < entries[0]->bytes.size(); at += kPiece) {
+    const std::size_t length = std::min(kPiece, entries[0]->bytes.size() - at);
+    const auto first = entries[0]->bytes.subspan(at, length);
+    const auto second = entries[1]->bytes.subspan(at, length);
+    const bool same = std::ranges::equal(first, second);
+    DropResidentPages(first);
+    DropResidentPages(second);
+    if (!same) {
+      return false;
+    }
+  }
+  return true;
+}
+
 Result<Json> ReadJsonFile(const Path& path) {
   ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxConfigBytes));
-  auto json = ParseJson(text);
+  auto json = ParseJson(text, {.max_values = kMaxConfigValues});
   if (!json.ok()) {
     return json.error().In(path.string());
   }
@@ -120,7 +143,7 @@ Result<ImportPlan> PlanImport(const Recipe& recipe, const Checkpoint& checkpoint
     plan.blocks.push_back(std::move(block));
   }
   for (const std::string& name : checkpoint.Names()) {
-    const bool tied_copy = recipe.tied && name == "lm_head.weight";
+    const bool tied_copy = name == recipe.tied_copy && SameBytes(checkpoint, name, recipe.tied_to);
     if (!used.contains(name) && !IsDerived(name) && !tied_copy) {
       return Unsupported(
           "{}: tensor \"{}\" is one that config.json does not call for; it might "
@@ -145,7 +168,11 @@ Status StoreTensors(ImportPlan& plan, BlobStore& store, ImportReport& report,
         report.found_bytes += tensor.bytes.size();
       } else {
         ASHLAR_TRY(const Digest written, store.Put(tensor.bytes));
-        CHECK(written == digest);
+        if (written != digest) {
+          return Conflict(
+              "tensor \"{}\" changed while it was read; is the model still being written?",
+              tensor.source);
+        }
         report.added_bytes += tensor.bytes.size();
       }
       DropResidentPages(tensor.bytes);

@@ -16,12 +16,16 @@ constexpr std::string_view kHarmless[] = {
     "attention_dropout",
     "auto_map",
     "bos_token_id",
+    "chunk_size_feed_forward",
     "dtype",
     "eos_token_id",
     "hidden_dropout",
+    "id2label",
     "initializer_range",
     "is_decoder",
     "is_encoder_decoder",
+    "is_llama_config",
+    "label2id",
     "max_window_layers",
     "name_or_path",
     "output_attentions",
@@ -31,9 +35,19 @@ constexpr std::string_view kHarmless[] = {
     "return_dict",
     "tokenizer_class",
     "torch_dtype",
+    "transformers.js_config",
     "transformers_version",
+    "unsloth_fixed",
+    "unsloth_version",
     "use_cache",
     "use_sliding_window",
+};
+
+// Features that some configurations name in order to say that they do without: harmless when false.
+constexpr std::string_view kOffSwitches[] = {
+    "add_cross_attention",
+    "rope_interleaved",
+    "use_mrope",
 };
 
 // The words of config.json's hidden_act in ours.
@@ -64,6 +78,12 @@ Result<bool> Decide(ConfigReader& config, const Switch& rule) {
   return config.BoolOr(rule.field, rule.otherwise);
 }
 
+// A size that null says to derive from others; an absent field takes the family's default.
+Result<std::int64_t> ReadDerivedSize(ConfigReader& config, std::string_view key,
+                                     std::optional<std::int64_t> family, std::int64_t derived) {
+  return config.SizeOr(key, config.Has(key) ? derived : family.value_or(derived));
+}
+
 Result<Widths> ReadWidths(ConfigReader& config, const Architecture& architecture) {
   Widths widths{};
   ASHLAR_TRY(widths.width, config.Size("hidden_size"));
@@ -71,13 +91,12 @@ Result<Widths> ReadWidths(ConfigReader& config, const Architecture& architecture
   ASHLAR_TRY(widths.layers, config.Size("num_hidden_layers"));
   ASHLAR_TRY(widths.heads, config.Size("num_attention_heads"));
   ASHLAR_TRY(widths.vocabulary, config.Size("vocab_size"));
-  ASHLAR_TRY(widths.positions, config.SizeOr("max_position_embeddings", 2048));
-  ASHLAR_TRY(
-      widths.key_value_heads,
-      config.SizeOr("num_key_value_heads", architecture.key_value_heads.value_or(widths.heads)));
-  ASHLAR_TRY(
-      widths.head_dim,
-      config.SizeOr("head_dim", architecture.head_dim.value_or(widths.width / widths.heads)));
+  ASHLAR_TRY(widths.positions,
+             config.SizeOr("max_position_embeddings", architecture.max_positions));
+  ASHLAR_TRY(widths.key_value_heads, ReadDerivedSize(config, "num_key_value_heads",
+                                                     architecture.key_value_heads, widths.heads));
+  ASHLAR_TRY(widths.head_dim, ReadDerivedSize(config, "head_dim", architecture.head_dim,
+                                              widths.width / widths.heads));
   constexpr std::int64_t kMaxLayers = 10'000;
   if (widths.layers > kMaxLayers) {
     return config.json().Invalid("num_hidden_layers is {}; at most {} are allowed", widths.layers,
@@ -102,11 +121,11 @@ Result<BlockAttributes> ReadRope(ConfigReader& config, const Architecture& archi
     ASHLAR_TRY(partial, rope.RealOr("partial_rotary_factor", partial));
     ASHLAR_TRY(std::string type, rope.StringOr("type", "default"));
     ASHLAR_TRY(type, rope.StringOr("rope_type", type));
-    const auto read_factor = [&]() -> Status {
-      if (!rope.Has("factor")) {
-        return object->Invalid("rope_type \"{}\" needs \"factor\"", type);
+    const auto read_needed = [&](std::string_view key, std::string_view attribute) -> Status {
+      if (!rope.Has(key)) {
+        return object->Invalid("rope_type \"{}\" needs \"{}\"", type, key);
       }
-      ASHLAR_TRY(attributes["rope_factor"], rope.RealOr("factor", 1));
+      ASHLAR_TRY(attributes[std::string(attribute)], rope.Real(key));
       return {};
     };
     const auto read_original = [&]() -> Status {
@@ -115,15 +134,22 @@ Result<BlockAttributes> ReadRope(ConfigReader& config, const Architecture& archi
       return {};
     };
     if (type == "linear") {
-      ASHLAR_TRY(read_factor());
+      ASHLAR_TRY(read_needed("factor", "rope_factor"));
     } else if (type == "dynamic") {
-      ASHLAR_TRY(read_factor());
+      ASHLAR_TRY(read_needed("factor", "rope_factor"));
       ASHLAR_TRY(read_original());
+      // The reference stretches past max_position_embeddings, and reads no other field.
+      if (std::get<std::int64_t>(attributes["rope_original_positions"]) != widths.positions) {
+        return Unsupported(
+            "{}: dynamic scaling from an original_max_position_embeddings other than "
+            "max_position_embeddings ({}) cannot be imported",
+            object->path(), widths.positions);
+      }
     } else if (type == "llama3") {
-      ASHLAR_TRY(read_factor());
+      ASHLAR_TRY(read_needed("factor", "rope_factor"));
       ASHLAR_TRY(read_original());
-      ASHLAR_TRY(attributes["rope_low_frequency_factor"], rope.RealOr("low_freq_factor", 1));
-      ASHLAR_TRY(attributes["rope_high_frequency_factor"], rope.RealOr("high_freq_factor", 4));
+      ASHLAR_TRY(read_needed("low_freq_factor", "rope_low_frequency_factor"));
+      ASHLAR_TRY(read_needed("high_freq_factor", "rope_high_frequency_factor"));
     } else if (type == "yarn") {
       ASHLAR_TRY(read_original());
       const auto original =
@@ -313,7 +339,7 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
   ASHLAR_TRY(const bool mlp_bias, Decide(config, architecture.mlp_bias));
 
   Recipe recipe{.vocabulary = widths.vocabulary};
-  ASHLAR_TRY(recipe.tied, config.BoolOr("tie_word_embeddings", false));
+  ASHLAR_TRY(const bool tied, config.BoolOr("tie_word_embeddings", false));
 
   attention["width"] = widths.width;
   attention["heads"] = widths.heads;
@@ -341,8 +367,12 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
   }
   recipe.blocks.push_back(MakeBlock(
       "norm", {{"width", widths.width}, {"type", "rms"}, {"eps", eps}}, architecture.norm));
-  recipe.blocks.push_back(
-      MakeBlock("head", ends, recipe.tied ? architecture.embed : architecture.head));
+  recipe.blocks.push_back(MakeBlock("head", ends, tied ? architecture.embed : architecture.head));
+
+  if (tied) {
+    recipe.tied_copy = architecture.head.front().checkpoint;
+    recipe.tied_to = architecture.embed.front().checkpoint;
+  }
 
   recipe.metadata.context_length = widths.positions;
   ASHLAR_TRY(recipe.metadata.eos_tokens, ReadTokenIds(json, "eos_token_id"));
@@ -350,7 +380,7 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
   if (!bos.empty()) {
     recipe.metadata.bos_token = bos.front();
   }
-  ASHLAR_TRY(config.CheckAllSeen(kHarmless));
+  ASHLAR_TRY(config.CheckAllSeen(kHarmless, kOffSwitches));
   return recipe;
 }
 

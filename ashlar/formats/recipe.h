@@ -25,7 +25,9 @@ struct Recipe {
   std::vector<BlockRecipe> blocks;
   Metadata metadata;
   std::int64_t vocabulary = 0;
-  bool tied = false;  // the head's weight is the embedding's
+  // When the head's weight is the embedding's: a tensor that the checkpoint may have all the same,
+  // and the one whose bytes it must repeat then. Else empty.
+  std::string tied_copy, tied_to;
 };
 
 // Reads config.json. Every field is either honoured, or known to change no result, or an error:

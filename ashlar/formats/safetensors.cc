@@ -14,6 +14,7 @@ namespace ashlar {
 namespace {
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the format's own limit
+constexpr std::uint64_t kMaxHeaderValues = 1u << 20;    // some 100,000 tensors
 constexpr std::size_t kMaxRank = 16;
 
 struct FileDType {
@@ -130,7 +131,8 @@ Result<SafetensorsFile> SafetensorsFile::Parse(std::span<const std::byte> bytes,
   if (!header->starts_with('{')) {
     return Invalid("{}: the header does not begin with '{{' (is this a safetensors file?)", name);
   }
-  const auto json = ParseJson(*header, {.max_bytes = kMaxHeaderBytes, .max_depth = 8});
+  const auto json = ParseJson(
+      *header, {.max_bytes = kMaxHeaderBytes, .max_depth = 8, .max_values = kMaxHeaderValues});
   if (!json.ok()) {
     return in_file(json.error());
   }

@@ -13,4 +13,11 @@ Result<std::unique_ptr<BlobStore>> Session::OpenStore(bool create) const {
   return store;
 }
 
+Error BlameFile(Error error) {
+  if (error.code == ErrorCode::kInvalid) {
+    error.code = ErrorCode::kCorrupt;
+  }
+  return error;
+}
+
 }  // namespace ashlar::cli

@@ -64,6 +64,10 @@ struct Session {
   Result<std::unique_ptr<BlobStore>> OpenStore(bool create) const;
 };
 
+// What is wrong inside a file that the user named is no fault of the command line: kInvalid becomes
+// kCorrupt, whose exit code is 1.
+Error BlameFile(Error error);
+
 struct Verb {
   std::string_view name;
   std::string_view summary;   // one line, for `ashlar --help`

@@ -12,6 +12,7 @@ constinit const Architecture kMistral{
     .norm = kLlamaNorm,
     .head = kLlamaHead,
     .windows = Windows::kEveryLayer,
+    .max_positions = 131'072,
     .key_value_heads = 8,
     .sliding_window = 4096,
 };

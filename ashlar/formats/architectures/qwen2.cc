@@ -13,6 +13,7 @@ constinit const Architecture kQwen2{
     .head = kLlamaHead,
     .qkv_bias = {.otherwise = true},
     .windows = Windows::kByLayerType,
+    .max_positions = 32'768,
     .key_value_heads = 32,
     .sliding_window = 4096,
 };

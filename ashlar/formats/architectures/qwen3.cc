@@ -15,6 +15,7 @@ constinit const Architecture kQwen3{
     .output_bias = {.field = "attention_bias"},
     .qk_norm = true,
     .windows = Windows::kByLayerType,
+    .max_positions = 32'768,
     .key_value_heads = 32,
     .head_dim = 128,
     .sliding_window = 4096,

@@ -4,10 +4,14 @@
 
 namespace ashlar::internal {
 
-Status ConfigReader::CheckAllSeen(std::span<const std::string_view> harmless) const {
+Status ConfigReader::CheckAllSeen(std::span<const std::string_view> harmless,
+                                  std::span<const std::string_view> off_switches) const {
   ASHLAR_TRY(const auto members, json_.AsObject());
   for (const auto& [key, value] : members) {
-    const bool ignored = key.starts_with('_') || std::ranges::find(harmless, key) != harmless.end();
+    const bool off = value.value().boolean() != nullptr && !*value.value().boolean() &&
+                     std::ranges::find(off_switches, key) != off_switches.end();
+    const bool ignored =
+        off || key.starts_with('_') || std::ranges::find(harmless, key) != harmless.end();
     if (!seen_.contains(key) && !ignored && !value.is_null()) {
       return Unsupported(
           "{} is a field that ashlar does not know for this architecture; it might change the "

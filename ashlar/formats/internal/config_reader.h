@@ -22,6 +22,7 @@ class ConfigReader {
   Result<std::int64_t> SizeOr(std::string_view key, std::int64_t otherwise) {
     return json_.IntegerOr(Seen(key), 1, kMaxSize, otherwise);
   }
+  Result<double> Real(std::string_view key) { return json_.Real(Seen(key)); }
   Result<double> RealOr(std::string_view key, double otherwise) {
     return json_.RealOr(Seen(key), otherwise);
   }
@@ -36,8 +37,10 @@ class ConfigReader {
   Result<std::optional<JsonCursor>> Find(std::string_view key) { return json_.Find(Seen(key)); }
   bool Has(std::string_view key) const { return json_.value().Find(key) != nullptr; }
 
-  // kUnsupported names the first field that was not read and is not in `harmless`.
-  Status CheckAllSeen(std::span<const std::string_view> harmless) const;
+  // kUnsupported names the first field that was not read, and is neither in `harmless` nor one of
+  // `off_switches` that is false.
+  Status CheckAllSeen(std::span<const std::string_view> harmless,
+                      std::span<const std::string_view> off_switches = {}) const;
 
   static constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
 

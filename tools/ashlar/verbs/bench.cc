@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <fstream>
 
 #include "ashlar/base/clock.h"
 #include "ashlar/graph/describe.h"
@@ -71,6 +72,26 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
+// The most that this program has had in memory (VmHWM; getrusage's figure counts whoever started
+// it too).
+std::uint64_t PeakResidentBytes() {
+  std::ifstream status("/proc/self/status");
+  std::uint64_t kibibytes = 0;
+  for (std::string word; status >> word && word != "VmHWM:";) {
+  }
+  status >> kibibytes;
+  return kibibytes * 1024;
+}
+
+Json PlanJson(const MemoryPlan& plan, std::uint64_t peak) {
+  return Json::Of({{"predicted_bytes", plan.total()},
+                   {"weight_bytes", plan.weight_bytes},
+                   {"page_bytes", plan.page_bytes},
+                   {"workspace_bytes", plan.workspace_bytes},
+                   {"process_bytes", plan.process_bytes},
+                   {"peak_rss_bytes", peak}});
+}
+
 Status Run(Session& session) {
   const Options& options = session.options;
   ASHLAR_TRY(const std::int64_t prompt, options.Integer("prompt", 1, 1 << 20));
@@ -100,6 +121,7 @@ Status Run(Session& session) {
   // Every step of decoding reads all weights once, whatever the batch.
   const double weights = static_cast<double>(WeightBytes(network.network));
   const double read = weights * decode_rate / static_cast<double>(batch);
+  const std::uint64_t peak_resident = PeakResidentBytes();  // before the measuring of bandwidth
   const double peak = ReadBytesPerSecond(threads);
 
   if (session.json) {
@@ -115,7 +137,8 @@ Status Run(Session& session) {
                                          {"weight_bytes", WeightBytes(network.network)},
                                          {"decode_read_bytes_per_second", read},
                                          {"peak_read_bytes_per_second", peak},
-                                         {"bandwidth_share", read / peak}}));
+                                         {"bandwidth_share", read / peak},
+                                         {"plan", PlanJson(host.plan(), peak_resident)}}));
     return {};
   }
   constexpr Column kColumns[] = {{"NETWORK"},

@@ -198,7 +198,11 @@ Status Logits(Session& session) {
   if (!options.Has("ids") || !options.Has("out")) {
     return Invalid("eval logits needs --ids FILE and --out FILE");
   }
-  ASHLAR_TRY(const SafetensorsFile file, SafetensorsFile::Open(options.Text("ids")));
+  const auto opened = SafetensorsFile::Open(options.Text("ids"));
+  if (!opened.ok()) {
+    return BlameFile(opened.error());
+  }
+  const SafetensorsFile& file = *opened;
   const SafetensorsEntry* shape = file.Find("input_ids");
   const std::int64_t length =
       shape != nullptr && shape->shape.size() == 2 ? std::max<std::int64_t>(shape->shape[1], 1) : 1;
@@ -206,7 +210,11 @@ Status Logits(Session& session) {
              Host::Open(session, options.Texts("NET"),
                         {.max_positions = length, .max_sequences = 2, .prefix_cache = false}));
   const HostedNetwork& network = host.networks().front();
-  ASHLAR_TRY(const auto prompts, ReadIds(file, options.Text("ids"), network.logits));
+  const auto ids = ReadIds(file, options.Text("ids"), network.logits);
+  if (!ids.ok()) {
+    return BlameFile(ids.error());
+  }
+  const std::vector<std::vector<std::int32_t>>& prompts = *ids;
   const auto width = static_cast<std::size_t>(network.logits);
   const std::size_t per_prompt = prompts.front().size() * width;
   std::vector<float> all(prompts.size() * per_prompt);

@@ -22,12 +22,15 @@ Status Run(Session& session) {
   ASHLAR_TRY(CheckTagName(name));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/true));
   Catalog catalog(*store, AllKinds());
-  ASHLAR_TRY(
-      const ImportReport report,
+  const auto imported =
       ImportHuggingFace(options.Text("DIR"), name, catalog, [&](const ImportProgress& progress) {
         session.terminal.Progress("importing", progress.done_bytes, progress.total_bytes);
-      }));
+      });
   session.terminal.EndProgress();
+  if (!imported.ok()) {
+    return BlameFile(imported.error());
+  }
+  const ImportReport& report = *imported;
   if (session.json) {
     session.terminal.PrintJson(Json::Of({{"name", name},
                                          {"digest", report.network.ToString()},

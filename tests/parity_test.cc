@@ -1,0 +1,501 @@
+// Imported networks compute what the reference implementation computes: on its own figures, and on
+// random checkpoints against the formulas written out in doubles.
+#include <cmath>
+#include <numbers>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/base/temp_directory.h"
+#include "ashlar/text/tokenizer.h"
+#include "tests/support/command.h"
+#include "tests/support/imported.h"
+#include "tests/support/model_directories.h"
+#include "tests/support/tiny_model.h"
+
+namespace ashlar {
+namespace {
+
+using testing::Ashlar;
+using testing::BestIsa;
+using testing::LargestDifference;
+using testing::Library;
+using testing::LogitsOf;
+using testing::NumbersOf;
+using testing::SupportedIsas;
+using testing::TinyModel;
+using testing::TinySpec;
+
+// ---- Random checkpoints against the formulas
+
+using Row = std::vector<double>;
+
+// How positions turn queries and keys. Which fields count depends on the type, as in config.json.
+struct Rope {
+  std::string type = "default";
+  double factor = 1;
+  double original = 0;
+  double low = 1, high = 4;              // llama3: turns within the original context
+  double beta_fast = 32, beta_slow = 1;  // yarn: the same
+  double magnitude = 1;                  // of the turned vectors
+};
+
+double Frequency(const Rope& rope, double dims, double pair, double position) {
+  constexpr double kTheta = 10000;
+  const double plain = std::pow(kTheta, -2 * pair / dims);
+  const double turns = rope.original * plain / (2 * std::numbers::pi);
+  if (rope.type == "linear") {
+    return plain / rope.factor;
+  }
+  if (rope.type == "dynamic") {
+    const double length = std::max(position + 1, rope.original);
+    const double stretch = rope.factor * length / rope.original - (rope.factor - 1);
+    return std::pow(kTheta * std::pow(stretch, dims / (dims - 2)), -2 * pair / dims);
+  }
+  if (rope.type == "llama3") {
+    const double keep = std::clamp((turns - rope.low) / (rope.high - rope.low), 0.0, 1.0);
+    return (1 - keep) * plain / rope.factor + keep * plain;
+  }
+  if (rope.type == "yarn") {
+    const auto pair_with = [&](double wanted) {
+      return dims * std::log(rope.original / (wanted * 2 * std::numbers::pi)) /
+             (2 * std::log(kTheta));
+    };
+    const double first = std::max(std::floor(pair_with(rope.beta_fast)), 0.0);
+    const double last = std::min(std::ceil(pair_with(rope.beta_slow)), dims - 1);
+    const double stretched = std::clamp((pair - first) / (last - first), 0.0, 1.0);
+    return stretched * plain / rope.factor + (1 - stretched) * plain;
+  }
+  return plain;
+}
+
+// A decoder of the Llama family, position by position, in doubles.
+class PlainForward {
+ public:
+  PlainForward(const TinyModel& model, const Rope& rope, std::vector<std::int64_t> windows)
+      : model_(model), spec_(model.spec), rope_(rope), windows_(std::move(windows)) {}
+
+  std::vector<float> Logits(const std::vector<std::int32_t>& ids) {
+    keys_.assign(spec_.layers, {});
+    values_.assign(spec_.layers, {});
+    std::vector<float> logits;
+    for (std::size_t position = 0; position < ids.size(); ++position) {
+      Row x;
+      for (std::int64_t i = 0; i < spec_.width; ++i) {
+        x.push_back(Weight("model.embed_tokens.weight")[ids[position] * spec_.width + i]);
+      }
+      for (std::int64_t layer = 0; layer < spec_.layers; ++layer) {
+        const std::string name = "model.layers." + std::to_string(layer) + ".";
+        Add(Attention(name + "self_attn.", layer, static_cast<std::int64_t>(position),
+                      Normed(name + "input_layernorm.weight", x)),
+            x);
+        Add(Mlp(name + "mlp.", Normed(name + "post_attention_layernorm.weight", x)), x);
+      }
+      const Row last = Normed("model.norm.weight", x);
+      for (const double logit : Linear(spec_.tied ? "model.embed_tokens" : "lm_head", last)) {
+        logits.push_back(static_cast<float>(logit));
+      }
+    }
+    return logits;
+  }
+
+ private:
+  const std::vector<float>& Weight(const std::string& name) const {
+    return model_.tensors.at(name).values;
+  }
+  static void Add(const Row& from, Row& to) {
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      to[i] += from[i];
+    }
+  }
+  Row Normed(const std::string& name, const Row& x) const {
+    double squares = 0;
+    for (const double value : x) {
+      squares += value * value;
+    }
+    const double scale = 1 / std::sqrt(squares / static_cast<double>(x.size()) + 1e-5);
+    Row y;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      y.push_back(x[i] * scale * Weight(name)[i]);
+    }
+    return y;
+  }
+  Row Linear(const std::string& name, const Row& x) const {
+    const std::vector<float>& weight = Weight(name + ".weight");
+    Row y(weight.size() / x.size());
+    for (std::size_t out = 0; out < y.size(); ++out) {
+      for (std::size_t in = 0; in < x.size(); ++in) {
+        y[out] += static_cast<double>(weight[out * x.size() + in]) * x[in];
+      }
+      if (model_.tensors.contains(name + ".bias")) {
+        y[out] += Weight(name + ".bias")[out];
+      }
+    }
+    return y;
+  }
+  // One head's query or key.
+  Row Turned(const Row& x, std::int64_t position) const {
+    const std::size_t half = x.size() / 2;
+    Row y(x.size());
+    for (std::size_t i = 0; i < half; ++i) {
+      const double angle = static_cast<double>(position) *
+                           Frequency(rope_, static_cast<double>(x.size()), static_cast<double>(i),
+                                     static_cast<double>(position));
+      y[i] = rope_.magnitude * (x[i] * std::cos(angle) - x[i + half] * std::sin(angle));
+      y[i + half] = rope_.magnitude * (x[i + half] * std::cos(angle) + x[i] * std::sin(angle));
+    }
+    return y;
+  }
+  std::vector<Row> Heads(const Row& x) const {
+    std::vector<Row> heads;
+    for (auto at = x.begin(); at != x.end(); at += spec_.head_dim) {
+      heads.emplace_back(at, at + spec_.head_dim);
+    }
+    return heads;
+  }
+  Row Attention(const std::string& name, std::int64_t layer, std::int64_t position, const Row& x) {
+    std::vector<Row> queries = Heads(Linear(name + "q_proj", x));
+    std::vector<Row> keys = Heads(Linear(name + "k_proj", x));
+    for (Row& query : queries) {
+      query = Turned(spec_.qk_norm ? Normed(name + "q_norm.weight", query) : query, position);
+    }
+    for (Row& key : keys) {
+      key = Turned(spec_.qk_norm ? Normed(name + "k_norm.weight", key) : key, position);
+    }
+    keys_[layer].push_back(keys);
+    values_[layer].push_back(Heads(Linear(name + "v_proj", x)));
+
+    Row joined;
+    const std::int64_t window = windows_[layer];
+    const std::int64_t first = window == 0 ? 0 : std::max<std::int64_t>(0, position - window + 1);
+    for (std::int64_t head = 0; head < spec_.heads; ++head) {
+      const std::int64_t kv_head = head * spec_.kv_heads / spec_.heads;
+      Row out(spec_.head_dim);
+      double sum = 0;
+      for (std::int64_t seen = first; seen <= position; ++seen) {
+        double score = 0;
+        for (std::int64_t i = 0; i < spec_.head_dim; ++i) {
+          score += queries[head][i] * keys_[layer][seen][kv_head][i];
+        }
+        const double weight = std::exp(score / std::sqrt(static_cast<double>(spec_.head_dim)));
+        sum += weight;
+        for (std::int64_t i = 0; i < spec_.head_dim; ++i) {
+          out[i] += weight * values_[layer][seen][kv_head][i];
+        }
+      }
+      for (const double value : out) {
+        joined.push_back(value / sum);
+      }
+    }
+    return Linear(name + "o_proj", joined);
+  }
+  Row Mlp(const std::string& name, const Row& x) const {
+    Row gate = Linear(name + "gate_proj", x);
+    const Row up = Linear(name + "up_proj", x);
+    for (std::size_t i = 0; i < gate.size(); ++i) {
+      gate[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+    }
+    return Linear(name + "down_proj", gate);
+  }
+
+  const TinyModel& model_;
+  const TinySpec& spec_;
+  Rope rope_;
+  std::vector<std::int64_t> windows_;                // of each layer; 0: none
+  std::vector<std::vector<std::vector<Row>>> keys_;  // [layer][position][head]
+  std::vector<std::vector<std::vector<Row>>> values_;
+};
+
+struct FormulaCase {
+  std::string name;
+  TinySpec spec;
+  Rope rope = {};
+  std::vector<std::int64_t> windows = {0, 0};
+};
+void PrintTo(const FormulaCase& each, std::ostream* os) {
+  *os << each.name;
+}
+
+Json::Object RopeParameters(std::initializer_list<Json::Member> members) {
+  return {{"rope_parameters", Json::Of(members)}};
+}
+
+std::vector<FormulaCase> FormulaCases() {
+  return {
+      {"llama", {}},
+      {"tied", {.tied = true}},
+      {"one_head_each", {.kv_heads = 4}},
+      {"heads_wider_than_the_row", {.head_dim = 32}},
+      {"mlp_biases", {.mlp_bias = true, .fields = {{"mlp_bias", true}}}},
+      {"attention_biases",
+       {.qkv_bias = true, .output_bias = true, .fields = {{"attention_bias", true}}}},
+      {"linear",
+       {.fields = RopeParameters({{"rope_type", "linear"}, {"factor", 4.0}})},
+       {.type = "linear", .factor = 4}},
+      {"dynamic",
+       {.positions = 16, .fields = RopeParameters({{"rope_type", "dynamic"}, {"factor", 3.0}})},
+       {.type = "dynamic", .factor = 3, .original = 16}},
+      {"llama3",
+       {.fields = RopeParameters({{"rope_type", "llama3"},
+                                  {"factor", 8.0},
+                                  {"low_freq_factor", 1.0},
+                                  {"high_freq_factor", 4.0},
+                                  {"original_max_position_embeddings", 64}})},
+       {.type = "llama3", .factor = 8, .original = 64}},
+      {"yarn",
+       {.fields = RopeParameters({{"rope_type", "yarn"},
+                                  {"factor", 4.0},
+                                  {"beta_fast", 16},
+                                  {"original_max_position_embeddings", 128}})},
+       {.type = "yarn",
+        .factor = 4,
+        .original = 128,
+        .beta_fast = 16,
+        .magnitude = 0.1 * std::log(4.0) + 1}},
+      {"mistral_window",
+       {.model_type = "mistral",
+        .class_name = "MistralForCausalLM",
+        .fields = {{"sliding_window", 7}}},
+       {},
+       {7, 7}},
+      {"qwen2", {.model_type = "qwen2", .class_name = "Qwen2ForCausalLM", .qkv_bias = true}},
+      {"qwen2_windows_from_a_layer_on",
+       {.model_type = "qwen2",
+        .class_name = "Qwen2ForCausalLM",
+        .qkv_bias = true,
+        .fields = {{"use_sliding_window", true}, {"sliding_window", 5}, {"max_window_layers", 1}}},
+       {},
+       {0, 5}},
+      {"qwen3", {.model_type = "qwen3", .class_name = "Qwen3ForCausalLM", .qk_norm = true}},
+      {"qwen3_windows_by_type",
+       {.model_type = "qwen3",
+        .class_name = "Qwen3ForCausalLM",
+        .qk_norm = true,
+        .fields = {{"use_sliding_window", true},
+                   {"sliding_window", 9},
+                   {"layer_types", Json::Array{"sliding_attention", "full_attention"}}}},
+       {},
+       {9, 0}},
+  };
+}
+
+std::vector<std::int32_t> SomeIds(std::int64_t vocabulary) {
+  std::vector<std::int32_t> ids;
+  for (std::int32_t i = 0; i < 40; ++i) {
+    ids.push_back(static_cast<std::int32_t>((37 * i * i + 11 * i + 5) % vocabulary));
+  }
+  return ids;
+}
+
+class FormulaTest : public ::testing::TestWithParam<FormulaCase> {};
+
+TEST_P(FormulaTest, HoldsForARandomCheckpointOnEveryInstructionSet) {
+  const FormulaCase& each = GetParam();
+  const TinyModel model = testing::MakeTinyModel(each.spec);
+  TempDirectory directory;
+  testing::WriteModel(model, directory.path());
+  Library library;
+  const Network network = library.Import(directory.path(), "tiny");
+  const std::vector<std::int32_t> ids = SomeIds(each.spec.vocabulary);
+  const std::vector<float> expected = PlainForward(model, each.rope, each.windows).Logits(ids);
+  for (const Isa isa : SupportedIsas()) {
+    Engine engine(library.store(), {.isa = isa, .max_positions = 64});
+    const NetworkId id = *engine.Load(network);
+    EXPECT_LE(LargestDifference(LogitsOf(engine, id, ids), expected), 2e-4) << IsaName(isa);
+  }
+  // The case says something: without its scaling or windows the logits are others.
+  if (each.rope.type != "default" || each.windows != std::vector<std::int64_t>{0, 0}) {
+    EXPECT_GT(LargestDifference(PlainForward(model, {}, {0, 0}).Logits(ids), expected), 0.01);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Parity, FormulaTest, ::testing::ValuesIn(FormulaCases()),
+                         [](const auto& info) { return info.param.name; });
+
+// ---- The reference implementation's own figures
+
+class ReferenceTest : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(ReferenceTest, LogitsDifferByLessThanTwoTenThousandths) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  const Path directory = shared / "fixtures/hf" / GetParam();
+  Library library;
+  const Network network = library.Import(directory, "fixture");
+  const auto file = SafetensorsFile::Open(directory / "expected.safetensors");
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  const auto ids = NumbersOf<std::int32_t>(*file, "input_ids");
+  const auto expected = NumbersOf<float>(*file, "logits");
+  const auto length = static_cast<std::ptrdiff_t>(file->Find("input_ids")->shape[1]);
+  for (const Isa isa : SupportedIsas()) {
+    Engine engine(library.store(), {.isa = isa, .max_positions = 64});
+    const NetworkId id = *engine.Load(network);
+    std::vector<float> logits;
+    for (auto row = ids.begin(); row != ids.end(); row += length) {
+      const std::vector<float> part = LogitsOf(engine, id, {row, row + length});
+      logits.insert(logits.end(), part.begin(), part.end());
+    }
+    EXPECT_LE(LargestDifference(logits, expected), 2e-4) << IsaName(isa);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Parity, ReferenceTest,
+                         ::testing::Values("llama", "llama_rope3", "mistral", "qwen2", "qwen3"),
+                         [](const auto& info) { return std::string(info.param); });
+
+class TrainedTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  Network Import(const Path& shared) {
+    return library_.Import(shared / "models" / GetParam(), GetParam());
+  }
+  Library library_;
+};
+
+TEST_P(TrainedTest, GreedyContinuationsAreTheReferences) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  const Network network = Import(shared);
+  const Path path = shared / "fixtures/reference/reference.json";
+  const Json reference = *ParseJson(*ReadTextFile(path));
+  const auto prompts = JsonCursor(reference).At(GetParam())->At("greedy")->AsObject();
+  ASSERT_TRUE(prompts.ok());
+  const Blob tokenizer_file =
+      *library_.store().Get(network.files.find("tokenizer.json")->second.blob);
+  const Tokenizer tokenizer = *Tokenizer::FromJson(AsText(tokenizer_file.bytes()));
+
+  // All four at once: neighbours change nothing.
+  Engine engine(library_.store(), {.threads = 2, .isa = BestIsa(), .max_positions = 256});
+  const NetworkId id = *engine.Load(network);
+  std::map<RequestId, std::vector<std::int32_t>> expected;
+  std::map<RequestId, std::vector<std::int32_t>> found;
+  for (const auto& [name, prompt] : *prompts) {
+    std::vector<std::int32_t> ids[2];
+    const char* keys[] = {"prompt_ids", "new_ids"};
+    for (int i = 0; i < 2; ++i) {
+      const auto list = prompt.At(keys[i])->AsArray();
+      for (const JsonCursor& item : *list) {
+        ids[i].push_back(static_cast<std::int32_t>(*item.AsInteger(0, 1 << 30)));
+      }
+    }
+    EXPECT_EQ(*tokenizer.Encode(*prompt.String("prompt")), ids[0]) << name;
+    EXPECT_EQ(tokenizer.Decode(ids[1]), *prompt.String("text")) << name;
+    const auto request = engine.Submit({.network = id,
+                                        .prompt = ids[0],
+                                        .max_tokens = static_cast<std::int64_t>(ids[1].size()),
+                                        .sampling = {.temperature = 0}});
+    ASSERT_TRUE(request.ok()) << request.error().message;
+    expected[*request] = ids[1];
+  }
+  while (!engine.idle()) {
+    const auto deliveries = engine.Step();
+    ASSERT_TRUE(deliveries.ok()) << deliveries.error().message;
+    for (const Delivery& delivery : *deliveries) {
+      if (delivery.token) {
+        found[delivery.request].push_back(delivery.token->token);
+      }
+    }
+  }
+  EXPECT_EQ(expected.size(), 4u);
+  EXPECT_EQ(found, expected);
+}
+
+TEST_P(TrainedTest, LogitsOfPromptsAreTheReferences) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  const Network network = Import(shared);
+  const auto file = SafetensorsFile::Open(shared / "fixtures/reference" /
+                                          (std::string(GetParam()) + ".logits.safetensors"));
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  Engine engine(library_.store(), {.threads = 2, .isa = BestIsa(), .max_positions = 256});
+  const NetworkId id = *engine.Load(network);
+  int prompts = 0;
+  for (const SafetensorsEntry& entry : file->entries()) {
+    if (!entry.name.ends_with(".ids")) {
+      continue;
+    }
+    ++prompts;
+    const std::string kind = entry.name.substr(0, entry.name.size() - 4);
+    const auto ids = NumbersOf<std::int32_t>(*file, entry.name);
+    const auto expected = NumbersOf<float>(*file, kind + ".logits");
+    EXPECT_LE(LargestDifference(LogitsOf(engine, id, ids), expected), 5e-4) << kind;
+  }
+  EXPECT_EQ(prompts, 4);
+}
+
+// Minutes of work: only when asked for.
+TEST_P(TrainedTest, PerplexitiesAreTheReferencesWithinATwoThousandth) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  if (std::getenv("ASHLAR_LONG") == nullptr) {
+    GTEST_SKIP() << "takes minutes; ASHLAR_LONG=1 runs it";
+  }
+  TempDirectory directory;
+  const Ashlar ashlar(directory / "store");
+  const auto imported =
+      ashlar({"import", "hf", (shared / "models" / GetParam()).string(), "--as", "net"});
+  ASSERT_EQ(imported.exit_code, 0) << imported.err;
+  const Json reference = *ParseJson(*ReadTextFile(shared / "fixtures/reference/reference.json"));
+  const auto figures = JsonCursor(reference).At(GetParam())->At("ppl_f32_seq1024")->AsObject();
+  ASSERT_EQ(figures->size(), 4u);
+  for (const auto& [text, figure] : *figures) {
+    const std::string file = (shared / "eval" / (text + ".txt")).string();
+    const auto result = ashlar({"eval", "ppl", "net", "--text", file, "--json"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const Json found = *ParseJson(result.out);
+    const double expected = *figure.AsReal();
+    EXPECT_EQ(*JsonCursor(found).Integer("tokens", 0, 1 << 30), 64 * 1024);
+    EXPECT_NEAR(*JsonCursor(found).Real("perplexity"), expected, 0.0005 * expected) << text;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Parity, TrainedTest, ::testing::Values("lab", "lab-docs"),
+                         [](const auto& info) {
+                           std::string name = info.param;
+                           std::ranges::replace(name, '-', '_');
+                           return name;
+                         });
+
+// ---- Perplexity as it is counted
+
+TEST(Perplexity, CountsEachWindowAloneWithADocumentMarkBeforeEachDocument) {
+  TempDirectory directory;
+  const std::string documents[] = {"The first document,\nof two lines, and no more.",
+                                   "def second():\n    pass"};
+  testing::WriteText(directory / "text", "\n" + documents[0] + "\n\n<|endoftext|>\n" +
+                                             documents[1] + "\n<|endoftext|>\n");
+  const Ashlar ashlar(directory / "store");
+  ASSERT_EQ(ashlar({"import", "hf", testing::DemoModel().string(), "--as", "demo"}).exit_code, 0);
+  const auto result = ashlar({"eval", "ppl", "demo", "--text", (directory / "text").string(),
+                              "--window", "8", "--windows", "2", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+
+  Library library;
+  const Network network = library.Import(testing::DemoModel(), "demo");
+  const Tokenizer tokenizer =
+      *Tokenizer::FromJson(*ReadTextFile(testing::DemoModel() / "tokenizer.json"));
+  std::vector<std::int32_t> ids;
+  for (const std::string& document : documents) {
+    ids.push_back(*tokenizer.TokenId("<|endoftext|>"));
+    const auto encoded = tokenizer.Encode(document, {.add_special_tokens = false});
+    ids.insert(ids.end(), encoded->begin(), encoded->end());
+  }
+  ASSERT_GT(ids.size(), 16u);
+  Engine engine(library.store(), {.isa = BestIsa(), .max_positions = 64});
+  const NetworkId id = *engine.Load(network);
+  double loss = 0;
+  for (std::size_t window = 0; window < 2; ++window) {
+    const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(window * 8);
+    const std::vector<float> logits = LogitsOf(engine, id, {begin, begin + 8});
+    const std::size_t width = logits.size() / 8;
+    for (std::size_t row = 0; row < 8; ++row) {
+      double sum = 0;
+      for (std::size_t i = 0; i < width; ++i) {
+        sum += std::exp(static_cast<double>(logits[row * width + i]));
+      }
+      const auto target = static_cast<std::size_t>(ids[window * 8 + row + 1]);
+      loss += std::log(sum) - static_cast<double>(logits[row * width + target]);
+    }
+  }
+  const Json found = *ParseJson(result.out);
+  EXPECT_EQ(*JsonCursor(found).Integer("tokens", 0, 100), 16);
+  EXPECT_NEAR(*JsonCursor(found).Real("perplexity"), std::exp(loss / 16), 1e-3);
+}
+
+}  // namespace
+}  // namespace ashlar
