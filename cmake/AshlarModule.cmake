@@ -36,7 +36,9 @@ if(ASHLAR_SANITIZE_MODULES)
   target_link_options(ashlar_options INTERFACE -fsanitize=${ASHLAR_SANITIZE_MODULES})
 endif()
 if(ASHLAR_FUZZ)
-  list(APPEND ASHLAR_MODULE_FLAGS -fsanitize=fuzzer-no-link)
+  # What -fsanitize=fuzzer-no-link means, spelled so that it can share the precompiled headers.
+  list(APPEND ASHLAR_MODULE_FLAGS
+       -fsanitize-coverage=inline-8bit-counters,indirect-calls,trace-cmp,pc-table)
   add_custom_target(fuzzers)
 endif()
 
@@ -65,6 +67,9 @@ if(ASHLAR_TESTS)
   include(GoogleTest)
   ashlar_precompiled(ashlar_gtest_pch <gtest/gtest.h>)
   target_link_libraries(ashlar_gtest_pch PUBLIC GTest::gmock)
+  # Tests themselves are not optimised, whatever the build: that takes three times as long to
+  # compile, and what they test is.
+  target_compile_options(ashlar_gtest_pch PUBLIC -O0)
 endif()
 if(ASHLAR_BENCHMARKS)
   find_package(benchmark REQUIRED)
@@ -80,7 +85,8 @@ function(ashlar_isa_flags)
       continue()
     endif()
     # Optimised in every build: tests that run intrinsics unoptimised would take minutes.
-    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${flags};-O2"
+    set(optimise $<IF:$<CONFIG:Release>,-O2,-O1>)
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${flags};${optimise}"
                                 SKIP_PRECOMPILE_HEADERS ON)
   endforeach()
 endfunction()
@@ -112,6 +118,7 @@ function(ashlar_module name)
   if(ASHLAR_TESTS AND tests)
     add_executable(${target}_test ${tests})
     target_link_libraries(${target}_test PRIVATE ${target} GTest::gmock GTest::gtest_main)
+    target_compile_options(${target}_test PRIVATE -O0)
     target_precompile_headers(${target}_test REUSE_FROM ashlar_gtest_pch)
     target_compile_definitions(${target}_test PRIVATE ASHLAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${target}_test DISCOVERY_MODE PRE_TEST
