@@ -112,13 +112,15 @@ TEST_P(EveryKind, ARowDoesNotDependOnItsCallTheChunksOrTheThreadsToTheBit) {
     const auto one_by_one = RunInChunks(*bound, interface, input, 1, alone, random);
     ASSERT_TRUE(std::ranges::all_of(one_by_one, [](float y) { return std::isfinite(y); }));
     ASSERT_TRUE(SameBits(one_by_one, RunInChunks(*bound, interface, input, kRows, alone, random)));
-    for (const int threads : {2, 3}) {
-      ThreadPool pool(threads);
-      for (const std::int64_t max_chunk : {3, 17, 58}) {
-        ASSERT_TRUE(
-            SameBits(one_by_one, RunInChunks(*bound, interface, input, max_chunk, pool, random)))
-            << threads << " threads, chunks of at most " << max_chunk;
-      }
+    struct Way {
+      int threads;
+      std::int64_t max_chunk;
+    };
+    for (const Way way : {Way{2, 17}, Way{3, 5}, Way{3, kRows}}) {
+      ThreadPool pool(way.threads);
+      ASSERT_TRUE(
+          SameBits(one_by_one, RunInChunks(*bound, interface, input, way.max_chunk, pool, random)))
+          << way.threads << " threads, chunks of at most " << way.max_chunk;
     }
   });
 }
