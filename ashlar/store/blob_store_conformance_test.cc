@@ -3,6 +3,8 @@
 #include <chrono>
 #include <thread>
 
+#include <gtest/gtest.h>
+
 #include "ashlar/store/internal/testing.h"
 
 namespace ashlar {

@@ -1,5 +1,7 @@
 // A store against the simplest thing that could be right: two maps. Random operations, with the
 // store on disk closed and opened at random; the seed is printed, and taken from ASHLAR_SEED.
+#include <gtest/gtest.h>
+
 #include "ashlar/store/internal/testing.h"
 
 namespace ashlar {

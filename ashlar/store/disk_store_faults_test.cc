@@ -4,6 +4,8 @@
 // The rule is one: all that was acknowledged is there, nothing is half there, and the store works.
 #include <set>
 
+#include <gtest/gtest.h>
+
 #include "ashlar/base/faulty_file_system.h"
 #include "ashlar/store/internal/testing.h"
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include <gtest/gtest.h>
 #include <sys/mount.h>
 
 #include "ashlar/store/internal/child_process.h"

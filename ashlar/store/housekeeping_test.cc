@@ -1,5 +1,7 @@
 #include "ashlar/store/housekeeping.h"
 
+#include <gtest/gtest.h>
+
 #include "ashlar/store/internal/testing.h"
 
 namespace ashlar {

@@ -1,5 +1,7 @@
 #include "ashlar/store/oci.h"
 
+#include <gtest/gtest.h>
+
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/store/internal/testing.h"
 
@@ -42,6 +44,16 @@ TEST(Oci, AManifestIsCanonicalJson) {
   EXPECT_EQ(back.subject, manifest.subject);
   EXPECT_EQ(back.annotations, manifest.annotations);
   EXPECT_EQ(WriteOciManifest(back), text);
+}
+
+// The worked example of docs/formats/store.md.
+TEST(Oci, TheDocumentedManifestHasTheDocumentedDigest) {
+  const std::string text = WriteOciManifest(
+      {.artifact_type = "application/vnd.test.block",
+       .config = OciEmptyDescriptor(),
+       .layers = {{.media_type = "text/plain", .digest = Sha256("abc"), .size = 3}}});
+  EXPECT_EQ(text.size(), 401u);
+  EXPECT_EQ(Sha256(text).Hex(), "1f51e0bc6f222987b4238322dadb186c85dcad2a99f57ec43cf080c0e0b3be23");
 }
 
 TEST(Oci, AManifestWithoutLayersGetsTheEmptyOne) {

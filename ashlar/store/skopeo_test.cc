@@ -1,6 +1,8 @@
 // Standard tools can copy a store, and a store can be made of what they copied.
 #include <cstdlib>
 
+#include <gtest/gtest.h>
+
 #include "ashlar/store/internal/testing.h"
 
 namespace ashlar {

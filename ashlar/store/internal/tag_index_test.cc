@@ -1,5 +1,7 @@
 #include "ashlar/store/internal/tag_index.h"
 
+#include <gtest/gtest.h>
+
 #include "ashlar/store/internal/testing.h"
 
 namespace ashlar::internal {

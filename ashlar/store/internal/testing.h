@@ -14,7 +14,6 @@
 #include <string_view>
 #include <vector>
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -27,11 +26,8 @@ namespace ashlar::internal {
 
 class TemporaryDirectory {
  public:
-  // In memory where the system has such a place: no test here needs a disk to be slow.
-  TemporaryDirectory() {
-    const Path in_memory = "/dev/shm";
-    const Path parent =
-        access(in_memory.c_str(), W_OK) == 0 ? in_memory : std::filesystem::temp_directory_path();
+  TemporaryDirectory() : TemporaryDirectory(DefaultParent()) {}
+  explicit TemporaryDirectory(const Path& parent) {
     std::string name = (parent / "ashlar-store-XXXXXX").string();
     CHECK(mkdtemp(name.data()) != nullptr);
     path_ = name;
@@ -45,6 +41,13 @@ class TemporaryDirectory {
   const Path& path() const { return path_; }
 
  private:
+  // In memory where the system has such a place: no test here needs a disk to be slow.
+  static Path DefaultParent() {
+    const Path in_memory = "/dev/shm";
+    return access(in_memory.c_str(), W_OK) == 0 ? in_memory
+                                                : std::filesystem::temp_directory_path();
+  }
+
   Path path_;
 };
 
