@@ -68,6 +68,17 @@ TEST_P(SoftmaxParity, FindsTheMaximumWhereverItIs) {
   }
 }
 
+TEST_P(SoftmaxParity, DependsOnDifferencesOnly) {
+  RandomFloats random(3);
+  for (const float center : {-1000.0F, 1000.0F}) {
+    for (std::int64_t n = 1; n <= 40; ++n) {
+      GuardedFloats x(n, n % 4);
+      random.Fill(x, center);
+      ExpectAgrees(x);
+    }
+  }
+}
+
 TEST_P(SoftmaxParity, GivesMinusInfinityTheProbabilityZero) {
   GuardedFloats x(19);
   for (std::int64_t k = 0; k < 19; ++k) {
