@@ -1,5 +1,8 @@
 #include "tools/ashlar/derivation.h"
 
+#include <set>
+
+#include "ashlar/graph/derive.h"
 #include "ashlar/graph/describe.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/plan/plan.h"
@@ -7,59 +10,60 @@
 namespace ashlar::cli {
 namespace {
 
-// The base's provenance, and a step for each transform.
-Result<Provenance> Extend(const Catalog& catalog, const std::string& base, const Digest& digest,
-                          std::span<const TransformStep> steps) {
-  ASHLAR_TRY(Provenance provenance, catalog.LoadProvenance(base));
-  Json from = Json::Array{digest.ToString()};
-  for (const TransformStep& step : steps) {
-    Json arguments = Json::Object();
-    for (const auto& [key, value] : step.arguments) {
-      arguments.Set(key, value);
+// The bytes of the network's blobs of weights that were not among `before`.
+Result<std::uint64_t> NewWeightBytes(const Network& network, const BlobStore& store,
+                                     std::span<const BlobInfo> before) {
+  std::set<Digest> blobs;
+  for (const auto& [digest, block] : network.blocks) {
+    for (const auto& [name, tensor] : block->tensors) {
+      for (const Level& level : tensor.levels) {
+        blobs.insert(level.blob);
+      }
     }
-    Json entry = Json::Of({{"transform", step.transform->name}, {"arguments", arguments}});
-    if (!from.is_null()) {
-      entry.Set("from",
-                std::exchange(from, Json()));  // later steps begin where the one before ends
-    }
-    provenance.Append(std::move(entry));
   }
-  return provenance;
+  for (const BlobInfo& blob : before) {
+    blobs.erase(blob.digest);
+  }
+  std::uint64_t bytes = 0;
+  for (const Digest& blob : blobs) {
+    ASHLAR_TRY(const auto size, store.Stat(blob));
+    bytes += size.value_or(0);
+  }
+  return bytes;
 }
 
 }  // namespace
 
 Status Derive(Session& session, const std::string& name, const std::string& base,
               std::span<const TransformStep> steps) {
+  Terminal& terminal = session.terminal;
   ASHLAR_TRY(CheckTagName(name));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
+  ASHLAR_TRY(const std::vector<BlobInfo> before, store->List());
   Catalog catalog(*store, AllKinds());
-  ASHLAR_TRY(const auto lease, store->BeginWriting());
-  ASHLAR_TRY(const Network origin, catalog.Load(base));
-  const TransformContext context{.catalog = catalog,
-                                 .progress = [&](std::uint64_t done, std::uint64_t total) {
-                                   session.terminal.Progress("encoding", done, total);
-                                 }};
-  Network network = origin;
-  for (const TransformStep& step : steps) {
-    ASHLAR_TRY(network, Apply(*step.transform, network, step.arguments, context));
-  }
-  session.terminal.EndProgress();
-  ASHLAR_TRY(const Provenance provenance, Extend(catalog, base, origin.digest(), steps));
-  ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(network, name, provenance));
+  ASHLAR_TRY(const Derived derived,
+             ashlar::Derive(catalog, name, base, steps,
+                            {.progress =
+                                 [&](std::uint64_t done, std::uint64_t total) {
+                                   terminal.Progress("encoding", done, total);
+                                 },
+                             .remark = [&](std::string_view remark) { terminal.Note(remark); }}));
+  terminal.EndProgress();
+  ASHLAR_TRY(const std::uint64_t weights, NewWeightBytes(derived.network, *store, before));
+  const std::uint64_t added = derived.added_bytes + weights;
 
   if (session.json) {
-    session.terminal.PrintJson(Json::Of({{"name", name},
-                                         {"digest", saved.digest.ToString()},
-                                         {"parameters", network.parameters()},
-                                         {"weight_bytes", WeightBytes(network)},
-                                         {"added_bytes", saved.added_bytes}}));
+    terminal.PrintJson(Json::Of({{"name", name},
+                                 {"digest", derived.digest.ToString()},
+                                 {"parameters", derived.network.parameters()},
+                                 {"weight_bytes", WeightBytes(derived.network)},
+                                 {"added_bytes", added}}));
     return {};
   }
-  session.terminal.PrintLine(
-      fmt::format("{}: {:.2f} M parameters ({} had {:.2f} M), {} of manifests added", name,
-                  static_cast<double>(network.parameters()) * 1e-6, base,
-                  static_cast<double>(origin.parameters()) * 1e-6, FormatBytes(saved.added_bytes)));
+  terminal.PrintLine(fmt::format("{}: {:.2f} M parameters ({} had {:.2f} M); the store grew by {}",
+                                 name, static_cast<double>(derived.network.parameters()) * 1e-6,
+                                 base, static_cast<double>(derived.base.parameters()) * 1e-6,
+                                 FormatBytes(added)));
   return {};
 }
 

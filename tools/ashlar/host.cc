@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <fstream>
 
@@ -85,14 +86,16 @@ Result<SamplingOptions> ReadSampling(const Options& options) {
              options.Integer("seed", 0, std::numeric_limits<std::int64_t>::max()));
   sampling.seed = static_cast<std::uint64_t>(seed);
   for (const std::string& pair : options.Texts("logit-bias")) {
+    constexpr float kMaxBias = 100;
     std::int32_t id = 0;
     float bias = 0;
     const char* end = pair.data() + pair.size();
     const auto at = std::from_chars(pair.data(), end, id);
     const bool parsed = at.ec == std::errc() && at.ptr != end && *at.ptr == '=' &&
                         std::from_chars(at.ptr + 1, end, bias).ptr == end && at.ptr + 1 != end;
-    if (!parsed) {
-      return Invalid("--logit-bias: expected ID=BIAS, such as 42=-100, found \"{}\"", pair);
+    if (!parsed || !(std::abs(bias) <= kMaxBias)) {  // a NaN too
+      return Invalid("--logit-bias: expected ID=BIAS with a bias from -{} to {}, found \"{}\"",
+                     kMaxBias, kMaxBias, pair);
     }
     sampling.logit_bias[id] = bias;
   }

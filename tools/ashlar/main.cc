@@ -116,6 +116,10 @@ int Main(int argc, char** argv) {
       return app.exit(error);  // --help
     }
     const auto chosen = app.get_subcommands();
+    if (const char* word = argc > 1 ? argv[1] : nullptr; chosen.empty() && word && *word != '-') {
+      std::fprintf(stderr, "ashlar: there is no verb \"%s\"\nTry 'ashlar --help'.\n", word);
+      return kExitUsage;
+    }
     const std::string command =
         chosen.empty() ? "ashlar" : fmt::format("ashlar {}", chosen.front()->get_name());
     std::fprintf(stderr, "%s: %s\nTry '%s --help'.\n", command.c_str(), error.what(),

@@ -1,3 +1,4 @@
+#include "ashlar/kinds/cpu_kind.h"
 #include "tools/ashlar/derivation.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
@@ -22,7 +23,7 @@ void List(Session& session) {
     Json arguments = Json::Array();
     text += fmt::format("{}  {}\n", session.terminal.Styled(Style::kBold, transform->name),
                         transform->summary);
-    for (const ArgumentSpec& argument : transform->arguments) {
+    for (const ArgumentSpec& argument : ArgumentsOf(*transform, AllKinds())) {
       text += fmt::format("    {:<24}{}{}\n", fmt::format("--{} {}", argument.name, argument.value),
                           argument.doc, argument.required ? " (required)" : "");
       arguments.Append(Json::Of({{"name", argument.name},
@@ -57,7 +58,7 @@ Status Run(Session& session) {
   }
   ASHLAR_TRY(const std::vector<TransformStep> steps,
              ParseTransformSteps(options.Texts("TRANSFORM")));
-  return Derive(session, options.Text("NEW"), options.Text("from"), steps);
+  return DeriveAndReport(session, options.Text("NEW"), options.Text("from"), steps);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ Status Run(Session& session) {
     }
   }
   const TransformStep step{encode, std::move(arguments)};
-  return Derive(session, options.Text("as"), options.Text("NET"), {&step, 1});
+  return DeriveAndReport(session, options.Text("as"), options.Text("NET"), {&step, 1});
 }
 
 }  // namespace

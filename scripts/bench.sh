@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Measures the kernels and the networks of demo/ on this machine and writes docs/benchmarks.md.
+# Quiet machine, please: figures are medians, but a busy neighbour moves them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cmake --preset release -B build/bench -DASHLAR_BENCHMARKS=ON -DASHLAR_TESTS=OFF >/dev/null
+ninja -C build/bench ashlar ashlar_kernels_bench >build/bench.log || { cat build/bench.log; exit 1; }
+ashlar=build/bench/ashlar
+export ASHLAR_STORE=build/bench-store
+rm -rf "$ASHLAR_STORE"
+
+number() { sed -E "s/.*\"$1\":([0-9.eE+-]+).*/\1/"; }
+row() {  # NETWORK BATCH
+  local json
+  json=$("$ashlar" bench "$1" --prompt 128 --gen 64 --batch "$2" --rounds 5 --json)
+  awk -v network="$1" -v batch="$2" -v p="$(number prompt_tokens_per_second <<<"$json")" \
+    -v d="$(number decode_tokens_per_second <<<"$json")" -v w="$(number weight_bytes <<<"$json")" \
+    'BEGIN {printf "| %s | %d | %.1f | %.0f | %.0f |\n", network, batch, w / 1e6, p, d}'
+}
+
+"$ashlar" import hf demo --as demo-bf16 >/dev/null
+for codec in f32 q8 q4; do
+  "$ashlar" encode demo-bf16 --as "demo-$codec" --codec "$codec" >/dev/null
+done
+
+{
+  echo '# Benchmarks'
+  echo
+  echo "Written by \`make bench\` on $(date -u +%Y-%m-%d)."
+  echo
+  echo '```'
+  lscpu | grep -E '^(Model name|CPU\(s\)|L2 cache|L3 cache)' | sed -E 's/ +/ /'
+  "$ashlar" version
+  c++ --version | head -1
+  echo 'flags: -O2 -ffp-contract=off, kernels with those of their instruction set'
+  echo '```'
+  echo
+  echo '## Networks'
+  echo
+  echo 'The network of `demo/` (7.3 M parameters): prompts of 128 tokens, 64 new ones per sequence,'
+  echo 'median of 5 rounds (`ashlar bench NET --prompt 128 --gen 64 --batch N`). It fits in the'
+  echo 'cache, so what limits it is not the memory.'
+  echo
+  echo '| network | sequences | weights (MB) | prompt (tokens/s) | decode (tokens/s) |'
+  echo '|---|---:|---:|---:|---:|'
+  for network in demo-f32 demo-bf16 demo-q8 demo-q4; do
+    row "$network" 1
+    row "$network" 8
+  done
+  echo
+  echo '## Kernels'
+  echo
+  echo 'One thread, time of the processor (`build/bench/ashlar_kernels_bench`). Peak is the rate that'
+  echo 'the same instructions reach from registers, bandwidth what one thread reads from memory; both'
+  echo 'are measured in the same run.'
+  echo
+  echo '| kernel, form and size | time | GB/s | GOP/s | of bandwidth | of peak |'
+  echo '|---|---:|---:|---:|---:|---:|'
+  # "name  wall ns  cpu ns  iterations  key=value ...", the console's form
+  build/bench/ashlar_kernels_bench --benchmark_min_time=0.05 --benchmark_color=false 2>/dev/null |
+    awk '
+      function rate(key) {return key in value ? sprintf("%.1f", value[key]) : ""}
+      function share(key) {return key in value ? sprintf("%.0f %%", 100 * value[key]) : ""}
+      $5 != "ns" {next}
+      {
+        delete value
+        for (i = 7; i <= NF; ++i) {
+          split($i, pair, "=")
+          value[pair[1]] = pair[2] * (pair[2] ~ /k$/ ? 1e3 : pair[2] ~ /m$/ ? 1e-3 : 1)
+        }
+        sub(/\/min_time:.*/, "", $1)
+        printf "| %s | %s | %s | %s | %s | %s |\n", $1,
+          $4 < 1e4 ? sprintf("%.0f ns", $4) : $4 < 1e7 ? sprintf("%.1f us", $4 / 1e3) \
+            : sprintf("%.1f ms", $4 / 1e6),
+          rate("GB/s"), rate("GOP/s") rate("GFLOP/s"), share("of_bandwidth"), share("of_peak")
+      }'
+} >build/benchmarks.md
+mv build/benchmarks.md docs/benchmarks.md
+echo 'wrote docs/benchmarks.md'

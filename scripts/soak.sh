@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The long forms of tests: whole perplexities, hundreds of kills of a writing process, random tests
+# from many seeds. SOAK_ROUNDS (default 20) is how many seeds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/build.sh release all
+export ASHLAR_LONG=1 ASHLAR_KILL_ROUNDS=${ASHLAR_KILL_ROUNDS:-500}
+ctest --test-dir build/release --output-on-failure --timeout 7200 \
+  -R 'Perplexit|Kill|Process|Import'
+for ((round = 1; round <= ${SOAK_ROUNDS:-20}; ++round)); do
+  export ASHLAR_SEED=$RANDOM$RANDOM
+  echo "seed $ASHLAR_SEED"
+  ctest --test-dir build/release -j "$(nproc)" --output-on-failure --quiet \
+    -R 'Random|Model|Exact|Fault|Conformance'
+done
