@@ -2,7 +2,6 @@
 
 #include <set>
 
-#include "ashlar/graph/derive.h"
 #include "ashlar/graph/describe.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/plan/plan.h"
@@ -34,20 +33,19 @@ Result<std::uint64_t> NewWeightBytes(const Network& network, const BlobStore& st
 
 }  // namespace
 
-Status Derive(Session& session, const std::string& name, const std::string& base,
-              std::span<const TransformStep> steps) {
+Status DeriveAndReport(Session& session, const std::string& name, const std::string& base,
+                       std::span<const TransformStep> steps) {
   Terminal& terminal = session.terminal;
   ASHLAR_TRY(CheckTagName(name));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   ASHLAR_TRY(const std::vector<BlobInfo> before, store->List());
   Catalog catalog(*store, AllKinds());
-  ASHLAR_TRY(const Derived derived,
-             ashlar::Derive(catalog, name, base, steps,
-                            {.progress =
-                                 [&](std::uint64_t done, std::uint64_t total) {
-                                   terminal.Progress("encoding", done, total);
-                                 },
-                             .remark = [&](std::string_view remark) { terminal.Note(remark); }}));
+  ASHLAR_TRY(
+      const Derived derived,
+      Derive(catalog, name, base, steps,
+             {.progress = [&](std::uint64_t done,
+                              std::uint64_t total) { terminal.Progress("encoding", done, total); },
+              .remark = [&](std::string_view remark) { terminal.Note(remark); }}));
   terminal.EndProgress();
   ASHLAR_TRY(const std::uint64_t weights, NewWeightBytes(derived.network, *store, before));
   const std::uint64_t added = derived.added_bytes + weights;
