@@ -30,13 +30,21 @@ Result<Blob> GetManifest(const BlobStore& store, const Digest& digest) {
   return blob;
 }
 
+// A stored manifest that says what it may not is damage, and no fault of whoever asked for it.
+Error AsDamage(Error error) {
+  if (error.code == ErrorCode::kInvalid) {
+    error.code = ErrorCode::kCorrupt;
+  }
+  return error;
+}
+
 template <class Parse>
 auto ParseStored(const BlobStore& store, const Digest& digest, const Parse& parse)
     -> decltype(parse(std::string_view())) {
   ASHLAR_TRY(const Blob blob, GetManifest(store, digest));
   auto parsed = parse(AsText(blob.bytes()));
   if (!parsed.ok()) {
-    return parsed.error().In(digest.ToString());
+    return AsDamage(parsed.error().In(digest.ToString()));
   }
   return parsed;
 }
@@ -91,7 +99,7 @@ class ManifestWriter {
   Result<Descriptor> Put(std::string_view text, std::string_view media_type) {
     const Digest digest = Sha256(text);
     ASHLAR_TRY(const std::optional<std::uint64_t> size, store_.Stat(digest));
-    if (!size) {
+    if (size != text.size()) {  // absent, or cut short by damage: Put mends it
       ASHLAR_TRY(store_.Put(AsBytes(text)));
       added_bytes_ += text.size();
     }
@@ -215,7 +223,8 @@ Result<std::vector<Descriptor>> PutParts(ManifestWriter& writer, const BlobStore
   return parts;
 }
 
-// What Load, Save and Tag may call a network: a tag that cannot be taken for a digest.
+}  // namespace
+
 Status CheckNetworkName(std::string_view name) {
   ASHLAR_TRY(CheckTagName(name));
   if (name.starts_with(kDigestPrefix)) {
@@ -224,6 +233,8 @@ Status CheckNetworkName(std::string_view name) {
   }
   return {};
 }
+
+namespace {
 
 Error UnknownNetwork(std::string_view name, const Tags& tags) {
   std::vector<std::string> known;
@@ -285,7 +296,9 @@ Result<Network> Catalog::Load(std::string_view name) const {
       }
     }
     network.Prune();
-    ASHLAR_TRY(Validate(network));
+    if (const Status valid = Validate(network); !valid.ok()) {
+      return AsDamage(valid.error());
+    }
     return network;
   };
   Result<Network> network = load();

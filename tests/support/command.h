@@ -37,7 +37,10 @@ struct CommandResult {
   std::string err;
   std::uint64_t peak_bytes = 0;  // resident
   double seconds = 0;
+  double cpu_seconds = 0;  // what it took itself, on a machine that may be busy
 };
+
+inline constexpr unsigned kLongestSeconds = 300;
 
 // For gtest's messages.
 inline void PrintTo(const CommandResult& result, std::ostream* os) {
@@ -100,6 +103,7 @@ class Command {
       ::dup2(in_, STDIN_FILENO);
       ::dup2(out_, STDOUT_FILENO);
       ::dup2(err_, STDERR_FILENO);
+      ::alarm(kLongestSeconds);  // outlives execve: nothing that hangs hangs the tests
       ::execve(argv[0], argv.data(), environment.data());
       ::_exit(127);
     }
@@ -124,10 +128,15 @@ class Command {
             .out = internal::TakeContent(out_),
             .err = internal::TakeContent(err_),
             .peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024,
-            .seconds = seconds.count()};
+            .seconds = seconds.count(),
+            .cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime)};
   }
 
  private:
+  static double Seconds(const timeval& time) {
+    return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+  }
+
   CommandOptions options_;
   int in_, out_, err_;
   std::chrono::steady_clock::time_point start_;

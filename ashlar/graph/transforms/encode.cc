@@ -206,7 +206,7 @@ Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
                             const TransformContext& context) {
   const Result<const Codec*> codec = FindCodec(*internal::Argument(arguments, "codec"));
   if (!codec.ok()) {
-    return codec.error().In("--codec");
+    return Invalid("--codec: {}", codec.error().message);
   }
   const std::vector<NamedTensor> tensors = NamedTensors(base);
   ASHLAR_TRY(const Selection selection, Select(tensors, **codec, arguments));
