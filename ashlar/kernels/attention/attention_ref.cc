@@ -17,7 +17,7 @@ double Score(const AttentionShape& shape, const float* q, const float* page, std
   return shape.soft_cap == 0 ? score : shape.soft_cap * std::tanh(score / shape.soft_cap);
 }
 
-constexpr std::int64_t kDims = 64;  // values summed in one pass
+constexpr std::int64_t kDims = 256;  // values summed in one pass
 
 // One row of one head. The scores are computed again in every pass: no memory is needed, and this
 // is the specification, not a fast path.
