@@ -8,7 +8,7 @@ jobs=$(nproc)
 fuzz_seconds=${ASHLAR_FUZZ_SECONDS:-2}
 start=$SECONDS
 export ASHLAR_SHORT=1  # long forms of random tests are for `make soak`
-sanitized=(base store codec graph text formats runtime)
+sanitized=(base store codec graph text runtime)
 threaded=(base runtime)
 
 stage() { printf '\n== %s  (%d s)\n' "$1" $((SECONDS - start)); }

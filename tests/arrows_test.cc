@@ -1,6 +1,4 @@
 // The arrows between modules, as CMakeLists.txt draws them, hold in every #include.
-#include <gtest/gtest.h>
-
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -9,6 +7,8 @@
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace {
 
@@ -39,8 +39,8 @@ std::map<std::string, std::set<std::string>> ReadArrows() {
       if (word == "DEPS" || word == "LIBS" || word == "PRIVATE_LIBS") {
         in_deps = word == "DEPS";
       } else if (in_deps) {
-        EXPECT_TRUE(arrows.contains(word)) << name << " depends on " << word
-                                           << ", which is not a module above it";
+        EXPECT_TRUE(arrows.contains(word))
+            << name << " depends on " << word << ", which is not a module above it";
         allowed.insert(arrows[word].begin(), arrows[word].end());
       }
     }
@@ -113,9 +113,10 @@ TEST(Arrows, EachBoundedLibraryStaysBehindItsFiles) {
       for (const std::string& include : IncludesOf(file)) {
         for (const auto& [library, allowed] : homes) {
           if (include.starts_with(library)) {
-            EXPECT_TRUE(std::any_of(allowed.begin(), allowed.end(), [&](const std::string& home) {
-              return place.starts_with(home);
-            })) << place << " includes " << include;
+            EXPECT_TRUE(
+                std::any_of(allowed.begin(), allowed.end(),
+                            [&](const std::string& home) { return place.starts_with(home); }))
+                << place << " includes " << include;
           }
         }
       }

@@ -60,12 +60,14 @@ bool SpinUntil(std::chrono::microseconds limit, const Done& done) {
 
 }  // namespace
 
-// How a loop runs. The caller writes the loop's description, then a new ticket; each thread takes
-// ranges by advancing the ticket, and the caller returns when as many ranges are done as there are.
-// It does not wait for the workers themselves: one that is late, or asleep, finds the ticket used
-// up, and goes on waiting. It may have read half of an old description and half of a new one by
-// then, so the fields are atomic; but it uses what it read only if it can advance the very ticket
-// that it loaded before, and as long as that one stands no description is written.
+// How a loop runs. The caller closes the old ticket, writes the loop's description, then a new
+// ticket; each thread takes ranges by advancing the ticket, and the caller returns when as many
+// ranges are done as there are. It does not wait for the workers themselves: one that is late, or
+// asleep, finds the ticket used up or closed, and goes on waiting. It may have read half of an old
+// description and half of a new one by then, so the fields are atomic; but it uses what it read
+// only if it can advance the very ticket that it loaded before, and as long as that one stands no
+// description is written. (A ticket that is merely used up would not do: beside the range count of
+// a new, longer loop it looks like one with ranges left.)
 struct ThreadPool::State {
   // The ticket alone in its cache line: it is what everybody spins on.
   alignas(64) std::atomic<std::uint64_t> ticket = 0;
@@ -173,14 +175,16 @@ void ThreadPool::Run(std::int64_t count, std::int64_t grain, Invoke invoke,
     const std::int64_t grains = 1 + (count - 1) / grain;
     const std::int64_t range_size = grain * (1 + (grains - 1) / (threads_ * kRangesPerThread));
     const auto ranges = static_cast<std::uint32_t>(1 + (count - 1) / range_size);
+    // Closed: its range is past those of any loop. Acquire, so that what a worker read before it
+    // advanced the old ticket was not what is written below.
+    const std::uint64_t last = state.ticket.fetch_or(kRangeMask, std::memory_order_acq_rel);
     state.invoke.store(invoke, std::memory_order_relaxed);
     state.context.store(context, std::memory_order_relaxed);
     state.count.store(count, std::memory_order_relaxed);
     state.range_size.store(range_size, std::memory_order_relaxed);
     state.ranges.store(ranges, std::memory_order_relaxed);
     state.ranges_done.store(0, std::memory_order_relaxed);
-    const std::uint64_t loop = (state.ticket.load(std::memory_order_relaxed) >> kRangeBits) + 1;
-    state.ticket.store(loop << kRangeBits, std::memory_order_release);
+    state.ticket.store(((last >> kRangeBits) + 1) << kRangeBits, std::memory_order_release);
     ++state.wakeups;
     state.wakeups.notify_all();
 

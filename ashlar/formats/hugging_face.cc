@@ -164,7 +164,7 @@ Status StoreTensors(ImportPlan& plan, BlobStore& store, ImportReport& report,
       // One pass to hash; the bytes are copied into the store only when it has not got them.
       const Digest digest = Sha256(tensor.bytes);
       ASHLAR_TRY(const auto present, store.Stat(digest));
-      if (present) {
+      if (present == tensor.bytes.size()) {
         report.found_bytes += tensor.bytes.size();
       } else {
         ASHLAR_TRY(const Digest written, store.Put(tensor.bytes));
@@ -198,7 +198,7 @@ Status StoreFiles(const Path& directory, Network& network, BlobStore& store, Imp
     ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxTokenizerBytes));
     const Digest digest = Sha256(text);
     ASHLAR_TRY(const auto present, store.Stat(digest));
-    if (!present) {
+    if (present != text.size()) {
       ASHLAR_TRY(store.Put(AsBytes(text)));
       report.added_bytes += text.size();
     }
@@ -251,7 +251,7 @@ Result<std::int64_t> CheckTokenizer(const Path& directory, std::int64_t vocabula
 Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view name,
                                        Catalog& catalog,
                                        const std::function<void(const ImportProgress&)>& progress) {
-  ASHLAR_TRY(CheckTagName(name));
+  ASHLAR_TRY(CheckNetworkName(name));
   // All that can be wrong is found before the first byte is written.
   const Path config_path = directory / "config.json";
   ASHLAR_TRY(const Json config, ReadJsonFile(config_path));

@@ -39,6 +39,9 @@ struct NetworkInfo {
   std::uint64_t shared_bytes = 0;  // blobs that it reaches and another tag reaches too
 };
 
+// What a network may be called: a tag's name that cannot be taken for a digest. kInvalid otherwise.
+Status CheckNetworkName(std::string_view name);
+
 class Catalog {
  public:
   // Both must outlive the catalog.

@@ -63,7 +63,8 @@ struct Engine::State {
       : options(options_in),
         pool(options.threads),
         binder(internal::FetchFrom(store, options.verify_blobs),
-               {options.isa, options.max_positions, rope_tables}, options.prefault),
+               {options.isa, options.max_positions, rope_tables},
+               {.prefault = options.prefault, .check = options.verify_blobs}),
         cache(options.page_bytes),
         interpreter(pool, options.max_rows, options.max_logit_rows) {
     deliveries.reserve(options.max_sequences);
@@ -363,7 +364,7 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   RopeTables rope_tables;
   internal::BlockBinder binder(internal::FetchZeros(),
                                {options.isa, options.max_positions, rope_tables},
-                               /*prefault=*/false);
+                               {.prefault = false, .check = false});
   internal::MeetingNumbers meetings;
   std::vector<LoadedNetwork> loaded;
   std::int64_t logits = 0;
@@ -431,9 +432,8 @@ Result<RequestId> Engine::Fork(RequestId request, std::span<const std::int32_t> 
   ASHLAR_TRY(state_->CheckRequest(forked, *parent->network));
   const RequestId id = state_->Add(std::move(forked), parent->network);
   // A parent that had to make room is read again from its tokens; and so is its fork.
-  if (const Sequence& again = *state_->Find(request);
-      again.position == again.length() - 1 && again.running) {
-    state_->Find(id)->ShareStateOf(again);
+  if (parent->running && parent->position == parent->length() - 1) {
+    state_->sequences.back()->ShareStateOf(*parent);
   }
   return id;
 }

@@ -187,6 +187,24 @@ TEST_F(EngineTest, ABlobThatIsShorterThanItsManifestSaysIsNamed) {
   EXPECT_NE(loaded.error().message.find("embed"), std::string::npos) << loaded.error().message;
 }
 
+TEST_F(EngineTest, WithVerifyABlobOfOtherBytesAndAScaleThatIsNoNumberAreFound) {
+  EngineOptions options = Options();
+  options.verify_blobs = true;
+  Engine verifying(*store_, options);
+  EXPECT_TRUE(verifying.Load(base_).ok());
+
+  Network lying = RandomLlama(*store_, {.codec = "q8"});
+  Block block = lying.BlockOf(2);
+  Level& level = block.tensors.find("up")->second.levels.front();
+  level.blob = *store_->Put(std::vector<std::byte>(level.length, std::byte{0x7c}));
+  lying.nodes[2].block = lying.AddBlock(std::move(block));
+  const Result<NetworkId> loaded = verifying.Load(lying);
+  ASSERT_FALSE(loaded.ok());
+  EXPECT_EQ(loaded.error().code, ErrorCode::kCorrupt);
+  EXPECT_NE(loaded.error().message.find("up"), std::string::npos) << loaded.error().message;
+  EXPECT_TRUE(engine_.Load(lying).ok());  // loads check sizes only
+}
+
 TEST_F(EngineTest, OptionsThatMakeNoSenseAreNamed) {
   EngineOptions options = Options();
   EXPECT_TRUE(options.Check().ok());

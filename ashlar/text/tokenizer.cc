@@ -125,6 +125,7 @@ Result<std::vector<std::int32_t>> Tokenizer::Encode(std::string_view text,
     text = repaired;
   }
 
+  const std::size_t max_bytes = MaxStageBytes(text.size());
   std::vector<std::int32_t> ids;
   const auto split = [&](std::string_view part, AddedTokens::Stage stage) {
     return parts_->added_tokens.Split(part, stage, options.parse_special_tokens);
@@ -136,14 +137,14 @@ Result<std::vector<std::int32_t>> Tokenizer::Encode(std::string_view text,
     }
     std::string normalized(given.text);
     for (const auto& normalizer : parts_->normalizers) {
-      ASHLAR_TRY(normalizer->Apply(normalized));
+      ASHLAR_TRY(normalizer->Apply(normalized, max_bytes));
     }
     for (const Segment& segment : split(normalized, AddedTokens::Stage::kNormalized)) {
       if (segment.id != Segment::kText) {
         ids.push_back(segment.id);
         continue;
       }
-      Pieces pieces{.text = std::string(segment.text), .ranges = {}};
+      Pieces pieces{.text = std::string(segment.text), .ranges = {}, .max_bytes = max_bytes};
       pieces.ranges.push_back({0, static_cast<std::uint32_t>(segment.text.size())});
       for (const auto& pre_tokenizer : parts_->pre_tokenizers) {
         ASHLAR_TRY(pre_tokenizer->Apply(pieces));

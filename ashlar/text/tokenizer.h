@@ -46,7 +46,7 @@ class Tokenizer {
   // table over all ids to be affordable.
   static constexpr std::int32_t kMaxTokenId = (1 << 24) - 1;
   // Longer texts are refused by Encode.
-  static constexpr std::size_t kMaxTextBytes = 64u << 20;
+  static constexpr std::size_t kMaxTextBytes = 32u << 20;
 
   // Reads the text of a tokenizer.json. Errors name the JSON path: kInvalid for what no tokenizer
   // can mean, kUnsupported for a component or setting that this version does not have.

@@ -36,7 +36,7 @@ Result<std::uint64_t> NewWeightBytes(const Network& network, const BlobStore& st
 Status DeriveAndReport(Session& session, const std::string& name, const std::string& base,
                        std::span<const TransformStep> steps) {
   Terminal& terminal = session.terminal;
-  ASHLAR_TRY(CheckTagName(name));
+  ASHLAR_TRY(CheckNetworkName(name));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   ASHLAR_TRY(const std::vector<BlobInfo> before, store->List());
   Catalog catalog(*store, AllKinds());

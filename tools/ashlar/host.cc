@@ -28,12 +28,16 @@ std::uint64_t ResidentBytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
-Result<std::optional<Tokenizer>> LoadTokenizer(const Network& network, const BlobStore& store) {
+Result<std::optional<Tokenizer>> LoadTokenizer(const Network& network, const BlobStore& store,
+                                               bool verify) {
   const auto file = network.files.find("tokenizer.json");
   if (file == network.files.end()) {
     return std::optional<Tokenizer>();
   }
   ASHLAR_TRY(const Blob blob, store.Get(file->second.blob));
+  if (verify) {
+    ASHLAR_TRY(Verify(file->second.blob, blob));
+  }
   ASHLAR_TRY(Tokenizer tokenizer, Tokenizer::FromJson(AsText(blob.bytes())));
   return std::optional<Tokenizer>(std::move(tokenizer));
 }
@@ -91,8 +95,11 @@ Result<SamplingOptions> ReadSampling(const Options& options) {
     float bias = 0;
     const char* end = pair.data() + pair.size();
     const auto at = std::from_chars(pair.data(), end, id);
-    const bool parsed = at.ec == std::errc() && at.ptr != end && *at.ptr == '=' &&
-                        std::from_chars(at.ptr + 1, end, bias).ptr == end && at.ptr + 1 != end;
+    bool parsed = at.ec == std::errc() && at.ptr != end && *at.ptr == '=';
+    if (parsed) {
+      const auto value = std::from_chars(at.ptr + 1, end, bias);
+      parsed = value.ec == std::errc() && value.ptr == end;
+    }
     if (!parsed || !(std::abs(bias) <= kMaxBias)) {  // a NaN too
       return Invalid("--logit-bias: expected ID=BIAS with a bias from -{} to {}, found \"{}\"",
                      kMaxBias, kMaxBias, pair);
@@ -112,7 +119,8 @@ Result<Host> Host::Open(const Session& session, std::span<const std::string> nam
   for (const std::string& name : names) {
     HostedNetwork hosted{.name = name};
     ASHLAR_TRY(hosted.network, catalog.Load(name));
-    ASHLAR_TRY(hosted.tokenizer, LoadTokenizer(hosted.network, *host.store_));
+    ASHLAR_TRY(hosted.tokenizer,
+               LoadTokenizer(hosted.network, *host.store_, session.options.Flag("verify")));
     const int last = static_cast<int>(hosted.network.nodes.size()) - 1;
     hosted.logits = hosted.network.BlockOf(last)
                         .kind->interface(EffectiveAttributes(hosted.network, last))

@@ -145,7 +145,10 @@ int Main(int argc, char** argv) {
                   .terminal = terminal,
                   .json = json,
                   .store_path = store.empty() ? DefaultStore() : Path(store)};
-  const Status status = verb->run(session);
+  Status status = verb->run(session);
+  if (status.ok() && !terminal.output_ok()) {
+    status = IoError("cannot write to standard output; what was printed is not whole");
+  }
   terminal.EndProgress();
   return status.ok() ? 0 : Report(status.error(), verb->name, json, terminal);
 }

@@ -50,8 +50,8 @@ Terminal::Terminal()
 }
 
 void Terminal::Print(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  output_ok_ = std::fflush(stdout) == 0 && written && output_ok_;
 }
 
 void Terminal::PrintLine(std::string_view text) {

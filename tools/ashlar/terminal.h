@@ -37,10 +37,13 @@ class Terminal {
   void Progress(std::string_view what, std::uint64_t done_bytes, std::uint64_t total_bytes);
   void EndProgress();
 
+  // Whether all that was printed reached standard output (false on a full disk).
+  bool output_ok() const { return output_ok_; }
   bool interactive() const { return out_is_terminal_; }
   int width() const;  // columns; 80 when unknown
 
  private:
+  bool output_ok_ = true;
   bool out_is_terminal_;
   bool err_is_terminal_;
   bool colour_;

@@ -38,8 +38,8 @@ Blob Aligned(const Blob& blob, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-BlockBinder::BlockBinder(Fetch fetch, const BindContext& context, bool prefault)
-    : fetch_(std::move(fetch)), context_(context), prefault_(prefault) {}
+BlockBinder::BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options)
+    : fetch_(std::move(fetch)), context_(context), options_(options) {}
 
 Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& network, int node) {
   const Node& used = network.nodes[node];
@@ -76,14 +76,19 @@ Result<BoundTensor> BlockBinder::BindTensor(const TensorManifest& tensor, const 
   ASHLAR_TRY(const std::span<const std::byte> bytes,
              CheckedRange(blob.bytes(), level.offset, level.length,
                           "a level in blob " + level.blob.ToString()));
-  if (prefault_) {
+  const bool matrix = tensor.shape.rank() == 2;
+  const std::int64_t stored_rows = matrix ? tensor.shape[0] : 1;
+  const std::int64_t stored_columns = tensor.shape[matrix ? 1 : 0];
+  if (options_.check && tensor.codec->check != nullptr) {
+    ASHLAR_TRY(tensor.codec->check(bytes, stored_rows, stored_columns));
+  }
+  if (options_.prefault) {
     Touch(bytes);
   }
   blobs.push_back(Aligned(blob, bytes));
-  const bool matrix = tensor.shape.rank() == 2;
   return BoundTensor{.codec = tensor.codec,
                      .data = blobs.back().bytes().data(),
-                     .stored_columns = tensor.shape[matrix ? 1 : 0],
+                     .stored_columns = stored_columns,
                      .rows = matrix ? used[0] : 1,
                      .columns = used[matrix ? 1 : 0]};
 }

@@ -21,14 +21,18 @@ struct BoundWeights {
   std::vector<Blob> blobs;  // what it reads
 };
 
+struct BinderOptions {
+  bool prefault;  // read every byte of the weights, so that they are resident from the start
+  bool check;     // refuse numbers that are none (a scale that is infinite)
+};
+
 class BlockBinder {
  public:
   // Gives the bytes of a blob that must hold at least `bytes_needed`.
   using Fetch = std::function<Result<Blob>(const Digest& digest, std::uint64_t bytes_needed)>;
 
-  // `rope_tables` must outlive the binder. `prefault` reads every byte of the weights that are
-  // bound, so that they are resident from the start.
-  BlockBinder(Fetch fetch, const BindContext& context, bool prefault);
+  // The context's rope tables must outlive the binder.
+  BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options);
 
   // Requires: a validated network. Errors name the tensor and the blob.
   Result<std::shared_ptr<const BoundWeights>> Bind(const Network& network, int node);
@@ -44,7 +48,7 @@ class BlockBinder {
 
   const Fetch fetch_;
   const BindContext context_;
-  const bool prefault_;
+  const BinderOptions options_;
   std::map<Key, std::weak_ptr<const BoundWeights>> bound_;
 };
 

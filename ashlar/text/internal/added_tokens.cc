@@ -125,7 +125,7 @@ Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary&
     std::string pattern = token.content;
     if (token.normalized) {
       for (const auto& normalizer : normalizers) {
-        ASHLAR_TRY(normalizer->Apply(pattern));
+        ASHLAR_TRY(normalizer->Apply(pattern, MaxStageBytes(pattern.size())));
       }
     }
     Tree& tree = token.normalized ? added.normalized_ : added.given_;

@@ -2,6 +2,14 @@
 
 namespace ashlar::internal {
 
+Status CheckStageSize(std::size_t bytes, std::size_t max_bytes) {
+  if (bytes > max_bytes) {
+    return Exhausted("a stage of the tokenizer makes {} bytes of text, more than {}", bytes,
+                     max_bytes);
+  }
+  return {};
+}
+
 Result<std::string> ParseLiteral(const JsonCursor& json, std::string_view key) {
   ASHLAR_TRY(std::string text, json.String(key));
   if (text.size() > kMaxLiteralBytes) {

@@ -9,7 +9,7 @@ namespace {
 
 class Lowercase final : public Normalizer {
  public:
-  Status Apply(std::string& text) const override {
+  Status Apply(std::string& text, std::size_t max_bytes) const override {
     std::string lower;
     lower.reserve(text.size());
     for (std::string_view rest = text; !rest.empty();) {
@@ -23,7 +23,7 @@ class Lowercase final : public Normalizer {
       }
     }
     text = std::move(lower);
-    return {};
+    return CheckStageSize(text.size(), max_bytes);
   }
 };
 

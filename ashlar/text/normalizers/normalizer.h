@@ -11,9 +11,9 @@ namespace ashlar::internal {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  // Requires: `text` is well-formed UTF-8; so it stays. kExhausted when it grows over
-  // kMaxStageBytes or a pattern backtracks beyond its bound.
-  virtual Status Apply(std::string& text) const = 0;
+  // Requires: `text` is well-formed UTF-8; so it stays. kExhausted when it outgrows
+  // `max_bytes` or a pattern backtracks beyond its bound.
+  virtual Status Apply(std::string& text, std::size_t max_bytes) const = 0;
 };
 
 Result<StageList<Normalizer>> ParseNormalizers(const JsonCursor& json);

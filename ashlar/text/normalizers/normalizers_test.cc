@@ -14,7 +14,7 @@ std::string Normalize(std::string_view json_text, std::string text) {
   Result<StageList<Normalizer>> stages = ParseNormalizers(JsonCursor(json));
   CHECK(stages.ok() || (ADD_FAILURE() << stages.error().message, false));
   for (const auto& stage : *stages) {
-    EXPECT_TRUE(stage->Apply(text).ok());
+    EXPECT_TRUE(stage->Apply(text, 64u << 20).ok());
   }
   return text;
 }

@@ -8,11 +8,11 @@ class Prepend final : public Normalizer {
  public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
 
-  Status Apply(std::string& text) const override {
+  Status Apply(std::string& text, std::size_t max_bytes) const override {
     if (!text.empty()) {
       text.insert(0, prefix_);
     }
-    return {};
+    return CheckStageSize(text.size(), max_bytes);
   }
 
  private:

@@ -10,16 +10,13 @@ class Replace final : public Normalizer {
   Replace(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
-  Status Apply(std::string& text) const override {
+  Status Apply(std::string& text, std::size_t max_bytes) const override {
     std::vector<TextRange> matches;
     ASHLAR_TRY(PatternSearch(pattern_, text.size()).FindAll(text, matches));
     if (matches.empty()) {
       return {};
     }
-    if (text.size() + matches.size() * content_.size() > kMaxStageBytes) {
-      return Exhausted("{} replacements make more than {} bytes of text", matches.size(),
-                       kMaxStageBytes);
-    }
+    ASHLAR_TRY(CheckStageSize(matches.size() * content_.size(), max_bytes));
     std::string replaced;
     replaced.reserve(text.size());
     std::size_t at = 0;
@@ -30,7 +27,7 @@ class Replace final : public Normalizer {
     }
     replaced.append(text, at);
     text = std::move(replaced);
-    return {};
+    return CheckStageSize(text.size(), max_bytes);
   }
 
  private:

@@ -37,7 +37,7 @@ class UnicodeForm final : public Normalizer {
  public:
   UnicodeForm(bool compatible, bool composed) : compatible_(compatible), composed_(composed) {}
 
-  Status Apply(std::string& text) const override {
+  Status Apply(std::string& text, std::size_t max_bytes) const override {
     if (std::all_of(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; })) {
       return {};  // ASCII is in every form already
     }
@@ -68,11 +68,7 @@ class UnicodeForm final : public Normalizer {
     for (const utf8proc_int32_t code : codes) {
       AppendUtf8(static_cast<char32_t>(code), text);
     }
-    if (text.size() > kMaxStageBytes) {
-      return Exhausted("normalization makes {} bytes of text, more than {}", text.size(),
-                       kMaxStageBytes);
-    }
-    return {};
+    return CheckStageSize(text.size(), max_bytes);
   }
 
  private:

@@ -40,9 +40,7 @@ class ByteLevel final : public PreTokenizer {
     for (TextRange& range : pieces.ranges) {
       const auto begin = static_cast<std::uint32_t>(text.size());
       append(pieces.View(range), text);
-      if (text.size() > kMaxStageBytes) {
-        return Exhausted("ByteLevel makes more than {} bytes of text", kMaxStageBytes);
-      }
+      ASHLAR_TRY(CheckStageSize(text.size(), pieces.max_bytes));
       range = {begin, static_cast<std::uint32_t>(text.size())};
     }
     pieces.text = std::move(text);

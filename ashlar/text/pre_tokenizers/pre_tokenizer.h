@@ -16,6 +16,7 @@ namespace ashlar::internal {
 struct Pieces {
   std::string text;
   std::vector<TextRange> ranges;
+  std::size_t max_bytes;  // that the text may grow to
 
   std::string_view View(TextRange range) const {
     return std::string_view(text).substr(range.begin, range.end - range.begin);
@@ -26,7 +27,7 @@ class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
   // Requires: the text is well-formed UTF-8 and cut between characters; so it stays. kExhausted
-  // when it grows over kMaxStageBytes or a pattern backtracks beyond its bound.
+  // when it outgrows its limit or a pattern backtracks beyond its bound.
   virtual Status Apply(Pieces& pieces) const = 0;
 };
 

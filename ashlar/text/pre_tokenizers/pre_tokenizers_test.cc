@@ -11,7 +11,7 @@ Cut Apply(std::string_view json_text, std::string text) {
   const Json json = *ParseJson(json_text);
   Result<StageList<PreTokenizer>> stages = ParsePreTokenizers(JsonCursor(json));
   CHECK(stages.ok() || (ADD_FAILURE() << stages.error().message, false));
-  Pieces pieces{.text = std::move(text), .ranges = {}};
+  Pieces pieces{.text = std::move(text), .ranges = {}, .max_bytes = 1u << 20};
   pieces.ranges.push_back({0, static_cast<std::uint32_t>(pieces.text.size())});
   for (const auto& stage : *stages) {
     EXPECT_TRUE(stage->Apply(pieces).ok());

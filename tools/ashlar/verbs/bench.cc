@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <fstream>
+#include <set>
 
 #include "ashlar/base/clock.h"
 #include "ashlar/graph/describe.h"
@@ -43,19 +44,21 @@ Result<Round> RunRound(Engine& engine, const HostedNetwork& network, std::int64_
   }
   // The prompts are read when each sequence has its first token. A later prompt's rows may share
   // steps with an earlier sequence that decodes already: its tokens count in neither rate.
-  std::int64_t first_tokens = 0;
+  std::set<RequestId> answered;
   std::int64_t decoded = 0;
   const std::int64_t start = clock.NowMicros();
   std::int64_t prompts_read = start;
   while (!engine.idle()) {
     ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
-    const std::int64_t tokens = std::ranges::count_if(
-        deliveries, [](const Delivery& delivery) { return delivery.token.has_value(); });
-    if (first_tokens < batch) {
-      first_tokens = std::min(batch, first_tokens + tokens);
+    const bool reading = std::ssize(answered) < batch;
+    for (const Delivery& delivery : deliveries) {
+      if (delivery.token) {
+        answered.insert(delivery.request);
+        decoded += reading ? 0 : 1;
+      }
+    }
+    if (reading) {
       prompts_read = clock.NowMicros();
-    } else {
-      decoded += tokens;
     }
   }
   const auto per_second = [](std::int64_t tokens, std::int64_t micros) {

@@ -62,10 +62,6 @@ class History {
   }
   Status Close() { return AddText(style_.chatml ? "<|im_end|>\n" : "\n", style_.chatml); }
 
-  const std::vector<std::int32_t>& ids() const { return ids_; }
-  void Clear() { ids_.clear(); }
-
- private:
   Status AddText(const std::string& text, bool marks) {
     ASHLAR_TRY(
         const std::vector<std::int32_t> ids,
@@ -74,6 +70,11 @@ class History {
     return {};
   }
 
+  const std::vector<std::int32_t>& ids() const { return ids_; }
+  void Clear() { ids_.clear(); }
+  void Truncate(std::size_t size) { ids_.resize(size); }
+
+ private:
   const Tokenizer& tokenizer_;
   TurnStyle style_;
   std::vector<std::int32_t> ids_;
@@ -116,12 +117,17 @@ Status Run(Session& session) {
     if (line.empty()) {
       continue;
     }
+    const std::size_t before = history.ids().size();
     ASHLAR_TRY(history.Add("user", line));
     ASHLAR_TRY(history.Open("assistant"));
     const auto room = host.max_positions() - static_cast<std::int64_t>(history.ids().size());
     if (room < 1) {
-      return Exhausted("the conversation has {} tokens and the context is {}; /clear begins anew",
-                       history.ids().size(), host.max_positions());
+      session.terminal.Note(fmt::format(
+          "not sent: the conversation would have {} tokens, and the context is {}; /clear "
+          "begins anew",
+          history.ids().size(), host.max_positions()));
+      history.Truncate(before);
+      continue;
     }
     GenerationRequest request{.network = &network,
                               .prompt = history.ids(),
@@ -142,7 +148,11 @@ Status Run(Session& session) {
     } else {
       session.terminal.PrintLine("");
     }
-    history.AddIds(answer.token_ids);
+    if (answer.stopped_by_string) {  // its last tokens are the stop string's
+      ASHLAR_TRY(history.AddText(answer.text, /*marks=*/false));
+    } else {
+      history.AddIds(answer.token_ids);
+    }
     ASHLAR_TRY(history.Close());
   }
   if (session.json) {

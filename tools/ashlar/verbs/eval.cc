@@ -250,9 +250,15 @@ Status Logits(Session& session) {
 Status Run(Session& session) {
   const std::string& what = session.options.Text("WHAT");
   if (what == "ppl") {
+    if (session.options.Has("ids") || session.options.Has("out")) {
+      return Invalid("--ids and --out are for eval logits");
+    }
     return Perplexity(session);
   }
   if (what == "logits") {
+    if (session.options.Has("text")) {
+      return Invalid("--text is for eval ppl");
+    }
     return Logits(session);
   }
   return Invalid("expected ppl or logits, found \"{}\"", what);

@@ -45,6 +45,10 @@ Status Run(Session& session) {
         "checked {} blobs, {}: {}", report.blobs, FormatBytes(report.bytes),
         report.damage.empty() ? "all is well" : fmt::format("{} damaged", report.damage.size())));
   }
+  if (report.quarantine_error) {
+    return report.quarantine_error->In(fmt::format(
+        "{} blobs are damaged or missing, and some could not be set aside", report.damage.size()));
+  }
   if (!report.damage.empty()) {
     return Corrupt("{} blobs are damaged or missing; import or pull the networks named again",
                    report.damage.size());
@@ -58,7 +62,7 @@ constinit const Verb kFsck{
     .name = "fsck",
     .summary = "check every blob and reference; set damaged ones aside",
     .details =
-        "Exit code 1 when something is damaged. Damaged blobs go to quarantine/, so that "
+        "Exit code 1 when something is damaged. Damaged blobs go to ashlar/quarantine/, so that "
         "importing the same model again mends the store.",
     .examples = "  ashlar fsck",
     .options = kOptions,

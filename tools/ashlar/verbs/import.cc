@@ -19,7 +19,7 @@ Status Run(Session& session) {
                    options.Text("FORMAT"));
   }
   const std::string& name = options.Text("as");
-  ASHLAR_TRY(CheckTagName(name));
+  ASHLAR_TRY(CheckNetworkName(name));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/true));
   Catalog catalog(*store, AllKinds());
   const auto imported =

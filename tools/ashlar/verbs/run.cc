@@ -92,6 +92,7 @@ Status Run(Session& session) {
                                    {.max_sequences = static_cast<std::int64_t>(names.size())}));
 
   const bool stream = names.size() == 1 && !session.json;
+  std::string prompt_to_show;
   std::vector<GenerationRequest> requests;
   for (const HostedNetwork& network : host.networks()) {
     ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
@@ -114,8 +115,12 @@ Status Run(Session& session) {
                         .ignore_eos = options.Flag("ignore-eos")});
   }
   if (stream) {
-    session.terminal.Print(session.terminal.Styled(Style::kDim, options.Text("prompt")));
-    requests[0].on_text = [&](std::string_view text) { session.terminal.Print(text); };
+    // The prompt goes before the first text: by then nothing is refused any more.
+    prompt_to_show = session.terminal.Styled(Style::kDim, options.Text("prompt"));
+    requests[0].on_text = [&](std::string_view text) {
+      session.terminal.Print(std::exchange(prompt_to_show, ""));
+      session.terminal.Print(text);
+    };
   }
   ASHLAR_TRY(const std::vector<Generation> generations, Generate(host.engine(), requests));
 
@@ -126,7 +131,7 @@ Status Run(Session& session) {
     }
     session.terminal.PrintJson(list.array()->size() == 1 ? list.array()->front() : list);
   } else if (stream) {
-    session.terminal.PrintLine("");
+    session.terminal.PrintLine(prompt_to_show);
   } else {
     for (std::size_t i = 0; i < generations.size(); ++i) {
       session.terminal.PrintLine(session.terminal.Styled(Style::kBold, requests[i].network->name));

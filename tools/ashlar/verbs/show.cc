@@ -48,6 +48,9 @@ Status Run(Session& session) {
   ASHLAR_TRY(const Network network, catalog.Load(name));
 
   const std::string& graph = options.Text("graph");
+  if (options.Flag("all") && (session.json || !graph.empty())) {
+    return Invalid("--all is for the table; --graph and --json have every node anyway");
+  }
   if (!graph.empty() && graph != "dot" && graph != "mermaid" && graph != "json") {
     return Invalid("--graph: expected dot, mermaid or json, found \"{}\"", graph);
   }

@@ -12,7 +12,7 @@ constexpr OptionSpec kOptions[] = {
 Status Run(Session& session) {
   const std::string& net = session.options.Text("NET");
   const std::string& name = session.options.Text("NEW");
-  ASHLAR_TRY(CheckTagName(name));
+  ASHLAR_TRY(CheckNetworkName(name));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   ASHLAR_TRY(Catalog(*store, AllKinds()).Tag(net, name));
   if (session.json) {
