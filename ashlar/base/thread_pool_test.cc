@@ -57,6 +57,24 @@ TEST_P(ThreadPoolTest, CoversEveryItemOnceForRandomCountsAndGrains) {
   }
 }
 
+// A worker that still looks at a short loop's ticket may already see a long loop's description.
+TEST_P(ThreadPoolTest, ALongLoopRightAfterAShortOneIsCoveredOnce) {
+  ThreadPool pool(GetParam());
+  std::vector<std::atomic<int>> calls(64);
+  for (int round = 1; round <= 5000; ++round) {
+    for (const std::int64_t count : {2, 64}) {
+      pool.ParallelFor(count, 1, [&](std::int64_t begin, std::int64_t end, int) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          ++calls[i];
+        }
+      });
+    }
+    for (int i = 0; i < 64; ++i) {
+      ASSERT_EQ(calls[i], round * (i < 2 ? 2 : 1));
+    }
+  }
+}
+
 TEST_P(ThreadPoolTest, LoopsThatFollowEachOtherSeeEachOthersWrites) {
   ThreadPool pool(GetParam());
   std::vector<std::int64_t> values(64);
