@@ -30,7 +30,15 @@ class Vocabulary {
   // Null when no token has this id. Valid while the vocabulary lives.
   const std::string* Content(std::int32_t id) const;
 
-  std::size_t token_count() const { return ids_.size(); }
+  // `visit(content, id)` for every token, in no particular order. The contents stay where they are
+  // while the vocabulary lives.
+  template <class Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [content, id] : ids_) {
+      visit(std::string_view(content), id);
+    }
+  }
+
   // The largest id + 1.
   std::int32_t size() const { return size_; }
 

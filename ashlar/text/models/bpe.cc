@@ -3,6 +3,7 @@
 // one token, until none is left.
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "ashlar/text/internal/byte_alphabet.h"
 #include "ashlar/text/internal/pair_table.h"
@@ -15,13 +16,13 @@ namespace {
 constexpr std::int32_t kNone = -1;
 
 // What two neighbouring tokens become.
-struct Merge {
+struct MergeRule {
   std::uint32_t rank;
   std::int32_t id;
 };
 
-// (left id, right id) -> Merge.
-using MergeTable = PairTable<Merge>;
+// (left id, right id) -> MergeRule.
+using MergeTable = PairTable<MergeRule>;
 
 struct Symbol {
   std::int32_t id;  // kNone: merged into a symbol before it
@@ -74,6 +75,7 @@ class Bpe final : public Model {
     for (std::size_t byte = 0; byte < byte_ids_.size(); ++byte) {
       byte_ids_[byte] = vocabulary_.Id(fmt::format("<0x{:02X}>", byte)).value_or(kNone);
     }
+    FindWholeWords();
   }
 
   const Vocabulary& vocabulary() const override { return vocabulary_; }
@@ -82,14 +84,11 @@ class Bpe final : public Model {
     Scratch scratch;
     for (const TextRange range : pieces.ranges) {
       const std::string_view piece = pieces.View(range);
-      if (options_.ignore_merges) {
-        if (const auto id = vocabulary_.Id(piece); id.has_value()) {
-          ids.push_back(*id);
-          continue;
-        }
+      if (const auto word = whole_words_.find(piece); word != whole_words_.end()) {
+        ids.push_back(word->second);
+        continue;
       }
-      SplitCharacters(piece, scratch);
-      MergeAll(scratch);
+      Merge(piece, scratch);
       for (const Symbol& symbol : scratch.symbols) {
         if (symbol.id != kNone) {
           ids.push_back(symbol.id);
@@ -99,6 +98,28 @@ class Bpe final : public Model {
   }
 
  private:
+  // Two thirds of the pieces of prose are one token. Which tokens the merges make when they are
+  // the whole piece is found out once; with ignore_merges it is all of them.
+  void FindWholeWords() {
+    Scratch scratch;
+    vocabulary_.ForEach([&](std::string_view content, std::int32_t id) {
+      if (!options_.ignore_merges) {
+        Merge(content, scratch);
+        const std::vector<Symbol>& symbols = scratch.symbols;
+        if (symbols.empty() || symbols.front().id != id || symbols.front().next != kNone) {
+          return;
+        }
+      }
+      whole_words_.emplace(content, id);
+    });
+  }
+
+  // Leaves the tokens of `piece` in `scratch`.
+  void Merge(std::string_view piece, Scratch& scratch) const {
+    SplitCharacters(piece, scratch);
+    MergeAll(scratch);
+  }
+
   static void AddSymbol(std::int32_t id, std::vector<Symbol>& symbols) {
     const auto at = static_cast<std::int32_t>(symbols.size());
     symbols.push_back({id, at - 1, at + 1});
@@ -175,7 +196,7 @@ class Bpe final : public Model {
     }
     const std::int32_t left_id = scratch.symbols[left].id;
     const std::int32_t right_id = scratch.symbols[right].id;
-    const Merge* merge = merges_.Find(left_id, right_id);
+    const MergeRule* merge = merges_.Find(left_id, right_id);
     if (merge != nullptr) {
       scratch.heap.push_back({merge->rank, left, left_id, right_id, merge->id});
       std::push_heap(scratch.heap.begin(), scratch.heap.end(), ComesLater);
@@ -216,6 +237,7 @@ class Bpe final : public Model {
   Vocabulary vocabulary_;
   MergeTable merges_;
   BpeOptions options_;
+  std::unordered_map<std::string_view, std::int32_t> whole_words_;  // views of vocabulary_
   std::array<std::int32_t, kByteAlphabetEnd> letter_ids_;  // by code point; kNone: no token
   std::array<std::int32_t, 256> byte_ids_;                 // of "<0x00>" and so on, likewise
 };
