@@ -53,12 +53,16 @@ Result<int> ReadThreads(const Options& options) {
 std::int64_t LongestContext(std::span<const HostedNetwork> networks) {
   std::int64_t longest = 0;
   for (const HostedNetwork& hosted : networks) {
-    longest = std::max(longest, hosted.network.metadata.context_length.value_or(kDefaultPositions));
+    longest = std::max(longest, hosted.context());
   }
   return std::min(longest, kDefaultPositions);
 }
 
 }  // namespace
+
+std::int64_t HostedNetwork::context() const {
+  return network.metadata.context_length.value_or(kDefaultPositions);
+}
 
 Result<const Tokenizer*> HostedNetwork::RequireTokenizer() const {
   if (!tokenizer) {
@@ -133,6 +137,9 @@ Result<Host> Host::Open(const Session& session, std::span<const std::string> nam
   const char* forced = std::getenv("ASHLAR_ISA");
   ASHLAR_TRY(engine.isa, ChooseIsa(forced == nullptr ? "" : forced));
   ASHLAR_TRY(engine.threads, ReadThreads(session.options));
+  if (options.measure_positions) {
+    ASHLAR_TRY(options.max_positions, options.measure_positions(host.networks_));
+  }
   engine.max_positions =
       options.max_positions > 0 ? options.max_positions : LongestContext(host.networks_);
   engine.max_sequences = options.max_sequences;

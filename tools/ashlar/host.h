@@ -51,14 +51,6 @@ inline constexpr OptionSpec kSeedOption = {
 
 Result<SamplingOptions> ReadSampling(const Options& options);
 
-struct HostOptions {
-  std::int64_t max_positions = 0;  // 0: the longest context of the networks, at most 4096
-  std::int64_t max_sequences = 1;
-  std::int64_t max_rows = 256;
-  std::int64_t max_logit_rows = 64;
-  bool prefix_cache = true;
-};
-
 struct HostedNetwork {
   std::string name;
   Network network;
@@ -66,8 +58,21 @@ struct HostedNetwork {
   std::optional<Tokenizer> tokenizer;
   std::int64_t logits = 0;  // width of a row of logits
 
+  // Positions that it was trained for; 4096 when it does not say.
+  std::int64_t context() const;
   // kInvalid when the network has no tokenizer.
   Result<const Tokenizer*> RequireTokenizer() const;
+};
+
+struct HostOptions {
+  // Of any one sequence; 0: the longest context of the networks, at most 4096.
+  std::int64_t max_positions = 0;
+  // Asked instead of it when set, once the networks and their tokenizers are there.
+  std::function<Result<std::int64_t>(std::span<const HostedNetwork>)> measure_positions = nullptr;
+  std::int64_t max_sequences = 1;
+  std::int64_t max_rows = 256;
+  std::int64_t max_logit_rows = 64;
+  bool prefix_cache = true;
 };
 
 class Host {

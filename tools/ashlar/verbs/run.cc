@@ -76,6 +76,22 @@ Json ToJson(const HostedNetwork& network, const Generation& generation, bool log
   return json;
 }
 
+// The prompt's ids, checked to leave room for `max_tokens` within the network's context.
+Result<std::vector<std::int32_t>> EncodePrompt(const HostedNetwork& network,
+                                               const std::string& text, std::int64_t max_tokens) {
+  ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
+  ASHLAR_TRY(std::vector<std::int32_t> prompt, tokenizer->Encode(text));
+  if (prompt.empty() && network.network.metadata.bos_token) {
+    prompt.push_back(static_cast<std::int32_t>(*network.network.metadata.bos_token));
+  }
+  if (max_tokens > network.context() - static_cast<std::int64_t>(prompt.size())) {
+    return Invalid(
+        "the prompt has {} tokens and --max-tokens is {}, but \"{}\" has a context of {}",
+        prompt.size(), max_tokens, network.name, network.context());
+  }
+  return prompt;
+}
+
 Status Run(Session& session) {
   const Options& options = session.options;
   const auto names = options.Texts("NET");
@@ -88,27 +104,28 @@ Status Run(Session& session) {
     ASHLAR_TRY(const std::int64_t count, options.Integer("logprobs", 0, 1000));
     sampling.top_logprobs = static_cast<int>(count);
   }
+  // The plan is made for what this prompt needs, and not for the longest one that there could be.
+  std::vector<std::vector<std::int32_t>> prompts;
+  const auto encode = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
+    std::int64_t longest = 1;
+    for (const HostedNetwork& network : networks) {
+      ASHLAR_TRY(std::vector<std::int32_t> prompt,
+                 EncodePrompt(network, options.Text("prompt"), max_tokens));
+      longest = std::max(longest, static_cast<std::int64_t>(prompt.size()) + max_tokens);
+      prompts.push_back(std::move(prompt));
+    }
+    return longest;
+  };
   ASHLAR_TRY(Host host, Host::Open(session, names,
-                                   {.max_sequences = static_cast<std::int64_t>(names.size())}));
+                                   {.measure_positions = encode,
+                                    .max_sequences = static_cast<std::int64_t>(names.size())}));
 
   const bool stream = names.size() == 1 && !session.json;
   std::string prompt_to_show;
   std::vector<GenerationRequest> requests;
   for (const HostedNetwork& network : host.networks()) {
-    ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
-    ASHLAR_TRY(std::vector<std::int32_t> prompt, tokenizer->Encode(options.Text("prompt")));
-    if (prompt.empty() && network.network.metadata.bos_token) {
-      prompt.push_back(static_cast<std::int32_t>(*network.network.metadata.bos_token));
-    }
-    const auto room = host.max_positions() - static_cast<std::int64_t>(prompt.size());
-    if (max_tokens > room) {
-      return Invalid(
-          "the prompt has {} tokens and --max-tokens is {}, but \"{}\" has a context of "
-          "{}",
-          prompt.size(), max_tokens, network.name, host.max_positions());
-    }
     requests.push_back({.network = &network,
-                        .prompt = std::move(prompt),
+                        .prompt = std::move(prompts[requests.size()]),
                         .max_tokens = max_tokens,
                         .sampling = sampling,
                         .stop = {options.Texts("stop").begin(), options.Texts("stop").end()},
