@@ -5,6 +5,7 @@
 // line in all_kinds.cc.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "ashlar/kernels/isa.h"
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/tensor/arena.h"
+#include "ashlar/tensor/kv_format.h"
 
 namespace ashlar {
 
@@ -39,7 +41,7 @@ struct Segment {
   std::int64_t first_position;
   // The pages of this node's state slot: pages[t / kPageLength]. Null for stateless kinds. A page
   // whose every position lies before the attention window may be null.
-  float* const* pages;
+  std::byte* const* pages;
   // Whether the node writes the slot (else it belongs to an earlier node and is only read).
   bool writes_state;
 };
@@ -77,6 +79,7 @@ struct BindContext {
   Isa isa;
   std::int64_t max_positions;  // no sequence grows longer
   RopeTables& rope_tables;
+  KvFormat kv_format = KvFormat::kF32;  // of all pages of state
 };
 
 struct CpuKind {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -60,13 +61,13 @@ class ResidentRanges {
   std::map<Digest, std::vector<std::pair<std::uint64_t, std::uint64_t>>> ranges_;
 };
 
-// State floats per position of each slot that the network writes.
-std::vector<std::int64_t> SlotFloats(const Network& network) {
-  std::vector<std::int64_t> slots;
+// State bytes per position of each slot that the network writes.
+std::vector<std::uint64_t> SlotBytes(const Network& network, KvFormat kv_format) {
+  std::vector<std::uint64_t> slots;
   for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
     const Interface interface = network.BlockOf(i).kind->interface(EffectiveAttributes(network, i));
     if (interface.state_floats > 0 && !network.nodes[i].state_of.has_value()) {
-      slots.push_back(interface.state_floats);
+      slots.push_back(static_cast<std::uint64_t>(interface.state_floats) * ByteSize(kv_format));
     }
   }
   return slots;
@@ -74,23 +75,21 @@ std::vector<std::int64_t> SlotFloats(const Network& network) {
 
 }  // namespace
 
-std::uint64_t StatePageBytes(std::int64_t floats) {
-  return RoundUp(static_cast<std::uint64_t>(floats) * sizeof(float));
+std::uint64_t StatePageBytes(std::uint64_t bytes) {
+  return RoundUp(bytes);
 }
 
-std::uint64_t StateBytesPerPosition(const Network& network) {
-  std::uint64_t bytes = 0;
-  for (const std::int64_t floats : SlotFloats(network)) {
-    bytes += static_cast<std::uint64_t>(floats) * sizeof(float);
-  }
-  return bytes;
+std::uint64_t StateBytesPerPosition(const Network& network, KvFormat kv_format) {
+  const std::vector<std::uint64_t> slots = SlotBytes(network, kv_format);
+  return std::accumulate(slots.begin(), slots.end(), std::uint64_t{0});
 }
 
-std::uint64_t SequencePageBytes(const Network& network, std::int64_t positions) {
+std::uint64_t SequencePageBytes(const Network& network, std::int64_t positions,
+                                KvFormat kv_format) {
   const std::int64_t pages = (positions + kPositionsPerPage - 1) / kPositionsPerPage;
   std::uint64_t bytes = 0;
-  for (const std::int64_t floats : SlotFloats(network)) {
-    bytes += static_cast<std::uint64_t>(pages) * StatePageBytes(floats * kPositionsPerPage);
+  for (const std::uint64_t slot : SlotBytes(network, kv_format)) {
+    bytes += static_cast<std::uint64_t>(pages) * StatePageBytes(slot * kPositionsPerPage);
   }
   return bytes;
 }
@@ -106,8 +105,8 @@ MemoryPlan PredictMemory(const PlanRequest& request) {
     ResidentRanges apart;
     apart.Add(*network);
     plan.weight_bytes_apart += apart.Bytes();
-    largest_sequence =
-        std::max(largest_sequence, SequencePageBytes(*network, request.max_positions));
+    largest_sequence = std::max(
+        largest_sequence, SequencePageBytes(*network, request.max_positions, request.kv_format));
   }
   plan.weight_bytes = together.Bytes();
   if (plan.page_bytes == 0) {

@@ -10,6 +10,7 @@
 
 #include "ashlar/base/result.h"
 #include "ashlar/graph/network.h"
+#include "ashlar/tensor/kv_format.h"
 
 namespace ashlar {
 
@@ -17,6 +18,7 @@ struct PlanRequest {
   std::span<const Network* const> networks;
   std::int64_t max_positions = 4096;  // of one sequence
   std::int64_t max_sequences = 1;     // at once, of whichever network needs most
+  KvFormat kv_format = KvFormat::kF32;
   std::uint64_t workspace_bytes = 0;  // as the runtime measured by a dry run
   std::uint64_t process_bytes = 0;    // resident before loading: the program itself
   std::uint64_t page_bytes = 0;       // budget of state pages; 0: as many as the sequences need
@@ -36,14 +38,14 @@ struct MemoryPlan {
 // Positions in a page of state.
 inline constexpr std::int64_t kPositionsPerPage = 16;
 
-// The bytes of a state page of so many floats: whole pages of the system's memory.
-std::uint64_t StatePageBytes(std::int64_t floats);
+// What a state page of so many bytes takes: whole pages of the system's memory.
+std::uint64_t StatePageBytes(std::uint64_t bytes);
 
-// State bytes of one position, over all slots of the network, in the KV format f32.
-std::uint64_t StateBytesPerPosition(const Network& network);
+// State bytes of one position, over all slots of the network.
+std::uint64_t StateBytesPerPosition(const Network& network, KvFormat kv_format);
 
 // Bytes of all the pages that a sequence of so many positions holds.
-std::uint64_t SequencePageBytes(const Network& network, std::int64_t positions);
+std::uint64_t SequencePageBytes(const Network& network, std::int64_t positions, KvFormat kv_format);
 
 MemoryPlan PredictMemory(const PlanRequest& request);
 

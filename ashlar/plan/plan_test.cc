@@ -90,14 +90,24 @@ TEST(MemoryPlan, PagesAreThoseOfTheNetworkThatNeedsMost) {
   const Network small = OnBlob(Sha256("weights"), {0});
   const Network large = OnBlob(Sha256("weights"), {0, 16384});
   const Network* const networks[] = {&small, &large};
-  EXPECT_EQ(StateBytesPerPosition(small), 128 * sizeof(float));
+  EXPECT_EQ(StateBytesPerPosition(small, KvFormat::kF32), 128 * sizeof(float));
   // 17 positions: two pages of 16 positions of 128 floats in each of two slots.
-  EXPECT_EQ(SequencePageBytes(large, 17), 2u * 2 * 16 * 128 * sizeof(float));
+  const std::uint64_t sequence = SequencePageBytes(large, 17, KvFormat::kF32);
+  EXPECT_EQ(sequence, 2u * 2 * 16 * 128 * sizeof(float));
   const PlanRequest request{.networks = networks, .max_positions = 17, .max_sequences = 3};
-  EXPECT_EQ(PredictMemory(request).page_bytes, 3 * SequencePageBytes(large, 17));
+  EXPECT_EQ(PredictMemory(request).page_bytes, 3 * sequence);
   PlanRequest fixed = request;
   fixed.page_bytes = 1000;
   EXPECT_EQ(PredictMemory(fixed).page_bytes, 1000u);
+}
+
+TEST(MemoryPlan, HalvesTakeHalfTheState) {
+  const Network one = OnBlob(Sha256("weights"), {0});
+  const Network* const networks[] = {&one};
+  EXPECT_EQ(StateBytesPerPosition(one, KvFormat::kF16), 128u * 2);
+  EXPECT_EQ(SequencePageBytes(one, 17, KvFormat::kF16), 2u * 16 * 128 * 2);
+  const PlanRequest request{.networks = networks, .max_positions = 17, .kv_format = KvFormat::kF16};
+  EXPECT_EQ(PredictMemory(request).page_bytes, 2u * 16 * 128 * 2);
 }
 
 TEST(MemoryPlan, WhatCannotFitIsRefusedWithEveryNumber) {

@@ -38,10 +38,6 @@ Status CheckCount(const char* field, std::int64_t value, std::int64_t low, std::
   return {};
 }
 
-MerkleOptions MerkleOptionsFor(Isa isa) {
-  return {.kv_format = "f32", .kernel_form = KernelForm(isa)};
-}
-
 }  // namespace
 
 Status EngineOptions::Check() const {
@@ -63,7 +59,7 @@ struct Engine::State {
       : options(options_in),
         pool(options.threads),
         binder(internal::FetchFrom(store, options.verify_blobs),
-               {options.isa, options.max_positions, rope_tables},
+               {options.isa, options.max_positions, rope_tables, options.kv_format},
                {.prefault = options.prefault, .check = options.verify_blobs}),
         cache(options.page_bytes),
         interpreter(pool, options.max_rows, options.max_logit_rows) {
@@ -363,14 +359,13 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   ASHLAR_TRY(options.Check());
   RopeTables rope_tables;
   internal::BlockBinder binder(internal::FetchZeros(),
-                               {options.isa, options.max_positions, rope_tables},
+                               {options.isa, options.max_positions, rope_tables, options.kv_format},
                                {.prefault = false, .check = false});
   internal::MeetingNumbers meetings;
   std::vector<LoadedNetwork> loaded;
   std::int64_t logits = 0;
   for (const Network* network : networks) {
-    ASHLAR_TRY(LoadedNetwork one,
-               internal::LoadNetwork(*network, MerkleOptionsFor(options.isa), binder, meetings));
+    ASHLAR_TRY(LoadedNetwork one, internal::LoadNetwork(*network, binder, meetings));
     logits = std::max(logits, one.logits);
     loaded.push_back(std::move(one));
   }
@@ -385,8 +380,7 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
 
 Result<NetworkId> Engine::Load(const Network& network) {
   ASHLAR_TRY(LoadedNetwork loaded,
-             internal::LoadNetwork(network, MerkleOptionsFor(state_->options.isa), state_->binder,
-                                   state_->meetings));
+             internal::LoadNetwork(network, state_->binder, state_->meetings));
   const NetworkId id{static_cast<std::uint32_t>(state_->networks.size())};
   state_->networks.push_back({std::make_shared<const LoadedNetwork>(std::move(loaded)), {}});
   state_->NetworksChanged();

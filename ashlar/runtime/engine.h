@@ -25,6 +25,7 @@
 #include "ashlar/kernels/isa.h"
 #include "ashlar/runtime/sampler.h"
 #include "ashlar/store/blob_store.h"
+#include "ashlar/tensor/kv_format.h"
 
 namespace ashlar {
 
@@ -36,6 +37,7 @@ struct EngineOptions {
   std::int64_t max_logit_rows = 64;      // rows of logits per step: what prompt_logits is cut into
   std::int64_t max_sequences = 16;       // running at once; others wait
   std::uint64_t page_bytes = 256 << 20;  // budget of all pages: running and cached
+  KvFormat kv_format = KvFormat::kF32;   // of keys and values in pages of state
   bool prefix_cache = true;
   bool verify_blobs = false;  // hash every blob while loading
   // Make weights and workspace resident while loading, as the memory plan counts them, and not

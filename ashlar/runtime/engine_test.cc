@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/plan/plan.h"
 #include "ashlar/runtime/testing_networks.h"
 
 namespace ashlar {
@@ -157,6 +158,30 @@ TEST_F(EngineTest, RefusesARequestThatAloneWouldOutgrowThePages) {
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kExhausted);
   EXPECT_NE(refused.error().message.find("32.8 kB"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(EngineTest, TakesThePagesThatThePlanCountsInEveryFormatOfState) {
+  const Network network = RandomLlama(*store_, {.layers = 2, .head_dim = 32});
+  std::uint64_t bytes_in_f32 = 0;
+  for (const KvFormat kv_format : {KvFormat::kF32, KvFormat::kF16}) {
+    EngineOptions options = Options();
+    options.kv_format = kv_format;
+    options.page_bytes = SequencePageBytes(network, 33, kv_format);
+    if (kv_format == KvFormat::kF32) {
+      bytes_in_f32 = options.page_bytes;
+    } else {
+      EXPECT_EQ(options.page_bytes, bytes_in_f32 / 2);
+    }
+    Engine enough(*store_, options);
+    network_ = *enough.Load(network);
+    const auto request = enough.Submit(Ask({1}, 32));
+    ASSERT_TRUE(request.ok()) << request.error().message;
+    EXPECT_EQ(RunToEnd(enough, *request)->tokens.size(), 32u);
+    --options.page_bytes;
+    Engine small(*store_, options);
+    network_ = *small.Load(network);
+    EXPECT_EQ(small.Submit(Ask({1}, 32)).error().code, ErrorCode::kExhausted);
+  }
 }
 
 TEST_F(EngineTest, ForksAreRefusedWithoutAStateToShare) {

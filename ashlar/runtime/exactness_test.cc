@@ -46,7 +46,13 @@ std::span<const Delivery> StepOf(Engine& engine) {
   return *deliveries;
 }
 
-class ExactnessTest : public ::testing::TestWithParam<Isa> {
+// Whose numbers: results differ between these, and never within one.
+struct Numerics {
+  Isa isa;
+  KvFormat kv_format;
+};
+
+class ExactnessTest : public ::testing::TestWithParam<Numerics> {
  protected:
   ExactnessTest() {
     const Network base = RandomLlama(*store_, {.layers = 3});
@@ -65,12 +71,13 @@ class ExactnessTest : public ::testing::TestWithParam<Isa> {
 
   EngineOptions Options() const {
     return {.threads = 1,
-            .isa = GetParam(),
+            .isa = GetParam().isa,
             .max_positions = 128,
             .max_rows = 128,
             .max_logit_rows = 128,
             .max_sequences = 4,
             .page_bytes = 4 << 20,
+            .kv_format = GetParam().kv_format,
             .prefix_cache = false};
   }
   // Networks are loaded in order, so NetworkId{i} is networks_[i].
@@ -261,14 +268,40 @@ TEST_P(ExactnessTest, AForkGoesOnAsIfItHadReadEverythingItself) {
   }
 }
 
-std::vector<Isa> IsasHere() {
-  std::vector<Isa> isas;
-  std::ranges::copy_if(AllIsas(), std::back_inserter(isas), Supported);
-  return isas;
+TEST_P(ExactnessTest, NumbersOfAnotherFormatOfStateAreOthersThoughClose) {
+  std::mt19937_64 random(TestSeed());
+  const Request request{.network = NetworkId{0},
+                        .prompt = RandomTokens(random, 60, kVocabulary),
+                        .max_tokens = 0,
+                        .prompt_logits = true};
+  const Outcome own = Alone(request);
+  EngineOptions options = Options();
+  options.kv_format = GetParam().kv_format == KvFormat::kF32 ? KvFormat::kF16 : KvFormat::kF32;
+  EngineCounters counters;
+  const Outcome other = Together({request}, options, random, counters).front();
+  ASSERT_EQ(own.numbers.size(), other.numbers.size());
+  EXPECT_FALSE(own == other);
+  for (std::size_t i = 0; i < own.numbers.size(); ++i) {
+    ASSERT_NEAR(own.numbers[i], other.numbers[i], 0.05) << "at " << i;
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isas, ExactnessTest, ::testing::ValuesIn(IsasHere()),
-                         [](const auto& info) { return std::string(IsaName(info.param)); });
+std::vector<Numerics> NumericsHere() {
+  std::vector<Numerics> all;
+  for (const Isa isa : AllIsas()) {
+    if (Supported(isa)) {
+      all.push_back({isa, KvFormat::kF32});
+      all.push_back({isa, KvFormat::kF16});
+    }
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Numerics, ExactnessTest, ::testing::ValuesIn(NumericsHere()),
+                         [](const auto& info) {
+                           return std::string(IsaName(info.param.isa)) + "_" +
+                                  std::string(KvFormatName(info.param.kv_format));
+                         });
 
 }  // namespace
 }  // namespace ashlar

@@ -2,38 +2,43 @@
 
 #include <type_traits>
 
+#include "ashlar/base/check.h"
+
 namespace ashlar {
 
 namespace reference {
-std::remove_pointer_t<AttentionFn> Attention;
-}
+std::remove_pointer_t<AttentionFn> AttentionF32, AttentionF16;
+std::remove_pointer_t<StoreKeyValueFn> StoreKeyValueF32, StoreKeyValueF16;
+}  // namespace reference
 namespace avx2 {
-std::remove_pointer_t<AttentionFn> Attention;
-}
+std::remove_pointer_t<AttentionFn> AttentionF32, AttentionF16;
+std::remove_pointer_t<StoreKeyValueFn> StoreKeyValueF32, StoreKeyValueF16;
+}  // namespace avx2
 namespace avx512 {
-std::remove_pointer_t<AttentionFn> Attention;
-}
+std::remove_pointer_t<AttentionFn> AttentionF32, AttentionF16;
+std::remove_pointer_t<StoreKeyValueFn> StoreKeyValueF32, StoreKeyValueF16;
+}  // namespace avx512
 
-std::span<const AttentionForm> AttentionForms() {
-  static constexpr AttentionForm kForms[] = {
-      {Isa::kReference, "reference", reference::Attention},
-      {Isa::kAvx2, "avx2", avx2::Attention},
-      {Isa::kAvx512, "avx512", avx512::Attention},
+std::span<const AttentionForm> AttentionForms(KvFormat format) {
+  static constexpr AttentionForm kF32[] = {
+      {Isa::kReference, KvFormat::kF32, "reference", reference::AttentionF32,
+       reference::StoreKeyValueF32},
+      {Isa::kAvx2, KvFormat::kF32, "avx2", avx2::AttentionF32, avx2::StoreKeyValueF32},
+      {Isa::kAvx512, KvFormat::kF32, "avx512", avx512::AttentionF32, avx512::StoreKeyValueF32},
   };
-  return kForms;
-}
-
-void StoreKeyValue(const AttentionShape& shape, const float* k, const float* v, int slot,
-                   float* page) {
-  for (std::int64_t i = 0; i < shape.kv_heads * shape.key_dim; ++i) {
-    page[i * kPageLength + slot] = k[i];
+  static constexpr AttentionForm kF16[] = {
+      {Isa::kReference, KvFormat::kF16, "reference", reference::AttentionF16,
+       reference::StoreKeyValueF16},
+      {Isa::kAvx2, KvFormat::kF16, "avx2", avx2::AttentionF16, avx2::StoreKeyValueF16},
+      {Isa::kAvx512, KvFormat::kF16, "avx512", avx512::AttentionF16, avx512::StoreKeyValueF16},
+  };
+  switch (format) {
+    case KvFormat::kF32:
+      return kF32;
+    case KvFormat::kF16:
+      return kF16;
   }
-  float* values = page + PageValueOffset(shape);
-  for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
-    for (std::int64_t d = 0; d < shape.value_dim; ++d) {
-      values[(head * kPageLength + slot) * shape.value_dim + d] = v[head * shape.value_dim + d];
-    }
-  }
+  CHECK(false);
 }
 
 }  // namespace ashlar

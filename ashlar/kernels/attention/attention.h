@@ -10,8 +10,9 @@
 //   keys   k[kv_head][dim][kPageLength]    dims outermost, so that one register has one dim of
 //                                          16 positions and a score needs no horizontal sum
 //   values v[kv_head][kPageLength][dim]
-// (f32; k first, then v.) Positions past the row's own are never read as numbers, though their
-// bytes may be.
+// (k first, then v.) Positions past the row's own are never read as numbers, though their bytes
+// may be. The numbers are kept as the KV format says, rounded when they are stored; all arithmetic
+// is on f32.
 //
 // Exactness. The softmax runs online over pages in absolute order: page by page, a row's running
 // maximum, sum and accumulator are updated in a fixed order that depends on its position and
@@ -20,8 +21,8 @@
 // Error. With u = 2^-24, n visible positions whose (capped) scores span a range of S, and
 // E = (key_dim + 2) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap the error of a score over u,
 //   |out - exact| <= u (2 E + 3 S + 2 n + 32) sum_t softmax_t |v[t]|          (to first order)
-// where 2 E and S are of the weights and their sum, 2 S of the rescaling as the maximum rises, and
-// 2 n of the sums and the corrections of n / 16 pages.
+// for the keys and values as stored, where 2 E and S are of the weights and their sum, 2 S of the
+// rescaling as the maximum rises, and 2 n of the sums and the corrections of n / 16 pages.
 //
 // Any alignment, fastest at 64 bytes; out must not overlap what is read. A call takes 140 KB of
 // stack and no other memory.
@@ -33,29 +34,33 @@
 
 #include "ashlar/kernels/attention/attention_args.h"
 #include "ashlar/kernels/isa.h"
+#include "ashlar/tensor/kv_format.h"
 
 namespace ashlar {
 
-// Floats in a page, and where its values begin.
-constexpr std::int64_t PageFloats(const AttentionShape& shape) {
+// Numbers in a page, and before its values.
+constexpr std::int64_t PageNumbers(const AttentionShape& shape) {
   return shape.kv_heads * kPageLength * (shape.key_dim + shape.value_dim);
 }
 constexpr std::int64_t PageValueOffset(const AttentionShape& shape) {
   return shape.kv_heads * kPageLength * shape.key_dim;
 }
 
-// Writes the key k [kv_heads, key_dim] and value v [kv_heads, value_dim] of one position into its
-// page, at `slot` = position % kPageLength.
-void StoreKeyValue(const AttentionShape& shape, const float* k, const float* v, int slot,
-                   float* page);
-
 using AttentionFn = void (*)(const AttentionArgs& args) noexcept;
+
+// Writes the key k [kv_heads, key_dim] and value v [kv_heads, value_dim] of one position into its
+// page, at `slot` = position % kPageLength. Every form of a format writes the same bytes.
+using StoreKeyValueFn = void (*)(const AttentionShape& shape, const float* k, const float* v,
+                                 int slot, std::byte* page) noexcept;
 
 struct AttentionForm {
   Isa isa;
+  KvFormat kv_format;
   std::string_view name;
   AttentionFn fn;
+  StoreKeyValueFn store;
 };
-std::span<const AttentionForm> AttentionForms();  // slowest first; [0] is the reference
+// Those of a format, slowest first; [0] is the reference.
+std::span<const AttentionForm> AttentionForms(KvFormat format);
 
 }  // namespace ashlar

@@ -2,6 +2,7 @@
 // for one instruction set see plain data only.)
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace ashlar {
@@ -25,7 +26,7 @@ struct AttentionArgs {
   std::int64_t q_stride;          // floats
   float* out;                     // out[r * out_stride + h * value_dim + d]
   std::int64_t out_stride;        // floats
-  const float* const* pages;      // pages[t / kPageLength] for every visible position t
+  const std::byte* const* pages;  // pages[t / kPageLength] for every visible position t
   const float* sinks;             // [heads], or null
   std::int64_t first_position;    // of row 0
   std::int64_t rows;              // at positions first_position, first_position + 1, ...

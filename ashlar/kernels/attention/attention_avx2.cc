@@ -3,8 +3,23 @@
 
 namespace ashlar::avx2 {
 
-void Attention(const AttentionArgs& args) noexcept {
-  simd::Attention<simd::F32x8>(args);
+using simd::F32x8;
+using simd::Half;
+
+void AttentionF32(const AttentionArgs& args) noexcept {
+  simd::Attention<F32x8, float>(args);
+}
+void AttentionF16(const AttentionArgs& args) noexcept {
+  simd::Attention<F32x8, Half>(args);
+}
+
+void StoreKeyValueF32(const AttentionShape& shape, const float* k, const float* v, int slot,
+                      std::byte* page) noexcept {
+  simd::StoreKeyValue<F32x8, float>(shape, k, v, slot, page);
+}
+void StoreKeyValueF16(const AttentionShape& shape, const float* k, const float* v, int slot,
+                      std::byte* page) noexcept {
+  simd::StoreKeyValue<F32x8, Half>(shape, k, v, slot, page);
 }
 
 }  // namespace ashlar::avx2

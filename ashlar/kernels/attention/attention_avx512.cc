@@ -3,8 +3,23 @@
 
 namespace ashlar::avx512 {
 
-void Attention(const AttentionArgs& args) noexcept {
-  simd::Attention<simd::F32x16>(args);
+using simd::F32x16;
+using simd::Half;
+
+void AttentionF32(const AttentionArgs& args) noexcept {
+  simd::Attention<F32x16, float>(args);
+}
+void AttentionF16(const AttentionArgs& args) noexcept {
+  simd::Attention<F32x16, Half>(args);
+}
+
+void StoreKeyValueF32(const AttentionShape& shape, const float* k, const float* v, int slot,
+                      std::byte* page) noexcept {
+  simd::StoreKeyValue<F32x16, float>(shape, k, v, slot, page);
+}
+void StoreKeyValueF16(const AttentionShape& shape, const float* k, const float* v, int slot,
+                      std::byte* page) noexcept {
+  simd::StoreKeyValue<F32x16, Half>(shape, k, v, slot, page);
 }
 
 }  // namespace ashlar::avx512

@@ -19,6 +19,47 @@ constexpr AttentionShape kShape = {.heads = 32,
                                    .soft_cap = 0,
                                    .window = 0};
 
+// Pages full of random numbers.
+class Pages {
+ public:
+  Pages(const AttentionForm& form, std::int64_t count)
+      : bytes_each_(PageNumbers(kShape) * static_cast<std::int64_t>(ByteSize(form.kv_format))),
+        storage_(count * bytes_each_ / static_cast<std::int64_t>(sizeof(float))) {
+    const RandomBuffer k(kShape.kv_heads * kShape.key_dim);
+    const RandomBuffer v(kShape.kv_heads * kShape.value_dim);
+    for (std::int64_t i = 0; i < count; ++i) {
+      pages_.push_back(reinterpret_cast<std::byte*>(storage_.data()) + i * bytes_each_);
+      for (int slot = 0; slot < kPageLength; ++slot) {
+        form.store(kShape, k.data(), v.data(), slot, pages_.back());
+      }
+    }
+  }
+  std::byte* const* pages() const { return pages_.data(); }
+
+ private:
+  std::int64_t bytes_each_;
+  RandomBuffer storage_;
+  std::vector<std::byte*> pages_;
+};
+
+// Storing a prompt's keys and values, one position after the other, in a page that is warm.
+void RunStore(benchmark::State& state, const AttentionForm& form) {
+  if (!Supported(form.isa)) {
+    state.SkipWithError("this processor cannot run it");
+    return;
+  }
+  const Pages storage(form, 1);
+  const RandomBuffer k(kShape.kv_heads * kShape.key_dim);
+  const RandomBuffer v(kShape.kv_heads * kShape.value_dim);
+  for (auto _ : state) {
+    for (int slot = 0; slot < kPageLength; ++slot) {
+      form.store(kShape, k.data(), v.data(), slot, storage.pages()[0]);
+    }
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * kPageLength);
+}
+
 void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
          std::int64_t context, int sequences) {
   if (!Supported(form.isa)) {
@@ -27,11 +68,7 @@ void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
   }
   const std::int64_t positions = context + rows;
   const std::int64_t pages_each = (positions + kPageLength - 1) / kPageLength;
-  const RandomBuffer storage(pages_each * sequences * PageFloats(kShape));
-  std::vector<const float*> pages;
-  for (std::int64_t i = 0; i < pages_each * sequences; ++i) {
-    pages.push_back(storage.data() + i * PageFloats(kShape));
-  }
+  Pages storage(form, pages_each * sequences);
   const std::int64_t q_width = kShape.heads * kShape.key_dim;
   const std::int64_t out_width = kShape.heads * kShape.value_dim;
   const RandomBuffer q(rows * q_width);
@@ -43,7 +80,7 @@ void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
                .q_stride = q_width,
                .out = out.data(),
                .out_stride = out_width,
-               .pages = pages.data() + i * pages_each,
+               .pages = storage.pages() + i * pages_each,
                .sinks = nullptr,
                .first_position = context,
                .rows = rows,
@@ -59,10 +96,23 @@ void Run(benchmark::State& state, const AttentionForm& form, std::int64_t rows,
       visible * static_cast<double>(2 * kShape.heads * (kShape.key_dim + kShape.value_dim));
   const double bytes =
       static_cast<double>(positions * kShape.kv_heads * (kShape.key_dim + kShape.value_dim)) *
-      sizeof(float);
+      static_cast<double>(ByteSize(form.kv_format));
   const double calls = static_cast<double>(state.iterations()) * sequences;
   state.counters["GFLOP/s"] = benchmark::Counter(flops * calls * 1e-9, benchmark::Counter::kIsRate);
   state.counters["GB/s"] = benchmark::Counter(bytes * calls * 1e-9, benchmark::Counter::kIsRate);
+}
+
+std::vector<AttentionForm> AllForms() {
+  std::vector<AttentionForm> forms;
+  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+    const auto of_format = AttentionForms(format);
+    forms.insert(forms.end(), of_format.begin(), of_format.end());
+  }
+  return forms;
+}
+
+std::string NameOf(const AttentionForm& form) {
+  return std::string(form.name) + "/" + std::string(KvFormatName(form.kv_format));
 }
 
 // One thread. Cold: so many sequences that each call's pages have left the caches.
@@ -78,16 +128,20 @@ const int kRegistered = [] {
       {"prefill_128_ctx1024", 128, 1024, 1},
   };
   for (const Workload& workload : kWorkloads) {
-    for (const AttentionForm& form : AttentionForms()) {
+    for (const AttentionForm& form : AllForms()) {
       if (form.isa == Isa::kReference && workload.rows * workload.context > 2048) {
         continue;  // seconds per call
       }
       benchmark::RegisterBenchmark(
-          ("attention/" + std::string(workload.name) + "/" + std::string(form.name)).c_str(),
+          ("attention/" + std::string(workload.name) + "/" + NameOf(form)).c_str(),
           [=](benchmark::State& state) {
             Run(state, form, workload.rows, workload.context, workload.sequences);
           });
     }
+  }
+  for (const AttentionForm& form : AllForms()) {
+    benchmark::RegisterBenchmark(("attention/store/" + NameOf(form)).c_str(),
+                                 [=](benchmark::State& state) { RunStore(state, form); });
   }
   return 0;
 }();

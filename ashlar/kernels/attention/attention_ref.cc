@@ -2,16 +2,45 @@
 #include <limits>
 
 #include "ashlar/kernels/attention/attention.h"
+#include "ashlar/tensor/dtype.h"
 
 namespace ashlar::reference {
 namespace {
 
+// The numbers of a page, by their index in it.
+struct F32 {
+  static double Read(const std::byte* page, std::int64_t i) {
+    return reinterpret_cast<const float*>(page)[i];
+  }
+  static void Write(float value, std::byte* page, std::int64_t i) {
+    reinterpret_cast<float*>(page)[i] = value;
+  }
+};
+struct F16 {
+  static double Read(const std::byte* page, std::int64_t i) {
+    return F16ToF32(reinterpret_cast<const std::uint16_t*>(page)[i]);
+  }
+  static void Write(float value, std::byte* page, std::int64_t i) {
+    reinterpret_cast<std::uint16_t*>(page)[i] = F32ToF16(value);
+  }
+};
+
+std::int64_t KeyIndex(const AttentionShape& shape, std::int64_t kv_head, std::int64_t d,
+                      std::int64_t slot) {
+  return (kv_head * shape.key_dim + d) * kPageLength + slot;
+}
+std::int64_t ValueIndex(const AttentionShape& shape, std::int64_t kv_head, std::int64_t d,
+                        std::int64_t slot) {
+  return PageValueOffset(shape) + (kv_head * kPageLength + slot) * shape.value_dim + d;
+}
+
 // s[r, h, t], by the formula.
-double Score(const AttentionShape& shape, const float* q, const float* page, std::int64_t kv_head,
-             std::int64_t slot) {
+template <class Number>
+double Score(const AttentionShape& shape, const float* q, const std::byte* page,
+             std::int64_t kv_head, std::int64_t slot) {
   double dot = 0;
   for (std::int64_t d = 0; d < shape.key_dim; ++d) {
-    dot += static_cast<double>(q[d]) * page[(kv_head * shape.key_dim + d) * kPageLength + slot];
+    dot += static_cast<double>(q[d]) * Number::Read(page, KeyIndex(shape, kv_head, d, slot));
   }
   const double score = shape.scale * dot;
   return shape.soft_cap == 0 ? score : shape.soft_cap * std::tanh(score / shape.soft_cap);
@@ -21,6 +50,7 @@ constexpr std::int64_t kDims = 256;  // values summed in one pass
 
 // One row of one head. The scores are computed again in every pass: no memory is needed, and this
 // is the specification, not a fast path.
+template <class Number>
 void AttendRow(const AttentionArgs& args, std::int64_t row, std::int64_t head) {
   const AttentionShape& shape = args.shape;
   const std::int64_t kv_head = head / (shape.heads / shape.kv_heads);
@@ -29,7 +59,7 @@ void AttendRow(const AttentionArgs& args, std::int64_t row, std::int64_t head) {
   const std::int64_t begin = windowed ? position - shape.window + 1 : 0;
   const float* q = args.q + row * args.q_stride + head * shape.key_dim;
   const auto score = [&](std::int64_t t) {
-    return Score(shape, q, args.pages[t / kPageLength], kv_head, t % kPageLength);
+    return Score<Number>(shape, q, args.pages[t / kPageLength], kv_head, t % kPageLength);
   };
 
   double max = args.sinks == nullptr ? -std::numeric_limits<double>::infinity() : args.sinks[head];
@@ -46,10 +76,9 @@ void AttendRow(const AttentionArgs& args, std::int64_t row, std::int64_t head) {
     double mean[kDims] = {};
     for (std::int64_t t = begin; t <= position; ++t) {
       const double probability = std::exp(score(t) - max) / sum;
-      const float* v = args.pages[t / kPageLength] + PageValueOffset(shape) +
-                       (kv_head * kPageLength + t % kPageLength) * shape.value_dim + d;
       for (std::int64_t i = 0; i < dims; ++i) {
-        mean[i] += probability * v[i];
+        mean[i] += probability * Number::Read(args.pages[t / kPageLength],
+                                              ValueIndex(shape, kv_head, d + i, t % kPageLength));
       }
     }
     for (std::int64_t i = 0; i < dims; ++i) {
@@ -58,15 +87,44 @@ void AttendRow(const AttentionArgs& args, std::int64_t row, std::int64_t head) {
   }
 }
 
-}  // namespace
-
-void Attention(const AttentionArgs& args) noexcept {
+template <class Number>
+void Attend(const AttentionArgs& args) {
   const std::int64_t group = args.shape.heads / args.shape.kv_heads;
   for (std::int64_t row = 0; row < args.rows; ++row) {
     for (std::int64_t head = args.kv_begin * group; head < args.kv_end * group; ++head) {
-      AttendRow(args, row, head);
+      AttendRow<Number>(args, row, head);
     }
   }
+}
+
+template <class Number>
+void Store(const AttentionShape& shape, const float* k, const float* v, int slot, std::byte* page) {
+  for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
+    for (std::int64_t d = 0; d < shape.key_dim; ++d) {
+      Number::Write(k[head * shape.key_dim + d], page, KeyIndex(shape, head, d, slot));
+    }
+    for (std::int64_t d = 0; d < shape.value_dim; ++d) {
+      Number::Write(v[head * shape.value_dim + d], page, ValueIndex(shape, head, d, slot));
+    }
+  }
+}
+
+}  // namespace
+
+void AttentionF32(const AttentionArgs& args) noexcept {
+  Attend<F32>(args);
+}
+void AttentionF16(const AttentionArgs& args) noexcept {
+  Attend<F16>(args);
+}
+
+void StoreKeyValueF32(const AttentionShape& shape, const float* k, const float* v, int slot,
+                      std::byte* page) noexcept {
+  Store<F32>(shape, k, v, slot, page);
+}
+void StoreKeyValueF16(const AttentionShape& shape, const float* k, const float* v, int slot,
+                      std::byte* page) noexcept {
+  Store<F16>(shape, k, v, slot, page);
 }
 
 }  // namespace ashlar::reference

@@ -17,6 +17,9 @@
 // Queries and accumulators of a block are copied together. In place, rows of q and out lie a
 // multiple of 4 KB apart, as the two arrays often do from each other: the processor then takes a
 // load of q for a reload of what was just stored to out, and waits (measured: a third slower).
+//
+// A page's numbers are of type Element, widened to f32 as they are loaded: halves cost one more
+// instruction per load, which the queries of a tile share, and move half the bytes.
 #pragma once
 
 #include <cstdint>
@@ -53,9 +56,10 @@ struct Query {
 };
 
 // One page, for one key-value head.
+template <class Element>
 struct Page {
-  const float* keys;        // [key_dim, kPageLength]
-  const float* values;      // [kPageLength, value_dim]
+  const Element* keys;      // [key_dim, kPageLength]
+  const Element* values;    // [kPageLength, value_dim]
   std::int64_t begin, end;  // the slots that all queries of the tile see
 };
 
@@ -67,8 +71,8 @@ struct Weights {
 };
 
 // The scores of the visible slots; -infinity for the others.
-template <class F32, int kQueries>
-void Score(const AttentionShape& shape, const Page& page, const Query<F32>* queries,
+template <class F32, class Element, int kQueries>
+void Score(const AttentionShape& shape, const Page<Element>& page, const Query<F32>* queries,
            F32 (&scores)[kQueries][kPageVectors<F32>]) {
   constexpr int kVectors = kPageVectors<F32>;
   F32 dot[kQueries][kVectors];
@@ -139,8 +143,8 @@ void Weigh(const F32 (&scores)[kQueries][kPageVectors<F32>], Query<F32>* queries
 }
 
 // Moves out[d, d + kVectors * kLanes) of a tile on by one page, through `vector` (ForVectors).
-template <class F32, int kQueries, int kVectors, class Vector>
-void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page& page,
+template <class F32, class Element, int kQueries, int kVectors, class Vector>
+void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page<Element>& page,
                  const Query<F32>* queries, const Weights<F32, kQueries>& weights, Vector vector) {
   const F32 zero = F32::Zero();
   F32 out[kQueries][kVectors];
@@ -177,34 +181,36 @@ void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page& page,
 }
 
 // The dims from `d` on: kVectors at a time, then half as many, ..., then the tail.
-template <class F32, int kQueries, int kVectors>
-void AddValues(std::int64_t d, std::int64_t value_dim, const Page& page, const Query<F32>* queries,
-               const Weights<F32, kQueries>& weights) {
+template <class F32, class Element, int kQueries, int kVectors>
+void AddValues(std::int64_t d, std::int64_t value_dim, const Page<Element>& page,
+               const Query<F32>* queries, const Weights<F32, kQueries>& weights) {
   for (; d + kVectors * F32::kLanes <= value_dim; d += kVectors * F32::kLanes) {
-    AddValuesAt<F32, kQueries, kVectors>(d, value_dim, page, queries, weights, WholeVector<F32>{});
+    AddValuesAt<F32, Element, kQueries, kVectors>(d, value_dim, page, queries, weights,
+                                                  WholeVector<F32>{});
   }
   if constexpr (kVectors > 1) {
-    AddValues<F32, kQueries, kVectors / 2>(d, value_dim, page, queries, weights);
+    AddValues<F32, Element, kQueries, kVectors / 2>(d, value_dim, page, queries, weights);
   } else if (d < value_dim) {
-    AddValuesAt<F32, kQueries, 1>(d, value_dim, page, queries, weights,
-                                  PartOfVector<F32>{value_dim - d});
+    AddValuesAt<F32, Element, kQueries, 1>(d, value_dim, page, queries, weights,
+                                           PartOfVector<F32>{value_dim - d});
   }
 }
 
 // `count` queries, at most kQueries, in one page.
-template <class F32, int kQueries>
-void AttendTile(const AttentionShape& shape, const Page& page, Query<F32>* queries, int count) {
+template <class F32, class Element, int kQueries>
+void AttendTile(const AttentionShape& shape, const Page<Element>& page, Query<F32>* queries,
+                int count) {
   if (count == kQueries) {
     // Half the registers accumulate; the others hold values and broadcast weights.
     constexpr int kAccumulators = F32::kRegisters / 2;
     constexpr int kVectors = kAccumulators / kQueries < 8 ? kAccumulators / kQueries : 8;
     F32 scores[kQueries][kPageVectors<F32>];
     Weights<F32, kQueries> weights;
-    Score<F32, kQueries>(shape, page, queries, scores);
+    Score<F32, Element, kQueries>(shape, page, queries, scores);
     Weigh<F32, kQueries>(scores, queries, &weights);
-    AddValues<F32, kQueries, kVectors>(0, shape.value_dim, page, queries, weights);
+    AddValues<F32, Element, kQueries, kVectors>(0, shape.value_dim, page, queries, weights);
   } else if constexpr (kQueries > 1) {
-    AttendTile<F32, kQueries - 1>(shape, page, queries, count);
+    AttendTile<F32, Element, kQueries - 1>(shape, page, queries, count);
   }
 }
 
@@ -216,8 +222,17 @@ std::int64_t ClampToSlot(std::int64_t position, std::int64_t page_begin) {
   return slot < 0 ? 0 : slot > kPageLength ? kPageLength : slot;
 }
 
+// Asks for the cache lines of `count` numbers from p on.
+template <class F32, class Element>
+void PrefetchNumbers(const Element* p, std::int64_t count) {
+  constexpr std::int64_t kPerLine = 64 / sizeof(Element);
+  for (std::int64_t i = 0; i < count; i += kPerLine) {
+    F32::Prefetch(p + i);
+  }
+}
+
 // All pages, for a block of queries of one key-value head. The queries ascend in position.
-template <class F32>
+template <class F32, class Element>
 void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* queries,
                  std::int64_t count) {
   const AttentionShape& shape = args.shape;
@@ -231,18 +246,15 @@ void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* qu
     if (p < last_page) {
       // 4 KB pieces are too short for the processor to find the next one by itself. (Decoding with
       // 2048 positions in memory: 6.4 GB/s without, 8.2 with; a plain read gives 9 to 11.)
-      const float* next = args.pages[p + 1];
-      for (std::int64_t i = 0; i < shape.key_dim; ++i) {
-        F32::Prefetch(next + key_offset + i * kPageLength);
-      }
-      for (std::int64_t i = 0; i < shape.value_dim; ++i) {
-        F32::Prefetch(next + value_offset + i * kPageLength);
-      }
+      const Element* next = reinterpret_cast<const Element*>(args.pages[p + 1]);
+      PrefetchNumbers<F32>(next + key_offset, shape.key_dim * kPageLength);
+      PrefetchNumbers<F32>(next + value_offset, shape.value_dim * kPageLength);
     }
+    const Element* numbers = reinterpret_cast<const Element*>(args.pages[p]);
     for (std::int64_t i = 0; i < count;) {
-      const Page page = {args.pages[p] + key_offset, args.pages[p] + value_offset,
-                         ClampToSlot<F32>(queries[i].begin, page_begin),
-                         ClampToSlot<F32>(queries[i].end, page_begin)};
+      const Page<Element> page = {numbers + key_offset, numbers + value_offset,
+                                  ClampToSlot<F32>(queries[i].begin, page_begin),
+                                  ClampToSlot<F32>(queries[i].end, page_begin)};
       // The tile: as many of the next queries as see the same slots.
       int tile = 1;
       while (tile < kTile<F32> && i + tile < count &&
@@ -251,7 +263,7 @@ void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* qu
         ++tile;
       }
       if (page.begin < page.end) {
-        AttendTile<F32, kTile<F32>>(shape, page, queries + i, tile);
+        AttendTile<F32, Element, kTile<F32>>(shape, page, queries + i, tile);
       }
       i += tile;
     }
@@ -309,7 +321,7 @@ void Finish(const Query<F32>& query, std::int64_t value_dim) {
   });
 }
 
-template <class F32>
+template <class F32, class Element>
 void Attention(const AttentionArgs& args) {
   const AttentionShape& shape = args.shape;
   const std::int64_t dim = shape.key_dim > shape.value_dim ? shape.key_dim : shape.value_dim;
@@ -325,11 +337,37 @@ void Attention(const AttentionArgs& args) {
         queries[i] = Begin<F32>(args, kv_head, first + i, q + i * shape.key_dim,
                                 values + i * shape.value_dim);
       }
-      AttendBlock<F32>(args, kv_head, queries, count);
+      AttendBlock<F32, Element>(args, kv_head, queries, count);
       for (std::int64_t i = 0; i < count; ++i) {
         Finish<F32>(queries[i], shape.value_dim);
       }
     }
+  }
+}
+
+// Keys are narrowed a vector at a time and then scattered: each dim of a position has a cache line
+// (or half of one) of its own.
+template <class F32, class Element>
+void StoreKeyValue(const AttentionShape& shape, const float* k, const float* v, int slot,
+                   std::byte* page) {
+  const F32 zero = F32::Zero();
+  Element* const keys = reinterpret_cast<Element*>(page) + slot;
+  const std::int64_t key_numbers = shape.kv_heads * shape.key_dim;
+  ForVectors<F32>(key_numbers, [=](std::int64_t i, auto vector) {
+    Element narrow[F32::kLanes];
+    vector.Load(k + i, zero).Store(narrow);
+    const std::int64_t left = key_numbers - i;
+    for (std::int64_t lane = 0; lane < F32::kLanes && lane < left; ++lane) {
+      keys[(i + lane) * kPageLength] = narrow[lane];
+    }
+  });
+  for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
+    const float* const from = v + head * shape.value_dim;
+    Element* const to = reinterpret_cast<Element*>(page) + key_numbers * kPageLength +
+                        (head * kPageLength + slot) * shape.value_dim;
+    ForVectors<F32>(shape.value_dim, [=](std::int64_t d, auto vector) {
+      vector.Store(vector.Load(from + d, zero), to + d);
+    });
   }
 }
 

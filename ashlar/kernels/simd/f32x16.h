@@ -6,6 +6,8 @@
 
 #include <immintrin.h>
 
+#include "ashlar/kernels/simd/half.h"
+
 namespace ashlar::simd {
 
 struct F32x16 {
@@ -30,11 +32,23 @@ struct F32x16 {
   static F32x16 LoadFirst(const float* p, std::int64_t n, F32x16 rest) {
     return {_mm512_mask_loadu_ps(rest.v, Lanes(0, n).bits, p)};
   }
-  static void Prefetch(const float* p) {
-    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+  static F32x16 Load(const Half* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
   }
+  static F32x16 LoadFirst(const Half* p, std::int64_t n, F32x16 rest) {
+    const __mmask16 first = Lanes(0, n).bits;
+    return {_mm512_mask_cvtph_ps(rest.v, first, _mm256_maskz_loadu_epi16(first, p))};
+  }
+  static void Prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
   void Store(float* p) const { _mm512_storeu_ps(p, v); }
   void StoreFirst(float* p, std::int64_t n) const { _mm512_mask_storeu_ps(p, Lanes(0, n).bits, v); }
+  void Store(Half* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), Halves()); }
+  void StoreFirst(Half* p, std::int64_t n) const {
+    _mm256_mask_storeu_epi16(p, Lanes(0, n).bits, Halves());
+  }
+  __m256i Halves() const {
+    return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
 
   friend F32x16 operator+(F32x16 a, F32x16 b) { return {_mm512_add_ps(a.v, b.v)}; }
   friend F32x16 operator-(F32x16 a, F32x16 b) { return {_mm512_sub_ps(a.v, b.v)}; }

@@ -10,6 +10,8 @@
 
 #include <immintrin.h>
 
+#include "ashlar/kernels/simd/half.h"
+
 namespace ashlar::simd {
 
 struct F32x8 {
@@ -37,13 +39,34 @@ struct F32x8 {
     const __m256 mask = Lanes(0, n).bits;
     return {_mm256_blendv_ps(rest.v, _mm256_maskload_ps(p, _mm256_castps_si256(mask)), mask)};
   }
-  // Asks for the cache line of p, in the second-level cache.
-  static void Prefetch(const float* p) {
-    _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1);
+  // The same of halves, widened. (There is no masked load or store of 16-bit numbers: a tail is
+  // copied.)
+  static F32x8 Load(const Half* p) {
+    return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
+  static F32x8 LoadFirst(const Half* p, std::int64_t n, F32x8 rest) {
+    Half copy[kLanes] = {};
+    for (std::int64_t i = 0; i < n; ++i) {
+      copy[i] = p[i];
+    }
+    return {_mm256_blendv_ps(rest.v, Load(copy).v, Lanes(0, n).bits)};
+  }
+  // Asks for the cache line of p, in the second-level cache.
+  static void Prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
   void Store(float* p) const { _mm256_storeu_ps(p, v); }
   void StoreFirst(float* p, std::int64_t n) const {
     _mm256_maskstore_ps(p, _mm256_castps_si256(Lanes(0, n).bits), v);
+  }
+  void Store(Half* p) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                     _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+  void StoreFirst(Half* p, std::int64_t n) const {
+    Half copy[kLanes];
+    Store(copy);
+    for (std::int64_t i = 0; i < n; ++i) {
+      p[i] = copy[i];
+    }
   }
 
   friend F32x8 operator+(F32x8 a, F32x8 b) { return {_mm256_add_ps(a.v, b.v)}; }

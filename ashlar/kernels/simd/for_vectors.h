@@ -6,17 +6,29 @@
 namespace ashlar::simd {
 
 // How the body of ForVectors reads and writes: all lanes, or the first `count`. `rest` is what the
-// other lanes hold.
+// other lanes hold. Element: float or Half.
 template <class F32>
 struct WholeVector {
-  F32 Load(const float* p, F32 /*rest*/) const { return F32::Load(p); }
-  void Store(F32 v, float* p) const { v.Store(p); }
+  template <class Element>
+  F32 Load(const Element* p, F32 /*rest*/) const {
+    return F32::Load(p);
+  }
+  template <class Element>
+  void Store(F32 v, Element* p) const {
+    v.Store(p);
+  }
 };
 template <class F32>
 struct PartOfVector {
   std::int64_t count;
-  F32 Load(const float* p, F32 rest) const { return F32::LoadFirst(p, count, rest); }
-  void Store(F32 v, float* p) const { v.StoreFirst(p, count); }
+  template <class Element>
+  F32 Load(const Element* p, F32 rest) const {
+    return F32::LoadFirst(p, count, rest);
+  }
+  template <class Element>
+  void Store(F32 v, Element* p) const {
+    v.StoreFirst(p, count);
+  }
 };
 
 // body(k, vector) for k = 0, kLanes, 2 kLanes, ... below n. (A mask in every step would cost as

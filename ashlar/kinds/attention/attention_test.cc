@@ -138,19 +138,19 @@ std::vector<float> RandomSequence(std::uint32_t seed) {
 }
 
 // A whole sequence against the formula, for every instruction set.
-void ExpectRows(const AttributeMap& attributes, std::string_view codec = "f32",
-                double bound = 3e-6) {
+void ExpectRows(const AttributeMap& attributes, std::string_view codec = "f32", double bound = 3e-6,
+                KvFormat kv_format = KvFormat::kF32) {
   TestBlock block(kAttention, attributes, codec, 1);
   const Interface interface = kAttention.interface(block.attributes());
   TestBatch batch{.x = RandomSequence(2)};
   const Doubles expected = Formula(block)(batch.x);
   ThreadPool pool(2);
   for (const Isa isa : testing::SupportedIsas()) {
-    const TestPages pages(interface);
+    const TestPages pages(interface, kv_format);
     batch.segments.clear();
     batch.rows = 0;
     batch.Add(kLength, 0, pages.get());
-    const auto y = testing::Run(*block.Bind(isa), interface, batch, pool);
+    const auto y = testing::Run(*block.Bind(isa, {}, kv_format), interface, batch, pool);
     EXPECT_LT(testing::RelativeError(y, expected), bound) << IsaName(isa);
   }
 }
@@ -197,6 +197,11 @@ TEST(Attention, ComputesOnInt8RowsWithinTheirRounding) {
   ExpectRows(kLlama, "q4", 0.03);
 }
 
+TEST(Attention, KeepsItsStateInHalvesWithinTheirRounding) {
+  ExpectRows(kLlama, "f32", 5e-4, KvFormat::kF16);
+  ExpectRows(Changed(kLlama, {{"window", std::int64_t{17}}}), "f32", 5e-4, KvFormat::kF16);
+}
+
 TEST(Attention, AnswersTheLastRowFromPagesThatEarlierCallsWrote) {
   TestBlock block(kAttention, kLlama, "f32", 1);
   const Interface interface = kAttention.interface(block.attributes());
@@ -231,7 +236,7 @@ TEST(Attention, DoesNotTouchPagesBeforeItsWindow) {
   last.Add(1, kLength - 1, pages.get());
   const auto with_all = testing::Run(*bound, interface, last, pool);
   // Position 40 sees 33 .. 40: the page of 32 .. 47 alone.
-  float* const needed[] = {nullptr, nullptr, pages.get()[2]};
+  std::byte* const needed[] = {nullptr, nullptr, pages.get()[2]};
   last.segments[0].pages = needed;
   EXPECT_TRUE(testing::SameBits(with_all, testing::Run(*bound, interface, last, pool)));
 }
@@ -247,13 +252,11 @@ TEST(Attention, ReadsTheStateOfAnotherNodeAndWritesNone) {
   TestBatch batch{.x = x};
   batch.Add(kLength, 0, pages.get());
   testing::Run(*owner.Bind(isa), interface, batch, pool);
-  const std::vector<float> before(pages.get()[0], pages.get()[0] + interface.state_floats * 16);
+  const std::vector<std::byte> before = pages.first();
 
   batch.segments[0].writes_state = false;
   const auto read = testing::Run(*reader.Bind(isa), interface, batch, pool);
-  EXPECT_TRUE(
-      testing::SameBits(before, {pages.get()[0], pages.get()[0] + interface.state_floats * 16}))
-      << "the reader wrote";
+  EXPECT_EQ(before, pages.first()) << "the reader wrote";
 
   // A block with the reader's queries and the owner's keys and values gives the same.
   TestBlock both(kAttention, kLlama, "f32", 2);
@@ -348,8 +351,10 @@ TEST(Attention, RefusesAttributesByName) {
 }
 
 TEST(Attention, HasTheIdentityThatItAlwaysHad) {
-  EXPECT_EQ(testing::LiteralBlock(kAttention, kPlain).digest().ToString(), "sha256:72984c1259325a23a031041ea18af89e698bb2839290f19fbb45f6c04b19fbf0");
-  EXPECT_EQ(testing::LiteralBlock(kAttention, kLlama).digest().ToString(), "sha256:82bc5f014ffe69c51bc8ca13305582a98a7082722c4ac6f9f4f18a8ee268eaf4");
+  EXPECT_EQ(testing::LiteralBlock(kAttention, kPlain).digest().ToString(),
+            "sha256:72984c1259325a23a031041ea18af89e698bb2839290f19fbb45f6c04b19fbf0");
+  EXPECT_EQ(testing::LiteralBlock(kAttention, kLlama).digest().ToString(),
+            "sha256:82bc5f014ffe69c51bc8ca13305582a98a7082722c4ac6f9f4f18a8ee268eaf4");
 }
 
 }  // namespace

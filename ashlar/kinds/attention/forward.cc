@@ -71,7 +71,7 @@ class AttentionBlock final : public BoundBlock {
                    context.isa),
         rope_table_(TableOf(attributes, context)),
         rope_(FindForm(RopeForms(), context.isa).fn),
-        attend_(FindForm(AttentionForms(), context.isa).fn) {
+        kernel_(FindForm(AttentionForms(context.kv_format), context.isa)) {
     if (const BoundTensor* sinks = internal::FindTensor(tensors, "sinks")) {
       sinks_ = internal::CopyVector(*sinks);
     }
@@ -145,7 +145,7 @@ class AttentionBlock final : public BoundBlock {
       if (segment.writes_state) {
         float* const k = heads.k + row * k_floats();
         NormAndRotate(k_norm_, shape_.kv_heads, position, k);
-        StoreKeyValue(shape_, k, heads.v + row * v_floats(),
+        kernel_.store(shape_, k, heads.v + row * v_floats(),
                       static_cast<int>(position % kPageLength),
                       segment.pages[position / kPageLength]);
       }
@@ -194,17 +194,17 @@ class AttentionBlock final : public BoundBlock {
                    const Heads& heads) const {
     const std::int64_t begin = block * kAttendRows;
     const std::int64_t row = segment.first_row + begin;
-    attend_({.shape = shape_,
-             .q = heads.q + row * q_floats(),
-             .q_stride = q_floats(),
-             .out = heads.attended + row * attended_floats(),
-             .out_stride = attended_floats(),
-             .pages = segment.pages,
-             .sinks = sinks_.empty() ? nullptr : sinks_.data(),
-             .first_position = segment.first_position + begin,
-             .rows = std::min(kAttendRows, segment.rows - begin),
-             .kv_begin = kv_head,
-             .kv_end = kv_head + 1});
+    kernel_.fn({.shape = shape_,
+                .q = heads.q + row * q_floats(),
+                .q_stride = q_floats(),
+                .out = heads.attended + row * attended_floats(),
+                .out_stride = attended_floats(),
+                .pages = segment.pages,
+                .sinks = sinks_.empty() ? nullptr : sinks_.data(),
+                .first_position = segment.first_position + begin,
+                .rows = std::min(kAttendRows, segment.rows - begin),
+                .kv_begin = kv_head,
+                .kv_end = kv_head + 1});
   }
 
   const std::int64_t width_;
@@ -219,7 +219,7 @@ class AttentionBlock final : public BoundBlock {
   const RowNorm post_norm_;
   const std::shared_ptr<const RopeTable> rope_table_;  // null: no rotation
   const RopeFn rope_;
-  const AttentionFn attend_;
+  const AttentionForm kernel_;
   std::vector<float> sinks_;  // [heads], or empty: none
 };
 

@@ -119,7 +119,8 @@ class TestBlock {
   bool has(std::string_view name) const { return tensors_.find(name) != tensors_.end(); }
 
   // The block that `slice` of this one is, bound to this one's bytes.
-  std::unique_ptr<BoundBlock> Bind(Isa isa, const Slice& slice = {}) const {
+  std::unique_ptr<BoundBlock> Bind(Isa isa, const Slice& slice = {},
+                                   KvFormat kv_format = KvFormat::kF32) const {
     const Attributes effective =
         slice.empty() ? attributes_ : kind_->apply_slice(attributes_, slice);
     internal::BoundTensors bound;
@@ -132,7 +133,8 @@ class TestBlock {
                           .columns = spec.shape[spec.shape.rank() - 1]};
     }
     RopeTables rope_tables;  // a block keeps the table that it uses
-    auto block = CpuKindOf(*kind_).bind(effective, bound, {isa, kMaxPositions, rope_tables});
+    auto block =
+        CpuKindOf(*kind_).bind(effective, bound, {isa, kMaxPositions, rope_tables, kv_format});
     CHECK(block.ok());
     return *std::move(block);
   }
@@ -177,22 +179,23 @@ class TestBlock {
 // The pages of one sequence in one state slot, full of NaN until somebody writes them.
 class TestPages {
  public:
-  explicit TestPages(const Interface& interface) {
-    const std::int64_t floats = interface.state_floats * kPageLength;
+  explicit TestPages(const Interface& interface, KvFormat kv_format = KvFormat::kF32) {
+    const std::size_t bytes = interface.state_floats * kPageLength * ByteSize(kv_format);
     for (std::int64_t at = 0; at < kMaxPositions; at += kPageLength) {
-      storage_.emplace_back(floats, std::numeric_limits<float>::quiet_NaN());
+      storage_.emplace_back(bytes, std::byte{0xff});  // a NaN in either format
     }
-    for (std::vector<float>& page : storage_) {
+    for (std::vector<std::byte>& page : storage_) {
       pages_.push_back(page.data());
     }
   }
   TestPages(const TestPages&) = delete;
   TestPages& operator=(const TestPages&) = delete;
-  float* const* get() const { return pages_.data(); }
+  std::byte* const* get() const { return pages_.data(); }
+  const std::vector<std::byte>& first() const { return storage_.front(); }
 
  private:
-  std::vector<std::vector<float>> storage_;
-  std::vector<float*> pages_;
+  std::vector<std::vector<std::byte>> storage_;
+  std::vector<std::byte*> pages_;
 };
 
 // What one call computes: rows x [rows, width_in] (or tokens) in segments.
@@ -202,7 +205,7 @@ struct TestBatch {
   std::vector<std::int32_t> tokens;
   std::int64_t rows = 0;
 
-  void Add(std::int64_t count, std::int64_t first_position, float* const* pages,
+  void Add(std::int64_t count, std::int64_t first_position, std::byte* const* pages,
            bool writes_state = true) {
     segments.push_back({rows, count, first_position, pages, writes_state});
     rows += count;

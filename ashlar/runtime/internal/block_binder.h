@@ -34,6 +34,8 @@ class BlockBinder {
   // The context's rope tables must outlive the binder.
   BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options);
 
+  const BindContext& context() const { return context_; }
+
   // Requires: a validated network. Errors name the tensor and the blob.
   Result<std::shared_ptr<const BoundWeights>> Bind(const Network& network, int node);
 

@@ -65,6 +65,12 @@ ValuePages* KeptValuesOf(Sequence& sequence, int node) {
   return found == sequence.values.end() ? nullptr : &*found;
 }
 
+// Where `kept` has the value [width] of a position: pages of values are f32.
+std::byte* KeptValueAt(const ValuePages& kept, std::int64_t position, std::int64_t width) {
+  return kept.table.data()[position / kPageLength] +
+         position % kPageLength * width * static_cast<std::int64_t>(sizeof(float));
+}
+
 }  // namespace
 
 Interpreter::Interpreter(ThreadPool& pool, std::int64_t max_rows, std::int64_t max_logit_rows)
@@ -221,8 +227,7 @@ void Interpreter::LoadKeptValues(const RunOfRows& run) {
   const std::int64_t width = run.node->width_out;
   for (std::int64_t position = begin; position < end; ++position) {
     std::memcpy(RegistersOf(run, position) + run.node->value_offset,
-                kept->table.data()[position / kPageLength] + position % kPageLength * width,
-                width * sizeof(float));
+                KeptValueAt(*kept, position, width), width * sizeof(float));
   }
 }
 
@@ -234,7 +239,7 @@ void Interpreter::KeepValues(const RunOfRows& run) {
   const std::int64_t width = run.node->width_out;
   for (std::int64_t position = std::max(run.first_position, kept->cached);
        position < run.first_position + run.rows; ++position) {
-    std::memcpy(kept->table.data()[position / kPageLength] + position % kPageLength * width,
+    std::memcpy(KeptValueAt(*kept, position, width),
                 RegistersOf(run, position) + run.node->value_offset, width * sizeof(float));
   }
 }

@@ -56,7 +56,7 @@ std::set<Digest> ValuesOf(const LoadedNetwork& network) {
 }  // namespace
 
 std::uint64_t LoadedNetwork::value_page_bytes(int node) const {
-  return PageMemory::PageBytes(nodes[node].width_out * kPageLength);
+  return PageMemory::PageBytes(nodes[node].width_out * kPageLength * sizeof(float));
 }
 
 std::uint32_t MeetingNumbers::NumberOf(const Node& node, bool output) {
@@ -64,11 +64,13 @@ std::uint32_t MeetingNumbers::NumberOf(const Node& node, bool output) {
   return numbers_.emplace(Key{node.block, node.slice, output}, next).first->second;
 }
 
-Result<LoadedNetwork> LoadNetwork(const Network& network, const MerkleOptions& merkle,
-                                  BlockBinder& binder, MeetingNumbers& meetings) {
+Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
+                                  MeetingNumbers& meetings) {
   ASHLAR_TRY(Validate(network));
+  const KvFormat kv_format = binder.context().kv_format;
   LoadedNetwork loaded;
-  loaded.keys = ComputeMerkleKeys(network, merkle);
+  loaded.keys = ComputeMerkleKeys(network, {.kv_format = std::string(KvFormatName(kv_format)),
+                                            .kernel_form = KernelForm(binder.context().isa)});
   loaded.token_limit = std::numeric_limits<std::int64_t>::max();
   std::vector<std::int64_t> widths;
   const int output = static_cast<int>(network.nodes.size()) - 1;
@@ -82,8 +84,9 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, const MerkleOptions& m
     const Interface interface = block.kind->interface(EffectiveAttributes(network, i));
     if (node.writes_state) {
       node.slot = static_cast<int>(loaded.slots.size());
+      const std::uint64_t numbers = interface.state_floats * kPageLength;
       loaded.slots.push_back(
-          {i, PageMemory::PageBytes(interface.state_floats * kPageLength), loaded.keys.state[i]});
+          {i, PageMemory::PageBytes(numbers * ByteSize(kv_format)), loaded.keys.state[i]});
     } else if (network.nodes[i].state_of.has_value()) {
       node.slot = loaded.nodes[*network.nodes[i].state_of].slot;
     }

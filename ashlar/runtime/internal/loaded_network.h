@@ -33,7 +33,7 @@ struct LoadedNode {
 
 struct StateSlot {
   int node;                  // that writes it
-  std::uint64_t page_bytes;  // from PageMemory::PageBytes
+  std::uint64_t page_bytes;  // of one page, from PageMemory::PageBytes
   Digest chain;              // Merkle key of its pages
 };
 
@@ -66,9 +66,10 @@ class MeetingNumbers {
   std::map<Key, std::uint32_t> numbers_;
 };
 
-// Errors name the node. kUnsupported for what only a later version runs (overlays).
-Result<LoadedNetwork> LoadNetwork(const Network& network, const MerkleOptions& merkle,
-                                  BlockBinder& binder, MeetingNumbers& meetings);
+// Binds every node in the binder's context. Errors name the node. kUnsupported for what only a
+// later version runs (overlays).
+Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
+                                  MeetingNumbers& meetings);
 
 // The nodes of `network` whose values are worth keeping for the others: a value that another
 // network has too (equal keys), but that in one of the two is read by a node which the other one

@@ -32,7 +32,7 @@ class PageRef {
 
   explicit operator bool() const { return page_ != nullptr; }
   const Page* get() const { return page_; }
-  float* data() const { return page_->data; }
+  std::byte* data() const { return page_->data; }
   bool shared() const { return page_->references > 1; }
 
  private:

@@ -25,13 +25,17 @@ std::vector<std::int32_t> Tokens(std::int32_t token) {
   return std::vector<std::int32_t>(kPageLength, token);
 }
 
+float* FloatsOf(const PageRef& page) {
+  return reinterpret_cast<float*>(page.data());
+}
+
 TEST(PageMemory, PagesOfOneSizeUseTheBytesOfAnother) {
   PageMemory memory(kLarge);
   std::vector<Page*> small;
   for (int i = 0; i < 3; ++i) {
     small.push_back(memory.Take(kSmall));
     ASSERT_NE(small.back(), nullptr);
-    std::fill_n(small.back()->data, kSmall / sizeof(float), 1.0f);
+    std::fill_n(small.back()->data, kSmall, std::byte{1});
   }
   EXPECT_EQ(memory.Take(kSmall), nullptr);
   EXPECT_EQ(memory.Take(kLarge), nullptr);
@@ -45,7 +49,7 @@ TEST(PageMemory, PagesOfOneSizeUseTheBytesOfAnother) {
   memory.Give(large);
   Page* const again = memory.Take(kSmall);
   ASSERT_NE(again, nullptr);
-  EXPECT_EQ(again->data[0], 0.0f);  // its memory had been given back meanwhile
+  EXPECT_EQ(again->data[0], std::byte{0});  // its memory had been given back meanwhile
 }
 
 TEST(PageMemory, APageLargerThanTheBudgetCannotBeHad) {
@@ -175,7 +179,7 @@ TEST(PageCache, RandomOperationsAgreeWithAModel) {
       if (page) {
         ++hits;
         ASSERT_TRUE(published.contains(history));
-        ASSERT_EQ(page.data()[0], published[history]);
+        ASSERT_EQ(FloatsOf(page)[0], published[history]);
       } else {
         page = cache.Allocate(bytes_of(table.chain));
         if (!page) {
@@ -183,18 +187,18 @@ TEST(PageCache, RandomOperationsAgreeWithAModel) {
           table.tokens.pop_back();
           continue;
         }
-        std::fill_n(page.data(), bytes_of(table.chain) / sizeof(float), next_mark);
+        std::fill_n(FloatsOf(page), bytes_of(table.chain) / sizeof(float), next_mark);
         published[history] = next_mark++;
         page =
             cache.Publish(std::move(page), parent, Chain(table.chain), Tokens(table.tokens.back()));
       }
-      table.marks.push_back(page.data()[0]);
+      table.marks.push_back(FloatsOf(page)[0]);
       table.pages.push_back(std::move(page));
     }
     std::map<const Page*, std::uint64_t> held;
     for (const auto& table : tables) {
       for (std::size_t i = 0; i < table->pages.size(); ++i) {
-        ASSERT_EQ(table->pages[i].data()[0], table->marks[i]);
+        ASSERT_EQ(FloatsOf(table->pages[i])[0], table->marks[i]);
         held[table->pages[i].get()] = bytes_of(table->chain);
       }
     }

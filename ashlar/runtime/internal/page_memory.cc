@@ -30,8 +30,8 @@ void ReservedBytes::Release(std::uint64_t offset, std::uint64_t length) {
   CHECK_EQ(madvise(data_ + offset, length, MADV_DONTNEED), 0);
 }
 
-std::uint64_t PageMemory::PageBytes(std::int64_t floats) {
-  return StatePageBytes(floats);
+std::uint64_t PageMemory::PageBytes(std::uint64_t bytes) {
+  return StatePageBytes(bytes);
 }
 
 std::uint32_t PageMemory::ClassOf(std::uint64_t page_bytes) {
@@ -65,8 +65,7 @@ Page* PageMemory::Take(std::uint64_t page_bytes) {
       other.idle = page->next_free;
       page->next_free = other.released;
       other.released = page;
-      other.data.Release(reinterpret_cast<std::byte*>(page->data) - other.data.data(),
-                         other.page_bytes);
+      other.data.Release(page->data - other.data.data(), other.page_bytes);
       idle_ -= other.page_bytes;
     }
   }
@@ -78,7 +77,7 @@ Page* PageMemory::Take(std::uint64_t page_bytes) {
   CHECK_LT(size.made, size.capacity);
   const std::uint64_t index = size.made++;
   Page* const page = new (size.pages.data() + index * sizeof(Page)) Page;
-  page->data = reinterpret_cast<float*>(size.data.data() + index * page_bytes);
+  page->data = size.data.data() + index * page_bytes;
   page->size_class = size_class;
   return page;
 }

@@ -21,7 +21,7 @@ class PageCache;
 
 // What there is to know of a page. Lives in PageMemory; an address is a page's for ever.
 struct Page {
-  float* data = nullptr;
+  std::byte* data = nullptr;
   std::uint32_t size_class = 0;
   Page* next_free = nullptr;
 
@@ -62,8 +62,8 @@ class PageMemory {
   PageMemory(const PageMemory&) = delete;
   PageMemory& operator=(const PageMemory&) = delete;
 
-  // What a page of so many floats takes: whole pages of the system, so that it can be given back.
-  static std::uint64_t PageBytes(std::int64_t floats);
+  // What a page of so many bytes takes: whole pages of the system, so that it can be given back.
+  static std::uint64_t PageBytes(std::uint64_t bytes);
 
   // A page of `page_bytes` (from PageBytes) with any content, or null when the budget is used up.
   Page* Take(std::uint64_t page_bytes);

@@ -32,11 +32,11 @@ class PageTable {
 
   std::int64_t size() const { return static_cast<std::int64_t>(pages_.size()); }
   const PageRef& operator[](std::int64_t index) const { return pages_[index]; }
-  float* const* data() const { return data_.data(); }  // as kernels read them
+  std::byte* const* data() const { return data_.data(); }  // as kernels read them
 
  private:
   std::vector<PageRef> pages_;
-  std::vector<float*> data_;
+  std::vector<std::byte*> data_;
 };
 
 struct SlotPages {

@@ -1,0 +1,26 @@
+#include "ashlar/tensor/kv_format.h"
+
+#include "ashlar/base/check.h"
+
+namespace ashlar {
+
+std::string_view KvFormatName(KvFormat format) {
+  switch (format) {
+    case KvFormat::kF32:
+      return "f32";
+    case KvFormat::kF16:
+      return "f16";
+  }
+  CHECK(false);
+}
+
+Result<KvFormat> ParseKvFormat(std::string_view name) {
+  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+    if (KvFormatName(format) == name) {
+      return format;
+    }
+  }
+  return Invalid("unknown KV format \"{}\"; the known ones are f32 and f16", name.substr(0, 40));
+}
+
+}  // namespace ashlar
