@@ -6,6 +6,8 @@
 namespace ashlar::cli {
 
 extern const Verb kImport;
+extern const Verb kExport;
+extern const Verb kSynth;
 extern const Verb kLs;
 extern const Verb kShow;
 extern const Verb kDiff;

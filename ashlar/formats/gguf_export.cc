@@ -1,0 +1,286 @@
+#include "ashlar/formats/gguf_export.h"
+
+#include <algorithm>
+#include <map>
+
+#include "ashlar/base/byte_reader.h"
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/formats/gguf_write.h"
+#include "ashlar/formats/internal/gguf_decoder.h"
+#include "ashlar/formats/internal/gguf_tokenizer.h"
+
+namespace ashlar {
+namespace {
+
+using internal::GgufDecoder;
+
+struct TensorRename {
+  std::string_view tensor;
+  std::string_view gguf;  // {} stands for the layer
+};
+constexpr TensorRename kAttentionNames[] = {
+    {"norm.weight", "blk.{}.attn_norm.weight"},
+    {"q", "blk.{}.attn_q.weight"},
+    {"k", "blk.{}.attn_k.weight"},
+    {"v", "blk.{}.attn_v.weight"},
+    {"o", "blk.{}.attn_output.weight"},
+    {"q.bias", "blk.{}.attn_q.bias"},
+    {"k.bias", "blk.{}.attn_k.bias"},
+    {"v.bias", "blk.{}.attn_v.bias"},
+    {"o.bias", "blk.{}.attn_output.bias"},
+    {"q_norm.weight", "blk.{}.attn_q_norm.weight"},
+    {"k_norm.weight", "blk.{}.attn_k_norm.weight"},
+};
+constexpr TensorRename kMlpNames[] = {
+    {"norm.weight", "blk.{}.ffn_norm.weight"},
+    {"gate", "blk.{}.ffn_gate.weight"},
+    {"up", "blk.{}.ffn_up.weight"},
+    {"down", "blk.{}.ffn_down.weight"},
+    {"gate.bias", "blk.{}.ffn_gate.bias"},
+    {"up.bias", "blk.{}.ffn_up.bias"},
+    {"down.bias", "blk.{}.ffn_down.bias"},
+};
+constexpr TensorRename kEmbedNames[] = {{"weight", "token_embd.weight"}};
+constexpr TensorRename kNormNames[] = {{"weight", "output_norm.weight"}};
+constexpr TensorRename kHeadNames[] = {{"weight", "output.weight"}};
+
+// Which of our rows (or numbers of a vector) comes where in the file.
+class RowOrder {
+ public:
+  RowOrder() = default;
+  // Of heads of `head_rows` rows each, whose halves interleave: row 2i was row i of its head and
+  // 2i + 1 was i + head_rows / 2.
+  explicit RowOrder(std::int64_t head_rows) : head_rows_(head_rows) {}
+
+  std::int64_t operator()(std::int64_t row) const {
+    if (head_rows_ == 0) {
+      return row;
+    }
+    const std::int64_t in_head = row % head_rows_;
+    return row - in_head + in_head / 2 + in_head % 2 * (head_rows_ / 2);
+  }
+
+ private:
+  std::int64_t head_rows_ = 0;  // 0: as they are
+};
+
+// The stored bytes of a tensor, mapped; whoever holds the blob holds them.
+struct Packed {
+  Blob blob;
+  std::span<const std::byte> bytes;
+};
+Result<Packed> GetPacked(const BlobStore& store, const TensorManifest& tensor) {
+  const Level& level = tensor.levels.front();
+  ASHLAR_TRY(const Blob blob, store.Get(level.blob));
+  ASHLAR_TRY(const auto bytes,
+             CheckedRange(blob.bytes(), level.offset, level.length, level.blob.ToString()));
+  if (tensor.codec->check != nullptr) {
+    ASHLAR_TRY(tensor.codec->check(bytes, tensor.shape[0], tensor.shape[1]));
+  }
+  return Packed{blob, bytes};
+}
+
+// The first rows and columns of a matrix, as many as `shape` says.
+Status WriteMatrix(const TensorManifest& tensor, const Shape& shape, const GgufTensorType& type,
+                   RowOrder order, const BlobStore& store, const GgufSink& sink) {
+  constexpr std::uint64_t kBytesAtOnce = 1 << 20;
+  ASHLAR_TRY(const Packed packed, GetPacked(store, tensor));
+  const std::int64_t rows = shape[0];
+  const std::int64_t columns = shape[1];
+  const std::uint64_t row_bytes = type.row_bytes(columns);
+  const auto rows_at_once =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(kBytesAtOnce / row_bytes), 1, rows);
+  std::vector<std::byte> buffer(static_cast<std::size_t>(rows_at_once) * row_bytes);
+  for (std::int64_t first = 0; first < rows; first += rows_at_once) {
+    const std::int64_t end = std::min(rows, first + rows_at_once);
+    std::byte* out = buffer.data();
+    for (std::int64_t row = first; row < end; ++row, out += row_bytes) {
+      type.write_row(packed.bytes.data(), tensor.shape[1], order(row), columns, out);
+    }
+    ASHLAR_TRY(sink(std::span(buffer.data(), out)));
+  }
+  return {};
+}
+
+// The first numbers of a vector, as f32: what llama.cpp computes with, and no f16 or bf16 is lost.
+Status WriteVector(const TensorManifest& tensor, const Shape& shape, RowOrder order,
+                   const BlobStore& store, const GgufSink& sink) {
+  ASHLAR_TRY(const Packed packed, GetPacked(store, tensor));
+  std::vector<float> values(static_cast<std::size_t>(tensor.shape[0]));
+  DecodeTensor(*tensor.codec, tensor.shape, packed.bytes, values.data());
+  std::vector<float> out(static_cast<std::size_t>(shape[0]));
+  for (std::int64_t i = 0; i < shape[0]; ++i) {
+    out[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(order(i))];
+  }
+  return sink(std::as_bytes(std::span(out)));
+}
+
+// Everything about a network's tensors that becomes a file.
+class TensorLister {
+ public:
+  TensorLister(const Network& network, const GgufDecoder& decoder, const BlobStore& store)
+      : network_(network), decoder_(decoder), store_(store) {}
+
+  Status AddNode(int node, std::span<const TensorRename> names, std::int64_t layer = -1) {
+    const Block& block = network_.BlockOf(node);
+    ASHLAR_TRY(const std::vector<TensorSpec> specs,
+               block.kind->tensors(EffectiveAttributes(network_, node)));
+    for (const TensorSpec& spec : specs) {
+      const auto name = std::ranges::find(names, spec.name, &TensorRename::tensor);
+      CHECK(name != names.end());  // ReadAsDecoder lets no attribute pass that adds another
+      Result<GgufTensor> made = Make(block.tensors.find(spec.name)->second, spec);
+      if (!made.ok()) {
+        return made.error().In(NodeName(network_, node));
+      }
+      GgufTensor& tensor = *made;
+      tensor.name = std::string(name->gguf);
+      if (const std::size_t at = tensor.name.find("{}"); at != std::string::npos) {
+        tensor.name.replace(at, 2, std::to_string(layer));
+      }
+      tensors_.push_back(*std::move(made));
+    }
+    return {};
+  }
+
+  void AddFrequencyFactors() {
+    const std::vector<float> factors = internal::FrequencyFactors(decoder_.layer);
+    tensors_.push_back({.name = "rope_freqs.weight",
+                        .shape = {std::ssize(factors)},
+                        .type = &AllGgufTensorTypes().front(),
+                        .write = [factors](const GgufSink& sink) {
+                          return sink(std::as_bytes(std::span(factors)));
+                        }});
+  }
+
+  std::vector<GgufTensor> Take() { return std::move(tensors_); }
+  // general.file_type: of the type that most bytes have.
+  const GgufTensorType& main_type() const {
+    return *std::ranges::max_element(bytes_, {}, [](const auto& entry) {
+              return entry.second;
+            })->first;
+  }
+
+ private:
+  Result<GgufTensor> Make(const TensorManifest& tensor, const TensorSpec& spec) {
+    const bool turned =
+        decoder_.architecture->turns_neighbours &&
+        (spec.name == "q" || spec.name == "k" || spec.name == "q.bias" || spec.name == "k.bias");
+    const RowOrder order = turned ? RowOrder(decoder_.layer.Integer("key_dim")) : RowOrder();
+    GgufTensor result{.shape = {spec.shape.dims().begin(), spec.shape.dims().end()}};
+    if (spec.role == TensorRole::kVector) {
+      result.type = &AllGgufTensorTypes().front();
+      result.write = [this, &tensor, shape = spec.shape, order](const GgufSink& sink) {
+        return WriteVector(tensor, shape, order, store_, sink);
+      };
+      return result;
+    }
+    ASHLAR_TRY(result.type, GgufTypeOf(*tensor.codec));
+    if (const std::int64_t columns = spec.shape[1]; columns % result.type->block_columns != 0) {
+      return Unsupported("tensor \"{}\" has {} columns, and {} stores them by {}", spec.name,
+                         columns, result.type->name, result.type->block_columns);
+    }
+    result.write = [this, &tensor, shape = spec.shape, type = result.type,
+                    order](const GgufSink& sink) {
+      return WriteMatrix(tensor, shape, *type, order, store_, sink);
+    };
+    bytes_[result.type] += result.bytes();
+    return result;
+  }
+
+  const Network& network_;
+  const GgufDecoder& decoder_;
+  const BlobStore& store_;
+  std::vector<GgufTensor> tensors_;
+  std::map<const GgufTensorType*, std::uint64_t> bytes_;  // of matrices
+};
+
+Result<std::optional<std::string>> ReadFile(const Network& network, const BlobStore& store,
+                                            std::string_view name) {
+  const auto file = network.files.find(name);
+  if (file == network.files.end()) {
+    return std::optional<std::string>();
+  }
+  ASHLAR_TRY(const Blob blob, store.Get(file->second.blob));
+  return std::optional(std::string(AsText(blob.bytes())));
+}
+
+// The template lies in a file of its own, or in tokenizer_config.json.
+Result<std::optional<std::string>> ReadChatTemplate(const Network& network,
+                                                    const BlobStore& store) {
+  ASHLAR_TRY(std::optional<std::string> text, ReadFile(network, store, "chat_template.jinja"));
+  if (text) {
+    return text;
+  }
+  ASHLAR_TRY(text, ReadFile(network, store, "tokenizer_config.json"));
+  if (!text) {
+    return text;
+  }
+  ASHLAR_TRY(const Json json, ParseJson(*text));
+  const Json* const chat_template = json.Find("chat_template");
+  return chat_template != nullptr && chat_template->string() != nullptr
+             ? std::optional(*chat_template->string())
+             : std::nullopt;
+}
+
+}  // namespace
+
+Result<GgufReport> ExportGguf(
+    const Network& network, std::string_view name, const BlobStore& store, const Path& path,
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
+  ASHLAR_TRY(const GgufDecoder decoder, internal::ReadAsDecoder(network));
+  TensorLister lister(network, decoder, store);
+  if (decoder.layer.Choice("rope_scaling") == "llama3") {
+    lister.AddFrequencyFactors();
+  }
+  ASHLAR_TRY(lister.AddNode(decoder.embed, kEmbedNames));
+  for (std::size_t layer = 0; layer < decoder.attention.size(); ++layer) {
+    const auto index = static_cast<std::int64_t>(layer);
+    ASHLAR_TRY(lister.AddNode(decoder.attention[layer], kAttentionNames, index));
+    ASHLAR_TRY(lister.AddNode(decoder.mlp[layer], kMlpNames, index));
+  }
+  ASHLAR_TRY(lister.AddNode(decoder.norm, kNormNames));
+  if (!decoder.tied) {
+    ASHLAR_TRY(lister.AddNode(decoder.head, kHeadNames));
+  }
+
+  GgufReport report{.architecture = std::string(decoder.architecture->name)};
+  GgufContent content;
+  content.metadata = {
+      {"general.architecture", report.architecture},
+      {"general.type", std::string("model")},
+      {"general.name", std::string(name)},
+      {"general.file_type", lister.main_type().file_type},
+      {"general.quantization_version", std::uint32_t{2}},
+  };
+  const auto append = [&](GgufMetadata more) {
+    content.metadata.insert(content.metadata.end(), std::move_iterator(more.begin()),
+                            std::move_iterator(more.end()));
+  };
+  append(internal::DecoderMetadata(network, decoder));
+  ASHLAR_TRY(const auto tokenizer_json, ReadFile(network, store, "tokenizer.json"));
+  if (tokenizer_json) {
+    const std::int64_t ids = EffectiveAttributes(network, decoder.embed).Integer("vocabulary");
+    ASHLAR_TRY(internal::GgufTokenizer tokenizer,
+               internal::ReadGgufTokenizer(*tokenizer_json, network.metadata, ids));
+    append(std::move(tokenizer.metadata));
+    report.remarks = std::move(tokenizer.remarks);
+    ASHLAR_TRY(const auto chat_template, ReadChatTemplate(network, store));
+    if (chat_template) {
+      content.metadata.emplace_back("tokenizer.chat_template", *chat_template);
+    }
+  } else {
+    append(internal::NoGgufTokenizer());
+    report.remarks.push_back("the network has no tokenizer, so the file can be run by ids only");
+  }
+  if (!network.metadata.context_length) {
+    report.remarks.push_back(
+        fmt::format("the network does not say for how long a text it was trained; the file says {}",
+                    decoder.context));
+  }
+  content.tensors = lister.Take();
+  report.tensors = static_cast<int>(content.tensors.size());
+  ASHLAR_TRY(report.file_bytes, WriteGguf(path, content, progress));
+  return report;
+}
+
+}  // namespace ashlar

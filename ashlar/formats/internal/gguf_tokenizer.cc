@@ -1,0 +1,261 @@
+#include "ashlar/formats/internal/gguf_tokenizer.h"
+
+#include <algorithm>
+#include <set>
+
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/text/tokenizer.h"
+
+namespace ashlar::internal {
+namespace {
+
+// A way to cut text that llama.cpp has under a name. As tokenizer.json spells it: digits one by
+// one, if so; then pieces by `pattern`, or by ByteLevel's own when that is empty.
+struct PreTokenizer {
+  std::string_view name;
+  bool digits;
+  std::string_view pattern;
+  bool ignore_merges;  // pieces that are a token are taken whole
+};
+constexpr std::string_view kLlama3Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kQwen2Pattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+constexpr PreTokenizer kPreTokenizers[] = {
+    {"gpt-2", false, "", false},
+    {"smollm", true, "", false},
+    {"llama-bpe", false, kLlama3Pattern, true},
+    {"smaug-bpe", false, kLlama3Pattern, false},
+    {"qwen2", false, kQwen2Pattern, false},
+};
+
+// ggml's token types.
+constexpr std::int32_t kNormal = 1;
+constexpr std::int32_t kControl = 3;
+constexpr std::int32_t kUserDefined = 4;
+constexpr std::int32_t kUnused = 5;
+
+// kUnsupported unless the member is absent, null or `harmless`.
+Status RequireOff(const JsonCursor& json, std::string_view key, const Json& harmless) {
+  ASHLAR_TRY(const std::optional<JsonCursor> member, json.Find(key));
+  if (member && member->value() != harmless) {
+    return Unsupported("{}: llama.cpp cannot do this", member->path());
+  }
+  return {};
+}
+
+// A role's stages: none, one, or the members of a Sequence.
+Result<std::vector<JsonCursor>> StagesOf(const JsonCursor& root, std::string_view role,
+                                         std::string_view members) {
+  ASHLAR_TRY(const std::optional<JsonCursor> stage, root.Find(role));
+  if (!stage) {
+    return std::vector<JsonCursor>();
+  }
+  ASHLAR_TRY(const std::string type, stage->String("type"));
+  if (type != "Sequence") {
+    return std::vector<JsonCursor>{*stage};
+  }
+  ASHLAR_TRY(const JsonCursor list, stage->At(members));
+  return list.AsArray(64);
+}
+
+Result<std::string_view> NameOfPreTokenizer(const JsonCursor& root, bool ignore_merges) {
+  PreTokenizer found{.ignore_merges = ignore_merges};
+  bool bytes = false;  // ends in ByteLevel
+  ASHLAR_TRY(const auto stages, StagesOf(root, "pre_tokenizer", "pretokenizers"));
+  std::string pattern;
+  bool known = true;
+  for (const JsonCursor& stage : stages) {
+    ASHLAR_TRY(const std::string type, stage.String("type"));
+    known &= !bytes;  // nothing comes after it
+    if (type == "ByteLevel") {
+      ASHLAR_TRY(const bool space, stage.BoolOr("add_prefix_space", true));
+      ASHLAR_TRY(const bool own_pattern, stage.BoolOr("use_regex", true));
+      known &= !space && own_pattern == pattern.empty();
+      bytes = true;
+    } else if (type == "Digits") {
+      ASHLAR_TRY(const bool one_by_one, stage.BoolOr("individual_digits", false));
+      known &= one_by_one && pattern.empty() && !found.digits;
+      found.digits = true;
+    } else if (type == "Split") {
+      ASHLAR_TRY(const JsonCursor how, stage.At("pattern"));
+      ASHLAR_TRY(const std::string behavior, stage.String("behavior"));
+      ASHLAR_TRY(const bool invert, stage.BoolOr("invert", false));
+      known &= how.value().Find("Regex") != nullptr && behavior == "Isolated" && !invert &&
+               pattern.empty();
+      if (known) {
+        ASHLAR_TRY(pattern, how.String("Regex"));
+      }
+    } else {
+      known = false;
+    }
+  }
+  found.pattern = pattern;
+  for (const PreTokenizer& row : kPreTokenizers) {
+    if (known && bytes && row.digits == found.digits && row.pattern == found.pattern &&
+        row.ignore_merges == found.ignore_merges) {
+      return row.name;
+    }
+  }
+  return Unsupported("{}.pre_tokenizer: llama.cpp has no name for this way of cutting text",
+                     root.path());
+}
+
+Result<std::vector<std::string>> ReadMerges(const JsonCursor& model) {
+  ASHLAR_TRY(const JsonCursor list, model.At("merges"));
+  ASHLAR_TRY(const std::vector<JsonCursor> entries, list.AsArray());
+  std::vector<std::string> merges;
+  merges.reserve(entries.size());
+  for (const JsonCursor& entry : entries) {
+    if (entry.value().string() != nullptr) {
+      merges.push_back(*entry.value().string());
+      continue;
+    }
+    ASHLAR_TRY(const std::vector<JsonCursor> pair, entry.AsArray(2));
+    CHECK_EQ(pair.size(), 2u);  // the Tokenizer has read it
+    ASHLAR_TRY(const std::string left, pair[0].AsString());
+    ASHLAR_TRY(const std::string right, pair[1].AsString());
+    if (left.find(' ') != left.npos || right.find(' ') != right.npos) {
+      return Unsupported("{}: GGUF cannot hold a merge of tokens with spaces", entry.path());
+    }
+    merges.push_back(left + " " + right);
+  }
+  return merges;
+}
+
+Status CheckStages(const JsonCursor& root, GgufTokenizer& tokenizer) {
+  ASHLAR_TRY(const auto normalizers, StagesOf(root, "normalizer", "normalizers"));
+  for (const JsonCursor& stage : normalizers) {
+    ASHLAR_TRY(const std::string type, stage.String("type"));
+    if (type != "NFC") {
+      return Unsupported("{}: llama.cpp has no normalizer {} for byte-level BPE", stage.path(),
+                         type);
+    }
+    tokenizer.remarks.push_back(
+        "llama.cpp does not bring text into the form NFC, which the tokenizer asks for: text in "
+        "another form may get other tokens");
+  }
+  ASHLAR_TRY(const auto decoders, StagesOf(root, "decoder", "decoders"));
+  for (const JsonCursor& stage : decoders) {
+    ASHLAR_TRY(const std::string type, stage.String("type"));
+    if (type != "ByteLevel") {
+      return Unsupported("{}: GGUF holds byte-level BPE only, and this decodes by {}", stage.path(),
+                         type);
+    }
+  }
+  ASHLAR_TRY(const JsonCursor model, root.At("model"));
+  for (const auto& [key, harmless] :
+       std::initializer_list<std::pair<const char*, Json>>{{"byte_fallback", false},
+                                                           {"dropout", nullptr},
+                                                           {"continuing_subword_prefix", ""},
+                                                           {"end_of_word_suffix", ""}}) {
+    ASHLAR_TRY(RequireOff(model, key, harmless));
+  }
+  return {};
+}
+
+struct Tokens {
+  std::vector<std::string> contents;
+  std::vector<std::int32_t> types;
+};
+
+Result<Tokens> ReadTokens(const JsonCursor& root, const Tokenizer& tokenizer, std::int64_t ids) {
+  std::set<std::int64_t> added;
+  ASHLAR_TRY(const std::optional<JsonCursor> list, root.Find("added_tokens"));
+  if (list) {
+    ASHLAR_TRY(const std::vector<JsonCursor> entries, list->AsArray());
+    for (const JsonCursor& entry : entries) {
+      ASHLAR_TRY(const std::int64_t id, entry.Integer("id", 0, Tokenizer::kMaxTokenId));
+      added.insert(id);
+    }
+  }
+  Tokens tokens;
+  for (std::int32_t id = 0; id < ids; ++id) {
+    std::string content(tokenizer.TokenContent(id));
+    const bool unused = content.empty();
+    if (unused) {
+      content = fmt::format("[PAD{}]", id);
+      while (tokenizer.TokenId(content)) {
+        content += "_";
+      }
+    }
+    tokens.contents.push_back(std::move(content));
+    tokens.types.push_back(unused                    ? kUnused
+                           : tokenizer.IsSpecial(id) ? kControl
+                           : added.contains(id)      ? kUserDefined
+                                                     : kNormal);
+  }
+  return tokens;
+}
+
+// What the post-processor puts around a text; seen by encoding one.
+struct Surroundings {
+  std::vector<std::int32_t> before, after;
+};
+Result<Surroundings> ReadSurroundings(const Tokenizer& tokenizer) {
+  ASHLAR_TRY(const auto bare, tokenizer.Encode("a", {.add_special_tokens = false}));
+  ASHLAR_TRY(const auto whole, tokenizer.Encode("a"));
+  const auto at = std::ranges::search(whole, bare).begin();
+  Surroundings around{.before = {whole.begin(), at}, .after = {at + std::ssize(bare), whole.end()}};
+  if (bare.empty() || around.before.size() > 1 || around.after.size() > 1) {
+    return Unsupported("GGUF has no place for the {} tokens before a text and {} after it",
+                       around.before.size(), around.after.size());
+  }
+  return around;
+}
+
+}  // namespace
+
+Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const Metadata& network,
+                                        std::int64_t ids) {
+  ASHLAR_TRY(const Tokenizer tokenizer, Tokenizer::FromJson(tokenizer_json));
+  ASHLAR_TRY(const Json json, ParseJson(tokenizer_json));
+  const JsonCursor root(json, "tokenizer.json");
+  GgufTokenizer result;
+  ASHLAR_TRY(CheckStages(root, result));
+  ASHLAR_TRY(const JsonCursor model, root.At("model"));
+  ASHLAR_TRY(const bool ignore_merges, model.BoolOr("ignore_merges", false));
+  ASHLAR_TRY(const std::string_view pre_tokenizer, NameOfPreTokenizer(root, ignore_merges));
+  ASHLAR_TRY(std::vector<std::string> merges, ReadMerges(model));
+  ASHLAR_TRY(Tokens tokens, ReadTokens(root, tokenizer, ids));
+  ASHLAR_TRY(const Surroundings around, ReadSurroundings(tokenizer));
+
+  const auto add = [&](std::string_view key, GgufValue value) {
+    result.metadata.emplace_back(fmt::format("tokenizer.ggml.{}", key), std::move(value));
+  };
+  const auto add_id = [&](std::string_view key, std::int64_t id) {
+    add(key, static_cast<std::uint32_t>(id));
+  };
+  add("model", std::string("gpt2"));
+  add("pre", std::string(pre_tokenizer));
+  add("tokens", std::move(tokens.contents));
+  add("token_type", std::move(tokens.types));
+  add("merges", std::move(merges));
+  if (!around.before.empty()) {
+    add_id("bos_token_id", around.before.front());
+  } else if (network.bos_token) {
+    add_id("bos_token_id", *network.bos_token);
+  }
+  if (!around.after.empty()) {
+    add_id("eos_token_id", around.after.front());
+  } else if (!network.eos_tokens.empty()) {
+    add_id("eos_token_id", network.eos_tokens.front());
+  }
+  if (network.eos_tokens.size() > 1) {
+    add_id("eot_token_id", network.eos_tokens[1]);
+  }
+  if (network.eos_tokens.size() > 2) {
+    result.remarks.push_back(
+        fmt::format("the network ends a text at {} ids, and GGUF names two of them",
+                    network.eos_tokens.size()));
+  }
+  add("add_bos_token", !around.before.empty());
+  add("add_eos_token", !around.after.empty());
+  return result;
+}
+
+GgufMetadata NoGgufTokenizer() {
+  return {{"tokenizer.ggml.model", std::string("none")}};
+}
+
+}  // namespace ashlar::internal

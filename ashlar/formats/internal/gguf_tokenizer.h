@@ -1,0 +1,26 @@
+// A tokenizer.json as GGUF's metadata: tokens, merges and the name under which llama.cpp knows how
+// to cut text into pieces.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ashlar/formats/gguf.h"
+#include "ashlar/graph/network.h"
+
+namespace ashlar::internal {
+
+struct GgufTokenizer {
+  GgufMetadata metadata;
+  std::vector<std::string> remarks;  // where llama.cpp will do a little less than the file says
+};
+
+// Only byte-level BPE has a place in GGUF that means the same. kUnsupported names what of the file
+// llama.cpp would not do alike. `ids` is what the network reads: ids without a token are padded.
+Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const Metadata& network,
+                                        std::int64_t ids);
+
+// For a network without a tokenizer, which is then run by ids.
+GgufMetadata NoGgufTokenizer();
+
+}  // namespace ashlar::internal
