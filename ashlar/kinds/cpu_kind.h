@@ -18,6 +18,7 @@
 #include "ashlar/graph/network.h"
 #include "ashlar/kernels/isa.h"
 #include "ashlar/kernels/linear/linear.h"
+#include "ashlar/kinds/profile.h"
 #include "ashlar/tensor/arena.h"
 #include "ashlar/tensor/kv_format.h"
 
@@ -56,7 +57,8 @@ struct RowBatch {
 // What a forward call works with. Confined to the thread that runs the step.
 struct Workshop {
   ThreadPool* pool;
-  Arena* arena;  // scratch; a counting arena makes Forward measure instead of compute
+  Arena* arena;                // scratch; a counting arena makes Forward measure instead of compute
+  Profile* profile = nullptr;  // where its time is written down; null: nowhere
 };
 
 // A block with its weights, ready to compute. Immutable: one may serve any number of networks.

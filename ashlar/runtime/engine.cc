@@ -91,6 +91,7 @@ struct Engine::State {
   void MakeRoom(Sequence& sequence);
   void CollectRows();
   const MergedOrder& OrderOfStep();
+  const MergedOrder& PlanStep();
   void Deliver(internal::StepRows& rows);
   void SampleNext(Sequence& sequence, std::span<const float> logits, Delivery& delivery);
 
@@ -103,6 +104,7 @@ struct Engine::State {
   internal::Interpreter interpreter;
   SamplerScratch sampler_scratch;
   EngineCounters counters;
+  Profile* profile = nullptr;
 
   std::vector<Loaded> networks;                      // by NetworkId
   std::vector<std::unique_ptr<Sequence>> sequences;  // in order of arrival
@@ -307,8 +309,16 @@ const Engine::State::MergedOrder& Engine::State::OrderOfStep() {
   return order;
 }
 
+const Engine::State::MergedOrder& Engine::State::PlanStep() {
+  const PartTimer timer(profile, "schedule");
+  Schedule();
+  CollectRows();
+  return OrderOfStep();
+}
+
 void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits,
                                Delivery& delivery) {
+  const PartTimer timer(profile, "sample");
   Result<SampledToken> sampled = sequence.sampler.Sample(logits, sampler_scratch);
   if (!sampled.ok()) {
     delivery.finish = FinishReason::kFailed;
@@ -451,11 +461,11 @@ Result<std::span<const Delivery>> Engine::Step() {
   state_->deliveries.clear();
   state_->DeliverCancelled();
   if (!idle()) {
+    const StepTimer timer(state_->profile);
     const std::uint64_t evicted = state_->cache.evictions();
-    state_->Schedule();
-    state_->CollectRows();
-    const State::MergedOrder& order = state_->OrderOfStep();
-    state_->interpreter.Run(state_->step, order.loaded, order.groups, state_->counters);
+    const State::MergedOrder& order = state_->PlanStep();
+    state_->interpreter.Run(state_->step, order.loaded, order.groups, state_->counters,
+                            state_->profile);
     for (internal::StepRows& rows : state_->step) {
       state_->Deliver(rows);
     }
@@ -469,6 +479,10 @@ Result<std::span<const Delivery>> Engine::Step() {
     state_->counters.pages_evicted += state_->cache.evictions() - evicted;
   }
   return std::span<const Delivery>(state_->deliveries);
+}
+
+void Engine::set_profile(Profile* profile) {
+  state_->profile = profile;
 }
 
 const EngineCounters& Engine::counters() const {

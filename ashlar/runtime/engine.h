@@ -23,6 +23,7 @@
 
 #include "ashlar/graph/network.h"
 #include "ashlar/kernels/isa.h"
+#include "ashlar/kinds/profile.h"
 #include "ashlar/runtime/sampler.h"
 #include "ashlar/store/blob_store.h"
 #include "ashlar/tensor/kv_format.h"
@@ -127,6 +128,10 @@ class Engine {
   bool idle() const;  // nothing running and nothing waiting
   // Runs one step and returns what it delivered, in order of the requests. Nothing when idle.
   Result<std::span<const Delivery>> Step();
+
+  // Where the time of steps is written down from the next one on; null (as at first): nowhere. It
+  // must outlive its use. Results do not depend on it.
+  void set_profile(Profile* profile);
 
   const EngineCounters& counters() const;
   const EngineOptions& options() const;

@@ -1,6 +1,7 @@
 #include "ashlar/runtime/engine.h"
 
 #include <limits>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -182,6 +183,42 @@ TEST_F(EngineTest, TakesThePagesThatThePlanCountsInEveryFormatOfState) {
     network_ = *small.Load(network);
     EXPECT_EQ(small.Submit(Ask({1}, 32)).error().code, ErrorCode::kExhausted);
   }
+}
+
+TEST_F(EngineTest, AProfileCountsEveryBlockOfItsStepsAndChangesNothing) {
+  const auto tokens = [&] {
+    std::vector<std::int32_t> ids;
+    const Completion completion = *RunToEnd(engine_, *engine_.Submit(Ask({1, 2}, 8)));
+    for (const SampledToken& token : completion.tokens) {
+      ids.push_back(token.token);
+    }
+    return ids;
+  };
+  const std::vector<std::int32_t> expected = tokens();
+  Profile profile;
+  engine_.set_profile(&profile);
+  EXPECT_EQ(tokens(), expected);
+  engine_.set_profile(nullptr);
+  EXPECT_EQ(tokens(), expected);
+
+  EXPECT_EQ(profile.steps(), 8);
+  std::map<std::string_view, std::int64_t> calls;
+  std::int64_t nanos = 0;
+  for (const Profile::Part& part : profile.parts()) {
+    calls[part.name] = part.calls;
+    nanos += part.nanos;
+  }
+  EXPECT_EQ(calls["schedule"], 8);
+  EXPECT_EQ(calls["embed"], 8);
+  EXPECT_EQ(calls["attention"], 4 * 8);
+  EXPECT_EQ(calls["mlp"], 4 * 8);
+  EXPECT_EQ(calls["norm"], 8);
+  EXPECT_EQ(calls["head"], 8);
+  EXPECT_EQ(calls["combine"], 2 * 11 * 8);
+  EXPECT_EQ(calls["sample"], 8);
+  EXPECT_LE(nanos, profile.nanos());
+  EXPECT_GT(profile.kernel_nanos(), 0);
+  EXPECT_LE(profile.kernel_nanos(), nanos);
 }
 
 TEST_F(EngineTest, ForksAreRefusedWithoutAStateToShare) {

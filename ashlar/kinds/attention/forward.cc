@@ -120,17 +120,19 @@ class AttentionBlock final : public BoundBlock {
   std::int64_t attended_floats() const { return shape_.heads * shape_.value_dim; }
 
   // x [heads, key_dim] of one row <- rope(norm(x)).
-  void NormAndRotate(const RowNorm& norm, std::int64_t heads, std::int64_t position,
-                     float* x) const {
+  void NormAndRotate(const RowNorm& norm, std::int64_t heads, std::int64_t position, float* x,
+                     KernelTimer& timer) const {
     if (!norm.none()) {
       for (std::int64_t head = 0; head < heads; ++head) {
         float* const head_x = x + head * shape_.key_dim;
         norm.Apply(head_x, head_x);
       }
+      timer.Lap(Kernel::kNorm);
     }
     if (rope_table_ != nullptr) {
       rope_(x, heads, shape_.key_dim, 2 * rope_table_->pairs, rope_table_->cosine(position),
             rope_table_->sine(position));
+      timer.Lap(Kernel::kRope);
     }
   }
 
@@ -139,28 +141,30 @@ class AttentionBlock final : public BoundBlock {
     if (workshop.arena->counting()) {
       return;
     }
-    const auto finish_row = [&](const Segment& segment, std::int64_t row) {
+    const auto finish_row = [&](const Segment& segment, std::int64_t row, KernelTimer& timer) {
       const std::int64_t position = segment.first_position + row - segment.first_row;
-      NormAndRotate(q_norm_, shape_.heads, position, heads.q + row * q_floats());
+      NormAndRotate(q_norm_, shape_.heads, position, heads.q + row * q_floats(), timer);
       if (segment.writes_state) {
         float* const k = heads.k + row * k_floats();
-        NormAndRotate(k_norm_, shape_.kv_heads, position, k);
+        NormAndRotate(k_norm_, shape_.kv_heads, position, k, timer);
         kernel_.store(shape_, k, heads.v + row * v_floats(),
                       static_cast<int>(position % kPageLength),
                       segment.pages[position / kPageLength]);
+        timer.Lap(Kernel::kStore);
       }
     };
     for (const Segment& segment : batch.segments) {
       CHECK_LE(segment.first_position + segment.rows, max_positions_);
     }
     workshop.pool->ParallelFor(batch.rows, kRowGrain,
-                               [&](std::int64_t begin, std::int64_t end, int) {
+                               [&](std::int64_t begin, std::int64_t end, int thread) {
+                                 KernelTimer timer(workshop.profile, thread);
                                  const Segment* segment = SegmentOf(batch.segments, begin);
                                  for (std::int64_t row = begin; row < end; ++row) {
                                    while (row >= segment->first_row + segment->rows) {
                                      ++segment;
                                    }
-                                   finish_row(*segment, row);
+                                   finish_row(*segment, row, timer);
                                  }
                                });
   }
@@ -175,7 +179,8 @@ class AttentionBlock final : public BoundBlock {
       blocks += AttendBlocks(segment);
     }
     workshop.pool->ParallelFor(
-        blocks * shape_.kv_heads, 1, [&](std::int64_t begin, std::int64_t end, int) {
+        blocks * shape_.kv_heads, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+          KernelTimer timer(workshop.profile, thread);
           // Item i is key-value head i % kv_heads of block i / kv_heads, blocks counted over all
           // segments.
           std::int64_t first_block = 0;  // of the segment
@@ -187,6 +192,7 @@ class AttentionBlock final : public BoundBlock {
             }
             first_block = last_block;
           }
+          timer.Lap(Kernel::kAttention);
         });
   }
 

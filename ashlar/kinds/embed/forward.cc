@@ -22,7 +22,8 @@ class EmbedBlock final : public BoundBlock {
     }
     const std::int64_t width = weight_.columns;
     workshop.pool->ParallelFor(
-        batch.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+        batch.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
+          KernelTimer timer(workshop.profile, thread);
           for (std::int64_t m = begin; m < end; ++m) {
             const std::int64_t token = batch.tokens[m];
             float* const row = y + m * width;
@@ -31,6 +32,7 @@ class EmbedBlock final : public BoundBlock {
               row[i] *= multiplier_;
             }
           }
+          timer.Lap(Kernel::kDecode);
         });
   }
 

@@ -31,11 +31,13 @@ class HeadBlock final : public BoundBlock {
     }
     constexpr std::int64_t kGrain = 2048;  // logits
     workshop.pool->ParallelFor(rows * weight_.outputs(), kGrain,
-                               [&](std::int64_t begin, std::int64_t end, int) {
+                               [&](std::int64_t begin, std::int64_t end, int thread) {
+                                 KernelTimer timer(workshop.profile, thread);
                                  for (std::int64_t i = begin; i < end; ++i) {
                                    const float s = multiplier_ * y[i];
                                    y[i] = soft_cap_ == 0 ? s : soft_cap_ * std::tanh(s / soft_cap_);
                                  }
+                                 timer.Lap(Kernel::kActivation);
                                });
   }
 

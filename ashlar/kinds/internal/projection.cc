@@ -93,16 +93,20 @@ InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int6
   if (arena.counting() || (norm_.none() && !quantize_)) {
     return prepared;
   }
-  workshop.pool->ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t m = begin; m < end; ++m) {
-      if (!norm_.none()) {
-        norm_.Apply(x + m * width, normed + m * width);
-      }
-      if (quantize_) {
-        quantize_rows_(prepared.x + m * width, width, 1, width, FromRow(prepared.quantized, m));
-      }
-    }
-  });
+  workshop.pool->ParallelFor(
+      rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
+        KernelTimer timer(workshop.profile, thread);
+        for (std::int64_t m = begin; m < end; ++m) {
+          if (!norm_.none()) {
+            norm_.Apply(x + m * width, normed + m * width);
+            timer.Lap(Kernel::kNorm);
+          }
+          if (quantize_) {
+            quantize_rows_(prepared.x + m * width, width, 1, width, FromRow(prepared.quantized, m));
+            timer.Lap(Kernel::kQuantizeRows);
+          }
+        }
+      });
   return prepared;
 }
 
@@ -115,7 +119,8 @@ void RunProjections(const InputRows& x, std::initializer_list<ProjectionRun> run
   for (const ProjectionRun& run : runs) {
     units += OutputUnits(run.projection->outputs());
   }
-  workshop.pool->ParallelFor(units, 1, [&](std::int64_t begin, std::int64_t end, int) {
+  workshop.pool->ParallelFor(units, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+    KernelTimer timer(workshop.profile, thread);
     // [begin, end) in units of all the runs, one after the other.
     for (const ProjectionRun& run : runs) {
       const std::int64_t own = OutputUnits(run.projection->outputs());
@@ -125,6 +130,7 @@ void RunProjections(const InputRows& x, std::initializer_list<ProjectionRun> run
       begin -= own;
       end -= own;
     }
+    timer.Lap(Kernel::kLinear);
   });
 }
 
@@ -133,17 +139,21 @@ void FinishRows(const RowNorm& norm, float multiplier, float* y, std::int64_t ro
   if (workshop.arena->counting() || (norm.none() && multiplier == 1)) {
     return;
   }
-  workshop.pool->ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t m = begin; m < end; ++m) {
-      float* const row = y + m * width;
-      if (!norm.none()) {
-        norm.Apply(row, row);
-      }
-      for (std::int64_t i = 0; i < width; ++i) {
-        row[i] *= multiplier;
-      }
-    }
-  });
+  workshop.pool->ParallelFor(rows, kRowGrain,
+                             [&](std::int64_t begin, std::int64_t end, int thread) {
+                               KernelTimer timer(workshop.profile, thread);
+                               for (std::int64_t m = begin; m < end; ++m) {
+                                 float* const row = y + m * width;
+                                 if (!norm.none()) {
+                                   norm.Apply(row, row);
+                                   timer.Lap(Kernel::kNorm);
+                                 }
+                                 for (std::int64_t i = 0; i < width; ++i) {
+                                   row[i] *= multiplier;
+                                 }
+                                 timer.Lap(Kernel::kActivation);
+                               }
+                             });
 }
 
 }  // namespace ashlar::internal

@@ -53,11 +53,13 @@ class MlpBlock final : public BoundBlock {
       return nullptr;
     }
     workshop.pool->ParallelFor(
-        internal::OutputUnits(channels_), 1, [&](std::int64_t begin, std::int64_t end, int) {
+        internal::OutputUnits(channels_), 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+          KernelTimer timer(workshop.profile, thread);
           projections_.up.Run(x, begin, end, up);
           if (gated_) {
             projections_.gate.Run(x, begin, end, gate);
           }
+          timer.Lap(Kernel::kLinear);
           const std::int64_t first = begin * internal::kOutputUnit;
           const std::int64_t last = std::min(end * internal::kOutputUnit, channels_);
           for (std::int64_t m = 0; m < x.rows; ++m) {
@@ -68,6 +70,7 @@ class MlpBlock final : public BoundBlock {
               activate_(up_part, nullptr, up_part, last - first);
             }
           }
+          timer.Lap(Kernel::kActivation);
         });
     return up;
   }

@@ -19,10 +19,12 @@ class NormBlock final : public BoundBlock {
     }
     const std::int64_t width = norm_.width();
     workshop.pool->ParallelFor(batch.rows, kRowGrain,
-                               [&](std::int64_t begin, std::int64_t end, int) {
+                               [&](std::int64_t begin, std::int64_t end, int thread) {
+                                 KernelTimer timer(workshop.profile, thread);
                                  for (std::int64_t m = begin; m < end; ++m) {
                                    norm_.Apply(x + m * width, y + m * width);
                                  }
+                                 timer.Lap(Kernel::kNorm);
                                });
   }
 

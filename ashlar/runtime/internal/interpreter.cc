@@ -13,6 +13,9 @@ namespace {
 // Rows that one thread takes at a time where rows are only copied and added.
 constexpr std::int64_t kRowGrain = 16;
 
+// What profiles call the sums between blocks.
+constexpr std::string_view kCombine = "combine";
+
 // out = sum over terms of coefficient * value, in their order. Requires: at least one term.
 void Combine(std::span<const WeightedTerm> terms, const LoadedNetwork& network,
              const float* registers, std::int64_t width, float* out) {
@@ -185,7 +188,8 @@ void Interpreter::CollectSegments() {
   }
 }
 
-void Interpreter::GatherInputs(std::int64_t rows) {
+void Interpreter::GatherInputs(std::int64_t rows, Profile* profile) {
+  const PartTimer timer(profile, kCombine);
   pool_.ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t row = begin; row < end; ++row) {
       const RunOfRows& run = runs_[buffers_.run_of[row]];
@@ -200,7 +204,8 @@ void Interpreter::GatherInputs(std::int64_t rows) {
   });
 }
 
-void Interpreter::PutBack(std::int64_t rows, bool output, float* f) {
+void Interpreter::PutBack(std::int64_t rows, bool output, float* f, Profile* profile) {
+  const PartTimer timer(profile, kCombine);
   pool_.ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t row = begin; row < end; ++row) {
       const RunOfRows& run = runs_[buffers_.run_of[row]];
@@ -245,7 +250,8 @@ void Interpreter::KeepValues(const RunOfRows& run) {
 }
 
 void Interpreter::Run(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
-                      std::span<const MergeGroup> order, EngineCounters& counters) {
+                      std::span<const MergeGroup> order, EngineCounters& counters,
+                      Profile* profile) {
   float* next_logits = buffers_.logits;
   for (const MergeGroup& group : order) {
     CollectRuns(step, networks, group);
@@ -260,13 +266,16 @@ void Interpreter::Run(std::span<StepRows> step, std::span<const LoadedNetwork* c
     const std::int64_t rows = runs_.back().batch_row + runs_.back().rows;
     CHECK_LE(rows, output ? max_logit_rows_ : max_rows_);
 
-    GatherInputs(rows);
+    GatherInputs(rows, profile);
     float* const f = output ? next_logits : buffers_.f;
     const std::size_t mark = arena_.used();
     const RowBatch batch{.rows = rows, .segments = segments_, .tokens = buffers_.tokens};
-    node.bound->block->Forward(batch, buffers_.x, f, {&pool_, &arena_});
+    {
+      const PartTimer timer(profile, node.kind->name);
+      node.bound->block->Forward(batch, buffers_.x, f, {&pool_, &arena_, profile});
+    }
     arena_.Rewind(mark);
-    PutBack(rows, output, f);
+    PutBack(rows, output, f, profile);
     ++counters.block_runs;
     counters.block_rows += rows;
 

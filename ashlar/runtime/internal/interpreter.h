@@ -44,9 +44,10 @@ class Interpreter {
   void Prepare(std::span<const LoadedNetwork* const> networks, bool prefault);
 
   // Requires: Prepare has seen the networks; at most max_rows rows, max_logit_rows of which want
-  // logits; the sequences have their pages. `order` is MergeGraphs of `networks`.
+  // logits; the sequences have their pages. `order` is MergeGraphs of `networks`; `profile` may be
+  // null.
   void Run(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
-           std::span<const MergeGroup> order, EngineCounters& counters);
+           std::span<const MergeGroup> order, EngineCounters& counters, Profile* profile);
 
  private:
   // Consecutive positions of one sequence in a batch.
@@ -79,8 +80,8 @@ class Interpreter {
   void CollectRuns(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
                    const MergeGroup& group);
   void CollectSegments();
-  void GatherInputs(std::int64_t rows);
-  void PutBack(std::int64_t rows, bool output, float* f);
+  void GatherInputs(std::int64_t rows, Profile* profile);
+  void PutBack(std::int64_t rows, bool output, float* f, Profile* profile);
   void LoadKeptValues(const RunOfRows& run);
   void KeepValues(const RunOfRows& run);
   float* RegistersOf(const RunOfRows& run, std::int64_t position) const;

@@ -22,10 +22,9 @@ Result<LoadedNode> LoadNode(const Network& network, int index, BlockBinder& bind
   if (!node.overlays.empty()) {
     return Unsupported("it has {} overlays, which this version cannot apply", node.overlays.size());
   }
-  LoadedNode loaded;
+  LoadedNode loaded{.kind = network.BlockOf(index).kind};
   ASHLAR_TRY(loaded.bound, binder.Bind(network, index));
-  const Interface interface =
-      network.BlockOf(index).kind->interface(EffectiveAttributes(network, index));
+  const Interface interface = loaded.kind->interface(EffectiveAttributes(network, index));
   loaded.width_in = interface.width_in;
   loaded.width_out = interface.width_out;
   if (const auto x = node.inputs.find("x"); x != node.inputs.end()) {

@@ -21,6 +21,7 @@ struct WeightedTerm {
 };
 
 struct LoadedNode {
+  const BlockKind* kind = nullptr;
   std::shared_ptr<const BoundWeights> bound;
   std::int64_t width_in = 0;  // 0: reads tokens
   std::int64_t width_out = 0;
