@@ -52,8 +52,7 @@ Result<const Transform*> FindTransform(std::string_view name) {
     }
     known.emplace_back(transform->name);
   }
-  return Invalid("unknown transform {}{}", QuoteForError(name),
-                 internal::SuggestNames(name, known));
+  return Invalid("unknown transform {}; known: {}", QuoteForError(name), fmt::join(known, ", "));
 }
 
 std::vector<ArgumentSpec> ArgumentsOf(const Transform& transform, const Kinds& kinds) {

@@ -2,8 +2,10 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 
 #include <CLI/CLI.hpp>
+#include <fmt/ranges.h>
 
 #include "tools/ashlar/verb.h"
 
@@ -12,6 +14,18 @@ namespace {
 
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
+
+// What every verb understands.
+constexpr OptionSpec kCommonOptions[] = {
+    {.name = "--store",
+     .value = "DIR",
+     .doc = "the store's directory (default $ASHLAR_STORE, else ~/.local/share/ashlar)"},
+    {.name = "--json",
+     .kind = OptionKind::kFlag,
+     .doc = "print one JSON document; errors too, as {\"error\":{\"code\",\"message\"}} on "
+            "standard error"},
+    {.name = "-h,--help", .kind = OptionKind::kFlag, .doc = "print this and end"},
+};
 
 // "-p,--prompt" -> "prompt"; "NET" -> "NET".
 std::string_view KeyOf(std::string_view name) {
@@ -38,17 +52,22 @@ void AddOption(CLI::App& app, const OptionSpec& spec, std::vector<std::string>& 
     return;
   }
   const std::string name(spec.name);
-  CLI::Option* option =
-      spec.kind == OptionKind::kValues
-          ? app.add_option(name, values, doc)
-          : app.add_option_function<std::string>(
-                name, [&values](const std::string& value) { values = {value}; }, doc);
+  // The words as they were typed: CLI11's own conversions drop empty ones and split "[a,b]".
+  CLI::Option* option = app.add_option(
+      name,
+      [&values](const CLI::results_t& words) {
+        values = words;
+        return true;
+      },
+      doc);
   option->required(spec.required);
   option->type_name(std::string(spec.value));
   if (spec.kind == OptionKind::kValue) {
     option->multi_option_policy(CLI::MultiOptionPolicy::Throw);  // typed twice is an error
   } else if (name.starts_with('-')) {
     option->expected(1)->take_all();  // one word each time it is typed
+  } else {
+    option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
   }
 }
 
@@ -63,78 +82,152 @@ Path DefaultStore() {
   return Path(home != nullptr && *home != '\0' ? home : ".") / ".local/share/ashlar";
 }
 
-// The error, once for people and once for programs.
-int Report(const Error& error, std::string_view verb, bool json, Terminal& terminal) {
-  terminal.EndProgress();
-  if (json) {
-    terminal.PrintJson(Json::Of(
-        {{"error", Json::Of({{"code", ErrorCodeName(error.code)}, {"message", error.message}})}}));
-  }
-  std::fprintf(stderr, "ashlar %.*s: %s\n", static_cast<int>(verb.size()), verb.data(),
-               error.message.c_str());
+// Prints the error on standard error: a sentence for people, or with --json one line of JSON.
+// Returns the exit code.
+int Report(const Error& error, std::string_view command, bool json, std::string_view hint = "") {
+  const std::string text = json ? WriteJson(Json::Of({{"error", ErrorJson(error)}})) + "\n"
+                                : fmt::format("{}: {}\n{}", command, error.message, hint);
+  std::fputs(text.c_str(), stderr);
   return error.code == ErrorCode::kInvalid ? kExitUsage : kExitFailure;
 }
 
-int Main(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_DFL);  // `ashlar ls | head` ends quietly
-  CLI::App app(
+// ---- Words that come in any order
+
+// The option that `word` ("--store", "--store=DIR", "-h") names; null when it names none of these.
+const OptionSpec* FindOption(std::span<const OptionSpec> options, std::string_view word) {
+  word = word.substr(0, word.find('='));
+  for (const OptionSpec& option : options) {
+    const std::size_t comma = option.name.find(',');
+    if (word.starts_with('-') &&
+        (word == option.name.substr(0, comma) ||
+         (comma != option.name.npos && word == option.name.substr(comma + 1)))) {
+      return &option;
+    }
+  }
+  return nullptr;
+}
+
+const OptionSpec* FindOption(const Verb* verb, std::string_view word) {
+  const OptionSpec* common = FindOption(kCommonOptions, word);
+  return common != nullptr || verb == nullptr ? common : FindOption(verb->options, word);
+}
+
+// The first word that is no option: the verb, or what was taken for one.
+std::size_t FindVerbWord(std::span<const std::string> words) {
+  std::size_t i = 0;
+  while (i < words.size() && words[i].starts_with('-')) {
+    i += words[i] == "--store" ? 2 : 1;
+  }
+  return std::min(i, words.size());
+}
+
+// A verb that ends in words of its own (kRest) gets all from the first of them on, and options of
+// ashlar's may stand there too: "derive NEW --from BASE drop --layers 3 --json". This moves them to
+// the front. kInvalid for one that lacks its value: the word that came after it there would be
+// taken for it.
+Result<std::vector<std::string>> WithOptionsFirst(std::vector<std::string> words) {
+  const std::size_t at = FindVerbWord(words);
+  const auto verb = std::ranges::find_if(
+      AllVerbs(), [&](const Verb* known) { return at < words.size() && known->name == words[at]; });
+  if (verb == AllVerbs().end() || std::ranges::find((*verb)->options, OptionKind::kRest,
+                                                    &OptionSpec::kind) == (*verb)->options.end()) {
+    return words;
+  }
+  std::vector<std::string> sorted(words.begin(),
+                                  words.begin() + static_cast<std::ptrdiff_t>(at) + 1);
+  std::vector<std::string> rest;
+  for (std::size_t i = at + 1; i < words.size(); ++i) {
+    const OptionSpec* option = FindOption(*verb, words[i]);
+    if (option == nullptr) {
+      rest.push_back(words[i]);
+      continue;
+    }
+    sorted.push_back(words[i]);
+    if (option->kind != OptionKind::kFlag && words[i].find('=') == std::string::npos) {
+      if (i + 1 == words.size() || words[i + 1].starts_with("--")) {
+        return Invalid("{} needs a value", words[i]);
+      }
+      sorted.push_back(words[++i]);
+    }
+  }
+  sorted.insert(sorted.end(), rest.begin(), rest.end());
+  return sorted;
+}
+
+// ---- One run
+
+// What CLI11 makes of the tables, and what it found.
+struct CommandLine {
+  CLI::App app{
       "ashlar stores networks as graphs over shared blocks, derives new ones for kilobytes, and "
       "runs them.",
-      "ashlar");
-  app.require_subcommand(1);
-  app.failure_message(CLI::FailureMessage::simple);
-  app.get_formatter()->column_width(34);
-  std::string store;
-  bool json = false;
-  const auto add_common = [&](CLI::App& to) {
-    to.add_option("--store", store,
-                  "the store's directory (default $ASHLAR_STORE, else ~/.local/share/ashlar)")
-        ->type_name("DIR");
-    to.add_flag("--json", json, "print one JSON document instead of text");
-  };
-
+      "ashlar"};
   std::map<const Verb*, Options> options;
   std::map<const CLI::App*, const Verb*> verb_of;
-  for (const Verb* verb : AllVerbs()) {
-    CLI::App* sub = app.add_subcommand(std::string(verb->name), std::string(verb->summary));
-    verb_of[sub] = verb;
-    for (const OptionSpec& spec : verb->options) {
-      AddOption(*sub, spec, options[verb].values[std::string(KeyOf(spec.name))]);
+  std::string store;
+  bool json = false;
+
+  CommandLine() {
+    app.require_subcommand(0, 1);  // that there is one is checked with words of our own
+    app.failure_message(CLI::FailureMessage::simple);
+    app.get_formatter()->column_width(34);
+    app.get_formatter()->label("SUBCOMMAND", "VERB");
+    app.footer("Exit codes: 0 done, 2 a wrong command line, 1 anything else.");
+    AddCommonOptions(app);
+    for (const Verb* verb : AllVerbs()) {
+      CLI::App* sub = app.add_subcommand(std::string(verb->name), std::string(verb->summary));
+      sub->group("Verbs");
+      verb_of[sub] = verb;
+      for (const OptionSpec& spec : verb->options) {
+        AddOption(*sub, spec, options[verb].values[std::string(KeyOf(spec.name))]);
+      }
+      AddCommonOptions(*sub);
+      std::string footer(verb->details);
+      if (!verb->examples.empty()) {
+        footer += fmt::format("{}Examples:\n{}", footer.empty() ? "" : "\n\n", verb->examples);
+      }
+      sub->footer(footer);
     }
-    add_common(*sub);
-    std::string footer(verb->details);
-    if (!verb->examples.empty()) {
-      footer += fmt::format("{}Examples:\n{}", footer.empty() ? "" : "\n\n", verb->examples);
-    }
-    sub->footer(footer);
   }
 
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
-      return app.exit(error);  // --help
-    }
+  const Verb* verb() const {
     const auto chosen = app.get_subcommands();
-    if (const char* word = argc > 1 ? argv[1] : nullptr; chosen.empty() && word && *word != '-') {
-      std::fprintf(stderr, "ashlar: there is no verb \"%s\"\nTry 'ashlar --help'.\n", word);
-      return kExitUsage;
-    }
-    const std::string command =
-        chosen.empty() ? "ashlar" : fmt::format("ashlar {}", chosen.front()->get_name());
-    std::fprintf(stderr, "%s: %s\nTry '%s --help'.\n", command.c_str(), error.what(),
-                 command.c_str());
-    return kExitUsage;
+    return chosen.empty() ? nullptr : verb_of.at(chosen.front());
   }
 
-  const CLI::App* chosen = app.get_subcommands().front();
-  const Verb* verb = verb_of.at(chosen);
-  Options& typed = options[verb];
+ private:
+  void AddCommonOptions(CLI::App& to) {
+    const auto& [store_option, json_option, help_option] = kCommonOptions;
+    to.add_option(std::string(store_option.name), store, std::string(store_option.doc))
+        ->type_name(std::string(store_option.value));
+    to.add_flag(std::string(json_option.name), json, std::string(json_option.doc));
+    to.set_help_flag(std::string(help_option.name), std::string(help_option.doc));
+  }
+};
+
+// kInvalid: the first word is no verb, or there is none.
+Status CheckVerb(std::span<const std::string> words) {
+  std::vector<std::string_view> known;
+  for (const Verb* verb : AllVerbs()) {
+    known.push_back(verb->name);
+  }
+  const std::size_t at = FindVerbWord(words);
+  if (at == words.size()) {
+    return Invalid("expected a verb: {}", fmt::join(known, ", "));
+  }
+  if (std::ranges::find(known, words[at]) == known.end()) {
+    return Invalid("there is no verb \"{}\"; known: {}", words[at], fmt::join(known, ", "));
+  }
+  return {};
+}
+
+int Run(CommandLine& line) {
+  const Verb* verb = line.verb();
+  Options& typed = line.options[verb];
   for (const OptionSpec& spec : verb->options) {
     auto& values = typed.values[std::string(KeyOf(spec.name))];
     if (spec.kind == OptionKind::kRest) {
-      values = chosen->remaining();
-      json = std::erase(values, "--json") > 0 || json;  // it may stand at the end too
+      values = line.app.get_subcommands().front()->remaining();
     }
     if (values.empty() && !spec.otherwise.empty()) {
       values = {std::string(spec.otherwise)};
@@ -143,24 +236,58 @@ int Main(int argc, char** argv) {
   Terminal terminal;
   Session session{.options = typed,
                   .terminal = terminal,
-                  .json = json,
-                  .store_path = store.empty() ? DefaultStore() : Path(store)};
+                  .json = line.json,
+                  .store_path = line.store.empty() ? DefaultStore() : Path(line.store)};
   Status status = verb->run(session);
   if (status.ok() && !terminal.output_ok()) {
     status = IoError("cannot write to standard output; what was printed is not whole");
   }
   terminal.EndProgress();
-  return status.ok() ? 0 : Report(status.error(), verb->name, json, terminal);
+  return status.ok() ? 0 : Report(status.error(), fmt::format("ashlar {}", verb->name), line.json);
+}
+
+int Main(std::vector<std::string> words) {
+  std::signal(SIGPIPE, SIG_DFL);  // `ashlar ls | head` ends quietly
+  CommandLine line;
+  const bool json = std::ranges::find(words, "--json") != words.end();
+  const auto usage_error = [&](const Error& error) {
+    const Verb* verb = line.verb();
+    const std::string command = verb == nullptr ? "ashlar" : fmt::format("ashlar {}", verb->name);
+    return Report(error, command, json, fmt::format("Try '{} --help'.\n", command));
+  };
+  Result<std::vector<std::string>> sorted = WithOptionsFirst(words);
+  if (!sorted.ok()) {
+    return usage_error(sorted.error());
+  }
+  try {
+    std::ranges::reverse(*sorted);  // CLI11 takes the last word first
+    line.app.parse(*std::move(sorted));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+      return line.app.exit(error);  // --help
+    }
+    const Status verb = CheckVerb(words);
+    return usage_error(verb.ok() ? Invalid("{}", error.what()) : verb.error());
+  }
+  if (const Status verb = CheckVerb(words); !verb.ok()) {
+    return usage_error(verb.error());
+  }
+  return Run(line);
 }
 
 }  // namespace
 }  // namespace ashlar::cli
 
 int main(int argc, char** argv) {
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto report = [&](const ashlar::Error& error) {
+    return ashlar::cli::Report(error, "ashlar", std::ranges::find(words, "--json") != words.end());
+  };
   try {
-    return ashlar::cli::Main(argc, argv);
-  } catch (const std::exception& error) {  // a library's, such as running out of memory
-    std::fprintf(stderr, "ashlar: %s\n", error.what());
-    return 1;
+    return ashlar::cli::Main(words);
+  } catch (const std::bad_alloc&) {
+    return report(ashlar::Exhausted("out of memory"));
+  } catch (const std::exception& error) {  // a library's
+    return report(ashlar::IoError("{}", error.what()));
   }
 }

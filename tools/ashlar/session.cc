@@ -13,6 +13,10 @@ Result<std::unique_ptr<BlobStore>> Session::OpenStore(bool create) const {
   return store;
 }
 
+Json ErrorJson(const Error& error) {
+  return Json::Of({{"code", ErrorCodeName(error.code)}, {"message", error.message}});
+}
+
 Error BlameFile(Error error) {
   if (error.code == ErrorCode::kInvalid) {
     error.code = ErrorCode::kCorrupt;

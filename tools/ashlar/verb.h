@@ -57,12 +57,15 @@ class Options {
 struct Session {
   const Options& options;
   Terminal& terminal;
-  bool json;        // --json: one JSON document on standard output, and nothing else there
+  bool json;        // --json: one JSON document on standard output at most, and nothing else there
   Path store_path;  // --store, else $ASHLAR_STORE, else ~/.local/share/ashlar
 
   // Opens the store; a verb that only reads does not make one.
   Result<std::unique_ptr<BlobStore>> OpenStore(bool create) const;
 };
+
+// {"code":"not_found","message":"..."}: how --json tells of an error.
+Json ErrorJson(const Error& error);
 
 // What is wrong inside a file that the user named is no fault of the command line: kInvalid becomes
 // kCorrupt, whose exit code is 1.

@@ -51,13 +51,26 @@ Status Run(Session& session) {
     List(session);
     return {};
   }
-  if (!options.Has("NEW") || !options.Has("from") || options.Texts("TRANSFORM").empty()) {
-    return Invalid(
-        "expected NEW --from NET TRANSFORM ..., such as: derive short --from base drop --layers "
-        "3,4 (see derive --list)");
+  const auto words = options.Texts("TRANSFORM");
+  constexpr std::string_view kExample = "derive short --from base drop --layers 3,4";
+  if (!words.empty() && words.front().starts_with('-')) {
+    const bool forgotten = options.Has("NEW") && FindTransform(options.Text("NEW")).ok();
+    return forgotten
+               ? Invalid(
+                     "the new network's name is missing: \"{}\" is a transform; write as in: {}",
+                     options.Text("NEW"), kExample)
+               : Invalid("unknown option {}; write as in: {}", words.front(), kExample);
   }
-  ASHLAR_TRY(const std::vector<TransformStep> steps,
-             ParseTransformSteps(options.Texts("TRANSFORM")));
+  constexpr std::pair<const char*, const char*> kNeeded[] = {
+      {"NEW", "NEW, the new network's name"},
+      {"from", "--from NET, the network to begin with"},
+      {"TRANSFORM", "a transform (see derive --list)"}};
+  for (const auto& [name, what] : kNeeded) {
+    if (!options.Has(name)) {
+      return Invalid("expected {}; write as in: {}", what, kExample);
+    }
+  }
+  ASHLAR_TRY(const std::vector<TransformStep> steps, ParseTransformSteps(words));
   return DeriveAndReport(session, options.Text("NEW"), options.Text("from"), steps);
 }
 
@@ -67,8 +80,8 @@ constinit const Verb kDerive{
     .name = "derive",
     .summary = "make a network from others by transforms, for kilobytes",
     .details =
-        "The words after the options are a transform and its arguments; 'then' begins the "
-        "next one. 'ashlar derive --list' describes them all.",
+        "NEW is followed by a transform and its arguments; 'then' begins the next one. 'ashlar "
+        "derive --list' describes them all.",
     .examples =
         "  ashlar derive short --from base drop --layers 3,4\n"
         "  ashlar derive small --from base drop --layers 3 then slice --channels 75%",

@@ -16,6 +16,9 @@ constexpr OptionSpec kOptions[] = {
 
 Status Run(Session& session) {
   const Options& options = session.options;
+  if (const auto codec = FindCodec(options.Text("codec")); !codec.ok()) {
+    return Invalid("--codec: {}", codec.error().message);
+  }
   ASHLAR_TRY(const Transform* encode, FindTransform("encode"));
   Arguments arguments;
   for (const char* name : {"codec", "tensors", "except"}) {

@@ -43,10 +43,6 @@ std::string DescribeProvenance(const Json& provenance) {
 Status Run(Session& session) {
   const Options& options = session.options;
   const std::string& name = options.Text("NET");
-  ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
-  const Catalog catalog(*store, AllKinds());
-  ASHLAR_TRY(const Network network, catalog.Load(name));
-
   const std::string& graph = options.Text("graph");
   if (options.Flag("all") && (session.json || !graph.empty())) {
     return Invalid("--all is for the table; --graph and --json have every node anyway");
@@ -54,6 +50,9 @@ Status Run(Session& session) {
   if (!graph.empty() && graph != "dot" && graph != "mermaid" && graph != "json") {
     return Invalid("--graph: expected dot, mermaid or json, found \"{}\"", graph);
   }
+  ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
+  const Catalog catalog(*store, AllKinds());
+  ASHLAR_TRY(const Network network, catalog.Load(name));
   if (session.json || graph == "json") {
     Json description = DescribeJson(network);
     if (Json provenance = ProvenanceOf(catalog, name); !provenance.is_null()) {
