@@ -64,29 +64,42 @@ Result<Digest> NetworkDigest(const BlobStore& store, const OciIndex& index) {
   return Corrupt("the index holds no network manifest");
 }
 
-struct TaggedIndex {
-  std::string name;
-  Descriptor descriptor;
-  OciIndex index;
+// What `ls` tells of a network without loading it.
+struct Summary {
+  Digest digest;
+  std::optional<std::int64_t> parameters;
 };
 
-// The tags that name networks, by name. Other tools' artifacts may stand beside them.
-Result<std::vector<TaggedIndex>> TaggedNetworks(const BlobStore& store) {
-  ASHLAR_TRY(const Tags tags, store.ReadTags());
-  std::vector<TaggedIndex> networks;
-  for (const auto& [name, descriptor] : tags) {
-    if (descriptor.media_type != kOciIndex) {
-      continue;
-    }
-    Result<OciIndex> index = ReadIndex(store, descriptor.digest);
-    if (!index.ok()) {
-      return index.error().In(fmt::format("tag \"{}\"", name));
-    }
-    if (index->artifact_type == kNetworkArtifact) {
-      networks.push_back({name, descriptor, *std::move(index)});
-    }
+// Of the network that a tag names; nothing when it names something else: other tools' artifacts may
+// stand beside ours.
+Result<std::optional<Summary>> Summarize(const BlobStore& store, const Descriptor& tag) {
+  if (tag.media_type != kOciIndex) {
+    return std::optional<Summary>();
   }
-  return networks;
+  ASHLAR_TRY(const OciIndex index, ReadIndex(store, tag.digest));
+  if (index.artifact_type != kNetworkArtifact) {
+    return std::optional<Summary>();
+  }
+  Summary summary;
+  ASHLAR_TRY(summary.digest, NetworkDigest(store, index));
+  const auto annotation = index.annotations.find(std::string(kParametersAnnotation));
+  if (annotation != index.annotations.end()) {
+    ASHLAR_TRY(const Json parameters, ParseJson(annotation->second));
+    ASHLAR_TRY(summary.parameters, JsonCursor(parameters, std::string(kParametersAnnotation))
+                                       .AsInteger(0, internal::kMaxInteger));
+  }
+  return std::optional<Summary>(std::move(summary));
+}
+
+// What keeps a network from being used, as far as its references show.
+std::optional<Error> DamageOf(const Reach& reach) {
+  if (!reach.unreadable.empty()) {
+    return AsDamage(reach.unreadable.front());
+  }
+  if (!reach.missing.empty()) {
+    return Corrupt("blob {} is missing", reach.missing.front().digest.ToString());
+  }
+  return std::nullopt;
 }
 
 // ---- Writing
@@ -256,14 +269,20 @@ Result<Descriptor> Catalog::Find(std::string_view name) const {
     return UnknownNetwork(name, tags);
   }
   ASHLAR_TRY(const Digest digest, Digest::Parse(name));
-  ASHLAR_TRY(const std::vector<TaggedIndex> networks, TaggedNetworks(store_));
-  for (const TaggedIndex& network : networks) {
-    ASHLAR_TRY(const Digest found, NetworkDigest(store_, network.index));
-    if (found == digest) {
-      return network.descriptor;
+  std::vector<std::string> damaged;
+  for (const auto& [tag, descriptor] : tags) {
+    const Result<std::optional<Summary>> found = Summarize(store_, descriptor);
+    if (!found.ok()) {
+      damaged.push_back(tag);
+    } else if (*found && (*found)->digest == digest) {
+      return descriptor;
     }
   }
-  return NotFound("no tag names the network {}", name);
+  return NotFound("no tag names the network {}{}", name,
+                  damaged.empty()
+                      ? ""
+                      : fmt::format("; tags that are damaged, and may have named it: {}",
+                                    fmt::join(damaged, ", ")));
 }
 
 Result<Network> Catalog::Load(std::string_view name) const {
@@ -351,32 +370,35 @@ Result<Catalog::Saved> Catalog::Save(const Network& network, std::string_view na
 }
 
 Result<std::vector<NetworkInfo>> Catalog::List() const {
-  ASHLAR_TRY(const std::vector<TaggedIndex> networks, TaggedNetworks(store_));
-  // What any tag reaches is shared, also when that tag names something else than a network.
   ASHLAR_TRY(const Tags tags, store_.ReadTags());
-  std::map<Digest, int> reached_by;
-  std::map<std::string, Reach> reaches;
+  std::vector<Descriptor> roots;
   for (const auto& [name, descriptor] : tags) {
-    ASHLAR_TRY(Reach reach, ReachFrom(store_, descriptor));
+    roots.push_back(descriptor);
+  }
+  // What any tag reaches is shared, also when that tag names something else than a network.
+  ASHLAR_TRY(const std::vector<Reach> reaches, ReachFrom(store_, roots));
+  std::map<Digest, int> reached_by;
+  for (const Reach& reach : reaches) {
     for (const auto& [digest, size] : reach.blobs) {
       ++reached_by[digest];
     }
-    reaches.emplace(name, std::move(reach));
   }
   std::vector<NetworkInfo> infos;
-  for (const TaggedIndex& network : networks) {
-    NetworkInfo info{.name = network.name};
-    ASHLAR_TRY(info.digest, NetworkDigest(store_, network.index));
-    const auto annotation = network.index.annotations.find(std::string(kParametersAnnotation));
-    if (annotation != network.index.annotations.end()) {
-      ASHLAR_TRY(const Json parameters, ParseJson(annotation->second));
-      ASHLAR_TRY(info.parameters, JsonCursor(parameters, std::string(kParametersAnnotation))
-                                      .AsInteger(0, internal::kMaxInteger));
+  auto reach = reaches.begin();
+  for (const auto& [name, descriptor] : tags) {
+    const Reach& reached = *reach++;
+    NetworkInfo info{.name = name, .damage = DamageOf(reached)};
+    const Result<std::optional<Summary>> summary = Summarize(store_, descriptor);
+    if (!summary.ok()) {
+      info.damage = summary.error();
+    } else if (!*summary) {
+      continue;
+    } else {
+      info.digest = (*summary)->digest;
+      info.parameters = (*summary)->parameters;
     }
-    if (const auto reach = reaches.find(network.name); reach != reaches.end()) {
-      for (const auto& [digest, size] : reach->second.blobs) {
-        (reached_by.at(digest) == 1 ? info.unique_bytes : info.shared_bytes) += size;
-      }
+    for (const auto& [digest, size] : reached.blobs) {
+      (reached_by.at(digest) == 1 ? info.unique_bytes : info.shared_bytes) += size;
     }
     infos.push_back(std::move(info));
   }
@@ -392,13 +414,14 @@ Status Catalog::Tag(std::string_view existing, std::string_view name) {
   });
 }
 
-Status Catalog::Remove(std::string_view name) {
+Status Catalog::Remove(const std::set<std::string>& names) {
   return store_.UpdateTags([&](Tags& tags) -> Status {
-    const auto tag = tags.find(name);
-    if (tag == tags.end()) {
-      return UnknownNetwork(name, tags);
+    for (const std::string& name : names) {
+      if (!tags.contains(name)) {
+        return UnknownNetwork(name, tags);
+      }
     }
-    tags.erase(tag);
+    std::erase_if(tags, [&](const auto& tag) { return names.contains(tag.first); });
     return {};
   });
 }

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,10 +35,13 @@ using Provenance = Json;
 
 struct NetworkInfo {
   std::string name;
-  Digest digest;  // the network's
-  std::int64_t parameters = 0;
-  std::uint64_t unique_bytes = 0;  // blobs in the store that only this tag reaches
-  std::uint64_t shared_bytes = 0;  // blobs that it reaches and another tag reaches too
+  std::optional<Digest> digest;            // the network's
+  std::optional<std::int64_t> parameters;  // as they were counted when it was saved
+  std::uint64_t unique_bytes = 0;          // blobs in the store that only this tag reaches
+  std::uint64_t shared_bytes = 0;          // blobs that it reaches and another tag reaches too
+  // Why it cannot be used: a manifest or a blob that is missing or cannot be read. The fields above
+  // then hold what could be found.
+  std::optional<Error> damage;
 };
 
 // What a network may be called: a tag's name that cannot be taken for a digest. kInvalid otherwise.
@@ -48,7 +53,8 @@ class Catalog {
   Catalog(BlobStore& store, const Kinds& kinds) : store_(store), kinds_(kinds) {}
 
   // By tag, or by "sha256:..." of a network that some tag names. The network is complete and
-  // validated; only manifests were read, and each was hashed. kNotFound lists near names.
+  // validated; only manifests were read, and each was hashed. kNotFound lists near names, and the
+  // tags whose damage kept them from being compared with a digest.
   Result<Network> Load(std::string_view name) const;
   Result<Provenance> LoadProvenance(std::string_view name) const;
 
@@ -61,11 +67,12 @@ class Catalog {
   };
   Result<Saved> Save(const Network& network, std::string_view name, const Provenance& provenance);
 
-  // Every tag that names a network, by name.
+  // Every tag that names a network, by name. A network's damage is its own: the others are listed.
   Result<std::vector<NetworkInfo>> List() const;
   Status Tag(std::string_view existing, std::string_view name);
-  // Removes the tag; gc frees what no other one reaches.
-  Status Remove(std::string_view name);
+  // Removes the tags, all of them or, when one is not there, none (kNotFound names it); gc frees
+  // what no other one reaches. Reads no manifest, so that a damaged network can be removed.
+  Status Remove(const std::set<std::string>& names);
 
   BlobStore& store() const { return store_; }
   const Kinds& kinds() const { return kinds_; }

@@ -26,6 +26,10 @@ class CatalogTest : public testing::GraphTest {
     ADD_FAILURE() << "no network " << name;
     return {};
   }
+  void Lose(const Digest& digest) {
+    const auto lease = Must(store_->BeginCollecting());
+    Must(store_->Remove(digest));
+  }
   void Derive(std::string_view name, std::string_view base, const std::string& steps) {
     Must(ashlar::Derive(catalog_, name, base, Must(ParseTransformSteps(testing::Words(steps)))));
   }
@@ -73,7 +77,8 @@ TEST_F(CatalogTest, EachBlockIsAnOciManifestAndTheNetworkAnIndexOfThem) {
 TEST_F(CatalogTest, TheTagReachesEveryBlobAndNothingElseIsKept) {
   Save(ToyNetwork(*store_, {.tied = false}), "toy");
   Must(store_->Put(AsBytes("garbage")));
-  const Reach reach = Must(ReachFrom(*store_, Must(store_->ReadTags()).at("toy")));
+  const Descriptor root = Must(store_->ReadTags()).at("toy");
+  const Reach reach = Must(ReachFrom(*store_, {&root, 1})).front();
   EXPECT_TRUE(reach.missing.empty());
   EXPECT_EQ(reach.blobs.size() + 1, Must(store_->List()).size());
 }
@@ -97,7 +102,7 @@ TEST_F(CatalogTest, TwoNamesOfOneNetworkShareAllOfIt) {
   Must(catalog_.Tag("toy", "other"));
   EXPECT_EQ(InfoOf("toy").unique_bytes, 0u);
   EXPECT_EQ(InfoOf("toy").shared_bytes, bytes);
-  Must(catalog_.Remove("toy"));
+  Must(catalog_.Remove({"toy"}));
   EXPECT_EQ(InfoOf("other").unique_bytes, bytes);
 }
 
@@ -149,7 +154,7 @@ TEST_F(CatalogTest, AnUnknownNameSuggestsNearOnes) {
             "no network named \"lab-dosc\"; did you mean \"lab-docs\" or \"lab\"?");
   EXPECT_EQ(MessageOf(catalog_.Load("zzzzzz")),
             "no network named \"zzzzzz\"; known: lab, lab-docs");
-  EXPECT_THAT(MessageOf(catalog_.Remove("labs")), HasSubstr("did you mean \"lab\""));
+  EXPECT_THAT(MessageOf(catalog_.Remove({"labs"})), HasSubstr("did you mean \"lab\""));
   EXPECT_THAT(MessageOf(catalog_.Tag("labs", "x")), HasSubstr("did you mean \"lab\""));
 }
 
@@ -195,9 +200,59 @@ TEST_F(CatalogTest, AnInvalidNetworkIsNotSaved) {
 TEST_F(CatalogTest, AMissingManifestIsAnError) {
   const Network network = ToyNetwork(*store_);
   Save(network, "toy");
-  const auto lease = Must(store_->BeginCollecting());
-  Must(store_->Remove(network.nodes[2].block));
+  Lose(network.nodes[2].block);
   EXPECT_THAT(MessageOf(catalog_.Load("toy")), HasSubstr("network \"toy\": "));
+}
+
+TEST_F(CatalogTest, ADamagedNetworkIsListedAsSuchAndHurtsNoOther) {
+  const Network whole = ToyNetwork(*store_, {.seed = 2});
+  Save(whole, "whole");
+  const auto bytes_of = [&](const NetworkInfo& info) {
+    return info.unique_bytes + info.shared_bytes;
+  };
+  const std::uint64_t whole_bytes = bytes_of(InfoOf("whole"));
+  const Network hurt = ToyNetwork(*store_);
+  const auto lose = [&](std::string_view what) {
+    const OciIndex index = Must(ParseOciIndex(
+        AsText(Must(store_->Get(Must(store_->ReadTags()).at("hurt").digest)).bytes())));
+    return what == "index"      ? Must(store_->ReadTags()).at("hurt").digest
+           : what == "network"  ? index.manifests[0].digest
+           : what == "manifest" ? index.manifests[3].digest
+                                : hurt.BlockOf(2).tensors.begin()->second.levels[0].blob;
+  };
+  for (const std::string_view what : {"index", "network", "manifest", "weights"}) {
+    ToyNetwork(*store_);  // stores its weights anew
+    Save(hurt, "hurt");
+    EXPECT_FALSE(InfoOf("hurt").damage.has_value());
+    const Digest lost = lose(what);
+    Lose(lost);
+    EXPECT_EQ(Must(catalog_.List()).size(), 2u) << what;
+    const NetworkInfo info = InfoOf("hurt");
+    ASSERT_TRUE(info.damage.has_value()) << what;
+    EXPECT_THAT(info.damage->message, HasSubstr(lost.ToString()));
+    EXPECT_EQ(info.digest.has_value(), what == "manifest" || what == "weights");
+    EXPECT_EQ(bytes_of(InfoOf("whole")), whole_bytes);
+    EXPECT_FALSE(InfoOf("whole").damage.has_value());
+    // The others are found by digest too, and what may have been asked for is named.
+    EXPECT_EQ(Must(catalog_.Load(whole.digest().ToString())).digest(), whole.digest());
+    if (!info.digest) {
+      EXPECT_THAT(MessageOf(catalog_.Load(hurt.digest().ToString())),
+                  HasSubstr("damaged, and may have named it: hurt"));
+    }
+    Must(catalog_.Remove({"hurt"}));
+    EXPECT_EQ(Must(catalog_.List()).size(), 1u);
+  }
+}
+
+TEST_F(CatalogTest, RemovingSeveralIsAllOrNothing) {
+  for (const char* name : {"a", "b", "c"}) {
+    Save(ToyNetwork(*store_), name);
+  }
+  EXPECT_EQ(MessageOf(catalog_.Remove({"a", "nothing", "b"})),
+            "no network named \"nothing\"; known: a, b, c");
+  EXPECT_EQ(Must(catalog_.List()).size(), 3u);
+  Must(catalog_.Remove({"a", "c"}));
+  EXPECT_EQ(Must(catalog_.List()).size(), 1u);
 }
 
 TEST_F(CatalogTest, TagsOfOtherToolsAreNoNetworks) {

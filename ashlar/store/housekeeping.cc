@@ -26,17 +26,20 @@ bool HasReferences(const Descriptor& descriptor) {
 
 }  // namespace
 
-Result<Reach> ReachFrom(const BlobStore& store, const Descriptor& root) {
+Result<std::vector<Reach>> ReachFrom(const BlobStore& store, std::span<const Descriptor> roots) {
   ASHLAR_TRY(ReferenceGraph graph, ReferenceGraph::Scan(store));
-  ASHLAR_TRY(ReferenceGraph::Walk walk, graph.WalkFrom({root}));
-  if (!walk.unreadable.empty()) {
-    return Corrupt("{}", walk.unreadable.begin()->second.message);
+  std::vector<Reach> reaches;
+  for (const Descriptor& root : roots) {
+    ASHLAR_TRY(ReferenceGraph::Walk walk, graph.WalkFrom({root}));
+    Reach& reach = reaches.emplace_back(Reach{.blobs = std::move(walk.present)});
+    for (auto& [digest, descriptor] : walk.missing) {
+      reach.missing.push_back(std::move(descriptor));
+    }
+    for (auto& [digest, error] : walk.unreadable) {
+      reach.unreadable.push_back(std::move(error));
+    }
   }
-  Reach reach{.blobs = std::move(walk.present)};
-  for (auto& [digest, descriptor] : walk.missing) {
-    reach.missing.push_back(std::move(descriptor));
-  }
-  return reach;
+  return reaches;
 }
 
 // ---- gc

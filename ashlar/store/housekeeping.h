@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,14 +16,17 @@
 
 namespace ashlar {
 
-// Every blob that is reached from `root`, itself included, each once; size by digest. Missing
-// blobs are reported in `missing`, not as an error; kCorrupt when a manifest cannot be read.
-// Referrers in reach count too: finding them looks at every small blob of the store.
+// Every blob that is reached from a root, itself included, each once; size by digest. Damage is
+// reported here, not as an error, so that what one root misses keeps nothing from the others.
+// Referrers in reach count too: finding them looks at every small blob of the store, once for all
+// roots.
 struct Reach {
   std::map<Digest, std::uint64_t> blobs;
   std::vector<Descriptor> missing;
+  std::vector<Error> unreadable;  // manifests that cannot be parsed: what they reach is unknown
 };
-Result<Reach> ReachFrom(const BlobStore& store, const Descriptor& root);
+// One for each root, in their order.
+Result<std::vector<Reach>> ReachFrom(const BlobStore& store, std::span<const Descriptor> roots);
 
 // ---- gc
 struct GcReport {

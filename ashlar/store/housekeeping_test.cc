@@ -57,7 +57,7 @@ TEST_F(Housekeeping, AnIndexReachesItsManifestsAndTheirLayersEachOnce) {
   PutText(*store_, "garbage");
   std::set<Digest> expected = DigestsOf({"one", "two", "shared", "{}"});
   expected.insert({one.digest, two.digest, root.digest});
-  const Reach reach = Must(ReachFrom(*store_, root));
+  const Reach reach = ReachOf(*store_, root);
   EXPECT_EQ(DigestsOf(reach), expected);
   EXPECT_EQ(reach.blobs.at(Sha256("shared")), 6u);
   EXPECT_TRUE(reach.missing.empty());
@@ -66,7 +66,7 @@ TEST_F(Housekeeping, AnIndexReachesItsManifestsAndTheirLayersEachOnce) {
 TEST_F(Housekeeping, AMissingBlobIsReportedAndNotAnError) {
   const Descriptor root = PutManifest(*store_, {"one", "two"});
   Lose(Sha256("one"));
-  const Reach reach = Must(ReachFrom(*store_, root));
+  const Reach reach = ReachOf(*store_, root);
   ASSERT_EQ(reach.missing.size(), 1u);
   EXPECT_EQ(reach.missing[0].digest, Sha256("one"));
   EXPECT_EQ(reach.missing[0].size, 3u);
@@ -76,13 +76,21 @@ TEST_F(Housekeeping, AReferrerIsReachedFromItsSubjectButNotTheOtherWayRound) {
   const Descriptor root = PutManifest(*store_, {"weights"});
   const Descriptor referrer = PutReferrer(root, "signature");
   const Descriptor second = PutReferrer(referrer, "signature of the signature");
-  EXPECT_TRUE(DigestsOf(Must(ReachFrom(*store_, root))).contains(second.digest));
-  EXPECT_FALSE(DigestsOf(Must(ReachFrom(*store_, referrer))).contains(root.digest));
+  EXPECT_TRUE(DigestsOf(ReachOf(*store_, root)).contains(second.digest));
+  EXPECT_FALSE(DigestsOf(ReachOf(*store_, referrer)).contains(root.digest));
 }
 
-TEST_F(Housekeeping, AReachedManifestThatIsNoneIsCorrupt) {
-  const Descriptor root = PutIndex(*store_, {PutText(*store_, "weights", kOciManifest)});
-  EXPECT_EQ(CodeOf(ReachFrom(*store_, root)), ErrorCode::kCorrupt);
+TEST_F(Housekeeping, WhatIsWrongUnderOneRootKeepsNothingFromAnother) {
+  const Descriptor whole = PutManifest(*store_, {"weights"});
+  const Descriptor bad = PutIndex(*store_, {PutText(*store_, "weights", kOciManifest), whole});
+  const Descriptor roots[] = {bad, whole};
+  const std::vector<Reach> reaches = Must(ReachFrom(*store_, roots));
+  ASSERT_EQ(reaches.size(), 2u);
+  ASSERT_EQ(reaches[0].unreadable.size(), 1u);
+  EXPECT_NE(reaches[0].unreadable[0].message.find(Sha256("weights").ToString()), std::string::npos);
+  EXPECT_TRUE(reaches[0].blobs.contains(whole.digest));
+  EXPECT_TRUE(reaches[1].unreadable.empty());
+  EXPECT_EQ(reaches[1].blobs, ReachOf(*store_, whole).blobs);
 }
 
 // The same bytes, listed once as a plain file and once as what they are.
@@ -92,7 +100,7 @@ TEST_F(Housekeeping, AManifestThatIsAlsoAPlainFileIsStillFollowed) {
   as_file.media_type = "application/octet-stream";
   OciManifest outer{.config = PutText(*store_, "{}"), .layers = {as_file, inner}};
   const Descriptor root = PutText(*store_, WriteOciManifest(outer), kOciManifest);
-  EXPECT_TRUE(DigestsOf(Must(ReachFrom(*store_, root))).contains(Sha256("weights")));
+  EXPECT_TRUE(DigestsOf(ReachOf(*store_, root)).contains(Sha256("weights")));
 }
 
 TEST_F(Housekeeping, ManifestsThatNestDeeplyAreFollowedToTheEnd) {
@@ -101,7 +109,7 @@ TEST_F(Housekeeping, ManifestsThatNestDeeplyAreFollowedToTheEnd) {
     root = PutIndex(*store_, {root});
   }
   Must(SetTag(*store_, "deep", root));
-  EXPECT_TRUE(DigestsOf(Must(ReachFrom(*store_, root))).contains(Sha256("the end")));
+  EXPECT_TRUE(DigestsOf(ReachOf(*store_, root)).contains(Sha256("the end")));
   const std::vector<Chain> chains = Must(WhyStored(*store_, Sha256("the end")));
   ASSERT_EQ(chains.size(), 1u);
   EXPECT_EQ(chains[0].path.size(), 5'002u);

@@ -40,8 +40,8 @@ TEST_F(Skopeo, CopiesANetworkOutOfAStoreByteForByte) {
 
   const auto copy = Must(OpenDiskStore(theirs_, {.create = false}));
   EXPECT_EQ(Must(copy->ReadTags()).at("copy").digest, root.digest);
-  const Reach expected = Must(ReachFrom(*store, root));
-  const Reach reach = Must(ReachFrom(*copy, root));
+  const Reach expected = ReachOf(*store, root);
+  const Reach reach = ReachOf(*copy, root);
   EXPECT_EQ(reach.blobs, expected.blobs);
   EXPECT_TRUE(reach.missing.empty());
   EXPECT_TRUE(Must(CheckStore(*copy, {})).damage.empty());
@@ -50,7 +50,7 @@ TEST_F(Skopeo, CopiesANetworkOutOfAStoreByteForByte) {
   Must(SetTag(*copy, "renamed", root));
   Must(RemoveTag(*copy, "copy"));
   Must(CollectGarbage(*copy, Gc::kRemove));
-  EXPECT_EQ(Must(ReachFrom(*copy, root)).blobs, expected.blobs);
+  EXPECT_EQ(ReachOf(*copy, root).blobs, expected.blobs);
   ASSERT_EQ(Copy(theirs_.string() + ":renamed", (directory_.path() / "third").string() + ":x"), "");
 }
 

@@ -115,6 +115,11 @@ inline Descriptor PutIndex(BlobStore& store, std::vector<Descriptor> manifests) 
   return PutText(store, WriteOciIndex({.manifests = std::move(manifests)}), kOciIndex);
 }
 
+// What one root reaches.
+inline Reach ReachOf(const BlobStore& store, const Descriptor& root) {
+  return Must(ReachFrom(store, {&root, 1})).front();
+}
+
 inline Status SetTag(BlobStore& store, const std::string& name, const Descriptor& descriptor) {
   return store.UpdateTags([&](Tags& tags) -> Status {
     tags[name] = descriptor;

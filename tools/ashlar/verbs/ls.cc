@@ -1,3 +1,5 @@
+#include <fmt/ranges.h>
+
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/plan/plan.h"
 #include "tools/ashlar/verbs/all_verbs.h"
@@ -5,25 +7,19 @@
 namespace ashlar::cli {
 namespace {
 
-Status Run(Session& session) {
-  ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
-  ASHLAR_TRY(const std::vector<NetworkInfo> networks, Catalog(*store, AllKinds()).List());
-  if (session.json) {
-    Json list = Json::Array();
-    for (const NetworkInfo& network : networks) {
-      list.Append(Json::Of({{"name", network.name},
-                            {"digest", network.digest.ToString()},
-                            {"parameters", network.parameters},
-                            {"unique_bytes", network.unique_bytes},
-                            {"shared_bytes", network.shared_bytes}}));
-    }
-    session.terminal.PrintJson(list);
-    return {};
+Json ToJson(const NetworkInfo& network) {
+  Json json = Json::Of({{"name", network.name},
+                        {"digest", network.digest ? Json(network.digest->ToString()) : Json()},
+                        {"parameters", network.parameters ? Json(*network.parameters) : Json()},
+                        {"unique_bytes", network.unique_bytes},
+                        {"shared_bytes", network.shared_bytes}});
+  if (network.damage) {
+    json.Set("error", ErrorJson(*network.damage));
   }
-  if (networks.empty()) {
-    session.terminal.Note("the store has no networks yet: ashlar import hf DIR --as NAME");
-    return {};
-  }
+  return json;
+}
+
+void PrintTable(Terminal& terminal, std::span<const NetworkInfo> networks) {
   constexpr Column kColumns[] = {{"NETWORK"},
                                  {"DIGEST"},
                                  {"PARAMETERS", Align::kRight},
@@ -31,11 +27,41 @@ Status Run(Session& session) {
                                  {"SHARED", Align::kRight}};
   std::vector<std::vector<std::string>> rows;
   for (const NetworkInfo& network : networks) {
-    rows.push_back({network.name, network.digest.Short(),
-                    fmt::format("{:.2f} M", static_cast<double>(network.parameters) * 1e-6),
+    const std::string parameters =
+        network.damage ? "damaged"
+        : network.parameters
+            ? fmt::format("{:.2f} M", static_cast<double>(*network.parameters) * 1e-6)
+            : "?";
+    rows.push_back({network.name, network.digest ? network.digest->Short() : "?", parameters,
                     FormatBytes(network.unique_bytes), FormatBytes(network.shared_bytes)});
   }
-  session.terminal.PrintTable(kColumns, rows);
+  terminal.PrintTable(kColumns, rows);
+}
+
+Status Run(Session& session) {
+  ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
+  ASHLAR_TRY(const std::vector<NetworkInfo> networks, Catalog(*store, AllKinds()).List());
+  if (session.json) {
+    Json list = Json::Array();
+    for (const NetworkInfo& network : networks) {
+      list.Append(ToJson(network));
+    }
+    session.terminal.PrintJson(list);
+  } else if (networks.empty()) {
+    session.terminal.Note("the store has no networks yet: ashlar import hf DIR --as NAME");
+  } else {
+    PrintTable(session.terminal, networks);
+  }
+  std::vector<std::string> damage;
+  for (const NetworkInfo& network : networks) {
+    if (network.damage) {
+      damage.push_back(fmt::format("\"{}\" is damaged: {}", network.name, network.damage->message));
+    }
+  }
+  if (!damage.empty()) {
+    return Corrupt("{}; 'ashlar fsck' tells all, importing again mends, 'ashlar rm' removes",
+                   fmt::join(damage, "; "));
+  }
   return {};
 }
 
@@ -46,7 +72,8 @@ constinit const Verb kLs{
     .summary = "list the networks and what each keeps alone or shares",
     .details =
         "UNIQUE is what removing the network (and gc) would free; SHARED is what another "
-        "network in the store reaches too.",
+        "network in the store reaches too. A damaged network is listed as such (with --json it has "
+        "an \"error\"), and the exit code is 1.",
     .examples = "  ashlar ls\n  ashlar ls --json",
     .options = {},
     .run = Run,

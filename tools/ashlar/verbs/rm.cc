@@ -13,18 +13,22 @@ constexpr OptionSpec kOptions[] = {
 };
 
 Status Run(Session& session) {
+  const auto typed = session.options.Texts("NET");
+  const std::set<std::string> names(typed.begin(), typed.end());
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
-  Catalog catalog(*store, AllKinds());
-  Json removed = Json::Array();
-  for (const std::string& name : session.options.Texts("NET")) {
-    ASHLAR_TRY(catalog.Remove(name));
-    removed.Append(name);
-    if (!session.json) {
-      session.terminal.PrintLine(fmt::format("removed {}", name));
-    }
+  if (const Status removed = Catalog(*store, AllKinds()).Remove(names); !removed.ok()) {
+    return names.size() == 1 ? removed.error() : removed.error().In("nothing was removed");
   }
   if (session.json) {
+    Json removed = Json::Array();
+    for (const std::string& name : names) {
+      removed.Append(name);
+    }
     session.terminal.PrintJson(Json::Of({{"removed", std::move(removed)}}));
+    return {};
+  }
+  for (const std::string& name : names) {
+    session.terminal.PrintLine(fmt::format("removed {}", name));
   }
   return {};
 }
@@ -34,7 +38,9 @@ Status Run(Session& session) {
 constinit const Verb kRm{
     .name = "rm",
     .summary = "remove names; 'gc' then frees what no name reaches",
-    .details = "",
+    .details =
+        "Several names go together: when one of them is not there, none is removed. A damaged "
+        "network can be removed too.",
     .examples = "  ashlar rm short\n  ashlar gc",
     .options = kOptions,
     .run = Run,
