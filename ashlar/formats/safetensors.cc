@@ -173,8 +173,9 @@ std::optional<DType> FloatDType(std::string_view safetensors_dtype) {
   return std::nullopt;
 }
 
-Status WriteSafetensors(const Path& path, std::span<const SafetensorsTensor> tensors,
-                        const std::map<std::string, std::string>& metadata) {
+Result<SafetensorsWriter> SafetensorsWriter::Create(
+    const Path& path, std::span<const Layout> tensors,
+    const std::map<std::string, std::string>& metadata) {
   Json header = Json::Object();
   if (!metadata.empty()) {
     Json pairs = Json::Object();
@@ -184,12 +185,12 @@ Status WriteSafetensors(const Path& path, std::span<const SafetensorsTensor> ten
     header.Set("__metadata__", std::move(pairs));
   }
   std::uint64_t offset = 0;
-  for (const SafetensorsTensor& tensor : tensors) {
+  for (const Layout& tensor : tensors) {
     Json shape = Json::Array();
     for (const std::int64_t dim : tensor.shape) {
       shape.Append(dim);
     }
-    const std::uint64_t end = offset + tensor.bytes.size();
+    const std::uint64_t end = offset + tensor.bytes;
     header.Set(tensor.name, Json::Of({{"dtype", tensor.dtype},
                                       {"shape", std::move(shape)},
                                       {"data_offsets", Json::Array{offset, end}}}));
@@ -199,23 +200,46 @@ Status WriteSafetensors(const Path& path, std::span<const SafetensorsTensor> ten
   text.append((8 - text.size() % 8) % 8, ' ');  // so that the data is aligned in a mapping
   const std::uint64_t length = text.size();
 
-  FileSystem& files = RealFileSystem();
-  const Path temporary = path.string() + fmt::format(".{}.tmp", ::getpid());
-  const auto write = [&]() -> Status {
-    ASHLAR_TRY(const std::unique_ptr<WritableFile> file, files.Create(temporary));
-    ASHLAR_TRY(file->Write(std::as_bytes(std::span(&length, 1))));
-    ASHLAR_TRY(file->Write(AsBytes(text)));
-    for (const SafetensorsTensor& tensor : tensors) {
-      ASHLAR_TRY(file->Write(tensor.bytes));
-    }
-    ASHLAR_TRY(file->Sync());
-    return files.Rename(temporary, path);
-  };
-  Status written = write();
-  if (!written.ok()) {
-    (void)files.Remove(temporary);  // the error that matters is the one above
+  Path temporary = path.string() + fmt::format(".{}.tmp", ::getpid());
+  ASHLAR_TRY(std::unique_ptr<WritableFile> file, RealFileSystem().Create(temporary));
+  SafetensorsWriter writer(path, std::move(temporary), std::move(file), offset);
+  ASHLAR_TRY(writer.file_->Write(std::as_bytes(std::span(&length, 1))));
+  ASHLAR_TRY(writer.file_->Write(AsBytes(text)));
+  return writer;
+}
+
+SafetensorsWriter::~SafetensorsWriter() {
+  if (file_ != nullptr) {
+    file_.reset();
+    (void)RealFileSystem().Remove(temporary_);  // whoever lets go of it has an error that matters
   }
-  return written;
+}
+
+Status SafetensorsWriter::Write(std::span<const std::byte> bytes) {
+  CHECK(bytes.size() <= bytes_left_);
+  bytes_left_ -= bytes.size();
+  return file_->Write(bytes);
+}
+
+Status SafetensorsWriter::Commit() {
+  CHECK(bytes_left_ == 0);
+  ASHLAR_TRY(file_->Sync());
+  ASHLAR_TRY(RealFileSystem().Rename(temporary_, path_));
+  file_.reset();
+  return {};
+}
+
+Status WriteSafetensors(const Path& path, std::span<const SafetensorsTensor> tensors,
+                        const std::map<std::string, std::string>& metadata) {
+  std::vector<SafetensorsWriter::Layout> layouts;
+  for (const SafetensorsTensor& tensor : tensors) {
+    layouts.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.size()});
+  }
+  ASHLAR_TRY(SafetensorsWriter writer, SafetensorsWriter::Create(path, layouts, metadata));
+  for (const SafetensorsTensor& tensor : tensors) {
+    ASHLAR_TRY(writer.Write(tensor.bytes));
+  }
+  return writer.Commit();
 }
 
 }  // namespace ashlar

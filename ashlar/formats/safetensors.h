@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -47,7 +48,43 @@ class SafetensorsFile {
 // The dtype that ashlar computes with, when the file's is one: "F32", "F16", "BF16".
 std::optional<DType> FloatDType(std::string_view safetensors_dtype);
 
-// Writes a whole file, atomically (a temporary file beside it, then rename).
+// Writes a file whose tensors need not fit in memory: the header first, then their bytes, in
+// pieces. Nothing stands under the file's name before Commit; without it nothing is left. Confined.
+class SafetensorsWriter {
+ public:
+  struct Layout {
+    std::string name;
+    std::string dtype;
+    std::vector<std::int64_t> shape;
+    std::uint64_t bytes;
+  };
+  // Tensors in the order of their bytes.
+  static Result<SafetensorsWriter> Create(const Path& path, std::span<const Layout> tensors,
+                                          const std::map<std::string, std::string>& metadata = {});
+  SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
+  SafetensorsWriter& operator=(SafetensorsWriter&&) = delete;
+  ~SafetensorsWriter();
+
+  // The next bytes. Requires: the tensors have room for them.
+  Status Write(std::span<const std::byte> bytes);
+  // Requires: all bytes of all tensors are written. Once.
+  Status Commit();
+
+ private:
+  SafetensorsWriter(Path path, Path temporary, std::unique_ptr<WritableFile> file,
+                    std::uint64_t bytes_left)
+      : path_(std::move(path)),
+        temporary_(std::move(temporary)),
+        file_(std::move(file)),
+        bytes_left_(bytes_left) {}
+
+  Path path_;
+  Path temporary_;
+  std::unique_ptr<WritableFile> file_;  // null once committed
+  std::uint64_t bytes_left_;
+};
+
+// The same for tensors in memory.
 struct SafetensorsTensor {
   std::string name;
   std::string dtype;

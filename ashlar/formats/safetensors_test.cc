@@ -129,6 +129,32 @@ TEST(Safetensors, WrittenAreReadBackAndAligned) {
   EXPECT_EQ(reinterpret_cast<std::uintptr_t>(file->entries()[0].bytes.data()) % 8, 0u);
 }
 
+TEST(Safetensors, WrittenInPiecesAppearWhenTheyAreWhole) {
+  TempDirectory directory;
+  const Path path = directory / "x.safetensors";
+  const SafetensorsWriter::Layout layout[] = {
+      {.name = "a", .dtype = "U8", .shape = {3}, .bytes = 3},
+      {.name = "b", .dtype = "U8", .shape = {2, 2}, .bytes = 4}};
+  {
+    auto abandoned = SafetensorsWriter::Create(path, layout);
+    ASSERT_TRUE(abandoned.ok() && abandoned->Write(AsBytes("half")).ok());
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+  auto writer = SafetensorsWriter::Create(path, layout);
+  ASSERT_TRUE(writer.ok());
+  for (const char* piece : {"01", "234", "", "56"}) {  // across the tensors' borders
+    ASSERT_TRUE(writer->Write(AsBytes(piece)).ok());
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  ASSERT_TRUE(writer->Commit().ok());
+  const auto file = SafetensorsFile::Open(path);
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  EXPECT_EQ(AsText(file->Find("a")->bytes), "012");
+  EXPECT_EQ(AsText(file->Find("b")->bytes), "3456");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.path()), {}), 1);
+}
+
 TEST(Safetensors, ThatCannotBeWrittenLeaveNothing) {
   TempDirectory directory;
   EXPECT_FALSE(WriteSafetensors(directory / "missing/x", {}).ok());

@@ -17,7 +17,6 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr std::int64_t kDefaultPositions = 4096;
 constexpr int kMaxThreads = 1024;
 
 // Bytes that this process has in memory now (/proc/self/statm: its second number, in pages).
@@ -50,18 +49,28 @@ Result<int> ReadThreads(const Options& options) {
   return static_cast<int>(threads);
 }
 
-std::int64_t LongestContext(std::span<const HostedNetwork> networks) {
-  std::int64_t longest = 0;
-  for (const HostedNetwork& hosted : networks) {
-    longest = std::max(longest, hosted.context());
-  }
-  return std::min(longest, kDefaultPositions);
+Result<KvFormat> ReadKvFormat(const Options& options) {
+  const Result<KvFormat> format = ParseKvFormat(options.Text("kv"));
+  return format.ok() ? format : format.error().In("--kv");
 }
 
 }  // namespace
 
-std::int64_t HostedNetwork::context() const {
-  return network.metadata.context_length.value_or(kDefaultPositions);
+Result<std::optional<std::int64_t>> ReadContext(const Options& options) {
+  if (!options.Has("context")) {
+    return std::optional<std::int64_t>();
+  }
+  ASHLAR_TRY(const std::int64_t context, options.Integer("context", 1, kMaxContext));
+  return std::optional<std::int64_t>(context);
+}
+
+Result<std::int64_t> HostedNetwork::Context(std::optional<std::int64_t> asked) const {
+  const std::int64_t most =
+      std::min(network.metadata.context_length.value_or(kMaxContext), kMaxContext);
+  if (asked.value_or(1) > most) {
+    return Invalid("--context is {}, but \"{}\" was made for {} positions", *asked, name, most);
+  }
+  return asked.value_or(most);
 }
 
 Result<const Tokenizer*> HostedNetwork::RequireTokenizer() const {
@@ -115,6 +124,17 @@ Result<SamplingOptions> ReadSampling(const Options& options) {
 
 Result<Host> Host::Open(const Session& session, std::span<const std::string> names,
                         HostOptions options) {
+  // What was typed is checked before anything is read.
+  EngineOptions engine;
+  const char* forced = std::getenv("ASHLAR_ISA");
+  ASHLAR_TRY(engine.isa, ChooseIsa(forced == nullptr ? "" : forced));
+  ASHLAR_TRY(engine.threads, ReadThreads(session.options));
+  ASHLAR_TRY(engine.kv_format, ReadKvFormat(session.options));
+  std::optional<std::uint64_t> budget;
+  if (session.options.Has("memory")) {
+    ASHLAR_TRY(budget, session.options.Bytes("memory"));
+  }
+
   Host host;
   ASHLAR_TRY(host.store_, session.OpenStore(/*create=*/false));
   const Catalog catalog(*host.store_, AllKinds());
@@ -133,15 +153,10 @@ Result<Host> Host::Open(const Session& session, std::span<const std::string> nam
     networks.push_back(&host.networks_.back().network);
   }
 
-  EngineOptions engine;
-  const char* forced = std::getenv("ASHLAR_ISA");
-  ASHLAR_TRY(engine.isa, ChooseIsa(forced == nullptr ? "" : forced));
-  ASHLAR_TRY(engine.threads, ReadThreads(session.options));
   if (options.measure_positions) {
     ASHLAR_TRY(options.max_positions, options.measure_positions(host.networks_));
   }
-  engine.max_positions =
-      options.max_positions > 0 ? options.max_positions : LongestContext(host.networks_);
+  engine.max_positions = options.max_positions;
   engine.max_sequences = options.max_sequences;
   engine.max_rows = std::max(options.max_rows, options.max_sequences);
   engine.max_logit_rows = std::max(options.max_logit_rows, options.max_sequences);
@@ -152,11 +167,11 @@ Result<Host> Host::Open(const Session& session, std::span<const std::string> nam
   const PlanRequest request{.networks = networks,
                             .max_positions = engine.max_positions,
                             .max_sequences = engine.max_sequences,
+                            .kv_format = engine.kv_format,
                             .workspace_bytes = workspace,
                             .process_bytes = ResidentBytes()};
-  if (session.options.Has("memory")) {
-    ASHLAR_TRY(const std::uint64_t budget, session.options.Bytes("memory"));
-    ASHLAR_TRY(host.plan_, PlanWithin(request, budget));
+  if (budget) {
+    ASHLAR_TRY(host.plan_, PlanWithin(request, *budget));
   } else {
     host.plan_ = PredictMemory(request);
   }
@@ -189,6 +204,30 @@ struct Running {
     if (request->on_text && !text.empty()) {
       request->on_text(text);
     }
+  }
+
+  // No more tokens come.
+  void Finish() {
+    if (decoder && !stop.stopped()) {
+      Show(stop.Push(decoder->Finish()));
+      Show(stop.Finish());
+    }
+    finished = true;
+    done.stopped_by_string = stop.stopped();
+    done.generated_tokens = std::ssize(done.token_ids);
+    if (stop.stopped()) {
+      DropHiddenTokens();
+    }
+  }
+
+ private:
+  // Leaves the longest run of tokens whose text is the beginning of what was shown.
+  void DropHiddenTokens() {
+    std::vector<std::int32_t>& ids = done.token_ids;
+    while (!ids.empty() && !done.text.starts_with(request->network->tokenizer->Decode(ids))) {
+      ids.pop_back();
+    }
+    done.tokens.resize(ids.size());
   }
 };
 
@@ -238,22 +277,15 @@ Result<std::vector<Generation>> Generate(Engine& engine,
           at->Show(at->stop.Push(at->decoder->Push(delivery.token->token)));
         }
       }
-      if (at->stop.stopped()) {
-        at->done.stopped_by_string = true;
-        if (delivery.finish == FinishReason::kNone) {
-          cancel.push_back(at->id);
-        }
-      }
       if (delivery.finish == FinishReason::kFailed) {
         return Corrupt("network \"{}\" gave logits that are no numbers",
                        at->request->network->name);
       }
+      if (at->stop.stopped() && delivery.finish == FinishReason::kNone) {
+        cancel.push_back(at->id);
+      }
       if (at->stop.stopped() || delivery.finish != FinishReason::kNone) {
-        if (!at->stop.stopped() && at->decoder) {
-          at->Show(at->stop.Push(at->decoder->Finish()));
-          at->Show(at->stop.Finish());
-        }
-        at->finished = true;
+        at->Finish();
         at->done.finish = delivery.finish;
         at->done.seconds = seconds();
       }

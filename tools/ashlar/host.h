@@ -22,6 +22,11 @@ inline constexpr OptionSpec kMemoryOption = {
     .name = "--memory",
     .value = "BYTES",
     .doc = "the whole process stays below this (300M, 1.5GiB), or is refused with numbers"};
+inline constexpr OptionSpec kKvOption = {
+    .name = "--kv",
+    .value = "FORMAT",
+    .otherwise = "f32",
+    .doc = "of cached keys and values: f32, or f16 (half the bytes)"};
 inline constexpr OptionSpec kVerifyOption = {
     .name = "--verify", .kind = OptionKind::kFlag, .doc = "hash every blob while loading"};
 
@@ -51,6 +56,11 @@ inline constexpr OptionSpec kSeedOption = {
 
 Result<SamplingOptions> ReadSampling(const Options& options);
 
+// The longest sequences that the engine takes.
+inline constexpr std::int64_t kMaxContext = std::int64_t{1} << 24;
+// --context, when it was typed.
+Result<std::optional<std::int64_t>> ReadContext(const Options& options);
+
 struct HostedNetwork {
   std::string name;
   Network network;
@@ -58,16 +68,17 @@ struct HostedNetwork {
   std::optional<Tokenizer> tokenizer;
   std::int64_t logits = 0;  // width of a row of logits
 
-  // Positions that it was trained for; 4096 when it does not say.
-  std::int64_t context() const;
+  // The tokens that a sequence may grow to, prompt and answer: what --context asked for, which is
+  // kInvalid beyond the positions that the network was made for, or else those. (A network that
+  // does not say sets no limit: kMaxContext.)
+  Result<std::int64_t> Context(std::optional<std::int64_t> asked) const;
   // kInvalid when the network has no tokenizer.
   Result<const Tokenizer*> RequireTokenizer() const;
 };
 
 struct HostOptions {
-  // Of any one sequence; 0: the longest context of the networks, at most 4096.
-  std::int64_t max_positions = 0;
-  // Asked instead of it when set, once the networks and their tokenizers are there.
+  std::int64_t max_positions = 1;  // of any one sequence
+  // Asked instead when set, once the networks and their tokenizers are there.
   std::function<Result<std::int64_t>(std::span<const HostedNetwork>)> measure_positions = nullptr;
   std::int64_t max_sequences = 1;
   std::int64_t max_rows = 256;
@@ -96,8 +107,11 @@ class Host {
 // One completion, with its text.
 struct Generation {
   std::string text;
+  // Those whose text is wholly in `text`: where a stop string ended it, neither the tokens of the
+  // stop string nor one inside which it begins.
   std::vector<std::int32_t> token_ids;
-  std::vector<SampledToken> tokens;  // with log-probabilities when asked for
+  std::vector<SampledToken> tokens;   // the same, with log-probabilities when asked for
+  std::int64_t generated_tokens = 0;  // those of the stop string too
   std::int64_t prompt_tokens = 0;
   FinishReason finish = FinishReason::kNone;
   bool stopped_by_string = false;

@@ -6,6 +6,7 @@
 #include "ashlar/graph/describe.h"
 #include "ashlar/kernels/peak/peak.h"
 #include "tools/ashlar/host.h"
+#include "tools/ashlar/profile_report.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
 namespace ashlar::cli {
@@ -15,58 +16,159 @@ constexpr OptionSpec kOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "--prompt", .value = "N", .otherwise = "128", .doc = "tokens of each prompt"},
     {.name = "--gen", .value = "N", .otherwise = "64", .doc = "new tokens of each sequence"},
+    {.name = "--depth",
+     .value = "N",
+     .doc = "tokens of context that decoding is measured after (default: --prompt)"},
     {.name = "--batch", .value = "N", .otherwise = "1", .doc = "sequences side by side"},
+    {.name = "--context",
+     .value = "N",
+     .doc = "tokens that a sequence may grow to, for which memory is planned (default: --prompt or "
+            "--depth, and --gen together)"},
     {.name = "--rounds", .value = "N", .otherwise = "3", .doc = "rounds; the median is printed"},
+    {.name = "--profile",
+     .kind = OptionKind::kFlag,
+     .doc = "one more round, timed by block kind and kernel"},
     kThreadsOption,
     kMemoryOption,
+    kKvOption,
     kVerifyOption,
 };
 
+// Random sequences side by side on an engine that runs nothing else: their prompts are read, and
+// then they decode. Every prompt has random tokens of its own, so that no two share anything.
+class Workload {
+ public:
+  Workload(Engine& engine, const HostedNetwork& network, std::int64_t sequences, std::int64_t gen,
+           std::uint64_t seed)
+      : engine_(engine), network_(network), sequences_(sequences), gen_(gen), random_(seed) {}
+
+  // Prompt tokens per second, of all sequences together: until each has its first token. (A later
+  // prompt's rows may share steps with an earlier sequence that decodes already.)
+  Result<double> ReadPrompts(std::int64_t length) {
+    for (std::int64_t i = 0; i < sequences_; ++i) {
+      Request request{.network = network_.id, .prompt = RandomTokens(length), .max_tokens = gen_};
+      request.sampling.temperature = 0;
+      ASHLAR_TRY(running_.emplace_back(), engine_.Submit(std::move(request)));
+    }
+    const std::int64_t start = clock_.NowMicros();
+    std::set<RequestId> answered;
+    while (std::ssize(answered) < sequences_) {
+      ASHLAR_TRY(const Step step, RunStep());
+      answered.insert(step.answered.begin(), step.answered.end());
+      if (step.finished) {
+        return Invalid(
+            "--gen {} is too few: a sequence ended before all of {} had read their "
+            "prompts",
+            gen_, sequences_);
+      }
+    }
+    return PerSecond(length * sequences_, start);
+  }
+
+  // New tokens per second, of all sequences together: over the steps in which every one of them
+  // decodes, so until the first has all of its tokens. Then lets go of all. Requires: ReadPrompts.
+  Result<double> Decode() {
+    const std::int64_t start = clock_.NowMicros();
+    std::int64_t tokens = 0;
+    for (bool finished = false; !finished;) {
+      ASHLAR_TRY(const Step step, RunStep());
+      tokens += std::ssize(step.answered);
+      finished = step.finished;
+    }
+    const double rate = PerSecond(tokens, start);
+    ASHLAR_TRY(LetGo());
+    return rate;
+  }
+
+  // Ends all sequences.
+  Status LetGo() {
+    for (const RequestId id : running_) {
+      if (const Status cancelled = engine_.Cancel(id);
+          !cancelled.ok() && cancelled.error().code != ErrorCode::kNotFound) {
+        return cancelled;
+      }
+    }
+    running_.clear();
+    while (!engine_.idle()) {
+      ASHLAR_TRY(engine_.Step());
+    }
+    return {};
+  }
+
+ private:
+  struct Step {
+    std::vector<RequestId> answered;  // that got a token
+    bool finished = false;            // whether one of them was its last
+  };
+
+  Result<Step> RunStep() {
+    ASHLAR_TRY(const std::span<const Delivery> deliveries, engine_.Step());
+    Step step;
+    for (const Delivery& delivery : deliveries) {
+      if (delivery.finish == FinishReason::kFailed) {
+        return Corrupt("network \"{}\" gave logits that are no numbers", network_.name);
+      }
+      if (delivery.token) {
+        step.answered.push_back(delivery.request);
+      }
+      step.finished |= delivery.finish != FinishReason::kNone;
+    }
+    return step;
+  }
+
+  std::vector<std::int32_t> RandomTokens(std::int64_t count) {
+    std::vector<std::int32_t> tokens;
+    for (std::int64_t i = 0; i < count; ++i) {
+      random_ = random_ * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
+      tokens.push_back(
+          static_cast<std::int32_t>((random_ >> 33) % static_cast<std::uint64_t>(network_.logits)));
+    }
+    return tokens;
+  }
+
+  double PerSecond(std::int64_t tokens, std::int64_t start) const {
+    const std::int64_t micros = std::max<std::int64_t>(clock_.NowMicros() - start, 1);
+    return static_cast<double>(tokens) * 1e6 / static_cast<double>(micros);
+  }
+
+  Engine& engine_;
+  const HostedNetwork& network_;
+  const std::int64_t sequences_;
+  const std::int64_t gen_;
+  std::uint64_t random_;
+  std::vector<RequestId> running_;
+  SteadyClock clock_;
+};
+
+// How long sequences are when their prompts are timed, and when their decoding is.
+struct Lengths {
+  std::int64_t prompt;
+  std::int64_t depth;
+};
 struct Round {
   double prompt_rate = 0;  // tokens per second, all sequences together
   double decode_rate = 0;
 };
+struct Profiles {
+  Profile prompt;
+  Profile decode;
+};
 
-// Reads `batch` random prompts, and then decodes from all of them side by side.
-Result<Round> RunRound(Engine& engine, const HostedNetwork& network, std::int64_t prompt,
-                       std::int64_t gen, std::int64_t batch, std::uint64_t seed) {
-  const SteadyClock clock;
-  std::uint64_t random = seed;
-  for (std::int64_t i = 0; i < batch; ++i) {
-    Request request{.network = network.id, .max_tokens = gen};
-    request.sampling.temperature = 0;
-    for (std::int64_t j = 0; j < prompt; ++j) {
-      random = random * 6364136223846793005u + 1442695040888963407u;  // Knuth's MMIX generator
-      request.prompt.push_back(
-          static_cast<std::int32_t>((random >> 33) % static_cast<std::uint64_t>(network.logits)));
-    }
-    ASHLAR_TRY(engine.Submit(std::move(request)));
+// `profiles` may be null.
+Result<Round> RunRound(Engine& engine, Workload workload, const Lengths& lengths,
+                       Profiles* profiles) {
+  Round round;
+  engine.set_profile(profiles == nullptr ? nullptr : &profiles->prompt);
+  ASHLAR_TRY(round.prompt_rate, workload.ReadPrompts(lengths.prompt));
+  engine.set_profile(nullptr);
+  if (lengths.depth != lengths.prompt) {
+    ASHLAR_TRY(workload.LetGo());
+    ASHLAR_TRY(workload.ReadPrompts(lengths.depth));
   }
-  // The prompts are read when each sequence has its first token. A later prompt's rows may share
-  // steps with an earlier sequence that decodes already: its tokens count in neither rate.
-  std::set<RequestId> answered;
-  std::int64_t decoded = 0;
-  const std::int64_t start = clock.NowMicros();
-  std::int64_t prompts_read = start;
-  while (!engine.idle()) {
-    ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
-    const bool reading = std::ssize(answered) < batch;
-    for (const Delivery& delivery : deliveries) {
-      if (delivery.token) {
-        answered.insert(delivery.request);
-        decoded += reading ? 0 : 1;
-      }
-    }
-    if (reading) {
-      prompts_read = clock.NowMicros();
-    }
-  }
-  const auto per_second = [](std::int64_t tokens, std::int64_t micros) {
-    return static_cast<double>(tokens) * 1e6 /
-           static_cast<double>(std::max<std::int64_t>(micros, 1));
-  };
-  return Round{.prompt_rate = per_second(prompt * batch, prompts_read - start),
-               .decode_rate = per_second(decoded, clock.NowMicros() - prompts_read)};
+  engine.set_profile(profiles == nullptr ? nullptr : &profiles->decode);
+  ASHLAR_TRY(round.decode_rate, workload.Decode());
+  engine.set_profile(nullptr);
+  return round;
 }
 
 double Median(std::vector<double> values) {
@@ -99,10 +201,24 @@ Status Run(Session& session) {
   const Options& options = session.options;
   ASHLAR_TRY(const std::int64_t prompt, options.Integer("prompt", 1, 1 << 20));
   ASHLAR_TRY(const std::int64_t gen, options.Integer("gen", 2, 1 << 20));
+  Lengths lengths{.prompt = prompt, .depth = prompt};
+  if (options.Has("depth")) {
+    ASHLAR_TRY(lengths.depth, options.Integer("depth", 1, 1 << 20));
+  }
+  const std::int64_t longest = std::max(prompt, lengths.depth);
   ASHLAR_TRY(const std::int64_t batch, options.Integer("batch", 1, 1024));
   ASHLAR_TRY(const std::int64_t rounds, options.Integer("rounds", 1, 1000));
+  ASHLAR_TRY(const std::optional<std::int64_t> asked, ReadContext(options));
+  const auto context = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
+    ASHLAR_TRY(const std::int64_t most, networks.front().Context(asked));
+    if (longest + gen > most) {
+      return Invalid("--{} {} and --gen {} make {} tokens, but the context is {}",
+                     longest == prompt ? "prompt" : "depth", longest, gen, longest + gen, most);
+    }
+    return asked.value_or(longest + gen);
+  };
   ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"),
-                                   {.max_positions = prompt + gen,
+                                   {.measure_positions = context,
                                     .max_sequences = batch,
                                     .max_rows = 512,
                                     .prefix_cache = false}));
@@ -111,13 +227,20 @@ Status Run(Session& session) {
 
   std::vector<double> prompt_rates;
   std::vector<double> decode_rates;
+  const auto workload = [&](std::int64_t round) {
+    return Workload(host.engine(), network, batch, gen, static_cast<std::uint64_t>(round + 2));
+  };
   for (std::int64_t round = -1; round < rounds; ++round) {  // one to warm up
-    ASHLAR_TRY(const Round times, RunRound(host.engine(), network, prompt, gen, batch,
-                                           static_cast<std::uint64_t>(round + 2)));
+    ASHLAR_TRY(const Round times, RunRound(host.engine(), workload(round), lengths, nullptr));
     if (round >= 0) {
       prompt_rates.push_back(times.prompt_rate);
       decode_rates.push_back(times.decode_rate);
     }
+  }
+  std::optional<Profiles> profiles;
+  if (options.Flag("profile")) {
+    profiles.emplace();
+    ASHLAR_TRY(RunRound(host.engine(), workload(rounds), lengths, &*profiles));
   }
   const double prompt_rate = Median(prompt_rates);
   const double decode_rate = Median(decode_rates);
@@ -128,20 +251,27 @@ Status Run(Session& session) {
   const double peak = ReadBytesPerSecond(threads);
 
   if (session.json) {
-    session.terminal.PrintJson(Json::Of({{"network", network.name},
-                                         {"threads", threads},
-                                         {"isa", IsaName(host.engine().options().isa)},
-                                         {"prompt", prompt},
-                                         {"gen", gen},
-                                         {"batch", batch},
-                                         {"rounds", rounds},
-                                         {"prompt_tokens_per_second", prompt_rate},
-                                         {"decode_tokens_per_second", decode_rate},
-                                         {"weight_bytes", WeightBytes(network.network)},
-                                         {"decode_read_bytes_per_second", read},
-                                         {"peak_read_bytes_per_second", peak},
-                                         {"bandwidth_share", read / peak},
-                                         {"plan", PlanJson(host.plan(), peak_resident)}}));
+    Json report = Json::Of({{"network", network.name},
+                            {"threads", threads},
+                            {"isa", IsaName(host.engine().options().isa)},
+                            {"prompt", prompt},
+                            {"gen", gen},
+                            {"batch", batch},
+                            {"rounds", rounds},
+                            {"prompt_tokens_per_second", prompt_rate},
+                            {"decode_tokens_per_second", decode_rate},
+                            {"weight_bytes", WeightBytes(network.network)},
+                            {"decode_read_bytes_per_second", read},
+                            {"peak_read_bytes_per_second", peak},
+                            {"bandwidth_share", read / peak},
+                            {"depth", lengths.depth},
+                            {"kv_format", KvFormatName(host.engine().options().kv_format)},
+                            {"plan", PlanJson(host.plan(), peak_resident)}});
+    if (profiles) {
+      report.Set("profile", Json::Of({{"prompt", ProfileJson(profiles->prompt)},
+                                      {"decode", ProfileJson(profiles->decode)}}));
+    }
+    session.terminal.PrintJson(report);
     return {};
   }
   constexpr Column kColumns[] = {{"NETWORK"},
@@ -156,6 +286,12 @@ Status Run(Session& session) {
           {network.name, fmt::format("{:.1f} tokens/s", prompt_rate),
            fmt::format("{:.1f} tokens/s", decode_rate), FormatBytes(WeightBytes(network.network)),
            fmt::format("{:.2f} GB/s", read * 1e-9), fmt::format("{:.0f} %", 100 * read / peak)}});
+  if (profiles) {
+    session.terminal.PrintLine("");
+    PrintProfile(profiles->prompt, "prompt", session.terminal);
+    session.terminal.PrintLine("");
+    PrintProfile(profiles->decode, "decode", session.terminal);
+  }
   session.terminal.Note(fmt::format(
       "{} prompt and {} new tokens, {} sequences, {} threads, {}, median of {}; peak read {:.1f} "
       "GB/s. Weights that fit in the cache can be read faster than memory.",

@@ -6,10 +6,18 @@
 namespace ashlar::cli {
 namespace {
 
+// The memory for a conversation's state is planned before it begins, and grows with its context:
+// so the networks that were made for a hundred thousand tokens get them when they are asked for.
+constexpr std::int64_t kDefaultContext = 4096;
+
 constexpr OptionSpec kOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "--system", .value = "TEXT", .doc = "said before the first turn"},
     {.name = "-n,--max-tokens", .value = "N", .otherwise = "256", .doc = "new tokens per turn"},
+    {.name = "--context",
+     .value = "N",
+     .doc = "tokens that the conversation may grow to (default 4096, or less where the network was "
+            "made for less)"},
     kTemperatureOption,
     kTopKOption,
     kTopPOption,
@@ -22,6 +30,7 @@ constexpr OptionSpec kOptions[] = {
     kSeedOption,
     kThreadsOption,
     kMemoryOption,
+    kKvOption,
     kVerifyOption,
 };
 
@@ -84,7 +93,12 @@ Status Run(Session& session) {
   const Options& options = session.options;
   ASHLAR_TRY(const std::int64_t max_tokens, options.Integer("max-tokens", 1, 1 << 20));
   ASHLAR_TRY(const SamplingOptions sampling, ReadSampling(options));
-  ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"), {}));
+  ASHLAR_TRY(const std::optional<std::int64_t> asked, ReadContext(options));
+  const auto context = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
+    ASHLAR_TRY(const std::int64_t most, networks.front().Context(asked));
+    return asked ? most : std::min(most, kDefaultContext);
+  };
+  ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"), {.measure_positions = context}));
   const HostedNetwork& network = host.networks().front();
   ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
   const auto mark_end = tokenizer->TokenId("<|im_end|>");
@@ -123,8 +137,8 @@ Status Run(Session& session) {
     const auto room = host.max_positions() - static_cast<std::int64_t>(history.ids().size());
     if (room < 1) {
       session.terminal.Note(fmt::format(
-          "not sent: the conversation would have {} tokens, and the context is {}; /clear "
-          "begins anew",
+          "not sent: the conversation would have {} tokens, and the context is {} (--context); "
+          "/clear begins anew",
           history.ids().size(), host.max_positions()));
       history.Truncate(before);
       continue;
@@ -147,6 +161,10 @@ Status Run(Session& session) {
           {{"user", line}, {"assistant", answer.text}, {"finish_reason", FinishName(answer)}}));
     } else {
       session.terminal.PrintLine("");
+      if (max_tokens > room && FinishName(answer) == "length") {
+        session.terminal.Note(fmt::format("cut short: the context of {} tokens is full (--context)",
+                                          host.max_positions()));
+      }
     }
     if (answer.stopped_by_string) {  // its last tokens are the stop string's
       ASHLAR_TRY(history.AddText(answer.text, /*marks=*/false));

@@ -1,6 +1,9 @@
 #include <cmath>
 
+#include <fmt/ranges.h>
+
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/base/checked.h"
 #include "ashlar/formats/safetensors.h"
 #include "tools/ashlar/host.h"
 #include "tools/ashlar/verbs/all_verbs.h"
@@ -22,38 +25,49 @@ constexpr OptionSpec kOptions[] = {
     {.name = "--out", .value = "FILE", .doc = "logits: safetensors with logits f32 [b, n, v]"},
     kThreadsOption,
     kMemoryOption,
+    kKvOption,
     kVerifyOption,
 };
 
-// Reads prompts through the engine, `at_once` side by side, and hands on their logits: row r of
-// `logits` [rows, width] belongs to position first + r of prompt i.
-using TakeLogits =
-    std::function<void(std::size_t i, std::int64_t first, std::span<const float> logits)>;
-Status ReadPrompts(Engine& engine, NetworkId network,
-                   std::span<const std::vector<std::int32_t>> prompts, const TakeLogits& take,
-                   const std::function<void(std::uint64_t tokens)>& progress) {
-  std::map<RequestId, std::size_t> prompt_of;
+// Prompts to be read for their logits.
+struct Reading {
+  std::size_t prompts;
+  std::size_t at_once;  // side by side; 1: their logits come in order
+  std::function<Result<std::vector<std::int32_t>>(std::size_t i)> prompt;
+  // Row r of `logits` [rows, width] belongs to position first + r of prompt i.
+  std::function<Status(std::size_t i, std::int64_t first, std::span<const float> logits)> take;
+  std::function<void(std::uint64_t tokens)> progress;
+};
+
+Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading) {
+  struct Read {
+    std::size_t i;
+    std::uint64_t tokens;
+  };
+  std::map<RequestId, Read> reads;
   std::size_t next = 0;
   std::uint64_t tokens = 0;
-  while (next < prompts.size() || !engine.idle()) {
-    if (next < prompts.size() && prompt_of.size() < 2) {
+  while (next < reading.prompts || !engine.idle()) {
+    if (next < reading.prompts && reads.size() < reading.at_once) {
+      ASHLAR_TRY(std::vector<std::int32_t> prompt, reading.prompt(next));
+      const std::uint64_t size = prompt.size();
       ASHLAR_TRY(const RequestId id, engine.Submit({.network = network,
-                                                    .prompt = prompts[next],
+                                                    .prompt = std::move(prompt),
                                                     .max_tokens = 0,
                                                     .prompt_logits = true}));
-      prompt_of.emplace(id, next++);
+      reads.emplace(id, Read{next++, size});
       continue;
     }
     ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
     for (const Delivery& delivery : deliveries) {
-      const std::size_t i = prompt_of.at(delivery.request);
+      const auto read = reads.find(delivery.request);
       if (!delivery.logits.empty()) {
-        take(i, delivery.logits_first_position, delivery.logits);
+        ASHLAR_TRY(reading.take(read->second.i, delivery.logits_first_position, delivery.logits));
       }
       if (delivery.finish != FinishReason::kNone) {
-        tokens += prompts[i].size();
-        prompt_of.erase(delivery.request);
-        progress(tokens);
+        tokens += read->second.tokens;
+        reads.erase(read);
+        reading.progress(tokens);
       }
     }
   }
@@ -113,41 +127,50 @@ Status Perplexity(Session& session) {
   }
   ASHLAR_TRY(const std::int64_t window, options.Integer("window", 2, 1 << 20));
   ASHLAR_TRY(const std::int64_t max_windows, options.Integer("windows", 1, 1 << 20));
-  ASHLAR_TRY(const std::string text, ReadTextFile(options.Text("text")));
+  // Encoded before the plan is made, which counts what the ids take with the program itself.
+  std::vector<std::int32_t> ids;
+  const auto encode = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
+    ASHLAR_TRY(const std::string text, ReadTextFile(options.Text("text")));
+    ASHLAR_TRY(const Tokenizer* tokenizer, networks.front().RequireTokenizer());
+    ASHLAR_TRY(ids, EncodeDocuments(*tokenizer, text));
+    return window;
+  };
   ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"),
-                                   {.max_positions = window,
+                                   {.measure_positions = encode,
                                     .max_sequences = 2,
                                     .max_rows = 512,
                                     .max_logit_rows = 512,
                                     .prefix_cache = false}));
   const HostedNetwork& network = host.networks().front();
-  ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
-  ASHLAR_TRY(const std::vector<std::int32_t> ids, EncodeDocuments(*tokenizer, text));
   const auto size = static_cast<std::int64_t>(ids.size());
   const std::int64_t windows = std::min(max_windows, (size - 1) / window);
   if (windows < 1) {
     return Invalid("{} has {} tokens; one window needs {}", options.Text("text"), size, window + 1);
   }
-  std::vector<std::vector<std::int32_t>> prompts;
-  for (std::int64_t j = 0; j < windows; ++j) {
-    prompts.emplace_back(ids.begin() + j * window, ids.begin() + (j + 1) * window);
-  }
   const auto width = static_cast<std::size_t>(network.logits);
   // Per window, summed in order, so that the figure does not depend on who finished first.
-  std::vector<double> loss(prompts.size(), 0);
+  std::vector<double> loss(static_cast<std::size_t>(windows), 0);
   ASHLAR_TRY(ReadPrompts(
-      host.engine(), network.id, prompts,
-      [&](std::size_t i, std::int64_t first, std::span<const float> logits) {
-        for (std::size_t row = 0; row * width < logits.size(); ++row) {
-          const std::size_t target =
-              i * static_cast<std::size_t>(window) + static_cast<std::size_t>(first) + row + 1;
-          loss[i] += NegativeLogLikelihood(logits.subspan(row * width, width), ids[target]);
-        }
-      },
-      [&](std::uint64_t tokens) {
-        session.terminal.Progress("evaluating", tokens,
-                                  static_cast<std::uint64_t>(windows * window));
-      }));
+      host.engine(), network.id,
+      {.prompts = loss.size(),
+       .at_once = 2,
+       .prompt = [&](std::size_t i) -> Result<std::vector<std::int32_t>> {
+         const auto first = ids.begin() + static_cast<std::ptrdiff_t>(i) * window;
+         return std::vector<std::int32_t>(first, first + window);
+       },
+       .take = [&](std::size_t i, std::int64_t first, std::span<const float> logits) -> Status {
+         for (std::size_t row = 0; row * width < logits.size(); ++row) {
+           const std::size_t target =
+               i * static_cast<std::size_t>(window) + static_cast<std::size_t>(first) + row + 1;
+           loss[i] += NegativeLogLikelihood(logits.subspan(row * width, width), ids[target]);
+         }
+         return {};
+       },
+       .progress =
+           [&](std::uint64_t tokens) {
+             session.terminal.Progress("evaluating", tokens,
+                                       static_cast<std::uint64_t>(windows * window));
+           }}));
   session.terminal.EndProgress();
   double sum = 0;
   for (const double part : loss) {
@@ -166,77 +189,106 @@ Status Perplexity(Session& session) {
   return {};
 }
 
-// input_ids, checked to be a matrix of ids that the network has.
-Result<std::vector<std::vector<std::int32_t>>> ReadIds(const SafetensorsFile& file,
-                                                       const std::string& path,
-                                                       std::int64_t vocabulary) {
-  const SafetensorsEntry* entry = file.Find("input_ids");
-  if (entry == nullptr) {
-    return Invalid("{} has no tensor \"input_ids\"", path);
-  }
-  if (entry->dtype != "I32" || entry->shape.size() != 2 || entry->bytes.empty()) {
-    return Invalid("{}: input_ids must be int32 [batch, sequence], found {} [{}]", path,
-                   entry->dtype, fmt::join(entry->shape, ", "));
-  }
-  ByteReader reader(entry->bytes);
-  std::vector<std::vector<std::int32_t>> prompts(static_cast<std::size_t>(entry->shape[0]));
-  for (auto& prompt : prompts) {
-    for (std::int64_t i = 0; i < entry->shape[1]; ++i) {
-      ASHLAR_TRY(const std::int32_t id, reader.Read<std::int32_t>("input_ids"));
-      if (id < 0 || id >= vocabulary) {
-        return Invalid("{}: input_ids has {}; the network's ids are 0 to {}", path, id,
-                       vocabulary - 1);
-      }
-      prompt.push_back(id);
+// The input_ids of a safetensors file, [batch, length]: read a row at a time, so that the file need
+// not be in memory.
+class IdMatrix {
+ public:
+  static Result<IdMatrix> Open(const std::string& path) {
+    ASHLAR_TRY(SafetensorsFile file, SafetensorsFile::Open(path));
+    const SafetensorsEntry* entry = file.Find("input_ids");
+    if (entry == nullptr) {
+      return Invalid("{} has no tensor \"input_ids\"", path);
     }
+    if (entry->dtype != "I32" || entry->shape.size() != 2 || entry->bytes.empty()) {
+      return Invalid("{}: input_ids must be int32 [batch, sequence], found {} [{}]", path,
+                     entry->dtype, fmt::join(entry->shape, ", "));
+    }
+    return IdMatrix(path, std::move(file));
   }
-  return prompts;
-}
+
+  std::int64_t batch() const { return ids().shape[0]; }
+  std::int64_t length() const { return ids().shape[1]; }
+
+  Result<std::vector<std::int32_t>> Row(std::size_t i) const {
+    const std::size_t bytes = static_cast<std::size_t>(length()) * sizeof(std::int32_t);
+    const std::span<const std::byte> row = ids().bytes.subspan(i * bytes, bytes);
+    ByteReader reader(row);
+    std::vector<std::int32_t> prompt(static_cast<std::size_t>(length()));
+    for (std::int32_t& id : prompt) {
+      ASHLAR_TRY(id, reader.Read<std::int32_t>("input_ids"));
+    }
+    DropResidentPages(row);
+    return prompt;
+  }
+  // kInvalid when an id is not one of a network with so many.
+  Status Check(std::int64_t vocabulary) const {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(batch()); ++i) {
+      ASHLAR_TRY(const std::vector<std::int32_t> row, Row(i));
+      for (const std::int32_t id : row) {
+        if (id < 0 || id >= vocabulary) {
+          return Invalid("{}: input_ids has {}; the network's ids are 0 to {}", path_, id,
+                         vocabulary - 1);
+        }
+      }
+    }
+    return {};
+  }
+
+ private:
+  IdMatrix(std::string path, SafetensorsFile file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+  const SafetensorsEntry& ids() const { return *file_.Find("input_ids"); }
+
+  std::string path_;
+  SafetensorsFile file_;
+};
 
 Status Logits(Session& session) {
   const Options& options = session.options;
   if (!options.Has("ids") || !options.Has("out")) {
     return Invalid("eval logits needs --ids FILE and --out FILE");
   }
-  const auto opened = SafetensorsFile::Open(options.Text("ids"));
+  const auto opened = IdMatrix::Open(options.Text("ids"));
   if (!opened.ok()) {
     return BlameFile(opened.error());
   }
-  const SafetensorsFile& file = *opened;
-  const SafetensorsEntry* shape = file.Find("input_ids");
-  const std::int64_t length =
-      shape != nullptr && shape->shape.size() == 2 ? std::max<std::int64_t>(shape->shape[1], 1) : 1;
-  ASHLAR_TRY(Host host,
-             Host::Open(session, options.Texts("NET"),
-                        {.max_positions = length, .max_sequences = 2, .prefix_cache = false}));
+  const IdMatrix& ids = *opened;
+  // One prompt at a time: its logits come in the order of the file, and go there at once, so that
+  // --memory bounds what this takes, however long the file becomes.
+  ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"),
+                                   {.max_positions = ids.length(), .prefix_cache = false}));
   const HostedNetwork& network = host.networks().front();
-  const auto ids = ReadIds(file, options.Text("ids"), network.logits);
-  if (!ids.ok()) {
-    return BlameFile(ids.error());
+  if (const Status checked = ids.Check(network.logits); !checked.ok()) {
+    return BlameFile(checked.error());
   }
-  const std::vector<std::vector<std::int32_t>>& prompts = *ids;
-  const auto width = static_cast<std::size_t>(network.logits);
-  const std::size_t per_prompt = prompts.front().size() * width;
-  std::vector<float> all(prompts.size() * per_prompt);
+  const std::vector<std::int64_t> shape = {ids.batch(), ids.length(), network.logits};
+  const auto count = CheckedMul<std::uint64_t>(
+      static_cast<std::uint64_t>(ids.batch() * ids.length()) * sizeof(float),
+      static_cast<std::uint64_t>(network.logits));
+  if (!count) {
+    return Invalid("logits of shape [{}] are more than a file can hold", fmt::join(shape, ", "));
+  }
+  const SafetensorsWriter::Layout layout[] = {
+      {.name = "logits", .dtype = "F32", .shape = shape, .bytes = *count}};
+  ASHLAR_TRY(SafetensorsWriter writer, SafetensorsWriter::Create(options.Text("out"), layout));
   ASHLAR_TRY(ReadPrompts(
-      host.engine(), network.id, prompts,
-      [&](std::size_t i, std::int64_t first, std::span<const float> logits) {
-        std::ranges::copy(
-            logits, all.begin() + static_cast<std::ptrdiff_t>(
-                                      i * per_prompt + static_cast<std::size_t>(first) * width));
-      },
-      [](std::uint64_t) {}));
-  const SafetensorsTensor out[] = {
-      {.name = "logits",
-       .dtype = "F32",
-       .shape = {static_cast<std::int64_t>(prompts.size()),
-                 static_cast<std::int64_t>(prompts.front().size()), network.logits},
-       .bytes = std::as_bytes(std::span(all))}};
-  ASHLAR_TRY(WriteSafetensors(options.Text("out"), out));
-  const std::string shape_text = fmt::format("[{}]", fmt::join(out[0].shape, ", "));
+      host.engine(), network.id,
+      {.prompts = static_cast<std::size_t>(ids.batch()),
+       .at_once = 1,
+       .prompt = [&](std::size_t i) { return ids.Row(i); },
+       .take = [&](std::size_t, std::int64_t,
+                   std::span<const float> logits) { return writer.Write(std::as_bytes(logits)); },
+       .progress =
+           [&](std::uint64_t tokens) {
+             session.terminal.Progress("evaluating", tokens,
+                                       static_cast<std::uint64_t>(ids.batch() * ids.length()));
+           }}));
+  ASHLAR_TRY(writer.Commit());
+  session.terminal.EndProgress();
+  const std::string shape_text = fmt::format("[{}]", fmt::join(shape, ", "));
   if (session.json) {
     Json dims = Json::Array();
-    for (const std::int64_t dim : out[0].shape) {
+    for (const std::int64_t dim : shape) {
       dims.Append(dim);
     }
     session.terminal.PrintJson(Json::Of(

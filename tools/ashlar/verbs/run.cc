@@ -4,8 +4,6 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr std::int64_t kMaxNewTokens = 1 << 24;
-
 constexpr OptionSpec kOptions[] = {
     {.name = "NET",
      .kind = OptionKind::kValues,
@@ -13,11 +11,17 @@ constexpr OptionSpec kOptions[] = {
      .required = true,
      .doc = "one network, or several side by side"},
     {.name = "-p,--prompt", .value = "TEXT", .required = true, .doc = "the text to go on from"},
-    {.name = "-n,--max-tokens", .value = "N", .otherwise = "128", .doc = "new tokens at most"},
+    {.name = "-n,--max-tokens",
+     .value = "N",
+     .doc = "new tokens at most (default 128, or what the context leaves)"},
+    {.name = "--context",
+     .value = "N",
+     .doc = "tokens of the prompt and the answer together; there the answer ends (default: all "
+            "that the network was made for)"},
     {.name = "--stop",
      .kind = OptionKind::kValues,
      .value = "TEXT",
-     .doc = "end before this text appears"},
+     .doc = "end before this text appears; may be given several times"},
     {.name = "--ignore-eos", .kind = OptionKind::kFlag, .doc = "go on after the end-of-text token"},
     {.name = "--logprobs", .value = "N", .doc = "with --json: log-probabilities of the N best"},
     kTemperatureOption,
@@ -32,6 +36,7 @@ constexpr OptionSpec kOptions[] = {
     kSeedOption,
     kThreadsOption,
     kMemoryOption,
+    kKvOption,
     kVerifyOption,
 };
 
@@ -60,7 +65,7 @@ Json ToJson(const HostedNetwork& network, const Generation& generation, bool log
   for (const std::int32_t id : generation.token_ids) {
     ids.Append(id);
   }
-  const auto completion = static_cast<std::int64_t>(generation.token_ids.size());
+  const std::int64_t completion = generation.generated_tokens;
   Json json =
       Json::Of({{"network", network.name},
                 {"text", generation.text},
@@ -76,26 +81,53 @@ Json ToJson(const HostedNetwork& network, const Generation& generation, bool log
   return json;
 }
 
-// The prompt's ids, checked to leave room for `max_tokens` within the network's context.
-Result<std::vector<std::int32_t>> EncodePrompt(const HostedNetwork& network,
-                                               const std::string& text, std::int64_t max_tokens) {
+Result<std::int64_t> ReadMaxTokens(const Options& options) {
+  constexpr std::int64_t kDefault = 128;
+  if (!options.Has("max-tokens")) {
+    return kDefault;
+  }
+  return options.Integer("max-tokens", 0, kMaxContext);
+}
+
+// A prompt, and how many tokens may follow it.
+struct Prompt {
+  std::vector<std::int32_t> ids;
+  std::int64_t max_tokens;
+};
+
+// What the user asked for, for one network. An answer ends where the context does: quietly when
+// that was asked for, or when nobody said how long it should be, and else refused beforehand.
+Result<Prompt> EncodePrompt(const HostedNetwork& network, const Options& options) {
+  ASHLAR_TRY(const std::optional<std::int64_t> asked, ReadContext(options));
+  ASHLAR_TRY(const std::int64_t context, network.Context(asked));
+  ASHLAR_TRY(const std::int64_t max_tokens, ReadMaxTokens(options));
   ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
-  ASHLAR_TRY(std::vector<std::int32_t> prompt, tokenizer->Encode(text));
+  ASHLAR_TRY(std::vector<std::int32_t> prompt, tokenizer->Encode(options.Text("prompt")));
   if (prompt.empty() && network.network.metadata.bos_token) {
     prompt.push_back(static_cast<std::int32_t>(*network.network.metadata.bos_token));
   }
-  if (max_tokens > network.context() - static_cast<std::int64_t>(prompt.size())) {
+  const std::int64_t room = context - static_cast<std::int64_t>(prompt.size());
+  if (room < std::min<std::int64_t>(max_tokens, 1)) {
+    return Invalid("the prompt has {} tokens, which is too long for a context of {}{}",
+                   prompt.size(), context,
+                   asked ? "" : fmt::format(", all that \"{}\" was made for", network.name));
+  }
+  if (max_tokens > room && options.Has("max-tokens") && !asked) {
     return Invalid(
         "the prompt has {} tokens and --max-tokens is {}, but \"{}\" has a context of {}",
-        prompt.size(), max_tokens, network.name, network.context());
+        prompt.size(), max_tokens, network.name, context);
   }
-  return prompt;
+  return Prompt{std::move(prompt), std::min(max_tokens, room)};
 }
 
 Status Run(Session& session) {
   const Options& options = session.options;
   const auto names = options.Texts("NET");
-  ASHLAR_TRY(const std::int64_t max_tokens, options.Integer("max-tokens", 0, kMaxNewTokens));
+  ASHLAR_TRY(ReadMaxTokens(options));
+  ASHLAR_TRY(ReadContext(options));
+  if (std::ranges::find(options.Texts("stop"), "") != options.Texts("stop").end()) {
+    return Invalid("--stop: the text is empty, and would end every answer before it begins");
+  }
   ASHLAR_TRY(SamplingOptions sampling, ReadSampling(options));
   if (options.Has("logprobs")) {
     if (!session.json) {
@@ -105,13 +137,12 @@ Status Run(Session& session) {
     sampling.top_logprobs = static_cast<int>(count);
   }
   // The plan is made for what this prompt needs, and not for the longest one that there could be.
-  std::vector<std::vector<std::int32_t>> prompts;
+  std::vector<Prompt> prompts;
   const auto encode = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
     std::int64_t longest = 1;
     for (const HostedNetwork& network : networks) {
-      ASHLAR_TRY(std::vector<std::int32_t> prompt,
-                 EncodePrompt(network, options.Text("prompt"), max_tokens));
-      longest = std::max(longest, static_cast<std::int64_t>(prompt.size()) + max_tokens);
+      ASHLAR_TRY(Prompt prompt, EncodePrompt(network, options));
+      longest = std::max(longest, std::ssize(prompt.ids) + prompt.max_tokens);
       prompts.push_back(std::move(prompt));
     }
     return longest;
@@ -124,9 +155,10 @@ Status Run(Session& session) {
   std::string prompt_to_show;
   std::vector<GenerationRequest> requests;
   for (const HostedNetwork& network : host.networks()) {
+    Prompt& prompt = prompts[requests.size()];
     requests.push_back({.network = &network,
-                        .prompt = std::move(prompts[requests.size()]),
-                        .max_tokens = max_tokens,
+                        .prompt = std::move(prompt.ids),
+                        .max_tokens = prompt.max_tokens,
                         .sampling = sampling,
                         .stop = {options.Texts("stop").begin(), options.Texts("stop").end()},
                         .ignore_eos = options.Flag("ignore-eos")});
@@ -166,7 +198,10 @@ constinit const Verb kRun{
     .summary = "generate text from one network, or from several side by side",
     .details =
         "Deterministic: the same prompt, options and seed give the same text, whatever the "
-        "threads and whatever runs beside it.",
+        "threads and whatever runs beside it. With --json, finish_reason is \"stop\" (an "
+        "end-of-text "
+        "token or a --stop) or \"length\" (--max-tokens or the context), and token_ids are those "
+        "whose text is wholly shown; usage counts all that were generated.",
     .examples =
         "  ashlar run base -p 'Once upon a time' --max-tokens 64\n"
         "  ashlar run base short -p 'def main():' --temperature 0.8 --seed 7",
