@@ -4,6 +4,8 @@
 
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/base/temp_directory.h"
+#include "ashlar/formats/safetensors.h"
+#include "ashlar/text/tokenizer.h"
 #include "tests/support/command.h"
 #include "tests/support/model_directories.h"
 #include "tests/support/tiny_model.h"
@@ -12,6 +14,7 @@ namespace ashlar {
 namespace {
 
 using testing::Ashlar;
+using testing::CommandOptions;
 using testing::CommandResult;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -42,6 +45,27 @@ class CommandLine : public ::testing::Test {
     EXPECT_EQ(result.exit_code, 0) << ::testing::PrintToString(result);
     return result.out;
   }
+  // `eval logits` of [batch, length] ids, all rows with the same first one, to `directory`/out.
+  static Words EvalLogits(const TempDirectory& directory, std::int32_t batch, std::int32_t length) {
+    std::vector<std::int32_t> ids;
+    for (std::int32_t i = 0; i < batch; ++i) {
+      for (std::int32_t j = 0; j < length; ++j) {
+        ids.push_back(j == 0 ? 5 : 5 + (i + j) % 4000);
+      }
+    }
+    const SafetensorsTensor in[] = {{.name = "input_ids",
+                                     .dtype = "I32",
+                                     .shape = {batch, length},
+                                     .bytes = std::as_bytes(std::span(ids))}};
+    EXPECT_TRUE(WriteSafetensors(directory / "in", in).ok());
+    return {"eval",
+            "logits",
+            "demo",
+            "--ids",
+            (directory / "in").string(),
+            "--out",
+            (directory / "out").string()};
+  }
   // What the words print with --json: one document, and nothing after it.
   static Json JsonOf(Words words) {
     words.push_back("--json");
@@ -61,6 +85,13 @@ class CommandLine : public ::testing::Test {
       keys.push_back(key);
     }
     return keys;
+  }
+  static std::vector<std::int32_t> IdsOf(const Json& run) {
+    std::vector<std::int32_t> ids;
+    for (const Json& id : *run.Find("token_ids")->array()) {
+      ids.push_back(static_cast<std::int32_t>(*id.integer()));
+    }
+    return ids;
   }
   static std::string TextOf(const Json& json, std::string_view key) {
     return *JsonCursor(json).String(key);
@@ -82,6 +113,25 @@ TEST_F(CommandLine, HelpListsEveryVerbAndEachHasHelpWithAnExample) {
     EXPECT_THAT(of_verb, HasSubstr("--json"));
     EXPECT_THAT(of_verb, HasSubstr("--store"));
   }
+}
+
+TEST_F(CommandLine, OptionsMayComeBeforeTheVerbAndAfterATransform) {
+  const Words words = {"derive", "late", "drop", "--layers", "3", "--from", "demo"};
+  TempDirectory other;
+  const std::string store = (other / "store").string();
+  Must(Store(), {"--store", store, "import", "hf", testing::DemoModel().string(), "--as", "demo"});
+  for (const Words& options : {Words{"--store", store}, {"--store=" + store}}) {
+    Words at_the_end = words;
+    at_the_end.insert(at_the_end.end(), options.begin(), options.end());
+    at_the_end.push_back("--json");
+    const auto json = ParseJson(Must(Store(), at_the_end));
+    EXPECT_EQ(TextOf(*json, "name"), "late");
+    EXPECT_THAT(Must(Store(), {"ls", "--store", store}), HasSubstr("late"));
+    Must(Store(), {"rm", "late", "--store", store});
+  }
+  Words help = words;
+  help.push_back("--help");
+  EXPECT_EQ(Must(Store(), help), Must(Store(), {"derive", "--help"}));
 }
 
 TEST_F(CommandLine, DeriveListDescribesEveryTransform) {
@@ -155,13 +205,14 @@ TEST_F(CommandLine, WhyLeadsFromANetworkToABlob) {
   EXPECT_THAT(Must(Store(), {"why", digest}), HasSubstr(digest));
 }
 
-TEST_F(CommandLine, ErrorsAreOneJsonDocumentToo) {
+TEST_F(CommandLine, AnErrorIsOneLineOfJsonOnStandardError) {
   const CommandResult result = Store()({"show", "nothing", "--json"});
   EXPECT_EQ(result.exit_code, 1);
-  const Json json = *ParseJson(result.out);
-  EXPECT_EQ(TextOf(*json.Find("error"), "code"), "not_found");
-  EXPECT_THAT(TextOf(*json.Find("error"), "message"), HasSubstr("nothing"));
-  EXPECT_THAT(result.err, HasSubstr("no network named \"nothing\""));
+  EXPECT_EQ(result.out, "");
+  const auto json = ParseJson(result.err);
+  ASSERT_TRUE(json.ok()) << result.err;
+  EXPECT_EQ(TextOf(*json->Find("error"), "code"), "not_found");
+  EXPECT_THAT(TextOf(*json->Find("error"), "message"), HasSubstr("no network named \"nothing\""));
 }
 
 TEST_F(CommandLine, ShowDrawsTheGraph) {
@@ -205,14 +256,42 @@ TEST_F(CommandLine, SeveralNetworksRunSideBySideAsEachRunsAlone) {
   EXPECT_THAT(text, ::testing::MatchesRegex("demo\nThe sea(.|\n)*\n\nshort\nThe sea(.|\n)*"));
 }
 
+// The token ids go with the text: only tokens that are wholly shown.
 TEST_F(CommandLine, RunStopsBeforeAStopText) {
-  const std::string whole =
-      TextOf(JsonOf({"run", "demo", "-p", "Once upon a time", "-n", "30"}), "text");
-  const std::string stop = whole.substr(whole.size() / 2, 3);
-  const Json stopped =
-      JsonOf({"run", "demo", "-p", "Once upon a time", "-n", "30", "--stop", stop});
-  EXPECT_EQ(TextOf(stopped, "text"), whole.substr(0, whole.find(stop)));
-  EXPECT_EQ(TextOf(stopped, "finish_reason"), "stop");
+  const Words words = {"run", "demo", "-p", "Once upon a time", "-n", "30"};
+  const Json whole = JsonOf(words);
+  const std::string text = TextOf(whole, "text");
+  const auto tokenizer =
+      Tokenizer::FromJson(*ReadTextFile(testing::DemoModel() / "tokenizer.json"));
+  const std::vector<std::int32_t> ids = IdsOf(whole);
+  int inside = 0;
+  for (const std::size_t at : {text.size() / 3, text.size() / 2, text.size() / 2 + 1,
+                               text.size() / 2 + 2, text.size() - 4}) {
+    const std::string stop = text.substr(at, 3);
+    Words with_stop = words;
+    with_stop.insert(with_stop.end(), {"--stop", stop, "--logprobs", "0"});
+    const Json stopped = JsonOf(with_stop);
+    const std::string shown = text.substr(0, text.find(stop));
+    EXPECT_EQ(TextOf(stopped, "text"), shown);
+    EXPECT_EQ(TextOf(stopped, "finish_reason"), "stop");
+    const std::vector<std::int32_t> kept = IdsOf(stopped);
+    ASSERT_LT(kept.size(), ids.size());
+    EXPECT_TRUE(std::equal(kept.begin(), kept.end(), ids.begin()));
+    const std::string decoded = tokenizer->Decode(kept);
+    EXPECT_TRUE(shown.starts_with(decoded)) << stop;
+    inside += decoded != shown ? 1 : 0;
+    // One more would say more than is shown.
+    const auto more = tokenizer->Decode(std::span(ids).first(kept.size() + 1));
+    EXPECT_GT(more.size(), shown.size()) << stop;
+    EXPECT_EQ(stopped.Find("logprobs")->array()->size(), kept.size());
+    EXPECT_GT(*JsonCursor(*stopped.Find("usage")).Integer("completion_tokens", 0, 30),
+              std::ssize(kept));
+  }
+  EXPECT_GT(inside, 0);  // of these some begin inside a token
+  // A stop text is taken as it is typed, also where it looks like a list.
+  Words list = words;
+  list.insert(list.end(), {"--stop", "[a,e]"});
+  EXPECT_EQ(TextOf(JsonOf(list), "text"), text);
 }
 
 TEST_F(CommandLine, RunGivesLogProbabilitiesAndHonoursBiases) {
@@ -269,30 +348,89 @@ TEST_F(CommandLine, AnOptionTypedTwiceIsAnError) {
   EXPECT_EQ(result.exit_code, 2) << ::testing::PrintToString(result);
 }
 
-TEST_F(CommandLine, ContextIsALimitThatIsNamed) {
-  const CommandResult result = Store()({"run", "demo", "-p", "x", "--max-tokens", "5000"});
-  EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("context of 4096"));
+TEST_F(CommandLine, AContextThatTheNetworkHasNotIsNamed) {
+  const std::pair<Words, const char*> cases[] = {
+      {{"run", "demo", "-p", "x", "--max-tokens", "5000"}, "context of 4096"},
+      {{"run", "demo", "-p", "x", "--context", "5000"},
+       "--context is 5000, but \"demo\" was made for 4096 positions"},
+      {{"chat", "demo", "--context", "5000"}, "made for 4096 positions"},
+      {{"bench", "demo", "--context", "5000"}, "made for 4096 positions"},
+      {{"bench", "demo", "--prompt", "4000", "--gen", "97"},
+       "--prompt 4000 and --gen 97 make 4097 tokens, but the context is 4096"},
+      {{"bench", "demo", "--prompt", "8", "--gen", "8", "--context", "15"}, "the context is 15"},
+      {{"run", "demo", "-p", "one two three four five", "--context", "2"}, "a context of 2"},
+  };
+  for (const auto& [words, error] : cases) {
+    const CommandResult result = Store()(words);
+    EXPECT_EQ(result.exit_code, 2) << ::testing::PrintToString(result);
+    EXPECT_THAT(result.err, HasSubstr(error));
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST_F(CommandLine, AnAnswerEndsWhereTheContextDoes) {
+  const Words words = {"run", "demo", "-p", "Once upon a time", "--ignore-eos", "--context", "20"};
+  for (const Words& more : {Words{}, {"--max-tokens", "100"}}) {
+    Words all = words;
+    all.insert(all.end(), more.begin(), more.end());
+    const Json json = JsonOf(all);
+    EXPECT_EQ(TextOf(json, "finish_reason"), "length");
+    EXPECT_EQ(*JsonCursor(*json.Find("usage")).Integer("total_tokens", 0, 100), 20);
+  }
+  // So it does where the network's own context ends, when nobody said how long it should be.
+  std::string long_prompt;
+  for (int i = 0; i < 4050; ++i) {
+    long_prompt += "a\n";  // two tokens, or one
+  }
+  const Json one = JsonOf({"run", "demo", "-p", long_prompt.substr(0, 2), "-n", "0"});
+  const std::int64_t each = *JsonCursor(*one.Find("usage")).Integer("prompt_tokens", 1, 2);
+  const Json json =
+      JsonOf({"run", "demo", "-p", long_prompt.substr(0, 2 * 4050 / each), "--ignore-eos"});
+  EXPECT_EQ(TextOf(json, "finish_reason"), "length");
+  EXPECT_EQ(*JsonCursor(*json.Find("usage")).Integer("total_tokens", 0, 5000), 4096);
 }
 
 TEST_F(CommandLine, EvalLogitsWritesWhatItSays) {
   TempDirectory directory;
-  const std::vector<std::int32_t> ids = {5, 6, 7, 8, 9, 10};
-  const SafetensorsTensor in[] = {{.name = "input_ids",
-                                   .dtype = "I32",
-                                   .shape = {2, 3},
-                                   .bytes = std::as_bytes(std::span(ids))}};
-  ASSERT_TRUE(WriteSafetensors(directory / "in", in).ok());
-  const std::string out = (directory / "out").string();
-  const Json json =
-      JsonOf({"eval", "logits", "demo", "--ids", (directory / "in").string(), "--out", out});
+  const Json json = JsonOf(EvalLogits(directory, 2, 3));
   EXPECT_EQ(WriteJson(*json.Find("shape")), "[2,3,4096]");
-  const auto file = SafetensorsFile::Open(out);
+  const auto file = SafetensorsFile::Open(directory / "out");
   ASSERT_TRUE(file.ok()) << file.error().message;
   const SafetensorsEntry* logits = file->Find("logits");
   ASSERT_NE(logits, nullptr);
   EXPECT_EQ(logits->dtype, "F32");
   EXPECT_EQ(logits->shape, (std::vector<std::int64_t>{2, 3, 4096}));
+  // Rows are in the file's order: prompts that begin alike have like rows there, and then differ.
+  const auto row = [&](std::size_t i) { return logits->bytes.subspan(i * 4096 * 4, 4096 * 4); };
+  EXPECT_TRUE(std::ranges::equal(row(0), row(3)));
+  EXPECT_FALSE(std::ranges::equal(row(1), row(4)));
+}
+
+// 100 MB of logits take no more memory than 4 MB of them.
+TEST_F(CommandLine, EvalLogitsStreamsItsOutput) {
+  if (testing::kSanitized) {
+    GTEST_SKIP() << "sanitizers take memory of their own";
+  }
+  TempDirectory directory;
+  const CommandResult few = Store()(EvalLogits(directory, 1, 256));
+  const CommandResult many = Store()(EvalLogits(directory, 24, 256));
+  ASSERT_EQ(many.exit_code, 0) << ::testing::PrintToString(many);
+  EXPECT_EQ(std::filesystem::file_size(directory / "out") >> 20, 96u);
+  EXPECT_LT(many.peak_bytes, few.peak_bytes + (8u << 20));
+}
+
+TEST_F(CommandLine, EvalLogitsThatFailsLeavesNoFile) {
+  TempDirectory directory;
+  Words words = EvalLogits(directory, 1, 2);
+  for (const char* more : {"--memory", "1M"}) {
+    words.emplace_back(more);
+  }
+  EXPECT_EQ(Store()(words).exit_code, 1);
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory.path()), {}), 1);
+  // A reader that is killed midway has not touched the name either.
+  CommandOptions killed{.kill_after_us = 300'000};
+  Store()(EvalLogits(directory, 400, 256), killed);
+  EXPECT_FALSE(std::filesystem::exists(directory / "out"));
 }
 
 // ---- Terminals and pipes
