@@ -25,6 +25,8 @@ std::string_view KernelName(Kernel kernel) {
       return "activation";
     case Kernel::kDecode:
       return "decode";
+    case Kernel::kAddScaled:
+      return "add_scaled";
   }
   CHECK(false);
 }

@@ -23,10 +23,11 @@ enum class Kernel : std::uint8_t {
   kNorm,
   kRope,
   kStore,       // of keys and values
-  kActivation,  // and other element-wise work
+  kActivation,  // and other element-wise work of a block
   kDecode,      // of embeddings
+  kAddScaled,   // sums between blocks
 };
-inline constexpr std::size_t kKernelCount = 8;
+inline constexpr std::size_t kKernelCount = 9;
 std::string_view KernelName(Kernel kernel);  // "linear"
 
 class Profile {

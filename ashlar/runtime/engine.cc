@@ -62,7 +62,7 @@ struct Engine::State {
                {options.isa, options.max_positions, rope_tables, options.kv_format},
                {.prefault = options.prefault, .check = options.verify_blobs}),
         cache(options.page_bytes),
-        interpreter(pool, options.max_rows, options.max_logit_rows) {
+        interpreter(pool, options.isa, options.max_rows, options.max_logit_rows) {
     deliveries.reserve(options.max_sequences);
     step.reserve(options.max_sequences);
   }
@@ -384,7 +384,8 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
     views.push_back(&one);
   }
   ThreadPool pool(options.threads);
-  const internal::Interpreter interpreter(pool, options.max_rows, options.max_logit_rows);
+  const internal::Interpreter interpreter(pool, options.isa, options.max_rows,
+                                          options.max_logit_rows);
   return interpreter.WorkspaceBytes(views) + SamplerScratch::BytesFor(logits) + rope_tables.bytes();
 }
 

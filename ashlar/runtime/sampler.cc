@@ -1,6 +1,7 @@
 #include "ashlar/runtime/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -53,16 +54,27 @@ double TotalWeight(std::span<const Candidate> candidates) {
   return total;
 }
 
+// The first of the largest logits that are numbers; 0 when all are NaN or -infinity. First what it
+// is, over lanes that do not wait for each other, and then where: faster than keeping both.
 std::int32_t Largest(std::span<const float> logits) {
-  std::size_t best = 0;
-  float best_logit = kImpossible;
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (logits[i] > best_logit) {  // false for NaN
-      best = i;
-      best_logit = logits[i];
+  constexpr std::size_t kLanes = 16;
+  std::array<float, kLanes> lanes;
+  lanes.fill(kImpossible);
+  std::size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const float logit = logits[i + lane];
+      lanes[lane] = logit > lanes[lane] ? logit : lanes[lane];  // false for NaN
     }
   }
-  return static_cast<std::int32_t>(best);
+  float largest = *std::ranges::max_element(lanes);
+  for (; i < logits.size(); ++i) {
+    largest = logits[i] > largest ? logits[i] : largest;
+  }
+  if (largest == kImpossible) {
+    return 0;
+  }
+  return static_cast<std::int32_t>(std::ranges::find(logits, largest) - logits.begin());
 }
 
 }  // namespace

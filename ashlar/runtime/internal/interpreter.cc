@@ -6,6 +6,7 @@
 
 #include "ashlar/base/check.h"
 #include "ashlar/kernels/attention/attention.h"
+#include "ashlar/kernels/form.h"
 
 namespace ashlar::internal {
 namespace {
@@ -38,7 +39,8 @@ void Combine(std::span<const WeightedTerm> terms, const LoadedNetwork& network,
 
 // out = (sum over terms of coefficient * value, in their order) + f. f and out may be the same.
 void CombineAndAdd(std::span<const WeightedTerm> terms, const LoadedNetwork& network,
-                   const float* registers, std::int64_t width, const float* f, float* out) {
+                   const float* registers, std::int64_t width, AddScaledFn add_scaled,
+                   const float* f, float* out) {
   const auto value = [&](const WeightedTerm& term) {
     return registers + network.nodes[term.node].value_offset;
   };
@@ -47,11 +49,7 @@ void CombineAndAdd(std::span<const WeightedTerm> terms, const LoadedNetwork& net
       std::memcpy(out, f, width * sizeof(float));
     }
   } else if (terms.size() == 1) {
-    const float* const y = value(terms[0]);
-    const float coefficient = terms[0].coefficient;
-    for (std::int64_t i = 0; i < width; ++i) {
-      out[i] = coefficient * y[i] + f[i];
-    }
+    add_scaled(terms[0].coefficient, value(terms[0]), f, out, width);
   } else {
     for (std::int64_t i = 0; i < width; ++i) {
       float sum = terms[0].coefficient * value(terms[0])[i];
@@ -76,8 +74,12 @@ std::byte* KeptValueAt(const ValuePages& kept, std::int64_t position, std::int64
 
 }  // namespace
 
-Interpreter::Interpreter(ThreadPool& pool, std::int64_t max_rows, std::int64_t max_logit_rows)
-    : pool_(pool), max_rows_(max_rows), max_logit_rows_(std::min(max_rows, max_logit_rows)) {}
+Interpreter::Interpreter(ThreadPool& pool, Isa isa, std::int64_t max_rows,
+                         std::int64_t max_logit_rows)
+    : pool_(pool),
+      add_scaled_(FindForm(AddScaledForms(), isa).fn),
+      max_rows_(max_rows),
+      max_logit_rows_(std::min(max_rows, max_logit_rows)) {}
 
 Interpreter::Sizes Interpreter::Measure(std::span<const LoadedNetwork* const> networks) const {
   Sizes sizes;
@@ -206,15 +208,17 @@ void Interpreter::GatherInputs(std::int64_t rows, Profile* profile) {
 
 void Interpreter::PutBack(std::int64_t rows, bool output, float* f, Profile* profile) {
   const PartTimer timer(profile, kCombine);
-  pool_.ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int) {
+  pool_.ParallelFor(rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
+    KernelTimer kernel(profile, thread);
     for (std::int64_t row = begin; row < end; ++row) {
       const RunOfRows& run = runs_[buffers_.run_of[row]];
       float* const registers = RegistersOf(run, run.first_position + row - run.batch_row);
       const std::int64_t width = run.node->width_out;
       float* const out = output ? f + row * width : registers + run.node->value_offset;
-      CombineAndAdd(run.node->carry, *run.step->sequence->network, registers, width,
+      CombineAndAdd(run.node->carry, *run.step->sequence->network, registers, width, add_scaled_,
                     f + row * width, out);
     }
+    kernel.Lap(Kernel::kAddScaled);
   });
 }
 

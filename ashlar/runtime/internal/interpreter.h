@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ashlar/base/thread_pool.h"
+#include "ashlar/kernels/add_scaled/add_scaled.h"
 #include "ashlar/runtime/engine.h"
 #include "ashlar/runtime/internal/loaded_network.h"
 #include "ashlar/runtime/internal/page_memory.h"
@@ -36,7 +37,7 @@ struct StepRows {
 class Interpreter {
  public:
   // `pool` must outlive it.
-  Interpreter(ThreadPool& pool, std::int64_t max_rows, std::int64_t max_logit_rows);
+  Interpreter(ThreadPool& pool, Isa isa, std::int64_t max_rows, std::int64_t max_logit_rows);
 
   // What Run would take for steps over these networks.
   std::uint64_t WorkspaceBytes(std::span<const LoadedNetwork* const> networks) const;
@@ -87,6 +88,7 @@ class Interpreter {
   float* RegistersOf(const RunOfRows& run, std::int64_t position) const;
 
   ThreadPool& pool_;
+  const AddScaledFn add_scaled_;
   const std::int64_t max_rows_;
   const std::int64_t max_logit_rows_;
   Sizes sizes_;
