@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ashlar/base/check.h"
+#include "ashlar/base/mapped_fault.h"
 #include "ashlar/base/thread_pool.h"
 #include "ashlar/kernels/attention/attention.h"
 #include "ashlar/kinds/rope_tables.h"
@@ -71,6 +72,7 @@ struct Engine::State {
   struct Loaded {
     std::shared_ptr<const LoadedNetwork> network;  // null: unloaded
     std::vector<int> boundary;
+    std::optional<Error> failure;  // its weights are not what they were
   };
   // The merged order of one set of networks.
   struct MergedOrder {
@@ -86,7 +88,9 @@ struct Engine::State {
   Status CheckRequest(const Request& request, const LoadedNetwork& network) const;
   RequestId Add(Request request, std::shared_ptr<const LoadedNetwork> network);
 
-  void DeliverCancelled();
+  const std::optional<Error>& FailureOf(const Sequence& sequence) const;
+  void FailDamagedNetworks();
+  void DeliverEnded();
   void Schedule();
   void MakeRoom(Sequence& sequence);
   void CollectRows();
@@ -106,7 +110,8 @@ struct Engine::State {
   EngineCounters counters;
   Profile* profile = nullptr;
 
-  std::vector<Loaded> networks;                      // by NetworkId
+  std::vector<Loaded> networks;  // by NetworkId
+  std::uint64_t faults_seen = GuardedFaults();
   std::vector<std::unique_ptr<Sequence>> sequences;  // in order of arrival
   std::uint64_t next_request = 1;
 
@@ -158,6 +163,9 @@ Sequence* Engine::State::Find(RequestId id) const {
 }
 
 Status Engine::State::CheckRequest(const Request& request, const LoadedNetwork& network) const {
+  if (const auto& failure = networks[static_cast<std::size_t>(request.network)].failure) {
+    return *failure;
+  }
   const auto length = static_cast<std::int64_t>(request.prompt.size());
   if (length == 0) {
     return Invalid("the prompt is empty; it needs at least one token");
@@ -194,13 +202,46 @@ RequestId Engine::State::Add(Request request, std::shared_ptr<const LoadedNetwor
   return id;
 }
 
-void Engine::State::DeliverCancelled() {
+const std::optional<Error>& Engine::State::FailureOf(const Sequence& sequence) const {
+  return networks[static_cast<std::size_t>(sequence.request.network)].failure;
+}
+
+// Finds the networks that have read zeros in the place of weights. Called between running a step
+// and using what it computed.
+void Engine::State::FailDamagedNetworks() {
+  const std::uint64_t faults = GuardedFaults();
+  if (faults == faults_seen) {
+    return;
+  }
+  faults_seen = faults;
+  for (Loaded& loaded : networks) {
+    if (loaded.network == nullptr || loaded.failure) {
+      continue;
+    }
+    for (const internal::LoadedNode& node : loaded.network->nodes) {
+      if (const Status intact = node.bound->CheckIntact(); !intact.ok()) {
+        loaded.failure = intact.error();
+        break;
+      }
+    }
+  }
+}
+
+// Of the sequences that can have no rows any more.
+void Engine::State::DeliverEnded() {
+  const auto ended = [&](const auto& sequence) {
+    return sequence->cancelled || FailureOf(*sequence).has_value();
+  };
   for (const auto& sequence : sequences) {
     if (sequence->cancelled) {
       deliveries.push_back({.request = sequence->id, .finish = FinishReason::kCancelled});
+    } else if (ended(sequence)) {
+      deliveries.push_back({.request = sequence->id,
+                            .finish = FinishReason::kFailed,
+                            .error = FailureOf(*sequence)});
     }
   }
-  std::erase_if(sequences, [](const auto& sequence) { return sequence->cancelled; });
+  std::erase_if(sequences, ended);
 }
 
 void Engine::State::MakeRoom(Sequence& sequence) {
@@ -322,6 +363,7 @@ void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits
   Result<SampledToken> sampled = sequence.sampler.Sample(logits, sampler_scratch);
   if (!sampled.ok()) {
     delivery.finish = FinishReason::kFailed;
+    delivery.error = Corrupt("it gave logits that are no numbers");
     return;
   }
   if (std::ranges::find(sequence.request.stop_tokens, sampled->token) !=
@@ -339,6 +381,11 @@ void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits
 void Engine::State::Deliver(internal::StepRows& taken) {
   Sequence& sequence = *taken.sequence;
   Delivery& delivery = deliveries.emplace_back(Delivery{.request = sequence.id});
+  if (FailureOf(sequence)) {  // nothing of this step may reach a page that others can find
+    delivery.finish = FinishReason::kFailed;
+    delivery.error = FailureOf(sequence);
+    return;
+  }
   if (sequence.request.prompt_logits && sequence.logits_delivered < sequence.prompt_length) {
     delivery.logits = taken.logits;
     delivery.logits_first_position = taken.logits_first_position;
@@ -460,13 +507,14 @@ bool Engine::idle() const {
 
 Result<std::span<const Delivery>> Engine::Step() {
   state_->deliveries.clear();
-  state_->DeliverCancelled();
+  state_->DeliverEnded();
   if (!idle()) {
     const StepTimer timer(state_->profile);
     const std::uint64_t evicted = state_->cache.evictions();
     const State::MergedOrder& order = state_->PlanStep();
     state_->interpreter.Run(state_->step, order.loaded, order.groups, state_->counters,
                             state_->profile);
+    state_->FailDamagedNetworks();
     for (internal::StepRows& rows : state_->step) {
       state_->Deliver(rows);
     }

@@ -58,7 +58,7 @@ enum class FinishReason : std::uint8_t {
   kStop,    // one of stop_tokens came
   kLength,  // max_tokens were delivered
   kCancelled,
-  kFailed,  // the network gave logits of which none is a number
+  kFailed,  // Delivery::error says why
 };
 
 struct Request {
@@ -78,6 +78,9 @@ struct Delivery {
   RequestId request;
   std::optional<SampledToken> token;  // none when the step only read more of the prompt
   FinishReason finish = FinishReason::kNone;
+  // kFailed only. kCorrupt: the network gave logits of which none is a number, or bytes of its
+  // blobs are gone. The latter fails all of its requests, from then on; no other network's.
+  std::optional<Error> error;
   // prompt_logits only: rows first_position, first_position + 1, ... [count, logits' width].
   std::int64_t logits_first_position = 0;
   std::span<const float> logits;

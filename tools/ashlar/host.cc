@@ -277,9 +277,8 @@ Result<std::vector<Generation>> Generate(Engine& engine,
           at->Show(at->stop.Push(at->decoder->Push(delivery.token->token)));
         }
       }
-      if (delivery.finish == FinishReason::kFailed) {
-        return Corrupt("network \"{}\" gave logits that are no numbers",
-                       at->request->network->name);
+      if (delivery.error) {
+        return delivery.error->In(fmt::format("network \"{}\"", at->request->network->name));
       }
       if (at->stop.stopped() && delivery.finish == FinishReason::kNone) {
         cancel.push_back(at->id);

@@ -38,13 +38,31 @@ Blob Aligned(const Blob& blob, std::span<const std::byte> bytes) {
 
 }  // namespace
 
+Status BoundWeights::Mapped::CheckIntact() const {
+  if (guard.faulted()) {
+    return Corrupt(
+        "blob {} shrank or became unreadable while it was in use; 'ashlar fsck' tells what is "
+        "damaged, and importing again mends it",
+        blob.ToString());
+  }
+  return {};
+}
+
+Status BoundWeights::CheckIntact() const {
+  for (const Mapped& bytes : mapped) {
+    ASHLAR_TRY(bytes.CheckIntact());
+  }
+  return {};
+}
+
 BlockBinder::BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options)
     : fetch_(std::move(fetch)), context_(context), options_(options) {}
 
 Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& network, int node) {
   const Node& used = network.nodes[node];
   std::weak_ptr<const BoundWeights>& known = bound_[{used.block, used.slice}];
-  if (std::shared_ptr<const BoundWeights> bound = known.lock()) {
+  if (std::shared_ptr<const BoundWeights> bound = known.lock();
+      bound != nullptr && bound->CheckIntact().ok()) {
     return bound;
   }
   const Block& block = network.BlockOf(node);
@@ -54,19 +72,20 @@ Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& net
   std::map<std::string, BoundTensor, std::less<>> tensors;
   for (const TensorSpec& spec : specs) {
     Result<BoundTensor> tensor =
-        BindTensor(block.tensors.find(spec.name)->second, spec.shape, bound->blobs);
+        BindTensor(block.tensors.find(spec.name)->second, spec.shape, *bound);
     if (!tensor.ok()) {
       return tensor.error().In("tensor \"" + spec.name + "\"");
     }
     tensors.emplace(spec.name, *tensor);
   }
   ASHLAR_TRY(bound->block, CpuKindOf(*block.kind).bind(attributes, tensors, context_));
+  ASHLAR_TRY(bound->CheckIntact());  // binding may have read the weights
   known = bound;
   return std::shared_ptr<const BoundWeights>(std::move(bound));
 }
 
 Result<BoundTensor> BlockBinder::BindTensor(const TensorManifest& tensor, const Shape& used,
-                                            std::vector<Blob>& blobs) {
+                                            BoundWeights& bound) {
   if (tensor.levels.size() != 1) {
     return Unsupported("it has {} levels, and this version runs tensors of one",
                        tensor.levels.size());
@@ -76,6 +95,7 @@ Result<BoundTensor> BlockBinder::BindTensor(const TensorManifest& tensor, const 
   ASHLAR_TRY(const std::span<const std::byte> bytes,
              CheckedRange(blob.bytes(), level.offset, level.length,
                           "a level in blob " + level.blob.ToString()));
+  FaultGuard guard(blob.bytes());
   const bool matrix = tensor.shape.rank() == 2;
   const std::int64_t stored_rows = matrix ? tensor.shape[0] : 1;
   const std::int64_t stored_columns = tensor.shape[matrix ? 1 : 0];
@@ -85,9 +105,15 @@ Result<BoundTensor> BlockBinder::BindTensor(const TensorManifest& tensor, const 
   if (options_.prefault) {
     Touch(bytes);
   }
-  blobs.push_back(Aligned(blob, bytes));
+  bound.blobs.push_back(Aligned(blob, bytes));
+  const std::byte* const data = bound.blobs.back().bytes().data();
+  BoundWeights::Mapped mapped{level.blob, std::move(guard)};
+  ASHLAR_TRY(mapped.CheckIntact());
+  if (data == bytes.data()) {  // and no copy, which nothing takes away
+    bound.mapped.push_back(std::move(mapped));
+  }
   return BoundTensor{.codec = tensor.codec,
-                     .data = blobs.back().bytes().data(),
+                     .data = data,
                      .stored_columns = stored_columns,
                      .rows = matrix ? used[0] : 1,
                      .columns = used[matrix ? 1 : 0]};
@@ -97,6 +123,7 @@ BlockBinder::Fetch FetchFrom(const BlobStore& store, bool verify) {
   return [&store, verify](const Digest& digest, std::uint64_t) -> Result<Blob> {
     ASHLAR_TRY(Blob blob, store.Get(digest));
     if (verify) {
+      const FaultGuard guard(blob.bytes());  // zeros do not hash to the digest
       ASHLAR_TRY(Verify(digest, blob));
     }
     return blob;

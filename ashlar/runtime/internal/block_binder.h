@@ -11,14 +11,26 @@
 #include <utility>
 #include <vector>
 
+#include "ashlar/base/mapped_fault.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar::internal {
 
 struct BoundWeights {
+  // Bytes of a blob that are read where they are mapped.
+  struct Mapped {
+    Digest blob;
+    FaultGuard guard;
+
+    // kCorrupt when the blob has lost bytes since it was mapped: zeros were read for them.
+    Status CheckIntact() const;
+  };
   std::unique_ptr<const BoundBlock> block;
   std::vector<Blob> blobs;  // what it reads
+  std::vector<Mapped> mapped;
+
+  Status CheckIntact() const;  // of all of them
 };
 
 struct BinderOptions {
@@ -46,7 +58,7 @@ class BlockBinder {
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   Result<BoundTensor> BindTensor(const TensorManifest& tensor, const Shape& used,
-                                 std::vector<Blob>& blobs);
+                                 BoundWeights& bound);
 
   const Fetch fetch_;
   const BindContext context_;

@@ -105,8 +105,8 @@ class Workload {
     ASHLAR_TRY(const std::span<const Delivery> deliveries, engine_.Step());
     Step step;
     for (const Delivery& delivery : deliveries) {
-      if (delivery.finish == FinishReason::kFailed) {
-        return Corrupt("network \"{}\" gave logits that are no numbers", network_.name);
+      if (delivery.error) {
+        return delivery.error->In(fmt::format("network \"{}\"", network_.name));
       }
       if (delivery.token) {
         step.answered.push_back(delivery.request);

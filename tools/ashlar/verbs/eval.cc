@@ -60,6 +60,9 @@ Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading) {
     }
     ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
     for (const Delivery& delivery : deliveries) {
+      if (delivery.error) {
+        return *delivery.error;
+      }
       const auto read = reads.find(delivery.request);
       if (!delivery.logits.empty()) {
         ASHLAR_TRY(reading.take(read->second.i, delivery.logits_first_position, delivery.logits));
