@@ -31,6 +31,7 @@ TEST(CommandLineLies, AreUsageErrors) {
       {{"why", "sha256:../../x"}, "sha256:../../x"},
       {{"tag", "net", "sha256:x"}, "sha256:x"},
       {{"rm"}, "NET is required"},
+      {{"show", "net", "--graph"}, "--graph needs a value: FORM"},
       {{"show", "net", "--graph", "svg"}, "expected dot, mermaid or json, found \"svg\""},
       {{"derive", "new", "--from", "net", "shrink"},
        "unknown transform \"shrink\"; known: drop, keep, repeat, share, swap, stack, slice"},
@@ -59,7 +60,7 @@ TEST(CommandLineLies, AreUsageErrors) {
     ExpectNamedError(ashlar(words), 2, error);
     // For programs, the same as JSON.
     std::vector<std::string> with_json = words;
-    with_json.push_back("--json");
+    with_json.insert(with_json.begin(), "--json");  // not last: there it would be a value
     const CommandResult result = ashlar(with_json);
     EXPECT_EQ(result.exit_code, 2) << ::testing::PrintToString(result);
     EXPECT_EQ(result.out, "");

@@ -161,7 +161,9 @@ Status StoreTensors(ImportPlan& plan, BlobStore& store, ImportReport& report,
   for (PlannedTensor& tensor : plan.tensors) {
     auto known = stored.find(tensor.source);
     if (known == stored.end()) {
-      // One pass to hash; the bytes are copied into the store only when it has not got them.
+      // Hashed to learn whether the store has it, and again by Put: so what is there is never
+      // copied, not even to a temporary file. The second pass is an eighth of the time of a new
+      // import (52 of 420 ms for 59 MB, with SHA instructions): the rest is writing and fsync.
       const Digest digest = Sha256(tensor.bytes);
       ASHLAR_TRY(const auto present, store.Stat(digest));
       if (present == tensor.bytes.size()) {

@@ -156,6 +156,20 @@ Result<std::vector<std::string>> WithOptionsFirst(std::vector<std::string> words
 
 // ---- One run
 
+// What CLI11 found wrong. "--graph: 1 required FORM missing" is said as people would.
+std::string MessageOf(const CLI::ParseError& error) {
+  constexpr std::string_view kRequired = ": 1 required ";
+  constexpr std::string_view kMissing = " missing";
+  const std::string text = error.what();
+  const std::size_t at = text.find(kRequired);
+  if (at == text.npos || !text.ends_with(kMissing)) {
+    return text;
+  }
+  const std::size_t value = at + kRequired.size();
+  return fmt::format("{} needs a value: {}", text.substr(0, at),
+                     text.substr(value, text.size() - kMissing.size() - value));
+}
+
 // What CLI11 makes of the tables, and what it found.
 struct CommandLine {
   CLI::App app{
@@ -267,7 +281,7 @@ int Main(std::vector<std::string> words) {
       return line.app.exit(error);  // --help
     }
     const Status verb = CheckVerb(words);
-    return usage_error(verb.ok() ? Invalid("{}", error.what()) : verb.error());
+    return usage_error(verb.ok() ? Invalid("{}", MessageOf(error)) : verb.error());
   }
   if (const Status verb = CheckVerb(words); !verb.ok()) {
     return usage_error(verb.error());
