@@ -2,13 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench fuzz format lint clean release packages
+.PHONY: help demo test soak bench bench-peers fuzz format lint clean release packages
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 packages:
 	@scripts/install-packages.sh
@@ -27,6 +27,9 @@ soak: packages  ## the long forms: whole perplexities, hundreds of kills, long r
 
 bench: packages  ## kernel and store benchmarks; writes docs/benchmarks.md
 	@scripts/bench.sh
+
+bench-peers: packages  ## ashlar beside llama.cpp (npm, half an hour); writes docs/peers.md
+	@scripts/bench-peers.sh
 
 fuzz: packages  ## each fuzzer for FUZZ_SECONDS (default 600)
 	@scripts/fuzz.sh $(FUZZ_SECONDS)

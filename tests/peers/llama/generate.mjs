@@ -1,6 +1,6 @@
 // node generate.mjs MODEL.gguf REQUEST.json
 //
-// What llama.cpp makes of a GGUF file. REQUEST is {"texts": [...], "prompts": [[ids], ...],
+// What llama.cpp makes of a GGUF file. REQUEST is {"texts": [...], "prompts": [text or [ids], ...],
 // "count": N}; prints {"release", "ids": the ids of each text, "tokens": N greedy ones after each
 // prompt}. Keys and values are kept in f32, as in the references that this is compared with.
 import { readFileSync } from "node:fs";
@@ -8,10 +8,11 @@ import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 
 const [modelPath, requestPath] = process.argv.slice(2);
 const { texts, prompts, count } = JSON.parse(readFileSync(requestPath, "utf8"));
+// One thread: several wait for each other by spinning, which takes minutes on a busy machine.
 const llama = await getLlama({
   gpu: false,
   build: "never",
-  maxThreads: 1, // threads that spin make a test on a busy machine take minutes
+  maxThreads: 1,
   logLevel: LlamaLogLevel.error,
 });
 const model = await llama.loadModel({ modelPath, checkTensors: true });
@@ -26,8 +27,9 @@ const sequence = context.getSequence();
 
 const tokens = [];
 for (const prompt of prompts) {
+  const ids = typeof prompt === "string" ? model.tokenize(prompt, true) : prompt;
   const generated = [];
-  for await (const token of sequence.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
+  for await (const token of sequence.evaluate(ids, { temperature: 0, yieldEogToken: true })) {
     generated.push(token);
     if (generated.length === count) break;
   }

@@ -1,0 +1,104 @@
+// node render.mjs RESULTS.json > docs/peers.md
+//
+// The page of what run.mjs measured. Rates are tokens per second; a ratio above 1 means that ashlar
+// is ahead. "Corrected" is llama.cpp without what Node and the binding take.
+import { readFileSync } from "node:fs";
+
+const results = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const { overhead, threads } = results;
+const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
+const rate = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
+const times = (value) => value.toFixed(2);
+
+// {what, ours, theirs, corrected} in words, and the ratios, for each workload of a network.
+function rowsOf({ ashlar, llama_cpp }) {
+  const rows = [];
+  const add = (what, ours, theirs, corrected, show, ahead, note = "") =>
+    rows.push({
+      what,
+      ours: show(ours),
+      theirs: show(theirs),
+      corrected: show(corrected),
+      ratio: ahead(ours, theirs),
+      correctedRatio: ahead(ours, corrected),
+      note,
+    });
+  const more = (ours, theirs) => ours / theirs;
+  const less = (ours, theirs) => theirs / ours;
+  // A rate over `tokens` that took `seconds` too long.
+  const without = (tokens, value, seconds) => tokens / Math.max(tokens / value - seconds, 1e-9);
+  for (const [length, ours] of Object.entries(ashlar.prompt)) {
+    if (Number(length) === 1) continue;
+    const theirs = llama_cpp.prompt[length];
+    add(`prompt of ${length}`, ours, theirs,
+        without(Number(length), theirs, overhead.prompt[length]), rate, more);
+  }
+  for (const [length, ours] of Object.entries(ashlar.decode)) {
+    const theirs = llama_cpp.decode[length];
+    add(`decode after ${length}`, ours, theirs, without(1, theirs, overhead.decode[length]), rate,
+        more, `${(100 * ashlar.bandwidth_share[length]).toFixed(0)} %`);
+  }
+  for (const [count, ours] of Object.entries(ashlar.batch)) {
+    const theirs = llama_cpp.batch[count];
+    add(`decode of ${count} sequences, total`, ours, theirs,
+        without(Number(count), theirs, overhead.batch[count]), rate, more);
+  }
+  add("cold start (s)", ashlar.cold_seconds, llama_cpp.cold_seconds,
+      Math.max(llama_cpp.cold_seconds - overhead.empty_seconds, 1e-3), times, less);
+  add("peak memory (MB)", ashlar.peak_rss_bytes, llama_cpp.peak_rss_bytes,
+      Math.max(llama_cpp.peak_rss_bytes - overhead.empty_rss_bytes, 1), megabytes, less);
+  return rows;
+}
+
+const lines = [];
+const put = (...text) => lines.push(...text);
+put(
+  "# ashlar beside llama.cpp",
+  "",
+  `Measured by \`make bench-peers\` on ${results.date}, both engines in turn on the same machine, ` +
+    `${threads} threads each, median of ${results.rounds} rounds after a warm-up.`,
+  "",
+  "```",
+  `${results.cpu}, ${results.cores} cores`,
+  `ashlar ${results.versions.ashlar}, ${Object.values(results.networks)[0]?.ashlar.isa}, -O2`,
+  `llama.cpp ${results.versions.llama_cpp} through node-llama-cpp ${results.versions.node_llama_cpp}, ` +
+    `its prebuilt binary, Node ${results.versions.node}`,
+  "```",
+  "",
+  "Each pair runs the same weights: a network of the store, and the GGUF file that `ashlar export`",
+  "wrote of it. Keys and values are f16 on both sides; llama.cpp runs with flash attention and",
+  "without, and the faster counts. Rates are tokens per second. A prompt counts until its first",
+  `token; decoding is over ${results.gen - 1} tokens from then on; sequences decode in step, after ` +
+    `prompts of ${results.batchPrompt}. A`,
+  "cold start is from the start of the process to the first token, files in the page cache. Memory is",
+  "the most that the process had resident with one sequence, mapped weights among it. The share of",
+  "bandwidth is what ashlar's decoding read of its weights, against what as many threads can read.",
+  "",
+  `llama.cpp runs inside Node: an empty process with the binding takes ` +
+    `${times(overhead.empty_seconds)} s to start and ${megabytes(overhead.empty_rss_bytes)} MB, and a ` +
+    `token ${(1e3 * overhead.decode[Object.keys(overhead.decode)[0]]).toFixed(2)} ms of JavaScript`,
+  "(a small network's time with its layers extrapolated away, so its embedding and head count as",
+  "JavaScript too). The corrected columns leave all of that out, in the peer's favour.",
+);
+const behind = [];
+for (const [name, network] of Object.entries(results.networks)) {
+  put(
+    "",
+    `## ${name}`,
+    "",
+    `${megabytes(network.ashlar.weight_bytes)} MB of weights.`,
+    "",
+    "| workload | ashlar | llama.cpp | ratio | corrected | ratio | of bandwidth |",
+    "|---|---:|---:|---:|---:|---:|---:|",
+  );
+  for (const row of rowsOf(network)) {
+    put(
+      `| ${row.what} | ${row.ours} | ${row.theirs} | ${times(row.ratio)} | ${row.corrected} | ` +
+        `${times(row.correctedRatio)} | ${row.note} |`,
+    );
+    if (row.correctedRatio < 1) behind.push(`${name}, ${row.what}: ${times(row.correctedRatio)}`);
+  }
+}
+put("", "## Where ashlar is behind", "");
+put(...(behind.length === 0 ? ["Nowhere in this table."] : behind.map((each) => `- ${each}`)));
+process.stdout.write(lines.join("\n") + "\n");

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Measures ashlar and llama.cpp (npm's node-llama-cpp) side by side and writes docs/peers.md, and
+# build/peers/results.json with every round. Quiet machine, please. Needs node, npm and a network the
+# first time. What is measured can be narrowed:
+#   ASHLAR_PEER_NETWORKS="llama-1b:q4 demo:q8"   shapes of `ashlar synth`, demo, or lab (../shared)
+#   ASHLAR_PEER_OPTIONS="--rounds 1 --prompts 1,128 --batches 4"
+set -euo pipefail
+cd "$(dirname "$0")/.."
+networks=${ASHLAR_PEER_NETWORKS:-llama-1b:q4 llama-1b:q8 llama-1b:bf16 lab:q8 demo:q8}
+shared=${ASHLAR_SHARED:-../shared}
+peer=$(tests/peers/install.sh llama) || { echo 'node-llama-cpp cannot be installed' >&2; exit 1; }
+cp bench/peers/*.mjs "$peer"
+scripts/build.sh release ashlar
+ashlar=build/release/ashlar
+export ASHLAR_STORE=build/peers/store
+
+# make SHAPE CODEC: the network SHAPE-CODEC, unless the store has it, and its file.
+make_network() {
+  local name=$1-$2
+  if ! "$ashlar" show "$name" >/dev/null 2>&1; then
+    case $1 in
+      demo | lab)
+        local folder=demo
+        [[ $1 == lab ]] && folder=$shared/models/lab
+        "$ashlar" import hf "$folder" --as "$1"
+        "$ashlar" encode "$1" --as "$name" --codec "$2"
+        ;;
+      *) "$ashlar" synth --shape "$1" --codec "$2" --as "$name" ;;
+    esac
+  fi
+  [[ -f build/peers/$name.gguf ]] || "$ashlar" export gguf "$name" "build/peers/$name.gguf"
+}
+
+pairs=()
+for each in $networks; do
+  if [[ $each == lab:* && ! -d $shared/models/lab ]]; then
+    echo "$each: skipped, no $shared/models/lab" >&2
+    continue
+  fi
+  make_network "${each%:*}" "${each#*:}"
+  pairs+=("${each/:/-}=build/peers/${each/:/-}.gguf")
+done
+# What JavaScript takes is told from the demo in two depths.
+make_network demo q8
+"$ashlar" derive demo-one --from demo-q8 keep --layers 0 >/dev/null
+"$ashlar" export gguf demo-one build/peers/demo-one.gguf >/dev/null
+
+node "$peer/run.mjs" "${pairs[@]}" --ashlar "$ashlar" --layers 8 \
+  --one-layer build/peers/demo-one.gguf --all-layers build/peers/demo-q8.gguf \
+  ${ASHLAR_PEER_OPTIONS:-} >build/peers/results.tmp
+mv build/peers/results.tmp build/peers/results.json
+node bench/peers/render.mjs build/peers/results.json >build/peers/peers.md
+mv build/peers/peers.md docs/peers.md
+echo 'wrote docs/peers.md'
