@@ -58,17 +58,21 @@ class Sequence {
       if (begin + kPageLength <= first_visible) {
         storage_.push_back(nullptr);
         pages_.push_back(nullptr);
+        widened_.push_back(nullptr);
+        widened_pages_.push_back(nullptr);
         continue;
       }
       storage_.push_back(std::make_unique<TestPage>(shape, format, random.Between(0, 3)));
       pages_.push_back(storage_.back()->data());
+      widened_.push_back(std::make_unique<TestPage>(shape, KvFormat::kF32, 0));
+      widened_pages_.push_back(widened_.back()->data());
     }
     std::vector<float> k(static_cast<std::size_t>(shape.kv_heads * shape.key_dim));
     std::vector<float> v(static_cast<std::size_t>(shape.kv_heads * shape.value_dim));
     for (std::int64_t t = first_visible; t < positions; ++t) {
       std::generate(k.begin(), k.end(), [&] { return random.Normal(); });
       std::generate(v.begin(), v.end(), [&] { return random.Normal(); });
-      Store(t, k.data(), v.data());
+      Store(t, k, v);
     }
     q_stride_ = shape.heads * shape.key_dim + 3;
     out_stride_ = shape.heads * shape.value_dim + 5;
@@ -89,16 +93,24 @@ class Sequence {
     return out;
   }
 
-  void Store(std::int64_t t, const float* k, const float* v) {
-    AttentionForms(format_).front().store(
-        shape_, k, v, static_cast<int>(t % kPageLength),
-        storage_[static_cast<std::size_t>(t / kPageLength)]->data());
+  void Store(std::int64_t t, std::vector<float> k, std::vector<float> v) {
+    const auto page = static_cast<std::size_t>(t / kPageLength);
+    const int slot = static_cast<int>(t % kPageLength);
+    AttentionForms(format_).front().store(shape_, k.data(), v.data(), slot, storage_[page]->data());
+    for (std::vector<float>* numbers : {&k, &v}) {
+      for (float& number : *numbers) {
+        number = Stored(format_, number);
+      }
+    }
+    AttentionForms(KvFormat::kF32)
+        .front()
+        .store(shape_, k.data(), v.data(), slot, widened_[page]->data());
   }
   // Fills the key and value of position t with `value`.
   void Spoil(std::int64_t t, float value) {
     const std::vector<float> k(static_cast<std::size_t>(shape_.kv_heads * shape_.key_dim), value);
     const std::vector<float> v(static_cast<std::size_t>(shape_.kv_heads * shape_.value_dim), value);
-    Store(t, k.data(), v.data());
+    Store(t, k, v);
   }
 
   AttentionArgs Args(GuardedFloats& out) const {
@@ -113,6 +125,13 @@ class Sequence {
             .rows = rows(),
             .kv_begin = 0,
             .kv_end = shape_.kv_heads};
+  }
+  // What the reference computes from the same numbers, as f32. (So every form, that of the
+  // reference on halves too, is compared with one that knows of no format.)
+  void RunReference(GuardedFloats& out) const {
+    AttentionArgs args = Args(out);
+    args.pages = widened_pages_.data();
+    AttentionForms(KvFormat::kF32).front().fn(args);
   }
   // Computes the rows [begin, end) of the key-value heads [kv_begin, kv_end).
   void Run(AttentionFn fn, std::int64_t begin, std::int64_t end, std::int64_t kv_begin,
@@ -137,7 +156,7 @@ class Sequence {
     std::vector<double> scores;
     double largest_terms = 0;
     for (std::int64_t t = begin; t <= position; ++t) {
-      const TestPage& page = *storage_[static_cast<std::size_t>(t / kPageLength)];
+      const TestPage& page = *widened_[static_cast<std::size_t>(t / kPageLength)];
       double dot = 0;
       double terms = 0;
       for (std::int64_t d = 0; d < shape_.key_dim; ++d) {
@@ -161,7 +180,7 @@ class Sequence {
     std::vector<double> bounds(static_cast<std::size_t>(shape_.value_dim));
     for (std::int64_t t = begin; t <= position; ++t) {
       const double weight = std::exp(scores[static_cast<std::size_t>(t - begin)] - max);
-      const TestPage& page = *storage_[static_cast<std::size_t>(t / kPageLength)];
+      const TestPage& page = *widened_[static_cast<std::size_t>(t / kPageLength)];
       std::int64_t v =
           PageValueOffset(shape_) + (kv_head * kPageLength + t % kPageLength) * shape_.value_dim;
       sum += weight;
@@ -188,6 +207,8 @@ class Sequence {
   bool use_sinks_ = false;
   std::vector<std::unique_ptr<TestPage>> storage_;
   std::vector<const std::byte*> pages_;
+  std::vector<std::unique_ptr<TestPage>> widened_;  // the same numbers in f32
+  std::vector<const std::byte*> widened_pages_;
   std::unique_ptr<GuardedFloats> q_;
   std::vector<float> sinks_;
 };
@@ -210,9 +231,12 @@ class AttentionParity : public FormTest<AttentionForm> {
   }
   // Compares the form with the reference over the whole sequence; nothing but out may change.
   void ExpectAgrees(const Sequence& sequence) const {
+    if (GetParam().fn == AttentionForms(KvFormat::kF32).front().fn) {
+      return;  // with itself
+    }
     const auto expected = sequence.NewOut();
     const auto actual = sequence.NewOut();
-    AttentionForms(GetParam().kv_format).front().fn(sequence.Args(*expected));
+    sequence.RunReference(*expected);
     GetParam().fn(sequence.Args(*actual));
     const AttentionShape& shape = sequence.shape();
     const std::int64_t width = shape.heads * shape.value_dim;
@@ -402,7 +426,7 @@ TEST_P(AttentionParity, OnePositionGivesItsValueExactly) {
   std::vector<float> k(36, 7.0F);
   std::vector<float> v(36);
   std::generate(v.begin(), v.end(), [&] { return random.Normal(); });
-  sequence.Store(23, k.data(), v.data());
+  sequence.Store(23, k, v);
   const auto out = sequence.NewOut();
   GetParam().fn(sequence.Args(*out));
   for (std::int64_t i = 0; i < 36; ++i) {
