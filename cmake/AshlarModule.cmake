@@ -1,4 +1,4 @@
-# ashlar_module(NAME [DEPS module...] [LIBS lib...] [PRIVATE_LIBS lib...])
+# ashlar_module(NAME [DEPS module...] [LIBS lib...] [PRIVATE_LIBS lib...] [COLD] [APART])
 #
 # Makes the library ashlar_NAME from every source below ashlar/NAME, and reads the role of a file
 # from its suffix, so that a new folder or file edits no build file:
@@ -7,6 +7,11 @@
 #   x_bench.cc   into the benchmark binary ashlar_NAME_bench   (ASHLAR_BENCHMARKS)
 #   x_fuzz.cc    a libFuzzer binary of its own, NAME_x_fuzz    (ASHLAR_FUZZ)
 #   x_avx2.cc, x_avx512.cc   compiled for that instruction set; run only after a check at run time
+#
+# COLD: it reads manifests and files, not weights, and is compiled with -O1 in every build, in half
+# the time. APART: its folders repeat each other's names (each kind has a forward.cc with its Bind),
+# so its files are never joined; those of other modules are compiled a few at a time, in half the
+# time again (CMAKE_UNITY_BUILD, which the presets turn on).
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -92,7 +97,7 @@ function(ashlar_isa_flags)
 endfunction()
 
 function(ashlar_module name)
-  cmake_parse_arguments(ARG "" "" "DEPS;LIBS;PRIVATE_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD;APART" "" "DEPS;LIBS;PRIVATE_LIBS" ${ARGN})
   set(target ashlar_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/ashlar/${name}/*.cc)
   set(tests ${sources})
@@ -115,11 +120,20 @@ function(ashlar_module name)
   target_link_libraries(${target} PUBLIC ashlar_options ${ARG_DEPS} ${ARG_LIBS}
                                   PRIVATE ${ARG_PRIVATE_LIBS})
   target_precompile_headers(${target} REUSE_FROM ashlar_pch)
+  if(ARG_COLD)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endif()
+  if(ARG_APART)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+  endif()
   if(ASHLAR_TESTS AND tests)
     add_executable(${target}_test ${tests})
     target_link_libraries(${target}_test PRIVATE ${target} GTest::gmock GTest::gtest_main)
     target_compile_options(${target}_test PRIVATE -O0)
     target_precompile_headers(${target}_test REUSE_FROM ashlar_gtest_pch)
+    if(ARG_APART)
+      set_target_properties(${target}_test PROPERTIES UNITY_BUILD OFF)
+    endif()
     target_compile_definitions(${target}_test PRIVATE ASHLAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${target}_test DISCOVERY_MODE PRE_TEST
                          WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES TIMEOUT 300)

@@ -13,12 +13,7 @@ namespace {
 
 using testing_networks::RandomLlama;
 using testing_networks::RandomTokens;
-
-std::span<const Delivery> StepOf(Engine& engine) {
-  const Result<std::span<const Delivery>> deliveries = engine.Step();
-  EXPECT_TRUE(deliveries.ok());
-  return *deliveries;
-}
+using testing_networks::StepOf;
 
 class EngineTest : public ::testing::Test {
  protected:

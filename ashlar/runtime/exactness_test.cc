@@ -15,6 +15,7 @@ namespace {
 
 using testing_networks::RandomLlama;
 using testing_networks::RandomTokens;
+using testing_networks::StepOf;
 using testing_networks::WithLayers;
 using testing_networks::WithUpperLayersOf;
 
@@ -38,12 +39,6 @@ void Append(const Delivery& delivery, Outcome& outcome) {
     }
     outcome.numbers.insert(outcome.numbers.end(), by_token.begin(), by_token.end());
   }
-}
-
-std::span<const Delivery> StepOf(Engine& engine) {
-  const Result<std::span<const Delivery>> deliveries = engine.Step();
-  EXPECT_TRUE(deliveries.ok());
-  return *deliveries;
 }
 
 // Whose numbers: results differ between these, and never within one.

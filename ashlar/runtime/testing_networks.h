@@ -165,4 +165,10 @@ inline std::vector<std::int32_t> RandomTokens(std::mt19937_64& random, std::int6
   return tokens;
 }
 
+inline std::span<const Delivery> StepOf(Engine& engine) {
+  const Result<std::span<const Delivery>> deliveries = engine.Step();
+  CHECK(deliveries.ok());
+  return *deliveries;
+}
+
 }  // namespace ashlar::testing_networks

@@ -195,7 +195,7 @@ struct Surroundings {
 Result<Surroundings> ReadSurroundings(const Tokenizer& tokenizer) {
   ASHLAR_TRY(const auto bare, tokenizer.Encode("a", {.add_special_tokens = false}));
   ASHLAR_TRY(const auto whole, tokenizer.Encode("a"));
-  const auto at = std::ranges::search(whole, bare).begin();
+  const auto at = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
   Surroundings around{.before = {whole.begin(), at}, .after = {at + std::ssize(bare), whole.end()}};
   if (bare.empty() || around.before.size() > 1 || around.after.size() > 1) {
     return Unsupported("GGUF has no place for the {} tokens before a text and {} after it",

@@ -6,7 +6,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kDropArguments[] = {
     {.name = "layers", .value = "3,4", .doc = "layers to leave out"},
     {.name = "nodes", .value = "7", .doc = "single nodes to leave out, by their index"},
 };
@@ -36,7 +36,7 @@ Result<Network> ApplyDrop(const Network& base, const Arguments& arguments,
 constinit const Transform kDrop{
     .name = "drop",
     .summary = "leave layers or single nodes out; their readers read what they carry",
-    .arguments = kArguments,
+    .arguments = kDropArguments,
     .example = "drop --layers 3,4",
     .apply = ApplyDrop,
 };

@@ -14,7 +14,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kEncodeArguments[] = {
     {.name = "codec", .value = "q8", .required = true, .doc = "f32, f16, bf16, q8, q4, ..."},
     {.name = "tensors",
      .value = "PATTERNS",
@@ -234,7 +234,7 @@ Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
 constinit const Transform kEncode{
     .name = "encode",
     .summary = "store matrices in another codec; writes new blobs",
-    .arguments = kArguments,
+    .arguments = kEncodeArguments,
     .example = "encode --codec q8 --except embed.*,head.*",
     .writes_blobs = true,
     .apply = ApplyEncode,

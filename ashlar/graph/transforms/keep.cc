@@ -6,7 +6,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kKeepArguments[] = {
     {.name = "layers",
      .value = "0-3",
      .required = true,
@@ -31,7 +31,7 @@ Result<Network> ApplyKeep(const Network& base, const Arguments& arguments,
 constinit const Transform kKeep{
     .name = "keep",
     .summary = "leave all layers out but these",
-    .arguments = kArguments,
+    .arguments = kKeepArguments,
     .example = "keep --layers 0-3",
     .apply = ApplyKeep,
 };

@@ -9,7 +9,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kRepeatArguments[] = {
     {.name = "layers",
      .value = "3",
      .required = true,
@@ -58,7 +58,7 @@ Result<Network> ApplyRepeat(const Network& base, const Arguments& arguments,
 constinit const Transform kRepeat{
     .name = "repeat",
     .summary = "run layers several times: the same blocks, each time with state of their own",
-    .arguments = kArguments,
+    .arguments = kRepeatArguments,
     .example = "repeat --layers 3 --times 2",
     .apply = ApplyRepeat,
 };

@@ -6,7 +6,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kRewireArguments[] = {
     {.name = "form",
      .value = "parallel|ladder|sequential",
      .required = true,
@@ -56,7 +56,7 @@ Result<Network> ApplyRewire(const Network& base, const Arguments& arguments,
 constinit const Transform kRewire{
     .name = "rewire",
     .summary = "let attention and MLP run in parallel, or as a ladder, or one after the other",
-    .arguments = kArguments,
+    .arguments = kRewireArguments,
     .example = "rewire --form parallel --layers 2-5",
     .apply = ApplyRewire,
 };

@@ -5,7 +5,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kShareArguments[] = {
     {.name = "layers", .value = "2-5", .required = true, .doc = "the group of layers"},
     {.name = "with", .value = "2", .doc = "the layer whose blocks they use; without it the first"},
 };
@@ -50,7 +50,7 @@ Result<Network> ApplyShare(const Network& base, const Arguments& arguments,
 constinit const Transform kShare{
     .name = "share",
     .summary = "let a group of layers use the blocks of one of them, node by node",
-    .arguments = kArguments,
+    .arguments = kShareArguments,
     .example = "share --layers 2-5 --with 2",
     .apply = ApplyShare,
 };

@@ -8,7 +8,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kSliceArguments[] = {
     {.name = "layers", .value = "2-5", .doc = "layers to slice; without it all nodes"},
 };
 
@@ -81,7 +81,7 @@ Result<Network> ApplySlice(const Network& base, const Arguments& arguments,
 constinit const Transform kSlice{
     .name = "slice",
     .summary = "use the first part of channels or heads, of the same stored weights",
-    .arguments = kArguments,
+    .arguments = kSliceArguments,
     .example = "slice --channels 75% --layers 2-5",
     .slice_arguments = true,
     .apply = ApplySlice,

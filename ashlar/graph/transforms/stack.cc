@@ -9,7 +9,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kStackArguments[] = {
     {.name = "ranges",
      .value = "0-5,NET:3-7",
      .required = true,
@@ -62,7 +62,7 @@ Result<Network> ApplyStack(const Network& base, const Arguments& arguments,
 constinit const Transform kStack{
     .name = "stack",
     .summary = "put ranges of layers, of one or several networks, on each other in any order",
-    .arguments = kArguments,
+    .arguments = kStackArguments,
     .example = "stack --ranges 0-5,3-7",
     .apply = ApplyStack,
 };

@@ -6,7 +6,7 @@
 namespace ashlar {
 namespace {
 
-constexpr ArgumentSpec kArguments[] = {
+constexpr ArgumentSpec kSwapArguments[] = {
     {.name = "with", .value = "NET", .required = true, .doc = "the network to take them from"},
     {.name = "layers", .value = "3", .doc = "layers to replace, with all their nodes"},
     {.name = "from-layers", .value = "3", .doc = "its layers; without it those of the same number"},
@@ -90,7 +90,7 @@ Result<Network> ApplySwap(const Network& base, const Arguments& arguments,
 constinit const Transform kSwap{
     .name = "swap",
     .summary = "take layers or single nodes from another network",
-    .arguments = kArguments,
+    .arguments = kSwapArguments,
     .example = "swap --layers 3 --with OTHER --from-layers 4",
     .apply = ApplySwap,
 };

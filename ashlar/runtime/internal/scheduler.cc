@@ -7,10 +7,6 @@
 namespace ashlar::internal {
 namespace {
 
-std::int64_t PagesFor(std::int64_t positions) {
-  return (positions + kPageLength - 1) / kPageLength;
-}
-
 bool HoldsPages(const SequenceView& sequence) {
   return std::ranges::any_of(sequence.slots, [](const SlotDemand& slot) { return slot.held > 0; });
 }

@@ -11,7 +11,14 @@
 #include <cstdint>
 #include <span>
 
+#include "ashlar/kernels/attention/attention_args.h"
+
 namespace ashlar::internal {
+
+// Pages that hold so many positions.
+constexpr std::int64_t PagesFor(std::int64_t positions) {
+  return (positions + kPageLength - 1) / kPageLength;
+}
 
 // Pages of one state slot of a sequence.
 struct SlotDemand {

@@ -10,10 +10,6 @@
 namespace ashlar::internal {
 namespace {
 
-std::int64_t PagesFor(std::int64_t positions) {
-  return (positions + kPageLength - 1) / kPageLength;
-}
-
 }  // namespace
 
 void PageTable::Reserve(std::int64_t pages) {
