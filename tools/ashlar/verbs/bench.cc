@@ -224,6 +224,7 @@ Status Run(Session& session) {
                                     .prefix_cache = false}));
   const HostedNetwork& network = host.networks().front();
   const int threads = host.engine().options().threads;
+  const KvFormat kv_format = host.engine().options().kv_format;
 
   std::vector<double> prompt_rates;
   std::vector<double> decode_rates;
@@ -251,22 +252,24 @@ Status Run(Session& session) {
   const double peak = ReadBytesPerSecond(threads);
 
   if (session.json) {
-    Json report = Json::Of({{"network", network.name},
-                            {"threads", threads},
-                            {"isa", IsaName(host.engine().options().isa)},
-                            {"prompt", prompt},
-                            {"gen", gen},
-                            {"batch", batch},
-                            {"rounds", rounds},
-                            {"prompt_tokens_per_second", prompt_rate},
-                            {"decode_tokens_per_second", decode_rate},
-                            {"weight_bytes", WeightBytes(network.network)},
-                            {"decode_read_bytes_per_second", read},
-                            {"peak_read_bytes_per_second", peak},
-                            {"bandwidth_share", read / peak},
-                            {"depth", lengths.depth},
-                            {"kv_format", KvFormatName(host.engine().options().kv_format)},
-                            {"plan", PlanJson(host.plan(), peak_resident)}});
+    Json report =
+        Json::Of({{"network", network.name},
+                  {"threads", threads},
+                  {"isa", IsaName(host.engine().options().isa)},
+                  {"prompt", prompt},
+                  {"gen", gen},
+                  {"batch", batch},
+                  {"rounds", rounds},
+                  {"prompt_tokens_per_second", prompt_rate},
+                  {"decode_tokens_per_second", decode_rate},
+                  {"weight_bytes", WeightBytes(network.network)},
+                  {"decode_read_bytes_per_second", read},
+                  {"peak_read_bytes_per_second", peak},
+                  {"bandwidth_share", read / peak},
+                  {"depth", lengths.depth},
+                  {"kv_format", KvFormatName(kv_format)},
+                  {"state_bytes_per_position", StateBytesPerPosition(network.network, kv_format)},
+                  {"plan", PlanJson(host.plan(), peak_resident)}});
     if (profiles) {
       report.Set("profile", Json::Of({{"prompt", ProfileJson(profiles->prompt)},
                                       {"decode", ProfileJson(profiles->decode)}}));
@@ -304,8 +307,15 @@ Status Run(Session& session) {
 constinit const Verb kBench{
     .name = "bench",
     .summary = "measure a network's speed and its share of the memory bandwidth",
-    .details = "",
-    .examples = "  ashlar bench base --prompt 128 --gen 64\n  ashlar bench base --batch 8 --json",
+    .details =
+        "Prompts are random, each its own, and nothing is cached. A prompt's rate counts until "
+        "every sequence has its first token; the rate of decoding counts the steps in which all "
+        "sequences decode, --depth tokens into each. READ is what such steps read of the weights, "
+        "all of them once per step. --profile says where the time of a step goes, as the thread "
+        "that runs it sees it; what is in no kernel is overhead.",
+    .examples =
+        "  ashlar bench base --prompt 128 --gen 64\n  ashlar bench base --batch 8 --json\n"
+        "  ashlar bench base --depth 2048 --kv f16 --profile",
     .options = kOptions,
     .run = Run,
 };
