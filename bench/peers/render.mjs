@@ -10,7 +10,8 @@ const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
 const rate = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 const times = (value) => value.toFixed(2);
 
-// {what, ours, theirs, corrected} in words, and the ratios, for each workload of a network.
+// {what, ours, theirs, corrected} in words, and the ratios, for each workload of a network. A
+// corrected figure may be missing.
 function rowsOf({ ashlar, llama_cpp }) {
   const rows = [];
   const add = (what, ours, theirs, corrected, show, ahead, note = "") =>
@@ -18,15 +19,20 @@ function rowsOf({ ashlar, llama_cpp }) {
       what,
       ours: show(ours),
       theirs: show(theirs),
-      corrected: show(corrected),
+      corrected: corrected === undefined ? "--" : show(corrected),
       ratio: ahead(ours, theirs),
-      correctedRatio: ahead(ours, corrected),
+      correctedRatio: corrected === undefined ? undefined : ahead(ours, corrected),
       note,
     });
   const more = (ours, theirs) => ours / theirs;
   const less = (ours, theirs) => theirs / ours;
+  // What is left of a figure; nothing can be said when nearly all of it is to be taken away.
+  const left = (whole, part) => (part < 0.9 * whole ? whole - part : undefined);
   // A rate over `tokens` that took `seconds` too long.
-  const without = (tokens, value, seconds) => tokens / Math.max(tokens / value - seconds, 1e-9);
+  const without = (tokens, value, seconds) => {
+    const rest = left(tokens / value, seconds);
+    return rest === undefined ? undefined : tokens / rest;
+  };
   for (const [length, ours] of Object.entries(ashlar.prompt)) {
     if (Number(length) === 1) continue;
     const theirs = llama_cpp.prompt[length];
@@ -35,7 +41,7 @@ function rowsOf({ ashlar, llama_cpp }) {
   }
   for (const [length, ours] of Object.entries(ashlar.decode)) {
     const theirs = llama_cpp.decode[length];
-    add(`decode after ${length}`, ours, theirs, without(1, theirs, overhead.decode[length]), rate,
+    add(`decode after ${length}`, ours, theirs, without(1, theirs, overhead.decode), rate,
         more, `${(100 * ashlar.bandwidth_share[length]).toFixed(0)} %`);
   }
   for (const [count, ours] of Object.entries(ashlar.batch)) {
@@ -44,9 +50,9 @@ function rowsOf({ ashlar, llama_cpp }) {
         without(Number(count), theirs, overhead.batch[count]), rate, more);
   }
   add("cold start (s)", ashlar.cold_seconds, llama_cpp.cold_seconds,
-      Math.max(llama_cpp.cold_seconds - overhead.empty_seconds, 1e-3), times, less);
+      left(llama_cpp.cold_seconds, overhead.empty_seconds), times, less);
   add("peak memory (MB)", ashlar.peak_rss_bytes, llama_cpp.peak_rss_bytes,
-      Math.max(llama_cpp.peak_rss_bytes - overhead.empty_rss_bytes, 1), megabytes, less);
+      left(llama_cpp.peak_rss_bytes, overhead.empty_rss_bytes), megabytes, less);
   return rows;
 }
 
@@ -76,9 +82,10 @@ put(
   "",
   `llama.cpp runs inside Node: an empty process with the binding takes ` +
     `${times(overhead.empty_seconds)} s to start and ${megabytes(overhead.empty_rss_bytes)} MB, and a ` +
-    `token ${(1e3 * overhead.decode[Object.keys(overhead.decode)[0]]).toFixed(2)} ms of JavaScript`,
+    `token ${(1e3 * overhead.decode).toFixed(2)} ms of JavaScript`,
   "(a small network's time with its layers extrapolated away, so its embedding and head count as",
-  "JavaScript too). The corrected columns leave all of that out, in the peer's favour.",
+  "JavaScript too). The corrected columns leave all of that out, in the peer's favour; where that is",
+  "nearly all of a figure, nothing can be said (--).",
 );
 const behind = [];
 for (const [name, network] of Object.entries(results.networks)) {
@@ -94,9 +101,10 @@ for (const [name, network] of Object.entries(results.networks)) {
   for (const row of rowsOf(network)) {
     put(
       `| ${row.what} | ${row.ours} | ${row.theirs} | ${times(row.ratio)} | ${row.corrected} | ` +
-        `${times(row.correctedRatio)} | ${row.note} |`,
+        `${row.correctedRatio === undefined ? "--" : times(row.correctedRatio)} | ${row.note} |`,
     );
-    if (row.correctedRatio < 1) behind.push(`${name}, ${row.what}: ${times(row.correctedRatio)}`);
+    const ratio = row.correctedRatio ?? row.ratio;
+    if (ratio < 1) behind.push(`${name}, ${row.what}: ${times(ratio)}`);
   }
 }
 put("", "## Where ashlar is behind", "");

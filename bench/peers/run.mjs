@@ -147,7 +147,7 @@ async function measureOverhead() {
     );
   return {
     prompt: each("prompt", (length) => length), // seconds for the prompt
-    decode: each("decode", () => 1), // for a token
+    decode: median(Object.values(each("decode", () => 1))), // for a token, whatever its context
     batch: each("batch", (count) => count), // for a step
   };
 }
