@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ashlar/base/check.h"
@@ -39,10 +40,11 @@ struct Registry {
 };
 constinit Registry registry = {};
 
-// Zeros in place of [begin, end). Only system calls: this runs inside a signal handler.
+// Zeros in place of [begin, end). The bare system call: this runs inside a signal handler, and what
+// sanitizers put around mmap() is not made for one.
 bool MapZeros(std::uintptr_t begin, std::uintptr_t end) {
-  return ::mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ,
-                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+  return ::syscall(SYS_mmap, begin, end - begin, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                   -1, 0) != -1;
 }
 
 // Whether `address` was guarded; if so reading it works from now on. The zeros go on to the end of
