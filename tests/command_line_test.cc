@@ -21,8 +21,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Words = std::vector<std::string>;
 
-const Words kVerbs = {"import", "ls",   "show", "diff", "derive", "encode", "tag",   "rm",
-                      "gc",     "fsck", "why",  "run",  "chat",   "eval",   "bench", "version"};
+const Words kVerbs = {"import", "ls",   "show",  "diff",    "derive", "encode",
+                      "tag",    "rm",   "gc",    "fsck",    "why",    "run",
+                      "chat",   "eval", "bench", "version", "synth",  "export"};
 
 // A store with the demo network and what most tests derive from it; made once, and read only.
 class CommandLine : public ::testing::Test {

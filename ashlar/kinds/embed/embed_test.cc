@@ -48,7 +48,8 @@ TEST(Embed, HasTheIdentityThatItAlwaysHad) {
             R"("tensors":{"weight":{"codec":"f32.1","levels":[{"blob":"sha256:)"
             R"(9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c)"
             R"(","length":12800,"offset":0}],"shape":[50,64]}},"type":"block"})");
-  EXPECT_EQ(block.digest().ToString(), "sha256:8846300a09ebfa10df4e1d913bb7af189dd058f6603d61c13cd87059268ace81");
+  EXPECT_EQ(block.digest().ToString(),
+            "sha256:8846300a09ebfa10df4e1d913bb7af189dd058f6603d61c13cd87059268ace81");
 }
 
 }  // namespace

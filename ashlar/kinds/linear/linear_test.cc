@@ -81,7 +81,8 @@ TEST(Linear, NamesTheMatrixThatNoKernelReads) {
 }
 
 TEST(Linear, HasTheIdentityThatItAlwaysHad) {
-  EXPECT_EQ(testing::LiteralBlock(kLinear, kStitch).digest().ToString(), "sha256:0d34837bab8a4b64f1965a42ea082384dae63ef8f78961aadb0fa216ed55e5ff");
+  EXPECT_EQ(testing::LiteralBlock(kLinear, kStitch).digest().ToString(),
+            "sha256:0d34837bab8a4b64f1965a42ea082384dae63ef8f78961aadb0fa216ed55e5ff");
 }
 
 }  // namespace

@@ -151,8 +151,10 @@ TEST(Mlp, RefusesAttributesByName) {
 }
 
 TEST(Mlp, HasTheIdentityThatItAlwaysHad) {
-  EXPECT_EQ(testing::LiteralBlock(kMlp, kPlain).digest().ToString(), "sha256:a06dbc5b8f84434c2cc3899fc7c800633f3651f3e76f8dc5113169d7d8d49137");
-  EXPECT_EQ(testing::LiteralBlock(kMlp, kSwiGlu).digest().ToString(), "sha256:bbd55e8e39390c4b732c0f5fc874f4ccccbb4c6d4d54b891bd1697ee9c8268ae");
+  EXPECT_EQ(testing::LiteralBlock(kMlp, kPlain).digest().ToString(),
+            "sha256:a06dbc5b8f84434c2cc3899fc7c800633f3651f3e76f8dc5113169d7d8d49137");
+  EXPECT_EQ(testing::LiteralBlock(kMlp, kSwiGlu).digest().ToString(),
+            "sha256:bbd55e8e39390c4b732c0f5fc874f4ccccbb4c6d4d54b891bd1697ee9c8268ae");
 }
 
 }  // namespace

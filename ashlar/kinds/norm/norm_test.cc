@@ -71,7 +71,8 @@ TEST(Norm, RefusesAttributesByName) {
 }
 
 TEST(Norm, HasTheIdentityThatItAlwaysHad) {
-  EXPECT_EQ(testing::LiteralBlock(kNorm, kRms).digest().ToString(), "sha256:bc4ef73f1b1fc68a9f4297385956c4fb4ef21aaa26f5aaf99d32716f4fc24229");
+  EXPECT_EQ(testing::LiteralBlock(kNorm, kRms).digest().ToString(),
+            "sha256:bc4ef73f1b1fc68a9f4297385956c4fb4ef21aaa26f5aaf99d32716f4fc24229");
   EXPECT_EQ(testing::LiteralBlock(kNorm, Changed(kRms, {{"offset", 0.0}})).digest().ToString(),
             "sha256:bc4ef73f1b1fc68a9f4297385956c4fb4ef21aaa26f5aaf99d32716f4fc24229");
 }

@@ -8,9 +8,7 @@
 #include "ashlar/kernels/attention/attention.h"
 
 namespace ashlar::internal {
-namespace {
-
-}  // namespace
+namespace {}  // namespace
 
 void PageTable::Reserve(std::int64_t pages) {
   pages_.reserve(pages);
