@@ -12,10 +12,12 @@ class AddScaledParity : public FormTest<AddScaledForm> {
   // `y` may be where x or b already are.
   void ExpectSameBits(float scale, const GuardedFloats& x, const GuardedFloats& b,
                       const float* in_x, const float* in_b, GuardedFloats& y) const {
-    std::vector<float> expected(static_cast<std::size_t>(x.size()));
+    std::vector<float> expected(static_cast<std::size_t>(x.size()) + 1);  // never null
     AddScaledForms().front().fn(scale, x.data(), b.data(), expected.data(), x.size());
     GetParam().fn(scale, in_x, in_b, y.data(), x.size());
-    ASSERT_EQ(std::memcmp(y.data(), expected.data(), expected.size() * sizeof(float)), 0)
+    ASSERT_EQ(
+        std::memcmp(y.data(), expected.data(), static_cast<std::size_t>(x.size()) * sizeof(float)),
+        0)
         << "n " << x.size() << ", scale " << scale;
     y.ExpectIntact();
   }
