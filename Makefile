@@ -25,7 +25,7 @@ test: packages  ## every test: release, ASan+UBSan, TSan, and each fuzzer for a 
 soak: packages  ## the long forms: whole perplexities, hundreds of kills, long random runs
 	@scripts/soak.sh
 
-bench: packages  ## kernel and store benchmarks; writes docs/benchmarks.md
+bench: packages  ## kernels, tokenizer and small networks; writes docs/benchmarks.md
 	@scripts/bench.sh
 
 bench-peers: packages  ## ashlar beside llama.cpp (npm, half an hour); writes docs/peers.md

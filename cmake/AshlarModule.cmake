@@ -8,10 +8,10 @@
 #   x_fuzz.cc    a libFuzzer binary of its own, NAME_x_fuzz    (ASHLAR_FUZZ)
 #   x_avx2.cc, x_avx512.cc   compiled for that instruction set; run only after a check at run time
 #
-# COLD: it reads manifests and files, not weights, and is compiled with -O1 in every build, in half
-# the time. APART: its folders repeat each other's names (each kind has a forward.cc with its Bind),
-# so its files are never joined; those of other modules are compiled a few at a time, in half the
-# time again (CMAKE_UNITY_BUILD, which the presets turn on).
+# COLD: it reads manifests and files, not weights, and is compiled with -O1 in a release, which takes
+# half the time. APART: its folders repeat each other's names (each kind has a forward.cc with its
+# Bind), so its files are compiled one by one; other files are joined, a few to a compilation, which
+# halves the time again (CMAKE_UNITY_BUILD, which the presets turn on).
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -28,6 +28,10 @@ target_include_directories(ashlar_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(ashlar_options INTERFACE
   -Wall -Wextra -Werror -Wno-missing-field-initializers -ffp-contract=off)
 target_link_libraries(ashlar_options INTERFACE Threads::Threads)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # Joined, a source looks like a header to GCC, which warns of anonymous namespaces in those.
+  target_compile_options(ashlar_options INTERFACE -Wno-subobject-linkage)
+endif()
 if(ASHLAR_SANITIZE)
   target_compile_options(ashlar_options INTERFACE
     -fsanitize=${ASHLAR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -131,9 +135,6 @@ function(ashlar_module name)
     target_link_libraries(${target}_test PRIVATE ${target} GTest::gmock GTest::gtest_main)
     target_compile_options(${target}_test PRIVATE -O0)
     target_precompile_headers(${target}_test REUSE_FROM ashlar_gtest_pch)
-    if(ARG_APART)
-      set_target_properties(${target}_test PROPERTIES UNITY_BUILD OFF)
-    endif()
     target_compile_definitions(${target}_test PRIVATE ASHLAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     gtest_discover_tests(${target}_test DISCOVERY_MODE PRE_TEST
                          WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES TIMEOUT 300)

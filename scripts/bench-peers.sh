@@ -14,21 +14,21 @@ scripts/build.sh release ashlar
 ashlar=build/release/ashlar
 export ASHLAR_STORE=build/peers/store
 
-# make SHAPE CODEC: the network SHAPE-CODEC, unless the store has it, and its file.
+rm -rf "$ASHLAR_STORE"  # both sides run what this very build writes
+
+# make_network SHAPE CODEC: the network SHAPE-CODEC and its file.
 make_network() {
   local name=$1-$2
-  if ! "$ashlar" show "$name" >/dev/null 2>&1; then
-    case $1 in
-      demo | lab)
-        local folder=demo
-        [[ $1 == lab ]] && folder=$shared/models/lab
-        "$ashlar" import hf "$folder" --as "$1"
-        "$ashlar" encode "$1" --as "$name" --codec "$2"
-        ;;
-      *) "$ashlar" synth --shape "$1" --codec "$2" --as "$name" ;;
-    esac
-  fi
-  [[ -f build/peers/$name.gguf ]] || "$ashlar" export gguf "$name" "build/peers/$name.gguf"
+  case $1 in
+    demo | lab)
+      local folder=demo
+      [[ $1 == lab ]] && folder=$shared/models/lab
+      "$ashlar" import hf "$folder" --as "$1"
+      "$ashlar" encode "$1" --as "$name" --codec "$2"
+      ;;
+    *) "$ashlar" synth --shape "$1" --codec "$2" --as "$name" ;;
+  esac
+  "$ashlar" export gguf "$name" "build/peers/$name.gguf"
 }
 
 pairs=()
@@ -41,7 +41,7 @@ for each in $networks; do
   pairs+=("${each/:/-}=build/peers/${each/:/-}.gguf")
 done
 # What JavaScript takes is told from the demo in two depths.
-make_network demo q8
+"$ashlar" show demo-q8 >/dev/null 2>&1 || make_network demo q8
 "$ashlar" derive demo-one --from demo-q8 keep --layers 0 >/dev/null
 "$ashlar" export gguf demo-one build/peers/demo-one.gguf >/dev/null
 

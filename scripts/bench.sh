@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Measures the kernels and the networks of demo/ on this machine and writes docs/benchmarks.md.
+# Measures the kernels, the tokenizer and the network of demo/ on this machine and writes
+# docs/benchmarks.md.
 # Quiet machine, please: figures are medians, but a busy neighbour moves them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release -B build/bench -DASHLAR_BENCHMARKS=ON -DASHLAR_TESTS=OFF >/dev/null
-ninja -C build/bench ashlar ashlar_kernels_bench >build/bench.log || { cat build/bench.log; exit 1; }
+ninja -C build/bench ashlar ashlar_kernels_bench ashlar_text_bench >build/bench.log || { cat build/bench.log; exit 1; }
 ashlar=build/bench/ashlar
 export ASHLAR_STORE=build/bench-store
 rm -rf "$ASHLAR_STORE"
@@ -47,6 +48,20 @@ done
     row "$network" 1
     row "$network" 8
   done
+  echo
+  echo '## Tokenizer'
+  echo
+  echo 'The tokenizer of `demo/`, one thread (`build/bench/ashlar_text_bench`).'
+  echo
+  echo '| what | MB/s of text |'
+  echo '|---|---:|'
+  build/bench/ashlar_text_bench --benchmark_filter='Prose|StreamDecode' --benchmark_color=false \
+    2>/dev/null | awk '/^BM_/ && match($0, /bytes_per_second=[0-9.]+[kMG]/) {
+      rate = substr($0, RSTART + 17, RLENGTH - 17)
+      unit = substr(rate, length(rate))
+      rate *= unit == "G" ? 1073.74 : unit == "M" ? 1.048576 : 0.001024
+      printf "| %s | %.1f |\n", $1, rate
+    }'
   echo
   echo '## Kernels'
   echo

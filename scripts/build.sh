@@ -6,7 +6,7 @@ preset=$1
 shift
 log=build/$preset-build.log
 mkdir -p build
-if [[ ! -f build/$preset/build.ninja ]]; then
+if [[ ! -f build/$preset/build.ninja || CMakePresets.json -nt build/$preset/CMakeCache.txt ]]; then
   cmake --preset "$preset" >"$log" 2>&1 || { cat "$log"; exit 1; }
 fi
 if [[ -t 1 ]]; then

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# fuzz.sh SECONDS [PRESET]: runs each fuzzer of the build PRESET (default fuzz) for SECONDS, from the corpus in tests/corpus and what earlier
-# runs found (build/fuzz-corpus). A crash prints its input's path and fails.
+# fuzz.sh SECONDS [PRESET]: runs each fuzzer of the build PRESET (default fuzz) for SECONDS, from the
+# corpus in tests/corpus and what earlier runs found (build/fuzz-corpus). A crash prints its input's
+# path and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
@@ -30,5 +31,7 @@ run_one() {
     END {printf "  %-28s %9d runs %8d/s  coverage %d\n", name, runs, rate, coverage}' "$log"
 }
 export -f run_one
-find "build/$preset" -maxdepth 1 -name '*_fuzz' -type f -perm -u+x | sort |
+fuzzers=$(find "build/$preset" -maxdepth 1 -name '*_fuzz' -type f -perm -u+x | sort)
+[[ -n $fuzzers ]] || { echo "no fuzzer was built in build/$preset"; exit 1; }
+echo "$fuzzers" |
   xargs -P "$(nproc)" -I{} bash -c 'run_one {} '"$seconds"

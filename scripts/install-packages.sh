@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   # Compilers and build. clang gives libFuzzer, which GCC has not.
-  g++ clang-14 libclang-rt-14-dev cmake ninja-build ccache make git
+  g++ clang-14 libclang-rt-14-dev cmake ninja-build pkg-config ccache make git
   # Style.
   clang-format-14 clang-tidy-14
   # Libraries.

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# run-tests.sh PRESET: runs every test binary that was built, in halves, as many at once as there
-# are cores. Prints what failed, whole, and what was skipped; fails when anything failed. (ctest
-# runs a process per test: with a sanitizer, starting them takes longer than the tests.)
+# run-tests.sh PRESET [MODULE...]: runs the test binaries of these modules, or all that were built,
+# in halves, as many at once as there are cores. Prints what failed, whole, and what was skipped;
+# fails when anything failed. (ctest runs a process per test: with a sanitizer, starting them takes
+# longer than the tests.)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=$1
+shift
 logs=build/$preset/test-logs
 rm -rf "$logs" && mkdir -p "$logs"
 
@@ -15,9 +17,12 @@ run_half() {  # LOGS BINARY HALF
 }
 export -f run_half
 
-# The longest first.
-find "build/$preset" -name 'ashlar_*_test' -type f -perm -u+x -printf '%f %p\n' |
-  sort -k1,1 -r | sed 's/^ashlar_end_to_end/0&/' | sort -s -k1,1.1 | cut -d' ' -f2 |
+if [[ $# -gt 0 ]]; then
+  printf "build/$preset/ashlar_%s_test\n" "$@"
+else
+  # The end-to-end tests first: they take longest.
+  ls "build/$preset"/tests/ashlar_*_test "build/$preset"/ashlar_*_test
+fi |
   while read -r binary; do printf '%s\n' "$binary 0" "$binary 1"; done |
   xargs -P "$(nproc)" -L 1 bash -c 'run_half "$0" "$1" "$2"' "$logs"
 

@@ -8,8 +8,9 @@ fuzz_seconds=${ASHLAR_FUZZ_SECONDS:-2}
 start=$SECONDS
 sanitized=(base store codec graph text formats runtime)
 threaded=(base runtime)
-# What a sanitizer need not see again: plain loops (kernels' reference forms), and statistics.
-reduced='-*reference*:Sampler.Draws*:Peer.*'
+# What a sanitizer need not see again: plain loops (kernels' reference forms), statistics, and tests
+# of how long something takes.
+reduced='-*reference*:Sampler.Draws*:Peer.*:*NotQuadratic:*DoNotHang:*_is_found_quickly:*NestDeeply*'
 
 stage() { printf '\n== %s  (%d s)\n' "$1" $((SECONDS - start)); }
 tests_of() { printf 'ashlar_%s_test ' "$@"; }
@@ -22,11 +23,11 @@ scripts/check-tour.sh build/release/ashlar
 stage "Clang, ASan + UBSan: build"
 scripts/build.sh debug $(tests_of "${sanitized[@]}") fuzzers
 stage "Clang, ASan + UBSan: test"
-GTEST_FILTER=$reduced scripts/run-tests.sh debug
+GTEST_FILTER=$reduced scripts/run-tests.sh debug "${sanitized[@]}"
 stage "fuzzers, $fuzz_seconds s each"
 scripts/fuzz.sh "$fuzz_seconds" debug
 stage "TSan: build"
 scripts/build.sh tsan $(tests_of "${threaded[@]}")
 stage "TSan: test"
-GTEST_FILTER=$reduced scripts/run-tests.sh tsan
+GTEST_FILTER=$reduced scripts/run-tests.sh tsan "${threaded[@]}"
 stage "done"

@@ -409,7 +409,7 @@ TEST_F(CommandLine, EvalLogitsWritesWhatItSays) {
 
 // 100 MB of logits take no more memory than 4 MB of them.
 TEST_F(CommandLine, EvalLogitsStreamsItsOutput) {
-  if (testing::kSanitized) {
+  if (kSanitized) {
     GTEST_SKIP() << "sanitizers take memory of their own";
   }
   TempDirectory directory;

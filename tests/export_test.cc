@@ -453,7 +453,7 @@ TEST(Synth, MakesNetworksThatRunAndAreExportedInBoundedMemory) {
   const CommandResult written = ashlar({"export", "gguf", "s", directory / "s.gguf"});
   ASSERT_EQ(written.exit_code, 0) << ::testing::PrintToString(written);
   constexpr std::uint64_t kLargest = 32'000 * 2048 / 32 * 34;  // the embedding
-  if (!testing::kSanitized) {
+  if (!kSanitized) {
     EXPECT_LT(made.peak_bytes, 64u << 20) << "a few megabytes at a time";
     EXPECT_LT(written.peak_bytes, kLargest + (32u << 20)) << "one tensor at a time";
   }

@@ -18,7 +18,6 @@ using testing::Ashlar;
 using testing::Command;
 using testing::CommandResult;
 using testing::DemoModel;
-using testing::kSanitized;
 using testing::TinySpec;
 using testing::WriteModel;
 

@@ -11,7 +11,6 @@ namespace {
 
 using testing::Ashlar;
 using testing::CommandResult;
-using testing::kSanitized;
 
 // The larger of 5 % and 16 MB.
 double Tolerance(double predicted) {

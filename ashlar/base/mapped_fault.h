@@ -8,6 +8,10 @@
 //   Compute(file.bytes());
 //   if (guard.faulted()) return Corrupt(...);
 //
+// What it cannot see: the system gives zeros, and no signal, for the rest of the page of memory in
+// which the file now ends. A file cut within its last page, or overwritten in place, is found by
+// hashing only (`ashlar fsck`, --verify).
+//
 // Faults of bytes that nobody guards go to the handler that was there before: as a rule they end
 // the process. Thread-safe. A signal has one handler in a process, so the list of guarded bytes is
 // the process's too: the one mutable global here.

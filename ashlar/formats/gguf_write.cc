@@ -1,8 +1,7 @@
 #include "ashlar/formats/gguf_write.h"
 
-#include <unistd.h>
-
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/base/output_file.h"
 
 namespace ashlar {
 namespace {
@@ -100,38 +99,27 @@ Result<std::uint64_t> WriteGguf(
   for (const GgufTensor& tensor : content.tensors) {
     total += tensor.bytes();
   }
-  FileSystem& files = RealFileSystem();
-  const Path temporary = path.string() + fmt::format(".{}.tmp", ::getpid());
-  std::uint64_t size = 0;
-  const auto write = [&]() -> Status {
-    ASHLAR_TRY(const std::unique_ptr<WritableFile> file, files.Create(temporary));
-    const Header header = MakeHeader(content);
-    ASHLAR_TRY(file->Write(header.bytes()));
-    size = header.bytes().size();
-    std::uint64_t done = 0;
-    for (const GgufTensor& tensor : content.tensors) {
-      std::uint64_t given = 0;
-      ASHLAR_TRY(tensor.write([&](std::span<const std::byte> bytes) -> Status {
-        given += bytes.size();
-        if (progress) {
-          progress(done + given, total);
-        }
-        return file->Write(bytes);
-      }));
-      CHECK_EQ(given, tensor.bytes());
-      constexpr std::byte kZeros[kGgufAlignment] = {};
-      ASHLAR_TRY(file->Write(std::span(kZeros, Padding(given))));
-      done += given;
-      size += given + Padding(given);
-    }
-    ASHLAR_TRY(file->Sync());
-    return files.Rename(temporary, path);
-  };
-  const Status written = write();
-  if (!written.ok()) {
-    (void)files.Remove(temporary);  // the error that matters is the one above
-    return written.error();
+  ASHLAR_TRY(OutputFile file, OutputFile::Create(path));
+  const Header header = MakeHeader(content);
+  ASHLAR_TRY(file.Write(header.bytes()));
+  std::uint64_t size = header.bytes().size();
+  std::uint64_t done = 0;
+  for (const GgufTensor& tensor : content.tensors) {
+    std::uint64_t given = 0;
+    ASHLAR_TRY(tensor.write([&](std::span<const std::byte> bytes) -> Status {
+      given += bytes.size();
+      if (progress) {
+        progress(done + given, total);
+      }
+      return file.Write(bytes);
+    }));
+    CHECK_EQ(given, tensor.bytes());
+    constexpr std::byte kZeros[kGgufAlignment] = {};
+    ASHLAR_TRY(file.Write(std::span(kZeros, Padding(given))));
+    done += given;
+    size += given + Padding(given);
   }
+  ASHLAR_TRY(file.Commit());
   return size;
 }
 

@@ -5,8 +5,6 @@
 #include <limits>
 #include <tuple>
 
-#include <unistd.h>
-
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
 
@@ -200,33 +198,21 @@ Result<SafetensorsWriter> SafetensorsWriter::Create(
   text.append((8 - text.size() % 8) % 8, ' ');  // so that the data is aligned in a mapping
   const std::uint64_t length = text.size();
 
-  Path temporary = path.string() + fmt::format(".{}.tmp", ::getpid());
-  ASHLAR_TRY(std::unique_ptr<WritableFile> file, RealFileSystem().Create(temporary));
-  SafetensorsWriter writer(path, std::move(temporary), std::move(file), offset);
-  ASHLAR_TRY(writer.file_->Write(std::as_bytes(std::span(&length, 1))));
-  ASHLAR_TRY(writer.file_->Write(AsBytes(text)));
-  return writer;
-}
-
-SafetensorsWriter::~SafetensorsWriter() {
-  if (file_ != nullptr) {
-    file_.reset();
-    (void)RealFileSystem().Remove(temporary_);  // whoever lets go of it has an error that matters
-  }
+  ASHLAR_TRY(OutputFile file, OutputFile::Create(path));
+  ASHLAR_TRY(file.Write(std::as_bytes(std::span(&length, 1))));
+  ASHLAR_TRY(file.Write(AsBytes(text)));
+  return SafetensorsWriter(std::move(file), offset);
 }
 
 Status SafetensorsWriter::Write(std::span<const std::byte> bytes) {
   CHECK(bytes.size() <= bytes_left_);
   bytes_left_ -= bytes.size();
-  return file_->Write(bytes);
+  return file_.Write(bytes);
 }
 
 Status SafetensorsWriter::Commit() {
   CHECK(bytes_left_ == 0);
-  ASHLAR_TRY(file_->Sync());
-  ASHLAR_TRY(RealFileSystem().Rename(temporary_, path_));
-  file_.reset();
-  return {};
+  return file_.Commit();
 }
 
 Status WriteSafetensors(const Path& path, std::span<const SafetensorsTensor> tensors,

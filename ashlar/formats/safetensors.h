@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ashlar/base/file.h"
+#include "ashlar/base/output_file.h"
 #include "ashlar/tensor/dtype.h"
 
 namespace ashlar {
@@ -61,26 +61,16 @@ class SafetensorsWriter {
   // Tensors in the order of their bytes.
   static Result<SafetensorsWriter> Create(const Path& path, std::span<const Layout> tensors,
                                           const std::map<std::string, std::string>& metadata = {});
-  SafetensorsWriter(SafetensorsWriter&&) noexcept = default;
-  SafetensorsWriter& operator=(SafetensorsWriter&&) = delete;
-  ~SafetensorsWriter();
-
   // The next bytes. Requires: the tensors have room for them.
   Status Write(std::span<const std::byte> bytes);
   // Requires: all bytes of all tensors are written. Once.
   Status Commit();
 
  private:
-  SafetensorsWriter(Path path, Path temporary, std::unique_ptr<WritableFile> file,
-                    std::uint64_t bytes_left)
-      : path_(std::move(path)),
-        temporary_(std::move(temporary)),
-        file_(std::move(file)),
-        bytes_left_(bytes_left) {}
+  SafetensorsWriter(OutputFile file, std::uint64_t bytes_left)
+      : file_(std::move(file)), bytes_left_(bytes_left) {}
 
-  Path path_;
-  Path temporary_;
-  std::unique_ptr<WritableFile> file_;  // null once committed
+  OutputFile file_;
   std::uint64_t bytes_left_;
 };
 

@@ -2,8 +2,8 @@
 //
 // A step collects rows (one per decoding sequence, a chunk of each prompt that is being read),
 // runs every block once for all rows that meet at it, whatever network they belong to, and
-// delivers tokens. Which rows share a step never changes a result: see DESIGN of exactness in the
-// module's README. Confined to one thread; the pool inside uses as many as it is given.
+// delivers tokens. Which rows share a step never changes a result: the module's README
+// says why. Confined to one thread; the pool inside uses as many as it is given.
 //
 //   Engine engine(store, options);
 //   ASHLAR_TRY(const NetworkId network, engine.Load(manifest));

@@ -19,18 +19,18 @@ void PrintTo(const Lie& lie, std::ostream* out) {
   *out << lie.name;
 }
 
-std::string Added(std::int64_t id, std::string_view content) {
+std::string AddedJson(std::int64_t id, std::string_view content) {
   return fmt::format(R"({{"id": {}, "content": "{}", "single_word": false, "lstrip": false,
                           "rstrip": false, "normalized": true, "special": true}})",
                      id, content);
 }
 
-std::string Split(std::string_view pattern, std::string_view behavior) {
+std::string SplitJson(std::string_view pattern, std::string_view behavior) {
   return fmt::format(R"({{"type": "Split", "pattern": {}, "behavior": "{}", "invert": false}})",
                      pattern, behavior);
 }
 
-std::string Template(std::string_view single, std::string_view special_tokens) {
+std::string TemplateJson(std::string_view single, std::string_view special_tokens) {
   return fmt::format(R"({{"type": "TemplateProcessing", "single": [{}], "pair": [],
                           "special_tokens": {{{}}}}})",
                      single, special_tokens);
@@ -68,29 +68,29 @@ const Lie kInvalid[] = {
 
     {"added_is_an_object", "added_tokens", "{}", "$.added_tokens"},
     {"added_without_flags", "added_tokens", R"([{"id": 20, "content": "x"}])", "single_word"},
-    {"added_negative_id", "added_tokens", "[" + Added(-2, "x") + "]", "-2"},
-    {"added_absurd_id", "added_tokens", "[" + Added(4000000000, "x") + "]", "4000000000"},
-    {"added_with_anothers_id", "added_tokens", "[" + Added(3, "x") + "]", R"(that id is "d")"},
-    {"added_with_another_id", "added_tokens", "[" + Added(20, "a") + "]", "its id is 0"},
-    {"added_twice", "added_tokens", "[" + Added(20, "x") + "," + Added(21, "x") + "]",
+    {"added_negative_id", "added_tokens", "[" + AddedJson(-2, "x") + "]", "-2"},
+    {"added_absurd_id", "added_tokens", "[" + AddedJson(4000000000, "x") + "]", "4000000000"},
+    {"added_with_anothers_id", "added_tokens", "[" + AddedJson(3, "x") + "]", R"(that id is "d")"},
+    {"added_with_another_id", "added_tokens", "[" + AddedJson(20, "a") + "]", "its id is 0"},
+    {"added_twice", "added_tokens", "[" + AddedJson(20, "x") + "," + AddedJson(21, "x") + "]",
      "$.added_tokens[1]"},
-    {"added_empty", "added_tokens", "[" + Added(20, "") + "]", "empty"},
-    {"added_too_long", "added_tokens", "[" + Added(20, std::string(2000, 'x')) + "]", "1024"},
+    {"added_empty", "added_tokens", "[" + AddedJson(20, "") + "]", "empty"},
+    {"added_too_long", "added_tokens", "[" + AddedJson(20, std::string(2000, 'x')) + "]", "1024"},
 
-    {"bad_regex", "pre_tokenizer", Split(R"({"Regex": "(a"})", "Isolated"),
+    {"bad_regex", "pre_tokenizer", SplitJson(R"({"Regex": "(a"})", "Isolated"),
      "$.pre_tokenizer.pattern.Regex"},
     {"strip_of_two_characters", "decoder",
      R"({"type": "Strip", "content": "ab", "start": 1, "stop": 0})", R"("ab")"},
     {"strip_of_a_negative_count", "decoder",
      R"({"type": "Strip", "content": "a", "start": -1, "stop": 0})", "start"},
-    {"template_without_text", "post_processor", Template("", ""), "$.post_processor.single"},
+    {"template_without_text", "post_processor", TemplateJson("", ""), "$.post_processor.single"},
     {"template_with_a_second_text", "post_processor",
-     Template(R"({"Sequence": {"id": "B", "type_id": 0}})", ""), "single[0]"},
+     TemplateJson(R"({"Sequence": {"id": "B", "type_id": 0}})", ""), "single[0]"},
     {"template_with_an_unknown_token", "post_processor",
-     Template(std::string(kBegin) + std::string(kText), ""), R"("<s>")"},
+     TemplateJson(std::string(kBegin) + std::string(kText), ""), R"("<s>")"},
     {"template_with_an_id_without_token", "post_processor",
-     Template(std::string(kBegin) + std::string(kText),
-              R"("<s>": {"id": "<s>", "ids": [999], "tokens": ["<s>"]})"),
+     TemplateJson(std::string(kBegin) + std::string(kText),
+                  R"("<s>": {"id": "<s>", "ids": [999], "tokens": ["<s>"]})"),
      "999"},
 };
 
@@ -110,14 +110,14 @@ const Lie kUnsupported[] = {
     {"sequence_in_a_sequence", "decoder",
      R"({"type": "Sequence", "decoders": [{"type": "Sequence", "decoders": []}]})", "Sequence"},
     {"dropout", "model.dropout", "0.1", "dropout"},
-    {"regex", "pre_tokenizer", Split(R"({"Regex": "(?R) "})", "Isolated"),
+    {"regex", "pre_tokenizer", SplitJson(R"({"Regex": "(?R) "})", "Isolated"),
      "$.pre_tokenizer.pattern.Regex"},
-    {"behavior", "pre_tokenizer", Split(R"({"String": "a"})", "Shuffled"), R"("Shuffled")"},
+    {"behavior", "pre_tokenizer", SplitJson(R"({"String": "a"})", "Shuffled"), R"("Shuffled")"},
     {"regex_in_a_decoder", "decoder",
      R"({"type": "Replace", "pattern": {"Regex": "a"}, "content": ""})", "$.decoder.pattern"},
 };
 
-Error ErrorOf(const Lie& lie) {
+Error ErrorOfLie(const Lie& lie) {
   Json json = SmallTokenizer();
   Json* part = &json;
   std::string_view path = lie.path;
@@ -136,14 +136,14 @@ Error ErrorOf(const Lie& lie) {
 
 class Lies : public testing::TestWithParam<Lie> {};
 TEST_P(Lies, AreInvalidByName) {
-  EXPECT_EQ(ErrorOf(GetParam()).code, ErrorCode::kInvalid);
+  EXPECT_EQ(ErrorOfLie(GetParam()).code, ErrorCode::kInvalid);
 }
 INSTANTIATE_TEST_SUITE_P(, Lies, testing::ValuesIn(kInvalid),
                          [](const auto& info) { return info.param.name; });
 
 class Strangers : public testing::TestWithParam<Lie> {};
 TEST_P(Strangers, AreUnsupportedByName) {
-  EXPECT_EQ(ErrorOf(GetParam()).code, ErrorCode::kUnsupported);
+  EXPECT_EQ(ErrorOfLie(GetParam()).code, ErrorCode::kUnsupported);
 }
 INSTANTIATE_TEST_SUITE_P(, Strangers, testing::ValuesIn(kUnsupported),
                          [](const auto& info) { return info.param.name; });

@@ -73,7 +73,8 @@ async function measureOurs(network) {
     result.prompt[length] = figures.prompt_tokens_per_second;
     result.decode[length] = figures.decode_tokens_per_second;
     result.bandwidth_share[length] = figures.bandwidth_share;
-    result.peak_rss_bytes = figures.plan.peak_rss_bytes; // of the longest, as the peer's
+    // Of the longest, as the peer's.
+    result.peak_rss_bytes = Math.max(result.peak_rss_bytes ?? 0, figures.plan.peak_rss_bytes);
     result.isa = figures.isa;
     result.weight_bytes = figures.weight_bytes;
   }

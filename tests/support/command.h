@@ -20,21 +20,9 @@
 
 #include "ashlar/base/check.h"
 #include "ashlar/base/file.h"
+#include "ashlar/base/sanitized.h"
 
 namespace ashlar::testing {
-
-// Sanitizers take memory and time that say nothing of the program.
-#if defined(__has_feature)  // Clang
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // GCC
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
 
 struct CommandResult {
   int exit_code = -1;  // -1: ended by a signal

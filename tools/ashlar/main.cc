@@ -179,6 +179,7 @@ struct CommandLine {
   std::map<const Verb*, Options> options;
   std::map<const CLI::App*, const Verb*> verb_of;
   std::string store;
+  int stores = 0;  // times that it was typed: it may stand before the verb, or after it
   bool json = false;
 
   CommandLine() {
@@ -212,7 +213,12 @@ struct CommandLine {
  private:
   void AddCommonOptions(CLI::App& to) {
     const auto& [store_option, json_option, help_option] = kCommonOptions;
-    to.add_option(std::string(store_option.name), store, std::string(store_option.doc))
+    const auto take_store = [this](const CLI::results_t& words) {
+      store = words.front();
+      ++stores;
+      return true;
+    };
+    to.add_option(std::string(store_option.name), take_store, std::string(store_option.doc))
         ->type_name(std::string(store_option.value));
     to.add_flag(std::string(json_option.name), json, std::string(json_option.doc));
     to.set_help_flag(std::string(help_option.name), std::string(help_option.doc));
@@ -245,6 +251,7 @@ int Run(CommandLine& line) {
     }
     if (values.empty() && !spec.otherwise.empty()) {
       values = {std::string(spec.otherwise)};
+      typed.defaulted.emplace(KeyOf(spec.name));
     }
   }
   Terminal terminal;
@@ -285,6 +292,9 @@ int Main(std::vector<std::string> words) {
   }
   if (const Status verb = CheckVerb(words); !verb.ok()) {
     return usage_error(verb.error());
+  }
+  if (line.stores > 1) {
+    return usage_error(Invalid("--store is given twice"));
   }
   return Run(line);
 }

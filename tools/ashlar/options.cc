@@ -32,6 +32,10 @@ bool Options::Has(std::string_view name) const {
   return !found->second.empty();
 }
 
+bool Options::Typed(std::string_view name) const {
+  return Has(name) && !defaulted.contains(name);
+}
+
 const std::string& Options::Text(std::string_view name) const {
   const auto found = values.find(name);
   CHECK(found != values.end());

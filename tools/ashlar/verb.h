@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <memory>
 #include <optional>
 #include <span>
@@ -43,6 +44,7 @@ class Options {
  public:
   bool Flag(std::string_view name) const;
   bool Has(std::string_view name) const;                 // typed, or has a default
+  bool Typed(std::string_view name) const;
   const std::string& Text(std::string_view name) const;  // "" when absent
   std::span<const std::string> Texts(std::string_view name) const;
   // kInvalid, naming the option, the range and what was typed.
@@ -51,6 +53,7 @@ class Options {
   Result<std::uint64_t> Bytes(std::string_view name) const;  // "300M"
 
   std::map<std::string, std::vector<std::string>, std::less<>> values;  // by name
+  std::set<std::string, std::less<>> defaulted;                         // not typed
 };
 
 // What a verb works with.

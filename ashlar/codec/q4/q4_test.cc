@@ -8,9 +8,9 @@
 namespace ashlar {
 namespace {
 
-constexpr std::size_t kTileBytes = 576;
+constexpr std::size_t kQ4TileBytes = 576;
 
-std::vector<std::uint8_t> Encode(const std::vector<float>& values, std::int64_t rows) {
+std::vector<std::uint8_t> EncodeQ4(const std::vector<float>& values, std::int64_t rows) {
   const std::int64_t columns = static_cast<std::int64_t>(values.size()) / rows;
   std::vector<std::byte> packed(*PackedBytes(kQ4, {rows, columns}));
   kQ4.encode(values.data(), rows, columns, packed.data());
@@ -30,7 +30,7 @@ TEST(Q4, WritesTheBytesOfItsSpecification) {
     values[32 + k] = -0.5f * step;                      // largest is +4: scale -0.5, q = step
     values[16 * 32 + k] = k == 0 ? -2.0f : 0.25f;       // scale 0.25, q = -8, then 1
   }
-  std::vector<std::uint8_t> expected(kTileBytes, 0x88);
+  std::vector<std::uint8_t> expected(kQ4TileBytes, 0x88);
   std::fill_n(expected.begin(), 64, 0);
   expected[1] = 0x3c;  // row 0: 1.0
   expected[3] = 0xb8;  // row 1: -0.5
@@ -45,7 +45,7 @@ TEST(Q4, WritesTheBytesOfItsSpecification) {
     quad[k % 4] = static_cast<std::uint8_t>(last << 4 | step);
     quad[4 + k % 4] = static_cast<std::uint8_t>(0x80 | step);
   }
-  const std::vector<std::uint8_t> bytes = Encode(values, 17);
+  const std::vector<std::uint8_t> bytes = EncodeQ4(values, 17);
   EXPECT_EQ(bytes, expected);
   // The first twelve bytes of quad 0, as printed there.
   EXPECT_THAT(
@@ -56,17 +56,17 @@ TEST(Q4, WritesTheBytesOfItsSpecification) {
 TEST(Q4, PutsGroupsOfABandBeforeTheNextBand) {
   std::vector<float> values(33 * 64, 0.0f);
   values[32 * 64 + 32] = -8;  // row 32, group 1: tile 3, output 0, input 0
-  const std::vector<std::uint8_t> bytes = Encode(values, 33);
-  ASSERT_EQ(bytes.size(), 4 * kTileBytes);
-  EXPECT_EQ(bytes[3 * kTileBytes + 1], 0x3c) << "the scale 1.0";
-  EXPECT_EQ(bytes[3 * kTileBytes + 64], 0x80);
+  const std::vector<std::uint8_t> bytes = EncodeQ4(values, 33);
+  ASSERT_EQ(bytes.size(), 4 * kQ4TileBytes);
+  EXPECT_EQ(bytes[3 * kQ4TileBytes + 1], 0x3c) << "the scale 1.0";
+  EXPECT_EQ(bytes[3 * kQ4TileBytes + 64], 0x80);
 }
 
 TEST(Q4, OfEqualMagnitudesTakesTheFirstAsMinusEightAndClampsTheOther) {
   std::vector<float> values(32, 0.0f);
   values[0] = 8;  // the scale is -1, so -8 would be +8: clamped to +7
   values[1] = -8;
-  const std::vector<std::uint8_t> bytes = Encode(values, 1);
+  const std::vector<std::uint8_t> bytes = EncodeQ4(values, 1);
   EXPECT_EQ(bytes[1], 0xbc);
   EXPECT_EQ(bytes[64] & 15, 0);
   EXPECT_EQ(bytes[65] & 15, 15);
@@ -75,7 +75,7 @@ TEST(Q4, OfEqualMagnitudesTakesTheFirstAsMinusEightAndClampsTheOther) {
 TEST(Q4, RefusesScalesThatAreNoNumbersAndNamesThePlace) {
   std::vector<std::byte> packed(*PackedBytes(kQ4, {40, 64}), std::byte{0});
   ASSERT_TRUE(kQ4.check(packed, 40, 64).ok());
-  packed[2 * kTileBytes + 1] = std::byte{0xfc};
+  packed[2 * kQ4TileBytes + 1] = std::byte{0xfc};
   const Status status = kQ4.check(packed, 40, 64);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().message,

@@ -8,9 +8,9 @@
 namespace ashlar {
 namespace {
 
-constexpr std::size_t kTileBytes = 1088;
+constexpr std::size_t kQ8TileBytes = 1088;
 
-std::vector<std::uint8_t> Encode(const std::vector<float>& values, std::int64_t rows) {
+std::vector<std::uint8_t> EncodeQ8(const std::vector<float>& values, std::int64_t rows) {
   const std::int64_t columns = static_cast<std::int64_t>(values.size()) / rows;
   std::vector<std::byte> packed(*PackedBytes(kQ8, {rows, columns}));
   kQ8.encode(values.data(), rows, columns, packed.data());
@@ -31,9 +31,9 @@ TEST(Q8, WritesTheBytesOfItsSpecification) {
       values.push_back(static_cast<float>((n + 1) * (k - 31)) / 127.0f);
     }
   }
-  const std::vector<std::uint8_t> bytes = Encode(values, 3);
-  ASSERT_EQ(bytes.size(), kTileBytes);
-  std::vector<std::uint8_t> expected(kTileBytes, 128);
+  const std::vector<std::uint8_t> bytes = EncodeQ8(values, 3);
+  ASSERT_EQ(bytes.size(), kQ8TileBytes);
+  std::vector<std::uint8_t> expected(kQ8TileBytes, 128);
   std::fill_n(expected.begin(), 64, 0);
   const std::uint8_t scales[] = {0xdf, 0x17, 0xdf, 0x1b, 0xe8, 0x1d};
   std::copy(std::begin(scales), std::end(scales), expected.begin());
@@ -53,10 +53,10 @@ TEST(Q8, WritesTheBytesOfItsSpecification) {
 TEST(Q8, PutsGroupsOfABandBeforeTheNextBand) {
   std::vector<float> values(33 * 64, 0.0f);
   values[32 * 64 + 32] = 127;  // row 32, group 1: tile 3, output 0, input 0
-  const std::vector<std::uint8_t> bytes = Encode(values, 33);
-  ASSERT_EQ(bytes.size(), 4 * kTileBytes);
-  EXPECT_EQ(bytes[3 * kTileBytes + 1], 0x3c) << "the scale 1.0";
-  EXPECT_EQ(bytes[3 * kTileBytes + 64], 255);
+  const std::vector<std::uint8_t> bytes = EncodeQ8(values, 33);
+  ASSERT_EQ(bytes.size(), 4 * kQ8TileBytes);
+  EXPECT_EQ(bytes[3 * kQ8TileBytes + 1], 0x3c) << "the scale 1.0";
+  EXPECT_EQ(bytes[3 * kQ8TileBytes + 64], 255);
 }
 
 TEST(Q8, RoundsHalvesAwayFromZeroWithTheScaleBeforeItsOwnRounding) {
@@ -65,7 +65,7 @@ TEST(Q8, RoundsHalvesAwayFromZeroWithTheScaleBeforeItsOwnRounding) {
   values[1] = 2.5f;
   values[2] = -2.5f;
   values[3] = 0.49f;
-  const std::vector<std::uint8_t> bytes = Encode(values, 1);
+  const std::vector<std::uint8_t> bytes = EncodeQ8(values, 1);
   EXPECT_EQ(bytes[64], 128 + 127);
   EXPECT_EQ(bytes[65], 128 + 3);
   EXPECT_EQ(bytes[66], 128 - 3);
@@ -75,13 +75,13 @@ TEST(Q8, RoundsHalvesAwayFromZeroWithTheScaleBeforeItsOwnRounding) {
 TEST(Q8, RefusesScalesThatAreNoNumbersAndNamesThePlace) {
   std::vector<std::byte> packed(*PackedBytes(kQ8, {40, 64}), std::byte{0});
   ASSERT_TRUE(kQ8.check(packed, 40, 64).ok());
-  packed[3 * kTileBytes + 2 * 7 + 1] = std::byte{0x7c};
+  packed[3 * kQ8TileBytes + 2 * 7 + 1] = std::byte{0x7c};
   Status status = kQ8.check(packed, 40, 64);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::kCorrupt);
   EXPECT_EQ(status.error().message,
             "the scale of row 39, columns 32 to 63 is infinite (f16 0x7c00)");
-  packed[3 * kTileBytes + 2 * 7] = std::byte{1};
+  packed[3 * kQ8TileBytes + 2 * 7] = std::byte{1};
   EXPECT_THAT(kQ8.check(packed, 40, 64).error().message, testing::HasSubstr("is NaN"));
 }
 

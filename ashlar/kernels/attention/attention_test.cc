@@ -11,7 +11,7 @@
 namespace ashlar {
 namespace {
 
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // Page memory: numbers of a KV format, all NaN, at any offset from a 64-byte boundary.
@@ -213,7 +213,7 @@ class Sequence {
   std::vector<float> sinks_;
 };
 
-AttentionShape Shape(std::int64_t heads, std::int64_t kv_heads, std::int64_t dim) {
+AttentionShape PlainShape(std::int64_t heads, std::int64_t kv_heads, std::int64_t dim) {
   return {.heads = heads,
           .kv_heads = kv_heads,
           .key_dim = dim,
@@ -271,7 +271,7 @@ TEST_P(AttentionParity, AgreesWithTheReferenceForEveryRatioOfHeads) {
   RandomFloats random(1);
   for (std::int64_t group = 1; group <= 9; ++group) {
     for (const std::int64_t kv_heads : {1, 2, 3}) {
-      ExpectAgrees(NewSequence(Shape(group * kv_heads, kv_heads, 32), 37, 20, random));
+      ExpectAgrees(NewSequence(PlainShape(group * kv_heads, kv_heads, 32), 37, 20, random));
     }
   }
 }
@@ -279,32 +279,32 @@ TEST_P(AttentionParity, AgreesWithTheReferenceForEveryRatioOfHeads) {
 TEST_P(AttentionParity, AgreesWithTheReferenceForEveryTailOfTheDimensions) {
   RandomFloats random(2);
   for (std::int64_t dim = 1; dim <= 70; ++dim) {
-    AttentionShape shape = Shape(2, 1, dim);
+    AttentionShape shape = PlainShape(2, 1, dim);
     shape.value_dim = 71 - dim;
     ExpectAgrees(NewSequence(shape, 21, 17, random));
   }
   for (const std::int64_t dim : {128, 256, 576, 1040}) {
-    ExpectAgrees(NewSequence(Shape(3, 1, dim), 18, 15, random));
+    ExpectAgrees(NewSequence(PlainShape(3, 1, dim), 18, 15, random));
   }
 }
 
 TEST_P(AttentionParity, AgreesWithTheReferenceAtTheLargestDimensions) {
   RandomFloats random(10);
-  ExpectAgrees(NewSequence(Shape(10, 1, kMaxHeadDim), 17, 15, random));
+  ExpectAgrees(NewSequence(PlainShape(10, 1, kMaxHeadDim), 17, 15, random));
 }
 
 TEST_P(AttentionParity, AgreesWithTheReferenceAtEveryPositionInAPage) {
   RandomFloats random(3);
   for (std::int64_t position = 0; position < 50; ++position) {
-    ExpectAgrees(NewSequence(Shape(4, 2, 16), position + 1, position, random));
-    ExpectAgrees(NewSequence(Shape(4, 2, 16), position + 1, 0, random));
+    ExpectAgrees(NewSequence(PlainShape(4, 2, 16), position + 1, position, random));
+    ExpectAgrees(NewSequence(PlainShape(4, 2, 16), position + 1, 0, random));
   }
 }
 
 TEST_P(AttentionParity, AgreesWithTheReferenceForEveryWindow) {
   RandomFloats random(4);
   for (std::int64_t window = 1; window <= 70; ++window) {
-    AttentionShape shape = Shape(6, 2, 16);
+    AttentionShape shape = PlainShape(6, 2, 16);
     shape.window = window;
     ExpectAgrees(NewSequence(shape, 68, 45, random));
   }
@@ -314,7 +314,7 @@ TEST_P(AttentionParity, AgreesWithTheReferenceWithSoftCapsAndSinks) {
   RandomFloats random(5);
   for (const float soft_cap : {0.0F, 0.5F, 3.0F, 50.0F}) {
     for (const float scale : {0.01F, 0.25F, 4.0F}) {
-      AttentionShape shape = Shape(8, 2, 24);
+      AttentionShape shape = PlainShape(8, 2, 24);
       shape.soft_cap = soft_cap;
       shape.scale = scale;
       Sequence sequence = NewSequence(shape, 60, 30, random);
@@ -329,7 +329,8 @@ TEST_P(AttentionParity, AgreesWithTheReferenceOnRandomShapes) {
   for (std::uint32_t seed = 100; seed < 160; ++seed) {
     RandomFloats random(seed);
     const std::int64_t kv_heads = random.Between(1, 4);
-    AttentionShape shape = Shape(kv_heads * random.Between(1, 8), kv_heads, random.Between(1, 80));
+    AttentionShape shape =
+        PlainShape(kv_heads * random.Between(1, 8), kv_heads, random.Between(1, 80));
     shape.value_dim = random.Between(1, 80);
     shape.window = random.Between(0, 1) * random.Between(1, 60);
     shape.soft_cap = static_cast<float>(random.Between(0, 1) * random.Between(1, 20));
@@ -344,13 +345,13 @@ TEST_P(AttentionParity, AgreesWithTheReferenceOnRandomShapes) {
 
 TEST_P(AttentionParity, AgreesWithTheReferenceOverALongContext) {
   RandomFloats random(6);
-  ExpectAgrees(NewSequence(Shape(4, 1, 64), 2051, 2049, random));
+  ExpectAgrees(NewSequence(PlainShape(4, 1, 64), 2051, 2049, random));
 }
 
 TEST_P(AttentionParity, ARowsBitsDoNotDependOnTheRowsAndHeadsComputedWithIt) {
   for (std::uint32_t seed = 200; seed < 220; ++seed) {
     RandomFloats random(seed);
-    AttentionShape shape = Shape(3 * random.Between(1, 8), 3, random.Between(1, 80));
+    AttentionShape shape = PlainShape(3 * random.Between(1, 8), 3, random.Between(1, 80));
     shape.value_dim = random.Between(1, 80);
     shape.window = random.Between(0, 1) * random.Between(1, 60);
     const std::int64_t first_row = random.Between(0, 100);
@@ -380,7 +381,7 @@ TEST_P(AttentionParity, ARowsBitsDoNotDependOnTheRowsAndHeadsComputedWithIt) {
 
 TEST_P(AttentionParity, ARowsBitsDoNotDependOnWhatLaterAndUnseenPositionsHold) {
   RandomFloats random(7);
-  AttentionShape shape = Shape(4, 2, 20);
+  AttentionShape shape = PlainShape(4, 2, 20);
   shape.window = 25;
   Sequence sequence = NewSequence(shape, 80, 40, random);
   const auto clean = sequence.NewOut();
@@ -389,7 +390,7 @@ TEST_P(AttentionParity, ARowsBitsDoNotDependOnWhatLaterAndUnseenPositionsHold) {
   // Backwards, since each row needs the positions before it.
   for (std::int64_t row = sequence.rows() - 1; row >= 0; --row) {
     sequence.Run(GetParam().fn, row, row + 1, 0, shape.kv_heads, *spoiled);
-    sequence.Spoil(40 + row, row % 3 == 0 ? kNaN : row % 3 == 1 ? kInfinity : -kInfinity);
+    sequence.Spoil(40 + row, row % 3 == 0 ? kNotANumber : row % 3 == 1 ? kInfinity : -kInfinity);
   }
   ExpectSameBits(*spoiled, *clean);
 
@@ -397,7 +398,7 @@ TEST_P(AttentionParity, ARowsBitsDoNotDependOnWhatLaterAndUnseenPositionsHold) {
   Sequence behind = NewSequence(shape, 45, 42, random);
   const auto before = behind.NewOut();
   GetParam().fn(behind.Args(*before));
-  behind.Spoil(42 - 25, kNaN);
+  behind.Spoil(42 - 25, kNotANumber);
   const auto after = behind.NewOut();
   GetParam().fn(behind.Args(*after));
   ExpectSameBits(*after, *before);
@@ -405,7 +406,7 @@ TEST_P(AttentionParity, ARowsBitsDoNotDependOnWhatLaterAndUnseenPositionsHold) {
 
 TEST_P(AttentionParity, AnInfiniteValueOfALaterRowDoesNotReachAnEarlierRowOfTheSameCall) {
   RandomFloats random(8);
-  Sequence sequence = NewSequence(Shape(2, 1, 16), 12, 4, random);
+  Sequence sequence = NewSequence(PlainShape(2, 1, 16), 12, 4, random);
   const auto clean = sequence.NewOut();
   GetParam().fn(sequence.Args(*clean));
   sequence.Spoil(11, kInfinity);
@@ -420,7 +421,7 @@ TEST_P(AttentionParity, AnInfiniteValueOfALaterRowDoesNotReachAnEarlierRowOfTheS
 
 TEST_P(AttentionParity, OnePositionGivesItsValueExactly) {
   RandomFloats random(9);
-  AttentionShape shape = Shape(2, 2, 18);
+  AttentionShape shape = PlainShape(2, 2, 18);
   shape.window = 1;
   Sequence sequence = NewSequence(shape, 24, 23, random);
   std::vector<float> k(36, 7.0F);
@@ -435,7 +436,7 @@ TEST_P(AttentionParity, OnePositionGivesItsValueExactly) {
 }
 
 TEST_P(AttentionParity, ASinkAsLargeAsTheOnlyScoreHalvesTheValue) {
-  AttentionShape shape = Shape(1, 1, 1);
+  AttentionShape shape = PlainShape(1, 1, 1);
   TestPage page(shape, GetParam().kv_format, 0);
   const float k = 3;
   const float v = 10;
@@ -461,7 +462,7 @@ TEST_P(AttentionParity, ASinkAsLargeAsTheOnlyScoreHalvesTheValue) {
 TEST_P(AttentionParity, StoresEveryPositionAsTheReferenceDoesAndTouchesNothingElse) {
   RandomFloats random(11);
   for (std::int64_t dim = 1; dim <= 40; ++dim) {
-    AttentionShape shape = Shape(2, 2, dim);
+    AttentionShape shape = PlainShape(2, 2, dim);
     shape.value_dim = 41 - dim;
     TestPage page(shape, GetParam().kv_format, dim % 4);
     TestPage expected(shape, GetParam().kv_format, 0);
@@ -485,10 +486,10 @@ TEST_P(AttentionParity, StoresEveryPositionAsTheReferenceDoesAndTouchesNothingEl
 }
 
 TEST_P(AttentionParity, StoresNumbersBeyondTheFormatAsInfiniteAndHalvesRoundedToEven) {
-  const AttentionShape shape = Shape(1, 1, 4);
+  const AttentionShape shape = PlainShape(1, 1, 4);
   TestPage page(shape, GetParam().kv_format, 0);
   const float k[] = {65519, -65520, 1 + 0x1p-11F, 1 + 3 * 0x1p-11F};
-  const float v[] = {kInfinity, -kInfinity, kNaN, -0.0F};
+  const float v[] = {kInfinity, -kInfinity, kNotANumber, -0.0F};
   GetParam().store(shape, k, v, 3, page.data());
   const bool halves = GetParam().kv_format == KvFormat::kF16;
   EXPECT_EQ(page[3], halves ? 65504 : 65519);
@@ -507,13 +508,13 @@ INSTANTIATE_TEST_SUITE_P(F16, AttentionParity, testing::ValuesIn(AttentionForms(
                          FormName());
 
 TEST_P(AttentionParity, PutsKeysDimsOutermostAndValuesPositionsOutermost) {
-  AttentionShape shape = Shape(2, 2, 3);
+  AttentionShape shape = PlainShape(2, 2, 3);
   shape.value_dim = 2;
   TestPage page(shape, GetParam().kv_format, 0);
   const float k[] = {1, 2, 3, 4, 5, 6};
   const float v[] = {7, 8, 9, 10};
   GetParam().store(shape, k, v, 5, page.data());
-  std::vector<float> expected(2 * 16 * (3 + 2), kNaN);
+  std::vector<float> expected(2 * 16 * (3 + 2), kNotANumber);
   for (std::size_t i = 0; i < 6; ++i) {
     expected[i * 16 + 5] = k[i];
   }

@@ -31,6 +31,11 @@
 
 namespace ashlar::internal {
 
+// Few rows wait for memory, not for arithmetic, and the processor's own prefetcher stops at the end
+// of each 4 KB: so they ask for the weights this far ahead.
+inline constexpr int kPrefetchRows = 4;
+inline constexpr std::int64_t kPrefetchBytes = 4096;
+
 template <class Tile, int kRows>
 void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::int64_t row) {
   using F32 = typename Tile::F32;
@@ -50,6 +55,12 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
   }
   for (std::int64_t g = 0; g < groups; ++g, tile += Tile::Layout::kTileBytes) {
     const std::int8_t* qx = x.q + (first + g) * kGroup;
+    if constexpr (kRows <= kPrefetchRows) {
+      ASHLAR_UNROLL
+      for (int line = 0; line < Tile::Layout::kTileBytes; line += 64) {
+        F32::Prefetch(reinterpret_cast<const float*>(tile + kPrefetchBytes + line));
+      }
+    }
     typename Tile::Integers sums[kRows][kVectors];
     ASHLAR_UNROLL
     for (int r = 0; r < kRows; ++r) {

@@ -10,11 +10,11 @@ using testing::ErrorOf;
 using testing::TestBatch;
 using testing::TestBlock;
 
-const AttributeMap kSmall = {{"width", std::int64_t{64}}, {"vocabulary", std::int64_t{50}}};
+const AttributeMap kSmallEmbed = {{"width", std::int64_t{64}}, {"vocabulary", std::int64_t{50}}};
 
 TEST(Embed, GivesTheRowsOfTheTokensTimesTheMultiplier) {
   for (const char* codec : {"f32", "bf16", "q8", "q4"}) {
-    TestBlock block(kEmbed, testing::Changed(kSmall, {{"multiplier", 8.0}}), codec, 1);
+    TestBlock block(kEmbed, testing::Changed(kSmallEmbed, {{"multiplier", 8.0}}), codec, 1);
     TestBatch batch{.tokens = {49, 0, 7, 7, 32}, .rows = 5};
     ThreadPool pool(2);
     const auto y = testing::Run(*block.Bind(Isa::kReference), kEmbed.interface(block.attributes()),
@@ -29,7 +29,7 @@ TEST(Embed, GivesTheRowsOfTheTokensTimesTheMultiplier) {
 }
 
 TEST(Embed, ReadsTokensBelowItsVocabulary) {
-  const Interface interface = kEmbed.interface(*Attributes::Make(kEmbed.attributes, kSmall));
+  const Interface interface = kEmbed.interface(*Attributes::Make(kEmbed.attributes, kSmallEmbed));
   EXPECT_EQ(interface.width_in, 0);
   EXPECT_EQ(interface.width_out, 64);
   EXPECT_EQ(interface.vocabulary, 50);
@@ -37,12 +37,12 @@ TEST(Embed, ReadsTokensBelowItsVocabulary) {
 
 TEST(Embed, RefusesAttributesByName) {
   EXPECT_EQ(ErrorOf(kEmbed, {{"width", std::int64_t{64}}}), "attribute \"vocabulary\" is missing");
-  EXPECT_EQ(ErrorOf(kEmbed, testing::Changed(kSmall, {{"width", std::int64_t{0}}})),
+  EXPECT_EQ(ErrorOf(kEmbed, testing::Changed(kSmallEmbed, {{"width", std::int64_t{0}}})),
             "attribute \"width\" must be from 1 to 1048576, found 0");
 }
 
 TEST(Embed, HasTheIdentityThatItAlwaysHad) {
-  const Block block = testing::LiteralBlock(kEmbed, kSmall);
+  const Block block = testing::LiteralBlock(kEmbed, kSmallEmbed);
   EXPECT_EQ(block.CanonicalManifest(),
             R"({"attributes":{"vocabulary":50,"width":64},"kind":"embed","schema":1,)"
             R"("tensors":{"weight":{"codec":"f32.1","levels":[{"blob":"sha256:)"

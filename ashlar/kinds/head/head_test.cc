@@ -12,10 +12,10 @@ using testing::ErrorOf;
 using testing::TestBatch;
 using testing::TestBlock;
 
-const AttributeMap kSmall = {{"width", std::int64_t{64}}, {"vocabulary", std::int64_t{101}}};
+const AttributeMap kSmallHead = {{"width", std::int64_t{64}}, {"vocabulary", std::int64_t{101}}};
 
 // Four rows against multiplier and cap on W x + b, for every instruction set.
-void ExpectRows(const AttributeMap& attributes, double multiplier, double soft_cap) {
+void ExpectHeadRows(const AttributeMap& attributes, double multiplier, double soft_cap) {
   TestBlock block(kHead, attributes, "f32", 1);
   std::mt19937 random(2);
   TestBatch batch{.x = testing::RandomFloats(4 * 64, random), .rows = 4};
@@ -37,31 +37,32 @@ void ExpectRows(const AttributeMap& attributes, double multiplier, double soft_c
 }
 
 TEST(Head, GivesTheLogits) {
-  ExpectRows(kSmall, 1, 0);
+  ExpectHeadRows(kSmallHead, 1, 0);
 }
 
 TEST(Head, AddsABiasAndMultiplies) {
-  ExpectRows(Changed(kSmall, {{"bias", std::int64_t{1}}, {"multiplier", 0.25}}), 0.25, 0);
+  ExpectHeadRows(Changed(kSmallHead, {{"bias", std::int64_t{1}}, {"multiplier", 0.25}}), 0.25, 0);
 }
 
 TEST(Head, CapsTheMultipliedLogits) {
-  ExpectRows(Changed(kSmall, {{"multiplier", 3.0}, {"soft_cap", 2.0}}), 3, 2);
+  ExpectHeadRows(Changed(kSmallHead, {{"multiplier", 3.0}, {"soft_cap", 2.0}}), 3, 2);
 }
 
 TEST(Head, ScoresItsVocabulary) {
-  const Interface interface = kHead.interface(*Attributes::Make(kHead.attributes, kSmall));
+  const Interface interface = kHead.interface(*Attributes::Make(kHead.attributes, kSmallHead));
   EXPECT_EQ(interface.width_out, 101);
   EXPECT_EQ(interface.vocabulary, 101);
 }
 
 TEST(Head, RefusesAttributesByName) {
-  EXPECT_EQ(ErrorOf(kHead, Changed(kSmall, {{"soft_cap", -1.0}})),
+  EXPECT_EQ(ErrorOf(kHead, Changed(kSmallHead, {{"soft_cap", -1.0}})),
             "attribute \"soft_cap\" must be at least 0, found -1");
 }
 
 TEST(Head, HasTheIdentityThatItAlwaysHad) {
-  EXPECT_EQ(testing::LiteralBlock(kHead, Changed(kSmall, {{"soft_cap", 30.0}})).digest().ToString(),
-            "sha256:a6051e150a81391311093bdfb38ae95e452b85e382a0adc0058ba67761d85a27");
+  EXPECT_EQ(
+      testing::LiteralBlock(kHead, Changed(kSmallHead, {{"soft_cap", 30.0}})).digest().ToString(),
+      "sha256:a6051e150a81391311093bdfb38ae95e452b85e382a0adc0058ba67761d85a27");
 }
 
 }  // namespace

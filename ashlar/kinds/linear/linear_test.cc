@@ -14,7 +14,7 @@ using testing::TestBlock;
 
 const AttributeMap kStitch = {{"width_in", std::int64_t{64}}, {"width_out", std::int64_t{45}}};
 
-Doubles Expected(const TestBlock& block, const Doubles& x) {
+Doubles ExpectedLinear(const TestBlock& block, const Doubles& x) {
   const Doubles n = block.has("norm.weight")
                         ? testing::RmsNormed(x, block.tensor("norm.weight").values, 0, 1e-6)
                         : x;
@@ -22,14 +22,14 @@ Doubles Expected(const TestBlock& block, const Doubles& x) {
                          block.has("bias") ? &block.tensor("bias") : nullptr, n);
 }
 
-// Nine rows against Expected, for every instruction set.
-void ExpectRows(const AttributeMap& attributes, std::string_view codec, double bound) {
+// Nine rows against ExpectedLinear, for every instruction set.
+void ExpectLinearRows(const AttributeMap& attributes, std::string_view codec, double bound) {
   TestBlock block(kLinear, attributes, codec, 1);
   std::mt19937 random(2);
   TestBatch batch{.x = testing::RandomFloats(9 * 64, random), .rows = 9};
   Doubles all;
   for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const Doubles y = Expected(block, testing::RowOf(batch.x, row, 64));
+    const Doubles y = ExpectedLinear(block, testing::RowOf(batch.x, row, 64));
     all.insert(all.end(), y.begin(), y.end());
   }
   ThreadPool pool(2);
@@ -41,21 +41,22 @@ void ExpectRows(const AttributeMap& attributes, std::string_view codec, double b
 }
 
 TEST(Linear, IsTheMatrixTimesTheRow) {
-  ExpectRows(kStitch, "f32", 1e-6);
+  ExpectLinearRows(kStitch, "f32", 1e-6);
 }
 
 TEST(Linear, AddsTheBias) {
-  ExpectRows(Changed(kStitch, {{"bias", std::int64_t{1}}}), "f32", 1e-6);
+  ExpectLinearRows(Changed(kStitch, {{"bias", std::int64_t{1}}}), "f32", 1e-6);
 }
 
 TEST(Linear, NormsTheRowFirst) {
-  ExpectRows(Changed(kStitch, {{"norm", "rms"}, {"norm_eps", 1e-6}}), "f32", 1e-6);
+  ExpectLinearRows(Changed(kStitch, {{"norm", "rms"}, {"norm_eps", 1e-6}}), "f32", 1e-6);
 }
 
 TEST(Linear, ComputesOnInt8RowsWithinTheirRounding) {
   for (const char* codec : {"q8", "q4"}) {
-    ExpectRows(Changed(kStitch, {{"bias", std::int64_t{1}}, {"norm", "rms"}, {"norm_eps", 1e-6}}),
-               codec, 0.01);
+    ExpectLinearRows(
+        Changed(kStitch, {{"bias", std::int64_t{1}}, {"norm", "rms"}, {"norm_eps", 1e-6}}), codec,
+        0.01);
   }
 }
 

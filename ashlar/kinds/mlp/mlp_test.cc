@@ -16,13 +16,13 @@ using testing::TestBatch;
 using testing::TestBlock;
 using testing::TestTensor;
 
-constexpr std::int64_t kWidth = 64;
+constexpr std::int64_t kMlpWidth = 64;
 
-const AttributeMap kPlain = {
-    {"width", kWidth}, {"channels", std::int64_t{96}}, {"activation", "relu"}};
-const AttributeMap kSwiGlu = {{"width", kWidth}, {"channels", std::int64_t{96}},
-                              {"form", "gated"}, {"activation", "silu"},
-                              {"norm", "rms"},   {"norm_eps", 1e-6}};
+const AttributeMap kPlainMlp = {
+    {"width", kMlpWidth}, {"channels", std::int64_t{96}}, {"activation", "relu"}};
+const AttributeMap kSwiGlu = {{"width", kMlpWidth}, {"channels", std::int64_t{96}},
+                              {"form", "gated"},    {"activation", "silu"},
+                              {"norm", "rms"},      {"norm_eps", 1e-6}};
 
 double Activated(const std::string& activation, double x) {
   if (activation == "silu") {
@@ -52,7 +52,7 @@ Doubles Normed(const TestBlock& block, const std::string& which, const Doubles& 
       eps);
 }
 
-Doubles Expected(const TestBlock& block, const Doubles& x) {
+Doubles ExpectedMlp(const TestBlock& block, const Doubles& x) {
   const Attributes& attributes = block.attributes();
   const auto project = [&](const std::string& name, const Doubles& from) {
     const TestTensor* bias = block.has(name + ".bias") ? &block.tensor(name + ".bias") : nullptr;
@@ -74,14 +74,14 @@ Doubles Expected(const TestBlock& block, const Doubles& x) {
   return y;
 }
 
-// Seven rows against Expected, for every instruction set.
-void ExpectRows(const AttributeMap& attributes, std::string_view codec, double bound) {
+// Seven rows against ExpectedMlp, for every instruction set.
+void ExpectMlpRows(const AttributeMap& attributes, std::string_view codec, double bound) {
   TestBlock block(kMlp, attributes, codec, 1);
   std::mt19937 random(2);
-  TestBatch batch{.x = testing::RandomFloats(7 * kWidth, random), .rows = 7};
+  TestBatch batch{.x = testing::RandomFloats(7 * kMlpWidth, random), .rows = 7};
   Doubles all;
   for (std::int64_t row = 0; row < batch.rows; ++row) {
-    const Doubles y = Expected(block, testing::RowOf(batch.x, row, kWidth));
+    const Doubles y = ExpectedMlp(block, testing::RowOf(batch.x, row, kMlpWidth));
     all.insert(all.end(), y.begin(), y.end());
   }
   ThreadPool pool(2);
@@ -94,14 +94,14 @@ void ExpectRows(const AttributeMap& attributes, std::string_view codec, double b
 TEST(Mlp, IsThePlainFormulaWithEachActivation) {
   for (const char* activation : {"silu", "gelu", "gelu_tanh", "relu"}) {
     SCOPED_TRACE(activation);
-    ExpectRows(Changed(kPlain, {{"activation", activation}}), "f32", 2e-6);
+    ExpectMlpRows(Changed(kPlainMlp, {{"activation", activation}}), "f32", 2e-6);
   }
 }
 
 TEST(Mlp, IsTheGatedFormulaWithEachActivation) {
   for (const char* activation : {"silu", "gelu", "gelu_tanh", "relu"}) {
     SCOPED_TRACE(activation);
-    ExpectRows(Changed(kSwiGlu, {{"activation", activation}}), "f32", 2e-6);
+    ExpectMlpRows(Changed(kSwiGlu, {{"activation", activation}}), "f32", 2e-6);
   }
 }
 
@@ -111,26 +111,26 @@ TEST(Mlp, HasBiasesNormsAndAMultiplier) {
                                  {"post_norm", "layer"},
                                  {"norm_eps", 1e-5},
                                  {"multiplier", 0.22}};
-  ExpectRows(Changed(kPlain, sandwich), "f32", 2e-6);
-  ExpectRows(Changed(Changed(kSwiGlu, sandwich), {{"norm_bias", std::int64_t{1}}}), "f32", 2e-6);
-  ExpectRows(Changed(kSwiGlu, {{"post_norm", "rms"}, {"norm_offset", 1.0}}), "f32", 2e-6);
+  ExpectMlpRows(Changed(kPlainMlp, sandwich), "f32", 2e-6);
+  ExpectMlpRows(Changed(Changed(kSwiGlu, sandwich), {{"norm_bias", std::int64_t{1}}}), "f32", 2e-6);
+  ExpectMlpRows(Changed(kSwiGlu, {{"post_norm", "rms"}, {"norm_offset", 1.0}}), "f32", 2e-6);
 }
 
 TEST(Mlp, ComputesOnInt8RowsWithinTheirRounding) {
-  ExpectRows(kSwiGlu, "q8", 0.02);
-  ExpectRows(kSwiGlu, "q4", 0.02);
+  ExpectMlpRows(kSwiGlu, "q8", 0.02);
+  ExpectMlpRows(kSwiGlu, "q4", 0.02);
 }
 
 TEST(Mlp, SlicesItsChannels) {
   const Attributes whole = *Attributes::Make(kMlp.attributes, kSwiGlu);
   const Attributes part = kMlp.apply_slice(whole, {{"channels", 32}});
   EXPECT_EQ(part.Integer("channels"), 32);
-  EXPECT_EQ(part.Integer("width"), kWidth);
+  EXPECT_EQ(part.Integer("width"), kMlpWidth);
   for (const TensorSpec& spec : testing::TensorsOf(kMlp, part)) {
     if (spec.name == "down") {
-      EXPECT_EQ(spec.shape, (Shape{kWidth, 32}));
+      EXPECT_EQ(spec.shape, (Shape{kMlpWidth, 32}));
     } else if (spec.name == "gate" || spec.name == "up") {
-      EXPECT_EQ(spec.shape, (Shape{32, kWidth}));
+      EXPECT_EQ(spec.shape, (Shape{32, kMlpWidth}));
     }
   }
 }
@@ -141,9 +141,9 @@ TEST(Mlp, CostsTwoOperationsPerWeight) {
 }
 
 TEST(Mlp, RefusesAttributesByName) {
-  EXPECT_EQ(ErrorOf(kMlp, Changed(kPlain, {{"activation", "swish"}})),
+  EXPECT_EQ(ErrorOf(kMlp, Changed(kPlainMlp, {{"activation", "swish"}})),
             "attribute \"activation\" must be one of silu, gelu, gelu_tanh, relu, found \"swish\"");
-  EXPECT_EQ(ErrorOf(kMlp, Changed(kPlain, {{"norm_bias", std::int64_t{1}}})),
+  EXPECT_EQ(ErrorOf(kMlp, Changed(kPlainMlp, {{"norm_bias", std::int64_t{1}}})),
             "attribute \"norm_bias\" has no meaning when the block has no norm; leave it out");
   EXPECT_EQ(
       ErrorOf(kMlp, Changed(kSwiGlu, {{"norm_bias", std::int64_t{1}}})),
@@ -151,7 +151,7 @@ TEST(Mlp, RefusesAttributesByName) {
 }
 
 TEST(Mlp, HasTheIdentityThatItAlwaysHad) {
-  EXPECT_EQ(testing::LiteralBlock(kMlp, kPlain).digest().ToString(),
+  EXPECT_EQ(testing::LiteralBlock(kMlp, kPlainMlp).digest().ToString(),
             "sha256:a06dbc5b8f84434c2cc3899fc7c800633f3651f3e76f8dc5113169d7d8d49137");
   EXPECT_EQ(testing::LiteralBlock(kMlp, kSwiGlu).digest().ToString(),
             "sha256:bbd55e8e39390c4b732c0f5fc874f4ccccbb4c6d4d54b891bd1697ee9c8268ae");

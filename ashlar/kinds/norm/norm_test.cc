@@ -16,8 +16,8 @@ const AttributeMap kRms = {{"width", std::int64_t{50}}, {"type", "rms"}, {"eps",
 const AttributeMap kLayer = {{"width", std::int64_t{50}}, {"type", "layer"}, {"eps", 1e-5}};
 
 // Five rows of a block against `expected(row)`, for every instruction set.
-template <class Expected>
-void ExpectRows(const AttributeMap& attributes, const Expected& expected) {
+template <class ExpectedNorm>
+void ExpectNormRows(const AttributeMap& attributes, const ExpectedNorm& expected) {
   TestBlock block(kNorm, attributes, "f32", 1);
   std::mt19937 random(2);
   TestBatch batch{.x = testing::RandomFloats(5 * 50, random, 3), .rows = 5};
@@ -35,30 +35,30 @@ void ExpectRows(const AttributeMap& attributes, const Expected& expected) {
 }
 
 TEST(Norm, IsTheRootMeanSquareNorm) {
-  ExpectRows(kRms, [](const TestBlock& block, const Doubles& x) {
+  ExpectNormRows(kRms, [](const TestBlock& block, const Doubles& x) {
     return testing::RmsNormed(x, block.tensor("weight").values, 0, 1e-5);
   });
 }
 
 TEST(Norm, AddsTheOffsetToTheWeight) {
-  ExpectRows(Changed(kRms, {{"offset", 1.0}}), [](const TestBlock& block, const Doubles& x) {
+  ExpectNormRows(Changed(kRms, {{"offset", 1.0}}), [](const TestBlock& block, const Doubles& x) {
     return testing::RmsNormed(x, block.tensor("weight").values, 1, 1e-5);
   });
 }
 
 TEST(Norm, IsTheLayerNorm) {
-  ExpectRows(kLayer, [](const TestBlock& block, const Doubles& x) {
+  ExpectNormRows(kLayer, [](const TestBlock& block, const Doubles& x) {
     EXPECT_FALSE(block.has("bias"));
     return testing::LayerNormed(x, block.tensor("weight").values, {}, 1e-5);
   });
 }
 
 TEST(Norm, IsTheLayerNormWithABias) {
-  ExpectRows(Changed(kLayer, {{"bias", std::int64_t{1}}}),
-             [](const TestBlock& block, const Doubles& x) {
-               return testing::LayerNormed(x, block.tensor("weight").values,
-                                           block.tensor("bias").values, 1e-5);
-             });
+  ExpectNormRows(Changed(kLayer, {{"bias", std::int64_t{1}}}),
+                 [](const TestBlock& block, const Doubles& x) {
+                   return testing::LayerNormed(x, block.tensor("weight").values,
+                                               block.tensor("bias").values, 1e-5);
+                 });
 }
 
 TEST(Norm, RefusesAttributesByName) {

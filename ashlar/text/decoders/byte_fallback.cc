@@ -32,9 +32,9 @@ std::optional<char> ByteOf(std::string_view token) {
   return static_cast<char>(*high * 16 + *low);
 }
 
-class Run final : public PieceSink {
+class ByteFallbackRun final : public PieceSink {
  public:
-  explicit Run(PieceSink& next) : next_(next) {}
+  explicit ByteFallbackRun(PieceSink& next) : next_(next) {}
 
   void Append(std::string_view characters) override {
     if (!is_text_) {
@@ -93,7 +93,7 @@ class Run final : public PieceSink {
 class ByteFallback final : public Decoder {
  public:
   std::unique_ptr<PieceSink> Start(PieceSink& next) const override {
-    return std::make_unique<Run>(next);
+    return std::make_unique<ByteFallbackRun>(next);
   }
   void ToBytes(std::string& content) const override {
     if (const std::optional<char> byte = ByteOf(content); byte.has_value()) {

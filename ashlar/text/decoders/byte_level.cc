@@ -7,9 +7,9 @@
 namespace ashlar::internal {
 namespace {
 
-class Run final : public PieceSink {
+class ByteLevelRun final : public PieceSink {
  public:
-  explicit Run(PieceSink& next) : next_(next) {}
+  explicit ByteLevelRun(PieceSink& next) : next_(next) {}
 
   void Append(std::string_view characters) override { token_ += characters; }
   void EndToken() override {
@@ -32,10 +32,10 @@ class Run final : public PieceSink {
   Utf8Repair repair_;
 };
 
-class ByteLevel final : public Decoder {
+class ByteLevelDecoder final : public Decoder {
  public:
   std::unique_ptr<PieceSink> Start(PieceSink& next) const override {
-    return std::make_unique<Run>(next);
+    return std::make_unique<ByteLevelRun>(next);
   }
   void ToBytes(std::string& content) const override {
     content = BytesOfLetters(content).value_or(content);
@@ -50,7 +50,7 @@ DecoderResult ParseByteLevelDecoder(const JsonCursor& json) {
   ASHLAR_TRY(json.BoolOr("add_prefix_space", true));
   ASHLAR_TRY(json.BoolOr("trim_offsets", true));
   ASHLAR_TRY(json.BoolOr("use_regex", true));
-  return std::make_unique<ByteLevel>();
+  return std::make_unique<ByteLevelDecoder>();
 }
 
 }  // namespace ashlar::internal

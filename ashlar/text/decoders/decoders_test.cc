@@ -21,7 +21,7 @@ class Collector final : public PieceSink {
   std::string token_;
 };
 
-StageList<Decoder> Parse(std::string_view json_text) {
+StageList<Decoder> ParseChain(std::string_view json_text) {
   const Json json = *ParseJson(json_text);
   Result<StageList<Decoder>> stages = ParseDecoders(JsonCursor(json));
   CHECK(stages.ok() || (ADD_FAILURE() << stages.error().message, false));
@@ -29,8 +29,8 @@ StageList<Decoder> Parse(std::string_view json_text) {
 }
 
 // The tokens that come out of the chain.
-Strings Decode(std::string_view json_text, const Strings& tokens) {
-  const StageList<Decoder> stages = Parse(json_text);
+Strings DecodeBy(std::string_view json_text, const Strings& tokens) {
+  const StageList<Decoder> stages = ParseChain(json_text);
   Collector collector;
   std::vector<std::unique_ptr<PieceSink>> chain;
   PieceSink* first = &collector;
@@ -56,38 +56,38 @@ std::string Join(const Strings& tokens) {
 
 TEST(ByteLevelDecoder, BytesOfSeveralTokensFormACharacter) {
   constexpr std::string_view kJson = R"({"type": "ByteLevel"})";
-  EXPECT_EQ(Decode(kJson, {"ĠnÃ", "©e"}), (Strings{" née"}));
-  EXPECT_EQ(Decode(kJson, {"Ã"}), (Strings{"\uFFFD"}));
-  EXPECT_EQ(Decode(kJson, {"Ã", "a"}), (Strings{"\uFFFDa"}));
-  EXPECT_EQ(Decode(kJson, {"<a b>", "Ġ"}), (Strings{"<a b> "}));  // a space is no letter
-  EXPECT_EQ(Decode(kJson, {}), (Strings{""}));
+  EXPECT_EQ(DecodeBy(kJson, {"ĠnÃ", "©e"}), (Strings{" née"}));
+  EXPECT_EQ(DecodeBy(kJson, {"Ã"}), (Strings{"\uFFFD"}));
+  EXPECT_EQ(DecodeBy(kJson, {"Ã", "a"}), (Strings{"\uFFFDa"}));
+  EXPECT_EQ(DecodeBy(kJson, {"<a b>", "Ġ"}), (Strings{"<a b> "}));  // a space is no letter
+  EXPECT_EQ(DecodeBy(kJson, {}), (Strings{""}));
 }
 
 TEST(ByteFallback, ARunOfBytesIsTextOrAllReplacements) {
   constexpr std::string_view kJson = R"({"type": "ByteFallback"})";
-  EXPECT_EQ(Decode(kJson, {"<0xE2>", "<0x82>", "<0xac>", "x"}), (Strings{"€", "x"}));
-  EXPECT_EQ(Decode(kJson, {"<0x41>", "<0xE2>", "y"}), (Strings{"\uFFFD", "\uFFFD", "y"}));
-  EXPECT_EQ(Decode(kJson, {"<0xZZ>", "<0x4>", "<0x+1>", "<0x411>"}),
+  EXPECT_EQ(DecodeBy(kJson, {"<0xE2>", "<0x82>", "<0xac>", "x"}), (Strings{"€", "x"}));
+  EXPECT_EQ(DecodeBy(kJson, {"<0x41>", "<0xE2>", "y"}), (Strings{"\uFFFD", "\uFFFD", "y"}));
+  EXPECT_EQ(DecodeBy(kJson, {"<0xZZ>", "<0x4>", "<0x+1>", "<0x411>"}),
             (Strings{"<0xZZ>", "<0x4>", "<0x+1>", "<0x411>"}));
-  EXPECT_EQ(Decode(kJson, {"<0x41>"}), (Strings{"A"}));
+  EXPECT_EQ(DecodeBy(kJson, {"<0x41>"}), (Strings{"A"}));
 }
 
 TEST(Strip, TakesCopiesOffBothEnds) {
   constexpr std::string_view kJson = R"({"type": "Strip", "content": "é", "start": 1, "stop": 2})";
-  EXPECT_EQ(Decode(kJson, {"ééaéééé", "éé", "é", "b", "", "aéb"}),
+  EXPECT_EQ(DecodeBy(kJson, {"ééaéééé", "éé", "é", "b", "", "aéb"}),
             (Strings{"éaéé", "", "", "b", "", "aéb"}));
 }
 
 TEST(ReplaceDecoder, WorksWithinEachToken) {
   constexpr std::string_view kJson =
       R"({"type": "Replace", "pattern": {"String": "aab"}, "content": "X"})";
-  EXPECT_EQ(Decode(kJson, {"aaabaab", "aa", "b"}), (Strings{"aXX", "aa", "b"}));
+  EXPECT_EQ(DecodeBy(kJson, {"aaabaab", "aa", "b"}), (Strings{"aXX", "aa", "b"}));
 }
 
 TEST(NoDecoder, PutsSpacesBetweenTokens) {
-  EXPECT_EQ(Join(Decode("null", {"a", "", "b"})), "a  b");
-  EXPECT_EQ(Join(Decode("null", {})), "");
-  EXPECT_EQ(Join(Decode(R"({"type": "Sequence", "decoders": []})", {"a", "b"})), "ab");
+  EXPECT_EQ(Join(DecodeBy("null", {"a", "", "b"})), "a  b");
+  EXPECT_EQ(Join(DecodeBy("null", {})), "");
+  EXPECT_EQ(Join(DecodeBy(R"({"type": "Sequence", "decoders": []})", {"a", "b"})), "ab");
 }
 
 constexpr std::string_view kLlamaDecoder = R"({"type": "Sequence", "decoders": [
@@ -95,13 +95,13 @@ constexpr std::string_view kLlamaDecoder = R"({"type": "Sequence", "decoders": [
     {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})";
 
 TEST(DecoderSequence, DecodesAsLlamaDoes) {
-  EXPECT_EQ(Decode(kLlamaDecoder, {"▁Hello", "▁▁", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>"}),
+  EXPECT_EQ(DecodeBy(kLlamaDecoder, {"▁Hello", "▁▁", "<0xF0>", "<0x9F>", "<0x98>", "<0x80>"}),
             (Strings{"Hello  😀"}));
 }
 
 TEST(Decoder, BytesOfATokenAreWhatItStandsForAnywhere) {
   const auto bytes = [](std::string_view json, std::string content) {
-    for (const auto& stage : Parse(json)) {
+    for (const auto& stage : ParseChain(json)) {
       stage->ToBytes(content);
     }
     return content;
@@ -129,7 +129,7 @@ TEST(Decoder, WhereAFusedTokenIsCutMakesNoDifference) {
       for (std::size_t i = random() % 8; i > 0; --i) {
         fragments.emplace_back(kParts[random() % std::size(kParts)]);
       }
-      ASSERT_EQ(Decode(fused, fragments), Decode(stage, {Join(fragments)}))
+      ASSERT_EQ(DecodeBy(fused, fragments), DecodeBy(stage, {Join(fragments)}))
           << stage << " " << Join(fragments);
     }
   }

@@ -4,9 +4,9 @@
 namespace ashlar::internal {
 namespace {
 
-class Run final : public PieceSink {
+class FuseRun final : public PieceSink {
  public:
-  explicit Run(PieceSink& next) : next_(next) {}
+  explicit FuseRun(PieceSink& next) : next_(next) {}
 
   void Append(std::string_view characters) override { next_.Append(characters); }
   void EndToken() override {}
@@ -22,7 +22,7 @@ class Run final : public PieceSink {
 class Fuse final : public Decoder {
  public:
   std::unique_ptr<PieceSink> Start(PieceSink& next) const override {
-    return std::make_unique<Run>(next);
+    return std::make_unique<FuseRun>(next);
   }
   void ToBytes(std::string&) const override {}
 };

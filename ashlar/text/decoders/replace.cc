@@ -6,9 +6,9 @@
 namespace ashlar::internal {
 namespace {
 
-class Replace final : public Decoder {
+class ReplaceDecoder final : public Decoder {
  public:
-  Replace(std::string pattern, std::string content)
+  ReplaceDecoder(std::string pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   std::unique_ptr<PieceSink> Start(PieceSink& next) const override;
@@ -43,9 +43,9 @@ class Replace final : public Decoder {
   std::string content_;
 };
 
-class Run final : public PieceSink {
+class ReplaceRun final : public PieceSink {
  public:
-  Run(const Replace& replace, PieceSink& next) : replace_(replace), next_(next) {}
+  ReplaceRun(const ReplaceDecoder& replace, PieceSink& next) : replace_(replace), next_(next) {}
 
   void Append(std::string_view characters) override {
     open_ += characters;
@@ -65,13 +65,13 @@ class Run final : public PieceSink {
   void EndText() override { next_.EndText(); }
 
  private:
-  const Replace& replace_;
+  const ReplaceDecoder& replace_;
   PieceSink& next_;
   std::string open_;  // the end of what came, which may be the front of an occurrence
 };
 
-std::unique_ptr<PieceSink> Replace::Start(PieceSink& next) const {
-  return std::make_unique<Run>(*this, next);
+std::unique_ptr<PieceSink> ReplaceDecoder::Start(PieceSink& next) const {
+  return std::make_unique<ReplaceRun>(*this, next);
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ DecoderResult ParseReplaceDecoder(const JsonCursor& json) {
                        pattern_json.path());
   }
   ASHLAR_TRY(std::string content, ParseLiteral(json, "content"));
-  return std::make_unique<Replace>(*pattern.literal(), std::move(content));
+  return std::make_unique<ReplaceDecoder>(*pattern.literal(), std::move(content));
 }
 
 }  // namespace ashlar::internal

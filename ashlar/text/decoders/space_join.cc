@@ -4,9 +4,9 @@
 namespace ashlar::internal {
 namespace {
 
-class Run final : public PieceSink {
+class SpaceJoinRun final : public PieceSink {
  public:
-  explicit Run(PieceSink& next) : next_(next) {}
+  explicit SpaceJoinRun(PieceSink& next) : next_(next) {}
 
   void Append(std::string_view characters) override {
     // The space goes out with the next token, not after this one: the text may end here.
@@ -33,7 +33,7 @@ class Run final : public PieceSink {
 class SpaceJoin final : public Decoder {
  public:
   std::unique_ptr<PieceSink> Start(PieceSink& next) const override {
-    return std::make_unique<Run>(next);
+    return std::make_unique<SpaceJoinRun>(next);
   }
   void ToBytes(std::string&) const override {}
 };

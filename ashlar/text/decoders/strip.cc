@@ -6,9 +6,9 @@
 namespace ashlar::internal {
 namespace {
 
-class Run final : public PieceSink {
+class StripRun final : public PieceSink {
  public:
-  Run(std::string_view stripped, std::int64_t start, std::int64_t stop, PieceSink& next)
+  StripRun(std::string_view stripped, std::int64_t start, std::int64_t stop, PieceSink& next)
       : stripped_(stripped), start_(start), stop_(stop), start_left_(start), next_(next) {}
 
   void Append(std::string_view characters) override {
@@ -63,7 +63,7 @@ class Strip final : public Decoder {
       : stripped_(std::move(stripped)), start_(start), stop_(stop) {}
 
   std::unique_ptr<PieceSink> Start(PieceSink& next) const override {
-    return std::make_unique<Run>(stripped_, start_, stop_, next);
+    return std::make_unique<StripRun>(stripped_, start_, stop_, next);
   }
   void ToBytes(std::string&) const override {}
 

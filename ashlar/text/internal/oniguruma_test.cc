@@ -9,7 +9,7 @@ namespace ashlar::internal {
 namespace {
 
 // Whether the whole of `text` is one match of `pattern`.
-bool Matches(std::string_view pattern, std::string_view text) {
+bool FullyMatches(std::string_view pattern, std::string_view text) {
   Result<Pattern> compiled = Pattern::Regex(pattern);
   CHECK(compiled.ok() || (ADD_FAILURE() << compiled.error().message, false));
   std::vector<TextRange> matches;
@@ -23,7 +23,7 @@ std::string Utf8(char32_t code) {
   return text;
 }
 
-std::string ErrorOf(std::string_view pattern, ErrorCode code) {
+std::string CompileError(std::string_view pattern, ErrorCode code) {
   const Result<Pattern> compiled = Pattern::Regex(pattern);
   EXPECT_FALSE(compiled.ok()) << pattern;
   if (compiled.ok()) {
@@ -36,65 +36,65 @@ std::string ErrorOf(std::string_view pattern, ErrorCode code) {
 TEST(Oniguruma, SpaceIsUnicodesWhiteSpaceAndNothingElse) {
   for (const char32_t space : {0x9, 0xA, 0xB, 0xC, 0xD, 0x20, 0x85, 0xA0, 0x1680, 0x2000, 0x200A,
                                0x2028, 0x2029, 0x202F, 0x205F, 0x3000}) {
-    EXPECT_TRUE(Matches(R"(\s)", Utf8(space))) << std::hex << std::uint32_t{space};
-    EXPECT_TRUE(Matches(R"([\s])", Utf8(space))) << std::hex << std::uint32_t{space};
-    EXPECT_FALSE(Matches(R"(\S)", Utf8(space))) << std::hex << std::uint32_t{space};
-    EXPECT_FALSE(Matches(R"([\S])", Utf8(space))) << std::hex << std::uint32_t{space};
-    EXPECT_FALSE(Matches(R"([^\s])", Utf8(space))) << std::hex << std::uint32_t{space};
+    EXPECT_TRUE(FullyMatches(R"(\s)", Utf8(space))) << std::hex << std::uint32_t{space};
+    EXPECT_TRUE(FullyMatches(R"([\s])", Utf8(space))) << std::hex << std::uint32_t{space};
+    EXPECT_FALSE(FullyMatches(R"(\S)", Utf8(space))) << std::hex << std::uint32_t{space};
+    EXPECT_FALSE(FullyMatches(R"([\S])", Utf8(space))) << std::hex << std::uint32_t{space};
+    EXPECT_FALSE(FullyMatches(R"([^\s])", Utf8(space))) << std::hex << std::uint32_t{space};
   }
   // The first is a space of PCRE2's, the second of JavaScript's.
   for (const char32_t other : {0x180E, 0xFEFF, 0x200B, 0x8, 0xE, 0x1F, 0x84, 0x86, 0x10FFFF}) {
-    EXPECT_FALSE(Matches(R"(\s)", Utf8(other))) << std::hex << std::uint32_t{other};
-    EXPECT_TRUE(Matches(R"(\S)", Utf8(other))) << std::hex << std::uint32_t{other};
-    EXPECT_TRUE(Matches(R"([\S])", Utf8(other))) << std::hex << std::uint32_t{other};
+    EXPECT_FALSE(FullyMatches(R"(\s)", Utf8(other))) << std::hex << std::uint32_t{other};
+    EXPECT_TRUE(FullyMatches(R"(\S)", Utf8(other))) << std::hex << std::uint32_t{other};
+    EXPECT_TRUE(FullyMatches(R"([\S])", Utf8(other))) << std::hex << std::uint32_t{other};
   }
 }
 
 TEST(Oniguruma, WordsHaveMarksAndDecimalDigitsButOfOtherNumbersOnlyLatin1s) {
   for (const char* word : {"a", "_", "7", "é", "\xCC\x81", "語", "Ⅳ", "‿"}) {
-    EXPECT_TRUE(Matches(R"(\w)", word)) << word;
-    EXPECT_TRUE(Matches(R"([\w])", word)) << word;
-    EXPECT_FALSE(Matches(R"(\W)", word)) << word;
+    EXPECT_TRUE(FullyMatches(R"(\w)", word)) << word;
+    EXPECT_TRUE(FullyMatches(R"([\w])", word)) << word;
+    EXPECT_FALSE(FullyMatches(R"(\W)", word)) << word;
   }
-  EXPECT_TRUE(Matches(R"(\w)", "²"));
-  EXPECT_FALSE(Matches(R"([\w])", "²"));
-  EXPECT_FALSE(Matches(R"(\w)", "①"));
-  EXPECT_TRUE(Matches(R"(a\b,\B\.)", "a,."));
+  EXPECT_TRUE(FullyMatches(R"(\w)", "²"));
+  EXPECT_FALSE(FullyMatches(R"([\w])", "²"));
+  EXPECT_FALSE(FullyMatches(R"(\w)", "①"));
+  EXPECT_TRUE(FullyMatches(R"(a\b,\B\.)", "a,."));
 }
 
 TEST(Oniguruma, AScriptIsWhatUnicodeCallsScriptNotItsExtensions) {
-  EXPECT_TRUE(Matches(R"(\p{Han})", "漢"));
-  EXPECT_FALSE(Matches(R"(\p{Han})", "。"));
-  EXPECT_TRUE(Matches(R"(\P{Han})", "。"));
-  EXPECT_TRUE(Matches(R"(\p{^Han})", "。"));
-  EXPECT_TRUE(Matches(R"([\pL\p{Nd}]+)", "x7"));
+  EXPECT_TRUE(FullyMatches(R"(\p{Han})", "漢"));
+  EXPECT_FALSE(FullyMatches(R"(\p{Han})", "。"));
+  EXPECT_TRUE(FullyMatches(R"(\P{Han})", "。"));
+  EXPECT_TRUE(FullyMatches(R"(\p{^Han})", "。"));
+  EXPECT_TRUE(FullyMatches(R"([\pL\p{Nd}]+)", "x7"));
 }
 
 TEST(Oniguruma, EscapesThatPcre2ReadsOtherwiseKeepTheirMeaning) {
-  EXPECT_TRUE(Matches(R"(\h+)", "09afAF"));
-  EXPECT_FALSE(Matches(R"(\h)", " "));
-  EXPECT_TRUE(Matches(R"(\v)", "\v"));
-  EXPECT_FALSE(Matches(R"(\v)", "\n"));
-  EXPECT_TRUE(Matches(R"([\v])", "\v"));
-  EXPECT_FALSE(Matches(R"([\v])", "\n"));
-  EXPECT_TRUE(Matches(R"(\u4e00)", "一"));
-  EXPECT_TRUE(Matches(R"([\u4e00-\u9fff])", "語"));
-  EXPECT_TRUE(Matches(R"(\x{1F600}\x41)", "😀A"));
-  EXPECT_TRUE(Matches(R"([\b])", "\b"));
-  EXPECT_TRUE(Matches(R"(a{,2})", "aa"));
-  EXPECT_TRUE(Matches(R"(a{x})", "a{x}"));
+  EXPECT_TRUE(FullyMatches(R"(\h+)", "09afAF"));
+  EXPECT_FALSE(FullyMatches(R"(\h)", " "));
+  EXPECT_TRUE(FullyMatches(R"(\v)", "\v"));
+  EXPECT_FALSE(FullyMatches(R"(\v)", "\n"));
+  EXPECT_TRUE(FullyMatches(R"([\v])", "\v"));
+  EXPECT_FALSE(FullyMatches(R"([\v])", "\n"));
+  EXPECT_TRUE(FullyMatches(R"(\u4e00)", "一"));
+  EXPECT_TRUE(FullyMatches(R"([\u4e00-\u9fff])", "語"));
+  EXPECT_TRUE(FullyMatches(R"(\x{1F600}\x41)", "😀A"));
+  EXPECT_TRUE(FullyMatches(R"([\b])", "\b"));
+  EXPECT_TRUE(FullyMatches(R"(a{,2})", "aa"));
+  EXPECT_TRUE(FullyMatches(R"(a{x})", "a{x}"));
 }
 
 TEST(Oniguruma, AnchorsAreOfLinesAndTheDotStopsThere) {
-  EXPECT_TRUE(Matches("(?:^a$\n?)+", "a\na"));
-  EXPECT_TRUE(Matches(".", "\r"));
-  EXPECT_FALSE(Matches(".", "\n"));
+  EXPECT_TRUE(FullyMatches("(?:^a$\n?)+", "a\na"));
+  EXPECT_TRUE(FullyMatches(".", "\r"));
+  EXPECT_FALSE(FullyMatches(".", "\n"));
 }
 
 TEST(Oniguruma, CaseIsIgnoredWhereTheGroupSaysSo) {
-  EXPECT_TRUE(Matches("(?i:'s)", "'S"));
-  EXPECT_TRUE(Matches("(?i:'s)", "'ſ"));
-  EXPECT_FALSE(Matches("(?i:a)b", "aB"));
+  EXPECT_TRUE(FullyMatches("(?i:'s)", "'S"));
+  EXPECT_TRUE(FullyMatches("(?i:'s)", "'ſ"));
+  EXPECT_FALSE(FullyMatches("(?i:a)b", "aB"));
 }
 
 TEST(Oniguruma, PatternsOfPublishedTokenizersTranslate) {
@@ -118,9 +118,9 @@ TEST(Oniguruma, WhatHasNoTranslationIsRefusedByName) {
         "(*ACCEPT)",      "(?R)",        R"(\G)",  R"(\X)",   R"(\K)",   R"(\1)",
         R"(\g<1>)",       "a{2}+",       "a{2}?",  R"([\W])", R"(\xE9)", R"([\s-x])",
         R"([a-\s])",      "[]a]",        R"(\y)",  R"(\C)",   R"(\Q)"}) {
-    ErrorOf(pattern, ErrorCode::kUnsupported);
+    CompileError(pattern, ErrorCode::kUnsupported);
   }
-  EXPECT_EQ(ErrorOf("a[b[:alpha:]]", ErrorCode::kUnsupported),
+  EXPECT_EQ(CompileError("a[b[:alpha:]]", ErrorCode::kUnsupported),
             R"("[:" at byte 3 of a regular expression is not supported)");
 }
 
@@ -129,7 +129,7 @@ TEST(Oniguruma, BrokenPatternsAreInvalid) {
        {"(", "[a", R"(\)", R"([\)", R"(\p)", R"(\p{)", R"(\p{})", R"(\p{Klingon})", R"(\x{})",
         R"(\x{110000})", R"(\x{123456789})", R"(\u12)", "a**", "+", "a{3,2}", "[b-a]", "(?<=a*)",
         "((a{60000}){60000}){60000}"}) {
-    ErrorOf(pattern, ErrorCode::kInvalid);
+    CompileError(pattern, ErrorCode::kInvalid);
   }
 }
 

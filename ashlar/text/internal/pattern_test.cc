@@ -5,7 +5,7 @@
 namespace ashlar::internal {
 namespace {
 
-Pattern Parse(std::string_view json_text) {
+Pattern ParsePattern(std::string_view json_text) {
   const Json json = *ParseJson(json_text);
   Result<Pattern> pattern = Pattern::Parse(JsonCursor(json));
   CHECK(pattern.ok() || (ADD_FAILURE() << pattern.error().message, false));
@@ -22,26 +22,28 @@ std::vector<std::pair<int, int>> FindAll(const Pattern& pattern, std::string_vie
   return pairs;
 }
 
-using Matches = std::vector<std::pair<int, int>>;
+using Ranges = std::vector<std::pair<int, int>>;
 
 TEST(Pattern, FindsLiteralsFromTheLeftWithoutOverlap) {
-  EXPECT_EQ(FindAll(Parse(R"({"String": "aa"})"), "aaaaa aa"), (Matches{{0, 2}, {2, 4}, {6, 8}}));
-  EXPECT_EQ(FindAll(Parse(R"({"String": "."})"), "a.b"), (Matches{{1, 2}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"String": "aa"})"), "aaaaa aa"),
+            (Ranges{{0, 2}, {2, 4}, {6, 8}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"String": "."})"), "a.b"), (Ranges{{1, 2}}));
 }
 
 TEST(Pattern, FindsExpressionsBetweenWhatDoesNotMatch) {
-  EXPECT_EQ(FindAll(Parse(R"({"Regex": "[0-9]+"})"), "a12é3"), (Matches{{1, 3}, {5, 6}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"Regex": "[0-9]+"})"), "a12é3"), (Ranges{{1, 3}, {5, 6}}));
 }
 
 TEST(Pattern, AnEmptyMatchThatTouchesAnotherIsNone) {
-  EXPECT_EQ(FindAll(Parse(R"({"Regex": "x*"})"), "xxéx"), (Matches{{0, 2}, {4, 5}}));
-  EXPECT_EQ(FindAll(Parse(R"({"Regex": "x*"})"), "éab"), (Matches{{0, 0}, {2, 2}, {3, 3}, {4, 4}}));
-  EXPECT_EQ(FindAll(Parse(R"({"String": ""})"), "ab"), (Matches{{0, 0}, {1, 1}, {2, 2}}));
-  EXPECT_EQ(FindAll(Parse(R"({"Regex": "x*"})"), ""), (Matches{{0, 0}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"Regex": "x*"})"), "xxéx"), (Ranges{{0, 2}, {4, 5}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"Regex": "x*"})"), "éab"),
+            (Ranges{{0, 0}, {2, 2}, {3, 3}, {4, 4}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"String": ""})"), "ab"), (Ranges{{0, 0}, {1, 1}, {2, 2}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"Regex": "x*"})"), ""), (Ranges{{0, 0}}));
 }
 
 TEST(Pattern, SeesWhatStandsBeforeAMatch) {
-  EXPECT_EQ(FindAll(Parse(R"({"Regex": "(?<=a)b"})"), "abb"), (Matches{{1, 2}}));
+  EXPECT_EQ(FindAll(ParsePattern(R"({"Regex": "(?<=a)b"})"), "abb"), (Ranges{{1, 2}}));
 }
 
 // Each of these takes exponential or high polynomial time without a bound.
@@ -66,9 +68,9 @@ TEST(Pattern, ABacktrackingBombEndsInAnErrorSoon) {
 TEST(Pattern, LongRunsThatRealPatternsBacktrackOverAreWithinTheBound) {
   const std::string blanks(1 << 20, ' ');
   EXPECT_EQ(FindAll(*Pattern::Regex(R"(\s*[\r\n]+|\s+(?!\S)|\s+)"), blanks + "x"),
-            (Matches{{0, (1 << 20) - 1}, {(1 << 20) - 1, 1 << 20}}));
+            (Ranges{{0, (1 << 20) - 1}, {(1 << 20) - 1, 1 << 20}}));
   EXPECT_EQ(FindAll(*Pattern::Regex(R"((?:\p{L}|\p{M})+)"), std::string(1 << 19, 'a')),
-            (Matches{{0, 1 << 19}}));
+            (Ranges{{0, 1 << 19}}));
 }
 
 TEST(Pattern, AMalformedPatternSaysWhatIsExpected) {

@@ -5,9 +5,9 @@
 namespace ashlar::internal {
 namespace {
 
-class Replace final : public Normalizer {
+class ReplaceNormalizer final : public Normalizer {
  public:
-  Replace(Pattern pattern, std::string content)
+  ReplaceNormalizer(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   Status Apply(std::string& text, std::size_t max_bytes) const override {
@@ -42,7 +42,7 @@ NormalizerResult ParseReplaceNormalizer(const JsonCursor& json) {
   ASHLAR_TRY(const JsonCursor pattern_json, json.At("pattern"));
   ASHLAR_TRY(Pattern pattern, Pattern::Parse(pattern_json));
   ASHLAR_TRY(std::string content, ParseLiteral(json, "content"));
-  return std::make_unique<Replace>(std::move(pattern), std::move(content));
+  return std::make_unique<ReplaceNormalizer>(std::move(pattern), std::move(content));
 }
 
 }  // namespace ashlar::internal

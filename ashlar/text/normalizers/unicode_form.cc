@@ -76,7 +76,7 @@ class UnicodeForm final : public Normalizer {
   bool composed_;
 };
 
-NormalizerResult Parse(const JsonCursor& json, bool compatible, bool composed) {
+NormalizerResult ParseForm(const JsonCursor& json, bool compatible, bool composed) {
   ASHLAR_TRY(json.AllowOnly({"type"}));
   return std::make_unique<UnicodeForm>(compatible, composed);
 }
@@ -84,16 +84,16 @@ NormalizerResult Parse(const JsonCursor& json, bool compatible, bool composed) {
 }  // namespace
 
 NormalizerResult ParseNfc(const JsonCursor& json) {
-  return Parse(json, false, true);
+  return ParseForm(json, false, true);
 }
 NormalizerResult ParseNfd(const JsonCursor& json) {
-  return Parse(json, false, false);
+  return ParseForm(json, false, false);
 }
 NormalizerResult ParseNfkc(const JsonCursor& json) {
-  return Parse(json, true, true);
+  return ParseForm(json, true, true);
 }
 NormalizerResult ParseNfkd(const JsonCursor& json) {
-  return Parse(json, true, false);
+  return ParseForm(json, true, false);
 }
 
 }  // namespace ashlar::internal

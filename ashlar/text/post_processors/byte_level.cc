@@ -5,7 +5,7 @@
 namespace ashlar::internal {
 namespace {
 
-class ByteLevel final : public PostProcessor {
+class ByteLevelPostProcessor final : public PostProcessor {
  public:
   void Apply(std::vector<std::int32_t>&) const override {}
   std::vector<std::int32_t> added_ids() const override { return {}; }
@@ -18,7 +18,7 @@ PostProcessorResult ParseByteLevelPostProcessor(const JsonCursor& json) {
   ASHLAR_TRY(json.BoolOr("add_prefix_space", true));
   ASHLAR_TRY(json.BoolOr("trim_offsets", true));
   ASHLAR_TRY(json.BoolOr("use_regex", true));
-  return std::make_unique<ByteLevel>();
+  return std::make_unique<ByteLevelPostProcessor>();
 }
 
 }  // namespace ashlar::internal

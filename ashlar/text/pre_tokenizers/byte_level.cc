@@ -12,9 +12,9 @@ namespace {
 constexpr std::string_view kGpt2Words =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-class ByteLevel final : public PreTokenizer {
+class ByteLevelPreTokenizer final : public PreTokenizer {
  public:
-  ByteLevel(bool add_prefix_space, std::optional<Pattern> words)
+  ByteLevelPreTokenizer(bool add_prefix_space, std::optional<Pattern> words)
       : add_prefix_space_(add_prefix_space), words_(std::move(words)) {}
 
   Status Apply(Pieces& pieces) const override {
@@ -62,7 +62,7 @@ PreTokenizerResult ParseByteLevelPreTokenizer(const JsonCursor& json) {
   if (use_regex) {
     ASHLAR_TRY(words, Pattern::Regex(kGpt2Words));
   }
-  return std::make_unique<ByteLevel>(add_prefix_space, std::move(words));
+  return std::make_unique<ByteLevelPreTokenizer>(add_prefix_space, std::move(words));
 }
 
 }  // namespace ashlar::internal

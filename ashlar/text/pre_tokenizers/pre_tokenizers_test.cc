@@ -7,7 +7,7 @@ namespace {
 
 using Cut = std::vector<std::string>;
 
-Cut Apply(std::string_view json_text, std::string text) {
+Cut Cuts(std::string_view json_text, std::string text) {
   const Json json = *ParseJson(json_text);
   Result<StageList<PreTokenizer>> stages = ParsePreTokenizers(JsonCursor(json));
   CHECK(stages.ok() || (ADD_FAILURE() << stages.error().message, false));
@@ -23,60 +23,60 @@ Cut Apply(std::string_view json_text, std::string text) {
   return cut;
 }
 
-Cut Split(std::string_view behavior, std::string text, bool invert = false,
-          std::string_view pattern = R"({"String": "-"})") {
-  return Apply(fmt::format(R"({{"type": "Split", "pattern": {}, "behavior": "{}", "invert": {}}})",
-                           pattern, behavior, invert),
-               std::move(text));
+Cut SplitInto(std::string_view behavior, std::string text, bool invert = false,
+              std::string_view pattern = R"({"String": "-"})") {
+  return Cuts(fmt::format(R"({{"type": "Split", "pattern": {}, "behavior": "{}", "invert": {}}})",
+                          pattern, behavior, invert),
+              std::move(text));
 }
 
 // The cases of the reference's documentation, and matches that touch at both ends.
 TEST(Split, EachBehaviourPutsTheMatchesWhereItSays) {
-  EXPECT_EQ(Split("Removed", "the-final--countdown"), (Cut{"the", "final", "countdown"}));
-  EXPECT_EQ(Split("Isolated", "the-final--countdown"),
+  EXPECT_EQ(SplitInto("Removed", "the-final--countdown"), (Cut{"the", "final", "countdown"}));
+  EXPECT_EQ(SplitInto("Isolated", "the-final--countdown"),
             (Cut{"the", "-", "final", "-", "-", "countdown"}));
-  EXPECT_EQ(Split("MergedWithPrevious", "the-final--countdown"),
+  EXPECT_EQ(SplitInto("MergedWithPrevious", "the-final--countdown"),
             (Cut{"the-", "final-", "-", "countdown"}));
-  EXPECT_EQ(Split("MergedWithNext", "the-final--countdown"),
+  EXPECT_EQ(SplitInto("MergedWithNext", "the-final--countdown"),
             (Cut{"the", "-final", "-", "-countdown"}));
-  EXPECT_EQ(Split("Contiguous", "the-final--countdown"),
+  EXPECT_EQ(SplitInto("Contiguous", "the-final--countdown"),
             (Cut{"the", "-", "final", "--", "countdown"}));
-  EXPECT_EQ(Split("Removed", "--a-"), (Cut{"a"}));
-  EXPECT_EQ(Split("MergedWithPrevious", "--a-"), (Cut{"-", "-", "a-"}));
-  EXPECT_EQ(Split("MergedWithNext", "--a-"), (Cut{"-", "-a", "-"}));
-  EXPECT_EQ(Split("Contiguous", "--a-"), (Cut{"--", "a", "-"}));
+  EXPECT_EQ(SplitInto("Removed", "--a-"), (Cut{"a"}));
+  EXPECT_EQ(SplitInto("MergedWithPrevious", "--a-"), (Cut{"-", "-", "a-"}));
+  EXPECT_EQ(SplitInto("MergedWithNext", "--a-"), (Cut{"-", "-a", "-"}));
+  EXPECT_EQ(SplitInto("Contiguous", "--a-"), (Cut{"--", "a", "-"}));
 }
 
 TEST(Split, InvertedItIsWhatLiesBetweenThatCounts) {
-  EXPECT_EQ(Split("Removed", "a-b", true), (Cut{"-"}));
-  EXPECT_EQ(Split("Isolated", "a-b", true), (Cut{"a", "-", "b"}));
-  EXPECT_EQ(Split("MergedWithNext", "a-b", true), (Cut{"a-", "b"}));
-  EXPECT_EQ(Split("MergedWithPrevious", "a-b", true), (Cut{"a", "-b"}));
+  EXPECT_EQ(SplitInto("Removed", "a-b", true), (Cut{"-"}));
+  EXPECT_EQ(SplitInto("Isolated", "a-b", true), (Cut{"a", "-", "b"}));
+  EXPECT_EQ(SplitInto("MergedWithNext", "a-b", true), (Cut{"a-", "b"}));
+  EXPECT_EQ(SplitInto("MergedWithPrevious", "a-b", true), (Cut{"a", "-b"}));
 }
 
 TEST(Split, ALiteralIsNoExpression) {
-  EXPECT_EQ(Split("Isolated", "a.b", false, R"({"String": "."})"), (Cut{"a", ".", "b"}));
-  EXPECT_EQ(Split("Isolated", "a.b", false, R"({"Regex": "."})"), (Cut{"a", ".", "b"}));
-  EXPECT_EQ(Split("Removed", "a.b", false, R"({"Regex": "."})"), (Cut{}));
+  EXPECT_EQ(SplitInto("Isolated", "a.b", false, R"({"String": "."})"), (Cut{"a", ".", "b"}));
+  EXPECT_EQ(SplitInto("Isolated", "a.b", false, R"({"Regex": "."})"), (Cut{"a", ".", "b"}));
+  EXPECT_EQ(SplitInto("Removed", "a.b", false, R"({"Regex": "."})"), (Cut{}));
 }
 
 TEST(Split, EmptyMatchesCutAndLeaveNoEmptyPieces) {
-  EXPECT_EQ(Split("Isolated", "abc", false, R"({"String": ""})"), (Cut{"a", "b", "c"}));
-  EXPECT_EQ(Split("Isolated", "a1b", false, R"json({"Regex": "(?=1)"})json"), (Cut{"a", "1b"}));
+  EXPECT_EQ(SplitInto("Isolated", "abc", false, R"({"String": ""})"), (Cut{"a", "b", "c"}));
+  EXPECT_EQ(SplitInto("Isolated", "a1b", false, R"json({"Regex": "(?=1)"})json"), (Cut{"a", "1b"}));
 }
 
 TEST(Digits, TogetherOrOneByOne) {
-  EXPECT_EQ(Apply(R"({"type": "Digits", "individual_digits": false})", "Hey 123 ½٣!"),
+  EXPECT_EQ(Cuts(R"({"type": "Digits", "individual_digits": false})", "Hey 123 ½٣!"),
             (Cut{"Hey ", "123", " ", "½٣", "!"}));
-  EXPECT_EQ(Apply(R"({"type": "Digits", "individual_digits": true})", "a12"), (Cut{"a", "1", "2"}));
+  EXPECT_EQ(Cuts(R"({"type": "Digits", "individual_digits": true})", "a12"), (Cut{"a", "1", "2"}));
 }
 
 TEST(ByteLevel, WritesBytesAsLettersAndCutsAsGpt2Does) {
-  EXPECT_EQ(Apply(R"({"type": "ByteLevel", "add_prefix_space": false})", "I'm  né\n 12"),
+  EXPECT_EQ(Cuts(R"({"type": "ByteLevel", "add_prefix_space": false})", "I'm  né\n 12"),
             (Cut{"I", "'m", "Ġ", "ĠnÃ©", "Ċ", "Ġ12"}));
-  EXPECT_EQ(Apply(R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})", "a b"),
+  EXPECT_EQ(Cuts(R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})", "a b"),
             (Cut{"ĠaĠb"}));
-  EXPECT_EQ(Apply(R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})", " a"),
+  EXPECT_EQ(Cuts(R"({"type": "ByteLevel", "add_prefix_space": true, "use_regex": false})", " a"),
             (Cut{"Ġa"}));
 }
 
@@ -88,18 +88,18 @@ TEST(ByteLevel, EveryByteHasALetterOfItsOwn) {
                                       static_cast<char>(0x80 | (code & 0x3F))};
   }
   const Cut cut =
-      Apply(R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})", text);
+      Cuts(R"({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false})", text);
   EXPECT_EQ(cut.size(), 1u);
   EXPECT_EQ(cut[0].find(' '), std::string::npos);
   EXPECT_EQ(cut[0].find('\0'), std::string::npos);
 }
 
 TEST(Sequence, EachStageCutsThePiecesOfTheOneBefore) {
-  EXPECT_EQ(Apply(R"({"type": "Sequence", "pretokenizers": [
+  EXPECT_EQ(Cuts(R"({"type": "Sequence", "pretokenizers": [
       {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithNext", "invert": false},
       {"type": "Digits", "individual_digits": true},
       {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]})",
-                  "ab 12"),
+                 "ab 12"),
             (Cut{"ab", "Ġ", "1", "2"}));
 }
 

@@ -171,6 +171,24 @@ Result<Round> RunRound(Engine& engine, Workload workload, const Lengths& lengths
   return round;
 }
 
+// What a step of decoding reads of the weights, whatever the batch: those of every node, again when
+// a block stands at several; but of an embedding only the rows of its tokens.
+double WeightBytesPerStep(const Network& network) {
+  double bytes = 0;
+  for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
+    const Block& block = network.BlockOf(i);
+    if (block.kind->name == "embed") {
+      continue;
+    }
+    for (const auto& [name, tensor] : block.tensors) {
+      for (const Level& level : tensor.levels) {
+        bytes += static_cast<double>(level.length);
+      }
+    }
+  }
+  return bytes;
+}
+
 double Median(std::vector<double> values) {
   std::ranges::sort(values);
   const std::size_t middle = values.size() / 2;
@@ -245,9 +263,10 @@ Status Run(Session& session) {
   }
   const double prompt_rate = Median(prompt_rates);
   const double decode_rate = Median(decode_rates);
-  // Every step of decoding reads all weights once, whatever the batch.
-  const double weights = static_cast<double>(WeightBytes(network.network));
-  const double read = weights * decode_rate / static_cast<double>(batch);
+  const double state = static_cast<double>(StateBytesPerPosition(network.network, kv_format)) *
+                       (static_cast<double>(lengths.depth) + static_cast<double>(gen) / 2);
+  const double read =
+      decode_rate * (WeightBytesPerStep(network.network) / static_cast<double>(batch) + state);
   const std::uint64_t peak_resident = PeakResidentBytes();  // before the measuring of bandwidth
   const double peak = ReadBytesPerSecond(threads);
 
@@ -310,8 +329,9 @@ constinit const Verb kBench{
     .details =
         "Prompts are random, each its own, and nothing is cached. A prompt's rate counts until "
         "every sequence has its first token; the rate of decoding counts the steps in which all "
-        "sequences decode, --depth tokens into each. READ is what such steps read of the weights, "
-        "all of them once per step. --profile says where the time of a step goes, as the thread "
+        "sequences decode, --depth tokens into each. READ is what such steps read: the weights "
+        "of every node, and each sequence's state. --profile says where the time of a step goes, "
+        "as the thread "
         "that runs it sees it; what is in no kernel is overhead.",
     .examples =
         "  ashlar bench base --prompt 128 --gen 64\n  ashlar bench base --batch 8 --json\n"

@@ -136,10 +136,12 @@ Status Run(Session& session) {
     ASHLAR_TRY(history.Open("assistant"));
     const auto room = host.max_positions() - static_cast<std::int64_t>(history.ids().size());
     if (room < 1) {
-      session.terminal.Note(fmt::format(
+      const Error full = Exhausted(
           "not sent: the conversation would have {} tokens, and the context is {} (--context); "
           "/clear begins anew",
-          history.ids().size(), host.max_positions()));
+          history.ids().size(), host.max_positions());
+      session.terminal.Note(full.message);
+      turns.Append(Json::Of({{"user", line}, {"error", ErrorJson(full)}}));
       history.Truncate(before);
       continue;
     }

@@ -48,6 +48,9 @@ void List(Session& session) {
 Status Run(Session& session) {
   const Options& options = session.options;
   if (options.Flag("list")) {
+    if (options.Has("NEW") || options.Has("from") || options.Has("TRANSFORM")) {
+      return Invalid("--list describes the transforms, and derives nothing: it goes alone");
+    }
     List(session);
     return {};
   }

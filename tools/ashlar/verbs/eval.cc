@@ -314,6 +314,9 @@ Status Run(Session& session) {
     if (session.options.Has("text")) {
       return Invalid("--text is for eval ppl");
     }
+    if (session.options.Typed("window") || session.options.Typed("windows")) {
+      return Invalid("--window and --windows are for eval ppl");
+    }
     return Logits(session);
   }
   return Invalid("expected ppl or logits, found \"{}\"", what);

@@ -47,6 +47,9 @@ Status Run(Session& session) {
   if (options.Flag("all") && (session.json || !graph.empty())) {
     return Invalid("--all is for the table; --graph and --json have every node anyway");
   }
+  if (session.json && !graph.empty() && graph != "json") {
+    return Invalid("--json and --graph {} are two forms; choose one", graph);
+  }
   if (!graph.empty() && graph != "dot" && graph != "mermaid" && graph != "json") {
     return Invalid("--graph: expected dot, mermaid or json, found \"{}\"", graph);
   }

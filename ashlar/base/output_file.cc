@@ -1,0 +1,50 @@
+#include "ashlar/base/output_file.h"
+
+#include <system_error>
+
+#include <unistd.h>
+
+namespace ashlar {
+
+Result<OutputFile> OutputFile::Create(const Path& path) {
+  std::error_code error;
+  Path target = path;
+  if (std::filesystem::is_symlink(path, error)) {
+    target = std::filesystem::weakly_canonical(path, error);
+    if (error) {
+      return Invalid("{}: a symbolic link that cannot be followed: {}", path.string(),
+                     error.message());
+    }
+  }
+  const std::filesystem::file_status status = std::filesystem::status(target, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return Invalid("{}: expected a regular file, or none yet: what stands there would be replaced",
+                   path.string());
+  }
+  Path temporary = target.string() + fmt::format(".{}.tmp", ::getpid());
+  ASHLAR_TRY(std::unique_ptr<WritableFile> file, RealFileSystem().Create(temporary));
+  return OutputFile(std::move(target), std::move(temporary), std::move(file));
+}
+
+OutputFile::OutputFile(Path path, Path temporary, std::unique_ptr<WritableFile> file)
+    : path_(std::move(path)), temporary_(std::move(temporary)), file_(std::move(file)) {}
+
+OutputFile::~OutputFile() {
+  if (file_ != nullptr) {
+    file_.reset();
+    (void)RealFileSystem().Remove(temporary_);  // whoever lets go of it has an error that matters
+  }
+}
+
+Status OutputFile::Write(std::span<const std::byte> bytes) {
+  return file_->Write(bytes);
+}
+
+Status OutputFile::Commit() {
+  ASHLAR_TRY(file_->Sync());
+  ASHLAR_TRY(RealFileSystem().Rename(temporary_, path_));
+  file_.reset();
+  return RealFileSystem().SyncDirectory(path_.has_parent_path() ? path_.parent_path() : Path("."));
+}
+
+}  // namespace ashlar

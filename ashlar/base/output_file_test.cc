@@ -1,0 +1,68 @@
+#include "ashlar/base/output_file.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "ashlar/base/byte_reader.h"
+#include "ashlar/base/temp_directory.h"
+
+namespace ashlar {
+namespace {
+
+Status WriteWhole(const Path& path, std::string_view text) {
+  ASHLAR_TRY(OutputFile file, OutputFile::Create(path));
+  ASHLAR_TRY(file.Write(std::as_bytes(std::span(text))));
+  return file.Commit();
+}
+
+std::string ContentOf(const Path& path) {
+  const auto mapped = RealFileSystem().Map(path);
+  CHECK(mapped.ok());
+  return {reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size()};
+}
+
+std::size_t FilesIn(const Path& folder) {
+  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder),
+                                                std::filesystem::directory_iterator()));
+}
+
+TEST(OutputFile, TakesItsNameWhenItIsWhole) {
+  TempDirectory folder;
+  ASSERT_TRUE(WriteWhole(folder / "out", "old").ok());
+  {
+    Result<OutputFile> file = OutputFile::Create(folder / "out");
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE(file->Write(std::as_bytes(std::span(std::string_view("half")))).ok());
+    EXPECT_EQ(ContentOf(folder / "out"), "old");
+  }
+  EXPECT_EQ(ContentOf(folder / "out"), "old") << "what was not committed leaves no trace";
+  ASSERT_TRUE(WriteWhole(folder / "out", "new").ok());
+  EXPECT_EQ(ContentOf(folder / "out"), "new");
+  EXPECT_EQ(FilesIn(folder.path()), 1u);
+}
+
+TEST(OutputFile, ReplacesNothingThatIsNoRegularFile) {
+  TempDirectory folder;
+  const Path fifo = folder / "fifo";
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  for (const Path& path : {fifo, folder.path()}) {
+    const Status status = WriteWhole(path, "x");
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalid);
+    EXPECT_NE(status.error().message.find(path.string()), std::string::npos);
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(fifo));
+  EXPECT_EQ(FilesIn(folder.path()), 1u);
+}
+
+TEST(OutputFile, FollowsASymbolicLink) {
+  TempDirectory folder;
+  ASSERT_TRUE(WriteWhole(folder / "real", "old").ok());
+  std::filesystem::create_symlink(folder / "real", folder / "link");
+  ASSERT_TRUE(WriteWhole(folder / "link", "new").ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
+  EXPECT_EQ(ContentOf(folder / "real"), "new");
+}
+
+}  // namespace
+}  // namespace ashlar
