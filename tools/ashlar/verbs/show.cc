@@ -47,11 +47,11 @@ Status Run(Session& session) {
   if (options.Flag("all") && (session.json || !graph.empty())) {
     return Invalid("--all is for the table; --graph and --json have every node anyway");
   }
-  if (session.json && !graph.empty() && graph != "json") {
-    return Invalid("--json and --graph {} are two forms; choose one", graph);
-  }
   if (!graph.empty() && graph != "dot" && graph != "mermaid" && graph != "json") {
     return Invalid("--graph: expected dot, mermaid or json, found \"{}\"", graph);
+  }
+  if (session.json && !graph.empty() && graph != "json") {
+    return Invalid("--json and --graph {} are two forms; choose one", graph);
   }
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   const Catalog catalog(*store, AllKinds());
