@@ -142,6 +142,7 @@ function(ashlar_module name)
   if(ASHLAR_BENCHMARKS AND benches)
     add_executable(${target}_bench ${benches})
     target_link_libraries(${target}_bench PRIVATE ${target} benchmark::benchmark_main)
+    set_target_properties(${target}_bench PROPERTIES UNITY_BUILD OFF)  # each registers itself
   endif()
   if(ASHLAR_FUZZ)
     foreach(fuzzer IN LISTS fuzzers)
