@@ -6,7 +6,8 @@
 #   x_test.cc    into the test binary ashlar_NAME_test, which links NAME and its DEPS only
 #   x_bench.cc   into the benchmark binary ashlar_NAME_bench   (ASHLAR_BENCHMARKS)
 #   x_fuzz.cc    a libFuzzer binary of its own, NAME_x_fuzz    (ASHLAR_FUZZ)
-#   x_avx2.cc, x_avx512.cc   compiled for that instruction set; run only after a check at run time
+#   x_avx2.cc, x_avx512.cc, x_amx.cc   compiled for that instruction set; run only after a check at
+#                run time
 #
 # COLD: it reads manifests and files, not weights, and is compiled with -O1 in a release, which takes
 # half the time. APART: its folders repeat each other's names (each kind has a forward.cc with its
@@ -58,6 +59,7 @@ set(ASHLAR_AVX512_FLAGS ${ASHLAR_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -ma
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND ASHLAR_AVX512_FLAGS -Wno-maybe-uninitialized)
 endif()
+set(ASHLAR_AMX_FLAGS ${ASHLAR_AVX512_FLAGS} -mamx-tile -mamx-int8)
 
 # The headers that nearly every file includes, compiled once: a third of the time of a build. Files
 # of an instruction set go without: they include no container (see kernels/README.md).
@@ -90,6 +92,8 @@ function(ashlar_isa_flags)
       set(flags ${ASHLAR_AVX2_FLAGS})
     elseif(source MATCHES "_avx512\\.cc$")
       set(flags ${ASHLAR_AVX512_FLAGS})
+    elseif(source MATCHES "_amx\\.cc$")
+      set(flags ${ASHLAR_AMX_FLAGS})
     else()
       continue()
     endif()

@@ -13,11 +13,13 @@ enum class Isa : std::uint8_t {
   kReference,  // plain loops: the specification that the other forms are tested against
   kAvx2,       // AVX2, FMA, F16C
   kAvx512,     // AVX-512 F, BW, DQ, VL and VNNI: Cascade Lake, Zen 4 and later
+  kAmx,        // these, and AMX's tiles and their products of bytes: Sapphire Rapids and later
 };
 
-std::string_view IsaName(Isa isa);  // "reference", "avx2", "avx512"
+std::string_view IsaName(Isa isa);  // "reference", "avx2", "avx512", "amx"
 std::span<const Isa> AllIsas();
-// Whether this processor (and operating system) can run it.
+// Whether this processor (and operating system) can run it. (Linux gives a process its AMX state
+// when it asks: the first call asks.)
 bool Supported(Isa isa);
 
 // The fastest supported one; or the one that `forced` names (the value of ASHLAR_ISA; empty: not

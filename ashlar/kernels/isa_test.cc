@@ -39,7 +39,7 @@ TEST(Isa, ThatIsUnknownIsAnErrorThatListsTheKnownOnes) {
     const Result<Isa> chosen = ChooseIsa(name);
     ASSERT_FALSE(chosen.ok()) << name;
     EXPECT_EQ(chosen.error().code, ErrorCode::kInvalid);
-    EXPECT_THAT(chosen.error().message, testing::HasSubstr("reference, avx2, avx512"));
+    EXPECT_THAT(chosen.error().message, testing::HasSubstr("reference, avx2, avx512, amx"));
   }
 }
 
@@ -66,7 +66,7 @@ TEST(IsaObjects, DefineNoWeakSymbolThatAnotherObjectCouldShare) {
       continue;
     }
     const std::string object = text.substr(0, object_end);
-    const bool avx512 = object.ends_with("_avx512");
+    const bool avx512 = object.ends_with("_avx512") || object.ends_with("_amx");
     if (!avx512 && !object.ends_with("_avx2")) {
       continue;
     }

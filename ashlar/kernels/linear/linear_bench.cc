@@ -87,15 +87,16 @@ void Run(benchmark::State& state, const LinearKernel& kernel, const LinearForm& 
   for (std::int64_t at = 0; at < matrices * bytes; at += std::ssize(band)) {
     std::copy(band.begin(), band.end(), weights.get() + at);
   }
-  const std::int64_t groups = size.inputs / kGroup;
   const AlignedArray<float> x = MakeAligned<float>(size.rows * size.inputs);
   for (std::int64_t i = 0; i < size.rows * size.inputs; ++i) {
     x[static_cast<std::size_t>(i)] = normal(random);
   }
-  const AlignedArray<std::int8_t> q = MakeAligned<std::int8_t>(size.rows * size.inputs);
-  const AlignedArray<float> scale = MakeAligned<float>(size.rows * groups);
-  const AlignedArray<std::int32_t> sum = MakeAligned<std::int32_t>(size.rows * groups);
-  const QuantizedRows quantized = {q.get(), scale.get(), sum.get(), groups};
+  const QuantizedShape shape = ShapeOfQuantized(size.rows, size.inputs);
+  const AlignedArray<std::int8_t> q = MakeAligned<std::int8_t>(shape.q_count);
+  const AlignedArray<float> scale = MakeAligned<float>(shape.scale_count);
+  const AlignedArray<std::int32_t> sum = MakeAligned<std::int32_t>(shape.scale_count);
+  const QuantizedRows quantized = {q.get(), scale.get(), sum.get(), shape.stride_groups,
+                                   shape.stride_rows};
   QuantizeRowsForms()[0].fn(x.get(), size.inputs, size.rows, size.inputs, quantized);
   const AlignedArray<float> y = MakeAligned<float>(size.rows * size.outputs);
 

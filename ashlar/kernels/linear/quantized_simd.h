@@ -43,7 +43,7 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
   const QuantizedRows& x = args.x_quantized;
   const std::int64_t groups = args.inputs / kGroup;
   const std::byte* tile = args.weights + static_cast<std::uint64_t>(band) * args.band_stride;
-  const std::int64_t first = row * x.stride_groups;
+  const std::int8_t* x_row = x.q + row * x.stride_groups * kGroup;
 
   F32 y[kRows][kVectors];
   ASHLAR_UNROLL
@@ -54,7 +54,8 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
     }
   }
   for (std::int64_t g = 0; g < groups; ++g, tile += Tile::Layout::kTileBytes) {
-    const std::int8_t* qx = x.q + (first + g) * kGroup;
+    const std::int8_t* qx = x_row + g * kGroup;
+    const std::int64_t at = g * x.stride_rows + row;
     if constexpr (kRows <= kPrefetchRows) {
       ASHLAR_UNROLL
       for (int line = 0; line < Tile::Layout::kTileBytes; line += 64) {
@@ -66,7 +67,7 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
     for (int r = 0; r < kRows; ++r) {
       ASHLAR_UNROLL
       for (int v = 0; v < kVectors; ++v) {
-        sums[r][v] = Tile::Start(x.sum[first + r * x.stride_groups + g]);
+        sums[r][v] = Tile::Start(x.sum[at + r]);
       }
     }
     const std::byte* quad = tile + Tile::Layout::kScaleBytes;
@@ -88,9 +89,8 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
       const F32 w_scale = Tile::Scales(tile, Tile::Output(part, v));
       ASHLAR_UNROLL
       for (int r = 0; r < kRows; ++r) {
-        const std::int64_t at = first + r * x.stride_groups + g;
-        const F32 scale = w_scale * F32::Broadcast(x.scale[at]);
-        y[r][v] = MulAdd(Tile::Finish(sums[r][v], x.sum[at]), scale, y[r][v]);
+        const F32 scale = w_scale * F32::Broadcast(x.scale[at + r]);
+        y[r][v] = MulAdd(Tile::Finish(sums[r][v], x.sum[at + r]), scale, y[r][v]);
       }
     }
   }

@@ -67,6 +67,7 @@ double PeakF32PerSecond(Isa isa) {
     case Isa::kAvx2:
       return BestLoopRate(avx2::PeakF32Loop);
     case Isa::kAvx512:
+    case Isa::kAmx:
       return BestLoopRate(avx512::PeakF32Loop);
   }
   CHECK(false);
@@ -80,6 +81,8 @@ double PeakInt8PerSecond(Isa isa) {
       return BestLoopRate(avx2::PeakInt8Loop);
     case Isa::kAvx512:
       return BestLoopRate(avx512::PeakInt8Loop);
+    case Isa::kAmx:
+      return BestLoopRate(amx::PeakInt8Loop);
   }
   CHECK(false);
 }

@@ -13,4 +13,7 @@ namespace avx512 {
 std::int64_t PeakF32Loop(std::int64_t rounds) noexcept;
 std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept;
 }  // namespace avx512
+namespace amx {
+std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept;
+}
 }  // namespace ashlar

@@ -11,7 +11,28 @@ constexpr QuantizeRowsForm kForms[] = {
     {Isa::kAvx512, "avx512", avx512::QuantizeRows},
 };
 
+// A row of q whose bytes are a multiple of this gets a cache line more.
+constexpr std::int64_t kCollision = 1024;
+
 }  // namespace
+
+QuantizedShape ShapeOfQuantized(std::int64_t rows, std::int64_t columns) {
+  const std::int64_t groups = columns / kGroup;
+  QuantizedShape shape;
+  shape.stride_groups = columns % kCollision == 0 ? groups + 2 : groups;
+  shape.stride_rows = rows;
+  shape.q_count = rows * shape.stride_groups * kGroup;
+  shape.scale_count = rows * groups + kRowsBeyond;
+  return shape;
+}
+
+QuantizedRows FromRow(const QuantizedRows& rows, std::int64_t m) {
+  QuantizedRows from = rows;
+  from.q += m * rows.stride_groups * kGroup;
+  from.scale += m;
+  from.sum += m;
+  return from;
+}
 
 std::span<const QuantizeRowsForm> QuantizeRowsForms() {
   return kForms;

@@ -17,6 +17,20 @@
 
 namespace ashlar {
 
+// Memory for `rows` quantized rows: the strides of a view, and the counts of its arrays. Rows that
+// a kernel reads side by side are kept off the same sets of the first-level cache, which a distance
+// of a multiple of its 4 KB would put them on.
+struct QuantizedShape {
+  std::int64_t stride_groups;
+  std::int64_t stride_rows;
+  std::int64_t q_count;
+  std::int64_t scale_count;  // and of sums
+};
+QuantizedShape ShapeOfQuantized(std::int64_t rows, std::int64_t columns);
+
+// The view from row `m` on.
+QuantizedRows FromRow(const QuantizedRows& rows, std::int64_t m);
+
 // Requires: columns % 32 == 0; x_stride in floats.
 using QuantizeRowsFn = void (*)(const float* x, std::int64_t x_stride, std::int64_t rows,
                                 std::int64_t columns, const QuantizedRows& out) noexcept;

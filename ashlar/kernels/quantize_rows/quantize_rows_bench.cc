@@ -22,10 +22,12 @@ void Run(benchmark::State& state, const QuantizeRowsForm& form, std::int64_t row
   for (float& value : x) {
     value = normal(random);
   }
-  std::vector<Line> q(x.size() / 64);
-  std::vector<float> scale(x.size() / kGroup);
-  std::vector<std::int32_t> sum(x.size() / kGroup);
-  const QuantizedRows out = {q.data()->q, scale.data(), sum.data(), columns / kGroup};
+  const QuantizedShape shape = ShapeOfQuantized(rows, columns);
+  std::vector<Line> q(static_cast<std::size_t>(shape.q_count / 64));
+  std::vector<float> scale(static_cast<std::size_t>(shape.scale_count));
+  std::vector<std::int32_t> sum(static_cast<std::size_t>(shape.scale_count));
+  const QuantizedRows out = {q.data()->q, scale.data(), sum.data(), shape.stride_groups,
+                             shape.stride_rows};
   for (auto _ : state) {
     form.fn(x.data(), columns, rows, columns, out);
     benchmark::ClobberMemory();

@@ -23,8 +23,8 @@ void QuantizeRowsReference(const float* x, std::int64_t x_stride, std::int64_t r
         q[i] = static_cast<std::int8_t>(std::nearbyint(quotient));
         sum += q[i];
       }
-      out.scale[m * out.stride_groups + g] = scale;
-      out.sum[m * out.stride_groups + g] = sum;
+      out.scale[g * out.stride_rows + m] = scale;
+      out.sum[g * out.stride_rows + m] = sum;
     }
   }
 }

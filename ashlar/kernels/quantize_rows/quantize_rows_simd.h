@@ -16,12 +16,12 @@ void QuantizeRows(const float* x, std::int64_t x_stride, std::int64_t rows, std:
                   const QuantizedRows& out) {
   const std::int64_t groups = columns / kGroup;
   for (std::int64_t m = 0; m < rows; ++m) {
-    const std::int64_t first = m * out.stride_groups;
+    std::int8_t* const q = out.q + m * out.stride_groups * kGroup;
     for (std::int64_t g = 0; g < groups; ++g) {
       const Group group = Group::Load(x + m * x_stride + g * kGroup);
       const float scale = group.MaxMagnitude() / 127.0f;
-      out.scale[first + g] = scale;
-      out.sum[first + g] = group.Store(scale, out.q + (first + g) * kGroup);
+      out.scale[g * out.stride_rows + m] = scale;
+      out.sum[g * out.stride_rows + m] = group.Store(scale, q + g * kGroup);
     }
   }
 }

@@ -18,7 +18,7 @@ void PrintTo(const QuantizeRowsForm& form, std::ostream* out) {
 
 namespace {
 
-// Rows in the quantized form, with room that must stay untouched behind each row and at the end.
+// Rows in the quantized form, with room that must stay untouched behind each row and each group.
 class Output {
  public:
   static constexpr std::int64_t kSpareGroups = 1;
@@ -27,23 +27,24 @@ class Output {
   Output(std::int64_t rows, std::int64_t columns)
       : groups_(columns / kGroup),
         stride_(groups_ + kSpareGroups),
+        stride_rows_(rows + 1),
         q_(static_cast<std::size_t>(rows * stride_)),
-        scale_(static_cast<std::size_t>(rows * stride_), kGuard),
-        sum_(static_cast<std::size_t>(rows * stride_), kGuard) {
+        scale_(static_cast<std::size_t>(groups_ * stride_rows_), kGuard),
+        sum_(static_cast<std::size_t>(groups_ * stride_rows_), kGuard) {
     for (Group& group : q_) {
       std::fill_n(group.q, kGroup, kGuard);
     }
   }
 
-  QuantizedRows View() { return {q_.data()->q, scale_.data(), sum_.data(), stride_}; }
+  QuantizedRows View() { return {q_.data()->q, scale_.data(), sum_.data(), stride_, stride_rows_}; }
   std::int8_t Q(std::int64_t m, std::int64_t k) const {
     return q_[static_cast<std::size_t>(m * stride_ + k / kGroup)].q[k % kGroup];
   }
   float Scale(std::int64_t m, std::int64_t g) const {
-    return scale_[static_cast<std::size_t>(m * stride_ + g)];
+    return scale_[static_cast<std::size_t>(g * stride_rows_ + m)];
   }
   std::int32_t Sum(std::int64_t m, std::int64_t g) const {
-    return sum_[static_cast<std::size_t>(m * stride_ + g)];
+    return sum_[static_cast<std::size_t>(g * stride_rows_ + m)];
   }
   bool SpareIsUntouched(std::int64_t m) const {
     for (std::int64_t i = 0; i < kGroup; ++i) {
@@ -51,7 +52,12 @@ class Output {
         return false;
       }
     }
-    return Scale(m, groups_) == kGuard && Sum(m, groups_) == kGuard;
+    for (std::int64_t g = 0; g < groups_; ++g) {
+      if (Scale(stride_rows_ - 1, g) != kGuard || Sum(stride_rows_ - 1, g) != kGuard) {
+        return false;
+      }
+    }
+    return true;
   }
 
  private:
@@ -60,6 +66,7 @@ class Output {
   };
   std::int64_t groups_;
   std::int64_t stride_;
+  std::int64_t stride_rows_;
   std::vector<Group> q_;
   std::vector<float> scale_;
   std::vector<std::int32_t> sum_;

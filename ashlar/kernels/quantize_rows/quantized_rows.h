@@ -7,12 +7,16 @@ namespace ashlar {
 
 inline constexpr int kGroup = 32;  // inputs that share a scale
 
-// A view of quantized rows. `stride_groups` is the distance between rows, in groups, of all three.
+// A view of quantized rows. A kernel takes a group of several rows at a time, so the scales of a
+// group stand together; it may read those of up to kRowsBeyond rows after the last (and not use
+// them).
 struct QuantizedRows {
-  std::int8_t* q;     // [rows, stride_groups * 32], 64-byte aligned
-  float* scale;       // [rows, stride_groups]
-  std::int32_t* sum;  // [rows, stride_groups]
-  std::int64_t stride_groups;
+  std::int8_t* q;              // [rows, stride_groups * 32], 64-byte aligned
+  float* scale;                // [groups, stride_rows]
+  std::int32_t* sum;           // [groups, stride_rows]
+  std::int64_t stride_groups;  // from a row of q to the next
+  std::int64_t stride_rows;    // from a group's scales, or sums, to the next group's
 };
+inline constexpr int kRowsBeyond = 15;
 
 }  // namespace ashlar

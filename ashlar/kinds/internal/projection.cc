@@ -23,19 +23,12 @@ void AddBias(const float* bias, std::int64_t rows, std::int64_t begin, std::int6
 }
 
 QuantizedRows TakeQuantizedRows(std::int64_t rows, std::int64_t width, Arena& arena) {
-  const std::int64_t groups = width / kGroup;
-  return {.q = arena.Take<std::int8_t>(rows * width),
-          .scale = arena.Take<float>(rows * groups),
-          .sum = arena.Take<std::int32_t>(rows * groups),
-          .stride_groups = groups};
-}
-
-QuantizedRows FromRow(const QuantizedRows& rows, std::int64_t row) {
-  const std::int64_t groups = row * rows.stride_groups;
-  return {.q = rows.q + groups * kGroup,
-          .scale = rows.scale + groups,
-          .sum = rows.sum + groups,
-          .stride_groups = rows.stride_groups};
+  const QuantizedShape shape = ShapeOfQuantized(rows, width);
+  return {.q = arena.Take<std::int8_t>(shape.q_count),
+          .scale = arena.Take<float>(shape.scale_count),
+          .sum = arena.Take<std::int32_t>(shape.scale_count),
+          .stride_groups = shape.stride_groups,
+          .stride_rows = shape.stride_rows};
 }
 
 }  // namespace

@@ -12,11 +12,15 @@ void LinearQ4(const LinearArgs& args) noexcept;
 namespace avx512 {
 void LinearQ4(const LinearArgs& args) noexcept;
 }
+namespace amx {
+void LinearQ4(const LinearArgs& args) noexcept;
+}
 
 inline constexpr LinearForm kLinearQ4Forms[] = {
     {Isa::kReference, "reference", LinearQ4Reference},
     {Isa::kAvx2, "avx2", avx2::LinearQ4},
     {Isa::kAvx512, "avx512", avx512::LinearQ4},
+    {Isa::kAmx, "amx", amx::LinearQ4},
 };
 
 }  // namespace ashlar

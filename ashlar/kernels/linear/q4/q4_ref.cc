@@ -27,7 +27,7 @@ void LinearQ4Reference(const LinearArgs& args) noexcept {
           const std::byte code = o < 16 ? both & std::byte{15} : both >> 4;
           dot += (std::to_integer<std::int32_t>(code) - Q4Layout::kBias) * qx[i];
         }
-        sum += static_cast<double>(F16ToF32(scale)) * x.scale[m * x.stride_groups + g] * dot;
+        sum += static_cast<double>(F16ToF32(scale)) * x.scale[g * x.stride_rows + m] * dot;
       }
       args.y[m * args.y_stride + n] = static_cast<float>(sum);
     }

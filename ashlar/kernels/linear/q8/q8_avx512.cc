@@ -1,21 +1,8 @@
-#include "ashlar/codec/q8/layout.h"
-#include "ashlar/kernels/linear/quantized_avx512.h"
+#include "ashlar/kernels/linear/q8/q8_forms.h"
+#include "ashlar/kernels/linear/q8/q8_tile_avx512.h"
 #include "ashlar/kernels/linear/quantized_simd.h"
 
 namespace ashlar::avx512 {
-namespace {
-
-struct Q8Tile : QuantizedTile<Q8Layout::kBias> {
-  using Layout = Q8Layout;
-
-  template <int kVectors>
-  static void Load(const std::byte* quad, int, Weights (&w)[kVectors]) {
-    w[0] = _mm512_load_si512(quad);
-    w[1] = _mm512_load_si512(quad + 64);
-  }
-};
-
-}  // namespace
 
 void LinearQ8(const LinearArgs& args) noexcept {
   internal::QuantizedLinear<Q8Tile>(args);

@@ -12,11 +12,15 @@ void LinearQ8(const LinearArgs& args) noexcept;
 namespace avx512 {
 void LinearQ8(const LinearArgs& args) noexcept;
 }
+namespace amx {
+void LinearQ8(const LinearArgs& args) noexcept;
+}
 
 inline constexpr LinearForm kLinearQ8Forms[] = {
     {Isa::kReference, "reference", LinearQ8Reference},
     {Isa::kAvx2, "avx2", avx2::LinearQ8},
     {Isa::kAvx512, "avx512", avx512::LinearQ8},
+    {Isa::kAmx, "amx", amx::LinearQ8},
 };
 
 }  // namespace ashlar

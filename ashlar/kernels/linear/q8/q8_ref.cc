@@ -26,7 +26,7 @@ void LinearQ8Reference(const LinearArgs& args) noexcept {
               tile[Q8Layout::kScaleBytes + i / 4 * Q8Layout::kQuadBytes + 4 * o + i % 4];
           dot += (std::to_integer<std::int32_t>(code) - Q8Layout::kBias) * qx[i];
         }
-        sum += static_cast<double>(F16ToF32(scale)) * x.scale[m * x.stride_groups + g] * dot;
+        sum += static_cast<double>(F16ToF32(scale)) * x.scale[g * x.stride_rows + m] * dot;
       }
       args.y[m * args.y_stride + n] = static_cast<float>(sum);
     }

@@ -1,0 +1,14 @@
+#include "ashlar/kernels/linear/q4/q4_forms.h"
+#include "ashlar/kernels/linear/q4/q4_tile_avx512.h"
+#include "ashlar/kernels/linear/quantized_amx.h"
+
+namespace ashlar::amx {
+
+void LinearQ4(const LinearArgs& args) noexcept {
+  if (args.rows < kLeastRows) {
+    return avx512::LinearQ4(args);
+  }
+  QuantizedLinear<avx512::Q4Tile>(args);
+}
+
+}  // namespace ashlar::amx

@@ -1,0 +1,14 @@
+#include "ashlar/kernels/linear/q8/q8_forms.h"
+#include "ashlar/kernels/linear/q8/q8_tile_avx512.h"
+#include "ashlar/kernels/linear/quantized_amx.h"
+
+namespace ashlar::amx {
+
+void LinearQ8(const LinearArgs& args) noexcept {
+  if (args.rows < kLeastRows) {
+    return avx512::LinearQ8(args);
+  }
+  QuantizedLinear<avx512::Q8Tile>(args);
+}
+
+}  // namespace ashlar::amx
