@@ -1,9 +1,11 @@
 // Rounds rows of f32 activations to int8 in groups of 32, for the integer kernels.
 //
 // For each row m and group g of 32 inputs:
-//   scale[m, g] = max_k |x[m, k]| / 127          (f32; 0 when the group is all zeros)
-//   q[m, k]     = round-half-even(x[m, k] / scale)  in [-127, 127]
-//   sum[m, g]   = sum_k q[m, k]                   (int32)
+//   scale[m, g] = max_k |x[m, k]| / 127                          (f32)
+//   q[m, k]     = round-half-even(x[m, k] * (127 / max_k |x[m, k]|))  in [-127, 127]
+//   sum[m, g]   = sum_k q[m, k]                                   (int32)
+// A group whose largest magnitude is below 2^-120, where 127 / it would overflow, is all zeros with
+// the scale 0.
 // The sums let a kernel use unsigned weights (q + bias): sum q_w q_x = sum (q_w + b) q_x - b sum
 // q_x.
 #pragma once

@@ -19,15 +19,12 @@ struct Group {
     return MaxLanes(Max(Max(Abs(x[0]), Abs(x[1])), Max(Abs(x[2]), Abs(x[3]))));
   }
 
-  // A quotient beyond +-127 (by a rounding; of subnormal numbers, by much) is clamped before it is
-  // rounded, as in the reference. Zeros are divided by 1.
-  std::int32_t Store(float scale, std::int8_t* q) const {
-    const F32 divisor = F32::Broadcast(scale == 0 ? 1.0f : scale);
+  std::int32_t Store(float steps_per_unit, std::int8_t* q) const {
+    const F32 steps = F32::Broadcast(steps_per_unit);
     __m256i rounded[4];
     ASHLAR_UNROLL
     for (int i = 0; i < 4; ++i) {
-      const F32 quotient = Max(Min(x[i] / divisor, F32::Broadcast(127)), F32::Broadcast(-127));
-      rounded[i] = _mm256_cvtps_epi32(quotient.v);
+      rounded[i] = _mm256_cvtps_epi32((x[i] * steps).v);
     }
     // Packing works within the two halves of a register, so dwords come out as 0 2 4 6 1 3 5 7.
     const __m256i low = _mm256_packs_epi32(rounded[0], rounded[1]);

@@ -14,14 +14,11 @@ struct Group {
 
   float MaxMagnitude() const { return MaxLanes(Max(Abs(x[0]), Abs(x[1]))); }
 
-  // A quotient beyond +-127 (by a rounding; of subnormal numbers, by much) is clamped before it is
-  // rounded, as in the reference. Zeros are divided by 1.
-  std::int32_t Store(float scale, std::int8_t* q) const {
-    const F32 divisor = F32::Broadcast(scale == 0 ? 1.0f : scale);
+  std::int32_t Store(float steps_per_unit, std::int8_t* q) const {
+    const F32 steps = F32::Broadcast(steps_per_unit);
     __m512i rounded[2];
     for (int h = 0; h < 2; ++h) {
-      const F32 quotient = Max(Min(x[h] / divisor, F32::Broadcast(127)), F32::Broadcast(-127));
-      rounded[h] = _mm512_cvtps_epi32(quotient.v);
+      rounded[h] = _mm512_cvtps_epi32((x[h] * steps).v);
       _mm_store_si128(reinterpret_cast<__m128i*>(q + h * F32::kLanes),
                       _mm512_cvtepi32_epi8(rounded[h]));
     }

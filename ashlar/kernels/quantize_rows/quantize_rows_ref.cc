@@ -15,12 +15,12 @@ void QuantizeRowsReference(const float* x, std::int64_t x_stride, std::int64_t r
       for (int i = 0; i < kGroup; ++i) {
         largest = std::max(largest, std::fabs(group[i]));
       }
-      const float scale = largest / 127.0f;
+      const bool zeros = largest < kLeastMagnitude;
+      const float scale = zeros ? 0.0f : largest / 127.0f;
+      const float inverse = zeros ? 0.0f : 127.0f / largest;
       std::int32_t sum = 0;
       for (int i = 0; i < kGroup; ++i) {
-        // (A quotient can exceed 127 by a rounding; of subnormal numbers, by much.)
-        const float quotient = scale == 0 ? 0.0f : std::clamp(group[i] / scale, -127.0f, 127.0f);
-        q[i] = static_cast<std::int8_t>(std::nearbyint(quotient));
+        q[i] = static_cast<std::int8_t>(std::nearbyint(group[i] * inverse));
         sum += q[i];
       }
       out.scale[g * out.stride_rows + m] = scale;

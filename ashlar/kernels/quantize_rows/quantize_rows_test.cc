@@ -155,21 +155,20 @@ TEST_P(EveryQuantizeRowsForm, GivesTheBitsOfTheReferenceAtEveryMagnitude) {
   }
 }
 
-// The scale of such a group is a whole number of the smallest subnormal: 190 of them / 127 rounds
-// to one, and the quotient would be 190.
-TEST_P(EveryQuantizeRowsForm, ClampsWhatTheScaleOfSubnormalNumbersIsTooSmallFor) {
-  const float smallest = std::numeric_limits<float>::denorm_min();
-  std::vector<float> x(kGroup, 0.0f);
-  x[0] = 190 * smallest;
-  x[1] = -190 * smallest;
-  x[2] = 100 * smallest;
-  Output out(1, kGroup);
-  GetParam().fn(x.data(), kGroup, 1, kGroup, out.View());
-  EXPECT_EQ(out.Scale(0, 0), smallest);
-  EXPECT_EQ(out.Q(0, 0), 127);
-  EXPECT_EQ(out.Q(0, 1), -127);
-  EXPECT_EQ(out.Q(0, 2), 100);
-  EXPECT_EQ(out.Sum(0, 0), 100);
+// 127 / their magnitude would be infinite, and 0 times that no number.
+TEST_P(EveryQuantizeRowsForm, TakesGroupsOfTheSmallestNumbersForZeros) {
+  for (const float largest :
+       {std::numeric_limits<float>::denorm_min(), 0x1p-126f, 0x1.fffffep-121f, 0x1p-120f}) {
+    std::vector<float> x(kGroup, 0.0f);
+    x[3] = -largest;
+    Output out(1, kGroup);
+    GetParam().fn(x.data(), kGroup, 1, kGroup, out.View());
+    const bool zero = largest < 0x1p-120f;
+    EXPECT_EQ(out.Scale(0, 0), zero ? 0.0f : largest / 127);
+    EXPECT_EQ(out.Q(0, 3), zero ? 0 : -127);
+    EXPECT_EQ(out.Q(0, 0), 0);
+    EXPECT_EQ(out.Sum(0, 0), zero ? 0 : -127);
+  }
 }
 
 TEST_P(EveryQuantizeRowsForm, GivesZerosTheScaleZero) {
