@@ -64,6 +64,10 @@ constexpr ActivationWord kActivations[] = {
     {"relu", "relu"},
 };
 
+// The words of config.json's layer_types.
+constexpr std::string_view kFullAttention = "full_attention";
+constexpr std::string_view kSlidingAttention = "sliding_attention";
+
 using BlockAttributes = std::map<std::string, AttributeValue, std::less<>>;
 
 // What the fields of the configuration give for every layer alike.
@@ -235,16 +239,14 @@ Result<std::vector<std::int64_t>> ReadWindows(ConfigReader& config,
   }
   for (std::size_t i = 0; i < layers; ++i) {
     ASHLAR_TRY(const std::string type, list[i].AsString());
-    if (type == "sliding_attention") {
+    if (type == kSlidingAttention) {
       if (window == 0) {
-        return list[i].Invalid("sliding_attention without a sliding_window in use");
+        return list[i].Invalid("{} without a sliding_window in use", kSlidingAttention);
       }
       windows[i] = window;
-    } else if (type != "full_attention") {
-      return Unsupported(
-          "{}: layer type \"{}\" cannot be imported; known: full_attention, "
-          "sliding_attention",
-          list[i].path(), type);
+    } else if (type != kFullAttention) {
+      return Unsupported("{}: layer type \"{}\" cannot be imported; known: {}, {}", list[i].path(),
+                         type, kFullAttention, kSlidingAttention);
     }
   }
   return windows;
