@@ -75,7 +75,7 @@ TEST(CommandLineLies, AreUsageErrors) {
 TEST(CommandLineLies, AreFoundBeforeAnythingIsRead) {
   TempDirectory directory;
   const Ashlar ashlar(directory / "store");  // there is none
-  const std::pair<std::vector<std::string>, const char*> lies[] = {
+  const std::pair<std::vector<std::string>, std::string> lies[] = {
       {{"show", "net", "--graph", "svg"}, "svg"},
       {{"encode", "net", "--as", "new", "--codec", "q3"}, "q3"},
       {{"derive", "new", "--from", "net", "shrink"}, "shrink"},
@@ -83,6 +83,11 @@ TEST(CommandLineLies, AreFoundBeforeAnythingIsRead) {
       {{"run", "net", "-p", "x", "--memory", "much"}, "--memory"},
       {{"run", "net", "-p", "x", "--max-tokens", "many"}, "--max-tokens"},
       {{"bench", "net", "--context", "0"}, "--context"},
+      // A folder, where a file will be written.
+      {{"export", "gguf", "net", directory.path().string()},
+       "FILE: " + directory.path().string() + ": expected a regular file"},
+      {{"eval", "logits", "net", "--ids", "x", "--out", directory.path().string()},
+       "--out: " + directory.path().string() + ": expected a regular file"},
   };
   for (const auto& [words, error] : lies) {
     ExpectNamedError(ashlar(words), 2, error);

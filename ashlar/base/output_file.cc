@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 namespace ashlar {
+namespace {
 
-Result<OutputFile> OutputFile::Create(const Path& path) {
+// The file that `path` stands for, links followed.
+Result<Path> FindTarget(const Path& path) {
   std::error_code error;
   Path target = path;
   if (std::filesystem::is_symlink(path, error)) {
@@ -21,6 +23,18 @@ Result<OutputFile> OutputFile::Create(const Path& path) {
     return Invalid("{}: expected a regular file, or none yet: what stands there would be replaced",
                    path.string());
   }
+  return target;
+}
+
+}  // namespace
+
+Status OutputFile::CheckTarget(const Path& path) {
+  ASHLAR_TRY(FindTarget(path));
+  return {};
+}
+
+Result<OutputFile> OutputFile::Create(const Path& path) {
+  ASHLAR_TRY(Path target, FindTarget(path));
   Path temporary = target.string() + fmt::format(".{}.tmp", ::getpid());
   ASHLAR_TRY(std::unique_ptr<WritableFile> file, RealFileSystem().Create(temporary));
   return OutputFile(std::move(target), std::move(temporary), std::move(file));

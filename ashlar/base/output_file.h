@@ -15,6 +15,8 @@ class OutputFile {
   // `path` is taken by Commit, and what stood there is replaced; a symbolic link is followed.
   // kInvalid when something stands there that is no regular file: nobody wants a device replaced.
   static Result<OutputFile> Create(const Path& path);
+  // That same kInvalid, without making anything: for whoever has much to do before the file.
+  static Status CheckTarget(const Path& path);
 
   OutputFile(OutputFile&&) = default;
   OutputFile& operator=(OutputFile&&) = delete;

@@ -50,9 +50,18 @@ TEST(OutputFile, ReplacesNothingThatIsNoRegularFile) {
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().code, ErrorCode::kInvalid);
     EXPECT_NE(status.error().message.find(path.string()), std::string::npos);
+    const Status checked = OutputFile::CheckTarget(path);
+    ASSERT_FALSE(checked.ok());
+    EXPECT_EQ(checked.error().message, status.error().message);
   }
   EXPECT_TRUE(std::filesystem::is_fifo(fifo));
   EXPECT_EQ(FilesIn(folder.path()), 1u);
+}
+
+TEST(OutputFile, CheckedTargetsAreNotMade) {
+  TempDirectory folder;
+  EXPECT_TRUE(OutputFile::CheckTarget(folder / "new").ok());
+  EXPECT_EQ(FilesIn(folder.path()), 0u);
 }
 
 TEST(OutputFile, FollowsASymbolicLink) {

@@ -4,6 +4,7 @@
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/checked.h"
+#include "ashlar/base/output_file.h"
 #include "ashlar/formats/safetensors.h"
 #include "tools/ashlar/host.h"
 #include "tools/ashlar/verbs/all_verbs.h"
@@ -250,6 +251,9 @@ Status Logits(Session& session) {
   const Options& options = session.options;
   if (!options.Has("ids") || !options.Has("out")) {
     return Invalid("eval logits needs --ids FILE and --out FILE");
+  }
+  if (const Status target = OutputFile::CheckTarget(options.Text("out")); !target.ok()) {
+    return target.error().In("--out");
   }
   const auto opened = IdMatrix::Open(options.Text("ids"));
   if (!opened.ok()) {

@@ -1,3 +1,4 @@
+#include "ashlar/base/output_file.h"
 #include "ashlar/formats/gguf_export.h"
 #include "ashlar/graph/catalog.h"
 #include "ashlar/kinds/cpu_kind.h"
@@ -17,6 +18,9 @@ Status Run(Session& session) {
   const Options& options = session.options;
   if (options.Text("FORMAT") != "gguf") {
     return Invalid("unknown format \"{}\"; known: gguf (llama.cpp's)", options.Text("FORMAT"));
+  }
+  if (const Status target = OutputFile::CheckTarget(options.Text("FILE")); !target.ok()) {
+    return target.error().In("FILE");
   }
   const std::string& name = options.Text("NET");
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
