@@ -1,13 +1,16 @@
 // node generate.mjs MODEL.gguf REQUEST.json
 //
 // What llama.cpp makes of a GGUF file. REQUEST is {"texts": [...], "prompts": [text or [ids], ...],
-// "count": N}; prints {"release", "ids": the ids of each text, "tokens": N greedy ones after each
-// prompt}. Keys and values are kept in f32, as in the references that this is compared with.
+// "count": N, "scored": text}, each of which may be absent. Prints {"release", "ids": the ids of
+// each text, "tokens": N greedy ones after each prompt, "logprobs": {"ids": of the scored text,
+// "values": the log-probability of each of them after the first, given those before it}}. Keys and
+// values are kept in f32, as in the references that this is compared with.
 import { readFileSync } from "node:fs";
 import { getLlama, LlamaLogLevel } from "node-llama-cpp";
 
 const [modelPath, requestPath] = process.argv.slice(2);
-const { texts, prompts, count } = JSON.parse(readFileSync(requestPath, "utf8"));
+const request = JSON.parse(readFileSync(requestPath, "utf8"));
+const { texts = [], prompts = [], count = 0, scored } = request;
 // One thread: several wait for each other by spinning, which takes minutes on a busy machine.
 const llama = await getLlama({
   gpu: false,
@@ -36,6 +39,25 @@ for (const prompt of prompts) {
   tokens.push(generated);
   await sequence.clearHistory();
 }
+
+// Of a row's logits, token -> logit.
+const logprob = (logits, token) => {
+  const largest = Math.max(...logits.values());
+  let sum = 0;
+  for (const logit of logits.values()) sum += Math.exp(logit - largest);
+  return logits.get(token) - largest - Math.log(sum);
+};
+let logprobs;
+if (scored !== undefined) {
+  const all = model.tokenize(scored, true);
+  const rows = await sequence.controlledEvaluate(
+    all.map((token) => [token, { generateNext: { logits: true } }]),
+  );
+  const values = all.slice(1).map((token, i) => logprob(rows[i].next.logits, token));
+  logprobs = { ids: all, values };
+}
+
 const ids = texts.map((text) => model.tokenize(text, true));
-process.stdout.write(JSON.stringify({ release: llama.llamaCppRelease.release, ids, tokens }) + "\n");
+const release = llama.llamaCppRelease.release;
+process.stdout.write(JSON.stringify({ release, ids, tokens, logprobs }) + "\n");
 await llama.dispose();
