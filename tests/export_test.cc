@@ -21,6 +21,7 @@ namespace {
 
 using testing::Ashlar;
 using testing::CommandResult;
+using ::testing::ElementsAre;
 using testing::GgufReader;
 using ::testing::HasSubstr;
 using testing::Library;
@@ -307,6 +308,64 @@ TEST_F(Export, GivesTheTokenizerOfTheDemo) {
   EXPECT_EQ(std::ranges::count(types, "3"), std::ssize(*json.Find("added_tokens")->array()));
   EXPECT_EQ(read.metadata.at("tokenizer.ggml.merges").size(),
             model.Find("merges")->array()->size());
+}
+
+class ChatTemplates : public Export {
+ protected:
+  // The demo with these chat templates in its tokenizer_config.json.
+  Network With(const Json& chat_template) {
+    const Path model = directory_ / "model";
+    std::filesystem::copy(testing::DemoModel(), model);
+    std::filesystem::remove(model / "chat_template.jinja");
+    testing::WriteText(model / "tokenizer_config.json",
+                       WriteJson(Json::Of({{"chat_template", chat_template}})));
+    return library_.Import(model, "model");
+  }
+  static Json Named(const char* name, const char* text) {
+    return Json::Of({{"name", name}, {"template", text}});
+  }
+  // What the report says besides.
+  std::vector<std::string> RemarksOf(const Network& network) {
+    const auto report = Write(network);
+    EXPECT_TRUE(report.ok()) << report.error().message;
+    return report.ok() ? report->remarks : std::vector<std::string>();
+  }
+};
+
+TEST_F(ChatTemplates, OfOneIsWrittenAsItIs) {
+  const GgufReader read = MustWrite(With("{{ messages }}\n"));
+  EXPECT_EQ(read.Text("tokenizer.chat_template"), "{{ messages }}\n");
+  EXPECT_FALSE(read.metadata.contains("tokenizer.chat_templates"));
+}
+
+TEST_F(ChatTemplates, WithNamesAreAllWritten) {
+  const Network network = With(Json::Array{Named("tool use", "with tools"),
+                                           Named("default", "plain"), Named("rag", "with texts")});
+  EXPECT_EQ(RemarksOf(network), std::vector<std::string>());
+  const GgufReader read = MustWrite(network);
+  EXPECT_EQ(read.Text("tokenizer.chat_template"), "plain");
+  EXPECT_EQ(read.metadata.at("tokenizer.chat_templates"),
+            (std::vector<std::string>{"tool_use", "rag"}));
+  EXPECT_EQ(read.Text("tokenizer.chat_template.tool_use"), "with tools");
+  EXPECT_EQ(read.Text("tokenizer.chat_template.rag"), "with texts");
+}
+
+TEST_F(ChatTemplates, ThatTheFormatHasNoRoomForAreSaid) {
+  const Network network =
+      With(Json::Array{Named("a b", "first"), Named("a-b", "second"), Named("", "third")});
+  EXPECT_THAT(RemarksOf(network),
+              ElementsAre(HasSubstr("chat_template[1] is left out: another template has the name"),
+                          HasSubstr("chat_template[2] is left out: it has no name"),
+                          HasSubstr("none of the chat templates is the default one")));
+  const GgufReader read = MustWrite(network);
+  EXPECT_EQ(read.Text("tokenizer.chat_template.a_b"), "first");
+  EXPECT_FALSE(read.metadata.contains("tokenizer.chat_template"));
+}
+
+TEST_F(ChatTemplates, ThatAreNoneAreAnError) {
+  const auto report = Write(With(Json::Array{Json::Of({{"name", "default"}})}));
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message, HasSubstr("tokenizer_config.json.chat_template[0]"));
 }
 
 TEST_F(Export, RefusesWhatGgufHasNoWordsForAndNamesTheNode) {

@@ -204,22 +204,71 @@ Result<std::optional<std::string>> ReadFile(const Network& network, const BlobSt
   return std::optional(std::string(AsText(blob.bytes())));
 }
 
-// The template lies in a file of its own, or in tokenizer_config.json.
-Result<std::optional<std::string>> ReadChatTemplate(const Network& network,
-                                                    const BlobStore& store) {
+// Several templates: the one called "default" stands where a single one would, each other one under
+// its own key, and an array has their names. Names are made of letters and digits there, with _ for
+// all else.
+Status AddNamedTemplates(const JsonCursor& list, GgufMetadata& metadata,
+                         std::vector<std::string>& remarks) {
+  ASHLAR_TRY(const std::vector<JsonCursor> entries, list.AsArray());
+  std::vector<std::string> names;
+  bool has_default = false;
+  for (const JsonCursor& entry : entries) {
+    ASHLAR_TRY(std::string name, entry.String("name"));
+    ASHLAR_TRY(std::string text, entry.String("template"));
+    std::ranges::replace_if(
+        name,
+        [](char c) {
+          return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'));
+        },
+        '_');
+    const bool is_default = name == "default";
+    if (name.empty() || (is_default && has_default) || std::ranges::count(names, name) != 0) {
+      remarks.push_back(fmt::format(
+          "{} is left out: {}", entry.path(),
+          name.empty() ? "it has no name" : "another template has the name \"" + name + "\" too"));
+      continue;
+    }
+    has_default |= is_default;
+    metadata.emplace_back(
+        is_default ? "tokenizer.chat_template" : "tokenizer.chat_template." + name,
+        std::move(text));
+    if (!is_default) {
+      names.push_back(std::move(name));
+    }
+  }
+  if (!names.empty()) {
+    metadata.emplace_back("tokenizer.chat_templates", std::move(names));
+  }
+  if (!has_default) {
+    remarks.push_back(
+        "none of the chat templates is the default one: llama.cpp must be told which");
+  }
+  return {};
+}
+
+// The template lies in a file of its own, or in tokenizer_config.json: one, or a list of them.
+Status AddChatTemplates(const Network& network, const BlobStore& store, GgufMetadata& metadata,
+                        std::vector<std::string>& remarks) {
   ASHLAR_TRY(std::optional<std::string> text, ReadFile(network, store, "chat_template.jinja"));
   if (text) {
-    return text;
+    metadata.emplace_back("tokenizer.chat_template", *std::move(text));
+    return {};
   }
   ASHLAR_TRY(text, ReadFile(network, store, "tokenizer_config.json"));
   if (!text) {
-    return text;
+    return {};
   }
   ASHLAR_TRY(const Json json, ParseJson(*text));
-  const Json* const chat_template = json.Find("chat_template");
-  return chat_template != nullptr && chat_template->string() != nullptr
-             ? std::optional(*chat_template->string())
-             : std::nullopt;
+  ASHLAR_TRY(const auto found, JsonCursor(json, "tokenizer_config.json").Find("chat_template"));
+  if (!found) {
+    return {};
+  }
+  if (found->value().array() != nullptr) {
+    return AddNamedTemplates(*found, metadata, remarks);
+  }
+  ASHLAR_TRY(std::string only, found->AsString());
+  metadata.emplace_back("tokenizer.chat_template", std::move(only));
+  return {};
 }
 
 }  // namespace
@@ -264,10 +313,7 @@ Result<GgufReport> ExportGguf(
                internal::ReadGgufTokenizer(*tokenizer_json, network.metadata, ids));
     append(std::move(tokenizer.metadata));
     report.remarks = std::move(tokenizer.remarks);
-    ASHLAR_TRY(const auto chat_template, ReadChatTemplate(network, store));
-    if (chat_template) {
-      content.metadata.emplace_back("tokenizer.chat_template", *chat_template);
-    }
+    ASHLAR_TRY(AddChatTemplates(network, store, content.metadata, report.remarks));
   } else {
     append(internal::NoGgufTokenizer());
     report.remarks.push_back("the network has no tokenizer, so the file can be run by ids only");
