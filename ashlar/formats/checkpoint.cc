@@ -95,6 +95,13 @@ const SafetensorsEntry* Checkpoint::Find(std::string_view tensor) const {
   return found == tensors_.end() ? nullptr : found->second;
 }
 
+Status Checkpoint::CheckIntact() const {
+  for (const SafetensorsFile& shard : shards_) {
+    ASHLAR_TRY(shard.CheckIntact());
+  }
+  return {};
+}
+
 std::vector<std::string> Checkpoint::Names() const {
   std::vector<std::string> names;
   names.reserve(tensors_.size());

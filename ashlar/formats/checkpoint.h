@@ -21,6 +21,8 @@ class Checkpoint {
   // Null when there is none.
   const SafetensorsEntry* Find(std::string_view tensor) const;
   std::vector<std::string> Names() const;  // sorted
+  // kConflict when a file was cut short since it was opened: see SafetensorsFile::CheckIntact.
+  Status CheckIntact() const;
 
  private:
   std::vector<SafetensorsFile> shards_;

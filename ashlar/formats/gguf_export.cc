@@ -67,17 +67,19 @@ class RowOrder {
 // The stored bytes of a tensor, mapped; whoever holds the blob holds them.
 struct Packed {
   Blob blob;
+  BlobGuard guard;
   std::span<const std::byte> bytes;
 };
 Result<Packed> GetPacked(const BlobStore& store, const TensorManifest& tensor) {
   const Level& level = tensor.levels.front();
   ASHLAR_TRY(const Blob blob, store.Get(level.blob));
+  BlobGuard guard(level.blob, blob);
   ASHLAR_TRY(const auto bytes,
              CheckedRange(blob.bytes(), level.offset, level.length, level.blob.ToString()));
   if (tensor.codec->check != nullptr) {
     ASHLAR_TRY(tensor.codec->check(bytes, tensor.shape[0], tensor.shape[1]));
   }
-  return Packed{blob, bytes};
+  return Packed{blob, std::move(guard), bytes};
 }
 
 // The first rows and columns of a matrix, as many as `shape` says.
@@ -99,7 +101,7 @@ Status WriteMatrix(const TensorManifest& tensor, const Shape& shape, const GgufT
     }
     ASHLAR_TRY(sink(std::span(buffer.data(), out)));
   }
-  return {};
+  return packed.guard.CheckIntact();
 }
 
 // The first numbers of a vector, as f32: what llama.cpp computes with, and no f16 or bf16 is lost.
@@ -108,6 +110,7 @@ Status WriteVector(const TensorManifest& tensor, const Shape& shape, RowOrder or
   ASHLAR_TRY(const Packed packed, GetPacked(store, tensor));
   std::vector<float> values(static_cast<std::size_t>(tensor.shape[0]));
   DecodeTensor(*tensor.codec, tensor.shape, packed.bytes, values.data());
+  ASHLAR_TRY(packed.guard.CheckIntact());
   std::vector<float> out(static_cast<std::size_t>(shape[0]));
   for (std::int64_t i = 0; i < shape[0]; ++i) {
     out[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(order(i))];
@@ -201,7 +204,10 @@ Result<std::optional<std::string>> ReadFile(const Network& network, const BlobSt
     return std::optional<std::string>();
   }
   ASHLAR_TRY(const Blob blob, store.Get(file->second.blob));
-  return std::optional(std::string(AsText(blob.bytes())));
+  const BlobGuard guard(file->second.blob, blob);
+  std::string text(AsText(blob.bytes()));
+  ASHLAR_TRY(guard.CheckIntact());
+  return std::optional(std::move(text));
 }
 
 // Several templates: the one called "default" stands where a single one would, each other one under

@@ -102,9 +102,33 @@ Status CheckTiling(std::span<const SafetensorsEntry> entries, std::span<const st
 
 Result<SafetensorsFile> SafetensorsFile::Open(const Path& path) {
   ASHLAR_TRY(MappedFile file, RealFileSystem().Map(path));
-  ASHLAR_TRY(SafetensorsFile parsed, Parse(file.bytes(), path.string()));
-  parsed.file_ = std::move(file);
-  return parsed;
+  FaultGuard guard(file.bytes());
+  Result<SafetensorsFile> parsed = Parse(file.bytes(), path.string());
+  if (!parsed.ok() && !guard.faulted()) {
+    return parsed;
+  }
+  SafetensorsFile opened;
+  if (parsed.ok()) {
+    opened = *std::move(parsed);
+  }
+  opened.path_ = path;
+  opened.file_ = std::move(file);
+  opened.guard_ = std::move(guard);
+  ASHLAR_TRY(opened.CheckIntact());
+  return opened;
+}
+
+Status SafetensorsFile::CheckIntact() const {
+  if (path_.empty()) {
+    return {};
+  }
+  // Its size besides: the rest of the last page that a file has reads as zeros without a fault.
+  ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path_));
+  if (guard_.faulted() || (stat && stat->size < file_.bytes().size())) {
+    return Conflict("{} was cut short while it was read; is the model still being written?",
+                    path_.string());
+  }
+  return {};
 }
 
 Result<SafetensorsFile> SafetensorsFile::Parse(std::span<const std::byte> bytes,

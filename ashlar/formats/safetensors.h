@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ashlar/base/mapped_fault.h"
 #include "ashlar/base/output_file.h"
 #include "ashlar/tensor/dtype.h"
 
@@ -37,9 +38,14 @@ class SafetensorsFile {
   // Null when there is none.
   const SafetensorsEntry* Find(std::string_view name) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  // kConflict when an opened file is shorter than it was, or could not be read: zeros were read in
+  // place of what it lost. Ask before what was made of the tensors is believed.
+  Status CheckIntact() const;
 
  private:
+  Path path_;  // empty: not a file
   MappedFile file_;
+  FaultGuard guard_;  // of the file
   std::vector<SafetensorsEntry> entries_;
   std::map<std::string, std::size_t, std::less<>> by_name_;
   std::map<std::string, std::string> metadata_;

@@ -42,7 +42,9 @@ template <class Parse>
 auto ParseStored(const BlobStore& store, const Digest& digest, const Parse& parse)
     -> decltype(parse(std::string_view())) {
   ASHLAR_TRY(const Blob blob, GetManifest(store, digest));
+  const BlobGuard guard(digest, blob);
   auto parsed = parse(AsText(blob.bytes()));
+  ASHLAR_TRY(guard.CheckIntact());
   if (!parsed.ok()) {
     return AsDamage(parsed.error().In(digest.ToString()));
   }

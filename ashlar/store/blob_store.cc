@@ -25,7 +25,18 @@ std::string Root::Label() const {
   return name.empty() ? fmt::format("(untagged {})", descriptor.digest.Short()) : name;
 }
 
+Status BlobGuard::CheckIntact() const {
+  if (guard_.faulted()) {
+    return Corrupt(
+        "blob {} shrank or became unreadable while it was in use; 'ashlar fsck' tells what is "
+        "damaged, and importing again mends it",
+        digest_.ToString());
+  }
+  return {};
+}
+
 Status Verify(const Digest& digest, const Blob& blob) {
+  const FaultGuard guard(blob.bytes());
   if (const Digest actual = Sha256(blob.bytes()); actual != digest) {
     return Corrupt("the blob {} is damaged: its {} bytes hash to {}", digest.ToString(),
                    blob.bytes().size(), actual.ToString());

@@ -22,6 +22,7 @@
 
 #include "ashlar/base/file.h"
 #include "ashlar/base/json.h"
+#include "ashlar/base/mapped_fault.h"
 #include "ashlar/store/digest.h"
 
 namespace ashlar {
@@ -133,7 +134,22 @@ class BlobStore {
   virtual Result<std::uint64_t> SweepTemporaries(Sweep sweep) = 0;
 };
 
-// kCorrupt when the bytes do not hash to `digest`.
+// Watches over a blob whose bytes are read where they are mapped: what a file has lost that
+// somebody cuts short reads as zeros (base/mapped_fault.h). Ask CheckIntact before what was made of
+// the bytes is believed.
+class BlobGuard {
+ public:
+  // A blob as Get gave it, which must outlive this.
+  BlobGuard(const Digest& digest, const Blob& blob) : digest_(digest), guard_(blob.bytes()) {}
+  // kCorrupt when the blob has lost bytes that were read since.
+  Status CheckIntact() const;
+
+ private:
+  Digest digest_;
+  FaultGuard guard_;
+};
+
+// kCorrupt when the bytes do not hash to `digest`. (Guards them: zeros do not.)
 Status Verify(const Digest& digest, const Blob& blob);
 
 // A store in memory, for tests and for trying things.

@@ -299,6 +299,7 @@ Status DiskStore::MakeFolders() {
 Status DiskStore::CheckLayout() const {
   const auto check = [&]() -> Status {
     ASHLAR_TRY(const MappedFile file, files_.Map(paths_.layout));
+    const FaultGuard guard(file.bytes());  // zeros are no JSON
     ASHLAR_TRY(const Json json, ParseJson(AsText(file.bytes())));
     ASHLAR_TRY(const std::string version, JsonCursor(json).String("imageLayoutVersion"));
     if (version != kLayoutVersion) {
@@ -410,6 +411,7 @@ Result<std::vector<BlobInfo>> DiskStore::List() const {
 Result<TagIndex> DiskStore::ReadIndex() const {
   const auto read = [&]() -> Result<TagIndex> {
     ASHLAR_TRY(const MappedFile file, files_.Map(paths_.index));
+    const FaultGuard guard(file.bytes());  // zeros are no JSON
     return TagIndex::Parse(AsText(file.bytes()));
   };
   Result<TagIndex> index = read();

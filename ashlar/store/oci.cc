@@ -191,14 +191,17 @@ Result<std::vector<Descriptor>> References(const BlobStore& store, const Descrip
     return std::vector<Descriptor>();
   }
   ASHLAR_TRY(const Blob blob, store.Get(descriptor.digest));
+  const BlobGuard guard(descriptor.digest, blob);
   if (IsOciIndexType(descriptor.media_type)) {
     Result<OciIndex> index = ParseOciIndex(AsText(blob.bytes()));
+    ASHLAR_TRY(guard.CheckIntact());
     if (!index.ok()) {
       return index.error().In("index " + descriptor.digest.ToString());
     }
     return std::move(index->manifests);
   }
   Result<OciManifest> manifest = ParseOciManifest(AsText(blob.bytes()));
+  ASHLAR_TRY(guard.CheckIntact());
   if (!manifest.ok()) {
     return manifest.error().In("manifest " + descriptor.digest.ToString());
   }

@@ -117,8 +117,12 @@ std::int64_t ColumnsOf(const Shape& shape) {
   return shape[shape.rank() - 1];
 }
 
-// The stored bytes of a tensor of one level.
-Result<Blob> GetPacked(const BlobStore& store, const TensorManifest& tensor) {
+// The stored bytes of a tensor of one level, and what watches over them.
+struct WatchedBytes {
+  Blob packed;
+  BlobGuard guard;
+};
+Result<WatchedBytes> GetPacked(const BlobStore& store, const TensorManifest& tensor) {
   const Level& level = tensor.levels.front();
   ASHLAR_TRY(const Blob blob, store.Get(level.blob));
   const std::span<const std::byte> bytes = blob.bytes();
@@ -126,7 +130,9 @@ Result<Blob> GetPacked(const BlobStore& store, const TensorManifest& tensor) {
     return Corrupt("blob {} has {} bytes, and the tensor lies in bytes {} to {}",
                    level.blob.ToString(), bytes.size(), level.offset, level.offset + level.length);
   }
-  return Blob(bytes.subspan(level.offset, level.length), std::make_shared<const Blob>(blob));
+  return WatchedBytes{
+      Blob(bytes.subspan(level.offset, level.length), std::make_shared<const Blob>(blob)),
+      BlobGuard(level.blob, blob)};
 }
 
 // Reads, decodes, encodes and writes some bands at a time, so that memory does not grow with the
@@ -140,7 +146,8 @@ Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from
       std::max<std::int64_t>(1, kFloatsAtOnce / (columns * codec.row_unit));
   const std::int64_t rows_at_once = std::min(rows, bands_at_once * codec.row_unit);
 
-  ASHLAR_TRY(const Blob packed, GetPacked(store, from));
+  ASHLAR_TRY(const WatchedBytes watched, GetPacked(store, from));
+  const Blob& packed = watched.packed;
   if (from.codec->check != nullptr) {
     ASHLAR_TRY(from.codec->check(packed.bytes(), rows, columns));
   }
@@ -164,6 +171,7 @@ Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from
     ASHLAR_TRY(writer->Write(encoded));
     to.levels.front().length += encoded.size();
   }
+  ASHLAR_TRY(watched.guard.CheckIntact());
   ASHLAR_TRY(to.levels.front().blob, writer->Commit());
   return to;
 }

@@ -38,18 +38,8 @@ Blob Aligned(const Blob& blob, std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Status BoundWeights::Mapped::CheckIntact() const {
-  if (guard.faulted()) {
-    return Corrupt(
-        "blob {} shrank or became unreadable while it was in use; 'ashlar fsck' tells what is "
-        "damaged, and importing again mends it",
-        blob.ToString());
-  }
-  return {};
-}
-
 Status BoundWeights::CheckIntact() const {
-  for (const Mapped& bytes : mapped) {
+  for (const BlobGuard& bytes : mapped) {
     ASHLAR_TRY(bytes.CheckIntact());
   }
   return {};
@@ -95,7 +85,7 @@ Result<BoundTensor> BlockBinder::BindTensor(const TensorManifest& tensor, const 
   ASHLAR_TRY(const std::span<const std::byte> bytes,
              CheckedRange(blob.bytes(), level.offset, level.length,
                           "a level in blob " + level.blob.ToString()));
-  FaultGuard guard(blob.bytes());
+  BlobGuard guard(level.blob, blob);
   const bool matrix = tensor.shape.rank() == 2;
   const std::int64_t stored_rows = matrix ? tensor.shape[0] : 1;
   const std::int64_t stored_columns = tensor.shape[matrix ? 1 : 0];
@@ -107,10 +97,9 @@ Result<BoundTensor> BlockBinder::BindTensor(const TensorManifest& tensor, const 
   }
   bound.blobs.push_back(Aligned(blob, bytes));
   const std::byte* const data = bound.blobs.back().bytes().data();
-  BoundWeights::Mapped mapped{level.blob, std::move(guard)};
-  ASHLAR_TRY(mapped.CheckIntact());
+  ASHLAR_TRY(guard.CheckIntact());
   if (data == bytes.data()) {  // and no copy, which nothing takes away
-    bound.mapped.push_back(std::move(mapped));
+    bound.mapped.push_back(std::move(guard));
   }
   return BoundTensor{.codec = tensor.codec,
                      .data = data,
@@ -123,7 +112,6 @@ BlockBinder::Fetch FetchFrom(const BlobStore& store, bool verify) {
   return [&store, verify](const Digest& digest, std::uint64_t) -> Result<Blob> {
     ASHLAR_TRY(Blob blob, store.Get(digest));
     if (verify) {
-      const FaultGuard guard(blob.bytes());  // zeros do not hash to the digest
       ASHLAR_TRY(Verify(digest, blob));
     }
     return blob;

@@ -11,24 +11,15 @@
 #include <utility>
 #include <vector>
 
-#include "ashlar/base/mapped_fault.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar::internal {
 
 struct BoundWeights {
-  // Bytes of a blob that are read where they are mapped.
-  struct Mapped {
-    Digest blob;
-    FaultGuard guard;
-
-    // kCorrupt when the blob has lost bytes since it was mapped: zeros were read for them.
-    Status CheckIntact() const;
-  };
   std::unique_ptr<const BoundBlock> block;
-  std::vector<Blob> blobs;  // what it reads
-  std::vector<Mapped> mapped;
+  std::vector<Blob> blobs;        // what it reads
+  std::vector<BlobGuard> mapped;  // of those that are read where they are mapped
 
   Status CheckIntact() const;  // of all of them
 };

@@ -52,6 +52,8 @@ Result<ReferenceGraph> ReferenceGraph::Scan(const BlobStore& store) {
       }
       return std::move(blob).error();
     }
+    // Damage is the walk's to tell, if anything leads there: zeros are no referrer.
+    const FaultGuard guard(blob->bytes());
     if (auto referrer = AsReferrer(info, AsText(blob->bytes()))) {
       graph.referrers_[referrer->second].push_back(std::move(referrer->first));
     }

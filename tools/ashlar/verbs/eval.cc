@@ -221,6 +221,7 @@ class IdMatrix {
     for (std::int32_t& id : prompt) {
       ASHLAR_TRY(id, reader.Read<std::int32_t>("input_ids"));
     }
+    ASHLAR_TRY(file_.CheckIntact());
     DropResidentPages(row);
     return prompt;
   }
