@@ -1,4 +1,5 @@
-// Whether this is a build with a sanitizer: they take time and memory that say nothing of the program.
+// Whether this is a build with a sanitizer: they take time and memory that say nothing of the
+// program.
 #pragma once
 
 namespace ashlar {

@@ -7,9 +7,9 @@
 
 #include <cstdint>
 #include <map>
-#include <set>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -43,7 +43,7 @@ struct OptionSpec {
 class Options {
  public:
   bool Flag(std::string_view name) const;
-  bool Has(std::string_view name) const;                 // typed, or has a default
+  bool Has(std::string_view name) const;  // typed, or has a default
   bool Typed(std::string_view name) const;
   const std::string& Text(std::string_view name) const;  // "" when absent
   std::span<const std::string> Texts(std::string_view name) const;
