@@ -12,7 +12,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kBenchOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "--prompt", .value = "N", .otherwise = "128", .doc = "tokens of each prompt"},
     {.name = "--gen", .value = "N", .otherwise = "64", .doc = "new tokens of each sequence"},
@@ -215,7 +215,7 @@ Json PlanJson(const MemoryPlan& plan, std::uint64_t peak) {
                    {"peak_rss_bytes", peak}});
 }
 
-Status Run(Session& session) {
+Status RunBench(Session& session) {
   const Options& options = session.options;
   ASHLAR_TRY(const std::int64_t prompt, options.Integer("prompt", 1, 1 << 20));
   ASHLAR_TRY(const std::int64_t gen, options.Integer("gen", 2, 1 << 20));
@@ -336,8 +336,8 @@ constinit const Verb kBench{
     .examples =
         "  ashlar bench base --prompt 128 --gen 64\n  ashlar bench base --batch 8 --json\n"
         "  ashlar bench base --depth 2048 --kv f16 --profile",
-    .options = kOptions,
-    .run = Run,
+    .options = kBenchOptions,
+    .run = RunBench,
 };
 
 }  // namespace ashlar::cli

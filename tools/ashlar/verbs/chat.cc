@@ -10,7 +10,7 @@ namespace {
 // so the networks that were made for a hundred thousand tokens get them when they are asked for.
 constexpr std::int64_t kDefaultContext = 4096;
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kChatOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "--system", .value = "TEXT", .doc = "said before the first turn"},
     {.name = "-n,--max-tokens", .value = "N", .otherwise = "256", .doc = "new tokens per turn"},
@@ -89,7 +89,7 @@ class History {
   std::vector<std::int32_t> ids_;
 };
 
-Status Run(Session& session) {
+Status RunChat(Session& session) {
   const Options& options = session.options;
   ASHLAR_TRY(const std::int64_t max_tokens, options.Integer("max-tokens", 1, 1 << 20));
   ASHLAR_TRY(const SamplingOptions sampling, ReadSampling(options));
@@ -192,8 +192,8 @@ constinit const Verb kChat{
         "Reads turns from standard input, a line each, and keeps the history; what was said "
         "before is not computed again. /clear forgets it, /exit ends.",
     .examples = "  ashlar chat base --temperature 0.7",
-    .options = kOptions,
-    .run = Run,
+    .options = kChatOptions,
+    .run = RunChat,
 };
 
 }  // namespace ashlar::cli

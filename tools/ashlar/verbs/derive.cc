@@ -5,7 +5,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kDeriveOptions[] = {
     {.name = "NEW", .value = "NAME", .doc = "the name of the new network"},
     {.name = "--from", .value = "NET", .doc = "the network to begin with"},
     {.name = "--list", .kind = OptionKind::kFlag, .doc = "describe the transforms"},
@@ -45,7 +45,7 @@ void List(Session& session) {
   }
 }
 
-Status Run(Session& session) {
+Status RunDerive(Session& session) {
   const Options& options = session.options;
   if (options.Flag("list")) {
     if (options.Has("NEW") || options.Has("from") || options.Has("TRANSFORM")) {
@@ -88,8 +88,8 @@ constinit const Verb kDerive{
     .examples =
         "  ashlar derive short --from base drop --layers 3,4\n"
         "  ashlar derive small --from base drop --layers 3 then slice --channels 75%",
-    .options = kOptions,
-    .run = Run,
+    .options = kDeriveOptions,
+    .run = RunDerive,
 };
 
 }  // namespace ashlar::cli

@@ -6,12 +6,12 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kDiffOptions[] = {
     {.name = "A", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "B", .value = "NAME", .required = true, .doc = "another"},
 };
 
-Status Run(Session& session) {
+Status RunDiff(Session& session) {
   const std::string& name_a = session.options.Text("A");
   const std::string& name_b = session.options.Text("B");
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
@@ -34,8 +34,8 @@ constinit const Verb kDiff{
     .summary = "show which nodes, blocks, tensors and bytes two networks share",
     .details = "",
     .examples = "  ashlar diff base short",
-    .options = kOptions,
-    .run = Run,
+    .options = kDiffOptions,
+    .run = RunDiff,
 };
 
 }  // namespace ashlar::cli

@@ -4,7 +4,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kEncodeOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "the network to begin with"},
     {.name = "--as", .value = "NAME", .required = true, .doc = "the name of the new network"},
     {.name = "--codec", .value = "CODEC", .required = true, .doc = "f32, f16, bf16, q8 or q4"},
@@ -14,7 +14,7 @@ constexpr OptionSpec kOptions[] = {
     {.name = "--except", .value = "PATTERN", .doc = "not those whose name matches"},
 };
 
-Status Run(Session& session) {
+Status RunEncode(Session& session) {
   const Options& options = session.options;
   if (const auto codec = FindCodec(options.Text("codec")); !codec.ok()) {
     return Invalid("--codec: {}", codec.error().message);
@@ -39,8 +39,8 @@ constinit const Verb kEncode{
     .examples =
         "  ashlar encode base --as base-q4 --codec q4\n"
         "  ashlar encode base --as mixed --codec q8 --tensors 'layers.*.mlp.*'",
-    .options = kOptions,
-    .run = Run,
+    .options = kEncodeOptions,
+    .run = RunEncode,
 };
 
 }  // namespace ashlar::cli

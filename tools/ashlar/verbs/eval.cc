@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kSeparator = "<|endoftext|>";
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kEvalOptions[] = {
     {.name = "WHAT", .value = "ppl|logits", .required = true, .doc = "what to evaluate"},
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "--text",
@@ -307,7 +307,7 @@ Status Logits(Session& session) {
   return {};
 }
 
-Status Run(Session& session) {
+Status RunEval(Session& session) {
   const std::string& what = session.options.Text("WHAT");
   if (what == "ppl") {
     if (session.options.Has("ids") || session.options.Has("out")) {
@@ -339,8 +339,8 @@ constinit const Verb kEval{
     .examples =
         "  ashlar eval ppl base --text prose.txt\n"
         "  ashlar eval logits base --ids in.safetensors --out out.safetensors",
-    .options = kOptions,
-    .run = Run,
+    .options = kEvalOptions,
+    .run = RunEval,
 };
 
 }  // namespace ashlar::cli

@@ -8,13 +8,13 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kExportOptions[] = {
     {.name = "FORMAT", .value = "gguf", .required = true, .doc = "gguf: llama.cpp's format"},
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "FILE", .value = "PATH", .required = true, .doc = "written whole, or not at all"},
 };
 
-Status Run(Session& session) {
+Status RunExport(Session& session) {
   const Options& options = session.options;
   if (options.Text("FORMAT") != "gguf") {
     return Invalid("unknown format \"{}\"; known: gguf (llama.cpp's)", options.Text("FORMAT"));
@@ -66,8 +66,8 @@ constinit const Verb kExport{
         "plain chains of alike layers; anything else is refused, with the node and the reason. A "
         "layer that stands several times in the network is written as often.",
     .examples = "  ashlar export gguf base base.gguf",
-    .options = kOptions,
-    .run = Run,
+    .options = kExportOptions,
+    .run = RunExport,
 };
 
 }  // namespace ashlar::cli

@@ -5,7 +5,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kFsckOptions[] = {
     {.name = "--keep", .kind = OptionKind::kFlag, .doc = "report only; quarantine nothing"},
 };
 
@@ -13,7 +13,7 @@ std::string Join(const std::vector<std::string>& words) {
   return words.empty() ? "no network" : fmt::format("{}", fmt::join(words, ", "));
 }
 
-Status Run(Session& session) {
+Status RunFsck(Session& session) {
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   ASHLAR_TRY(const FsckReport report,
              CheckStore(*store, {.quarantine = !session.options.Flag("keep"),
@@ -65,8 +65,8 @@ constinit const Verb kFsck{
         "Exit code 1 when something is damaged. Damaged blobs go to ashlar/quarantine/, so that "
         "importing the same model again mends the store.",
     .examples = "  ashlar fsck",
-    .options = kOptions,
-    .run = Run,
+    .options = kFsckOptions,
+    .run = RunFsck,
 };
 
 }  // namespace ashlar::cli

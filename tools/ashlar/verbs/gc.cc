@@ -5,11 +5,11 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kGcOptions[] = {
     {.name = "--dry-run", .kind = OptionKind::kFlag, .doc = "say what would go, remove nothing"},
 };
 
-Status Run(Session& session) {
+Status RunGc(Session& session) {
   const bool dry_run = session.options.Flag("dry-run");
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   ASHLAR_TRY(const GcReport report, CollectGarbage(*store, dry_run ? Gc::kDryRun : Gc::kRemove));
@@ -41,8 +41,8 @@ constinit const Verb kGc{
     .summary = "free what no network reaches",
     .details = "Waits for running imports and derivations; never removes what they wrote or found.",
     .examples = "  ashlar gc --dry-run",
-    .options = kOptions,
-    .run = Run,
+    .options = kGcOptions,
+    .run = RunGc,
 };
 
 }  // namespace ashlar::cli

@@ -6,13 +6,13 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kImportOptions[] = {
     {.name = "FORMAT", .value = "hf", .required = true, .doc = "hf: a Hugging Face directory"},
     {.name = "DIR", .value = "PATH", .required = true, .doc = "where the model lies"},
     {.name = "--as", .value = "NAME", .required = true, .doc = "the name of the new network"},
 };
 
-Status Run(Session& session) {
+Status RunImport(Session& session) {
   const Options& options = session.options;
   if (options.Text("FORMAT") != "hf") {
     return Invalid("unknown format \"{}\"; known: hf (a Hugging Face directory)",
@@ -59,8 +59,8 @@ constinit const Verb kImport{
         "Streams tensor by tensor. Interrupted, run it again: what was stored is found and "
         "not written twice. The name appears when everything is durable.",
     .examples = "  ashlar import hf models/llama --as base",
-    .options = kOptions,
-    .run = Run,
+    .options = kImportOptions,
+    .run = RunImport,
 };
 
 }  // namespace ashlar::cli

@@ -38,7 +38,7 @@ void PrintTable(Terminal& terminal, std::span<const NetworkInfo> networks) {
   terminal.PrintTable(kColumns, rows);
 }
 
-Status Run(Session& session) {
+Status RunLs(Session& session) {
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   ASHLAR_TRY(const std::vector<NetworkInfo> networks, Catalog(*store, AllKinds()).List());
   if (session.json) {
@@ -76,7 +76,7 @@ constinit const Verb kLs{
         "an \"error\"), and the exit code is 1.",
     .examples = "  ashlar ls\n  ashlar ls --json",
     .options = {},
-    .run = Run,
+    .run = RunLs,
 };
 
 }  // namespace ashlar::cli

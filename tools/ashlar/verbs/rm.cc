@@ -4,7 +4,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kRmOptions[] = {
     {.name = "NET",
      .kind = OptionKind::kValues,
      .value = "NAME",
@@ -12,7 +12,7 @@ constexpr OptionSpec kOptions[] = {
      .doc = "names to remove"},
 };
 
-Status Run(Session& session) {
+Status RunRm(Session& session) {
   const auto typed = session.options.Texts("NET");
   const std::set<std::string> names(typed.begin(), typed.end());
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
@@ -42,8 +42,8 @@ constinit const Verb kRm{
         "Several names go together: when one of them is not there, none is removed. A damaged "
         "network can be removed too.",
     .examples = "  ashlar rm short\n  ashlar gc",
-    .options = kOptions,
-    .run = Run,
+    .options = kRmOptions,
+    .run = RunRm,
 };
 
 }  // namespace ashlar::cli

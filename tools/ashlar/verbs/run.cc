@@ -4,7 +4,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kRunOptions[] = {
     {.name = "NET",
      .kind = OptionKind::kValues,
      .value = "NAME",
@@ -120,7 +120,7 @@ Result<Prompt> EncodePrompt(const HostedNetwork& network, const Options& options
   return Prompt{std::move(prompt), std::min(max_tokens, room)};
 }
 
-Status Run(Session& session) {
+Status RunRun(Session& session) {
   const Options& options = session.options;
   const auto names = options.Texts("NET");
   ASHLAR_TRY(ReadMaxTokens(options));
@@ -205,8 +205,8 @@ constinit const Verb kRun{
     .examples =
         "  ashlar run base -p 'Once upon a time' --max-tokens 64\n"
         "  ashlar run base short -p 'def main():' --temperature 0.8 --seed 7",
-    .options = kOptions,
-    .run = Run,
+    .options = kRunOptions,
+    .run = RunRun,
 };
 
 }  // namespace ashlar::cli

@@ -6,7 +6,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kShowOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network, by name or digest"},
     {.name = "--graph",
      .value = "FORM",
@@ -40,7 +40,7 @@ std::string DescribeProvenance(const Json& provenance) {
   return text;
 }
 
-Status Run(Session& session) {
+Status RunShow(Session& session) {
   const Options& options = session.options;
   const std::string& name = options.Text("NET");
   const std::string& graph = options.Text("graph");
@@ -93,8 +93,8 @@ constinit const Verb kShow{
     .summary = "show a network's graph",
     .details = "",
     .examples = "  ashlar show base\n  ashlar show base --graph dot | dot -Tsvg > base.svg",
-    .options = kOptions,
-    .run = Run,
+    .options = kShowOptions,
+    .run = RunShow,
 };
 
 }  // namespace ashlar::cli

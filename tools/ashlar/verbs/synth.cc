@@ -11,7 +11,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kSynthOptions[] = {
     {.name = "--shape",
      .value = "SHAPE",
      .required = true,
@@ -22,7 +22,7 @@ constexpr OptionSpec kOptions[] = {
     {.name = "--seed", .value = "N", .otherwise = "0", .doc = "same seed, same weights"},
 };
 
-Status Run(Session& session) {
+Status RunSynth(Session& session) {
   const Options& options = session.options;
   const std::string& name = options.Text("as");
   ASHLAR_TRY(CheckNetworkName(name));
@@ -79,8 +79,8 @@ constinit const Verb kSynth{
     .examples =
         "  ashlar synth --shape llama-1b --codec q4 --as noise-1b\n"
         "  ashlar synth --shape 8b --layers 1 --codec bf16 --seed 7 --as one-layer",
-    .options = kOptions,
-    .run = Run,
+    .options = kSynthOptions,
+    .run = RunSynth,
 };
 
 }  // namespace ashlar::cli

@@ -4,12 +4,12 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kTagOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network, by name or digest"},
     {.name = "NEW", .value = "NAME", .required = true, .doc = "another name for it"},
 };
 
-Status Run(Session& session) {
+Status RunTag(Session& session) {
   const std::string& net = session.options.Text("NET");
   const std::string& name = session.options.Text("NEW");
   ASHLAR_TRY(CheckNetworkName(name));
@@ -30,8 +30,8 @@ constinit const Verb kTag{
     .summary = "give a network another name",
     .details = "A name that exists is moved.",
     .examples = "  ashlar tag base production",
-    .options = kOptions,
-    .run = Run,
+    .options = kTagOptions,
+    .run = RunTag,
 };
 
 }  // namespace ashlar::cli

@@ -7,7 +7,7 @@
 namespace ashlar::cli {
 namespace {
 
-Status Run(Session& session) {
+Status RunVersion(Session& session) {
   const char* forced = std::getenv("ASHLAR_ISA");
   ASHLAR_TRY(const Isa isa, ChooseIsa(forced == nullptr ? "" : forced));
   Json supported = Json::Array();
@@ -36,7 +36,7 @@ constinit const Verb kVersion{
     .details = "ASHLAR_ISA=avx2 (or reference) forces a slower one.",
     .examples = "  ashlar version --json",
     .options = {},
-    .run = Run,
+    .run = RunVersion,
 };
 
 }  // namespace ashlar::cli

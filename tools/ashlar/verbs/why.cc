@@ -4,7 +4,7 @@
 namespace ashlar::cli {
 namespace {
 
-constexpr OptionSpec kOptions[] = {
+constexpr OptionSpec kWhyOptions[] = {
     {.name = "DIGEST", .value = "sha256:...", .required = true, .doc = "a blob"},
 };
 
@@ -12,7 +12,7 @@ std::string KindOf(const Descriptor& descriptor) {
   return descriptor.artifact_type.empty() ? descriptor.media_type : descriptor.artifact_type;
 }
 
-Status Run(Session& session) {
+Status RunWhy(Session& session) {
   ASHLAR_TRY(const Digest digest, Digest::Parse(session.options.Text("DIGEST")));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   ASHLAR_TRY(const std::vector<Chain> chains, WhyStored(*store, digest));
@@ -55,8 +55,8 @@ constinit const Verb kWhy{
     .details = "",
     .examples =
         "  ashlar why sha256:6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b",
-    .options = kOptions,
-    .run = Run,
+    .options = kWhyOptions,
+    .run = RunWhy,
 };
 
 }  // namespace ashlar::cli
