@@ -51,6 +51,11 @@ endif()
 set(ASHLAR_MODULE_FLAGS)
 if(ASHLAR_SANITIZE_MODULES)
   list(APPEND ASHLAR_MODULE_FLAGS -fsanitize=${ASHLAR_SANITIZE_MODULES})
+  if(ASHLAR_SANITIZE_MODULES MATCHES "undefined")
+    # These are half of what UndefinedBehaviorSanitizer takes to compile. AddressSanitizer stops at
+    # null and wild addresses too; a wrong type behind a pointer is no longer looked for.
+    list(APPEND ASHLAR_MODULE_FLAGS -fno-sanitize=null,object-size,vptr,function)
+  endif()
   target_link_options(ashlar_options INTERFACE -fsanitize=${ASHLAR_SANITIZE_MODULES})
 endif()
 if(ASHLAR_FUZZ)
