@@ -18,7 +18,8 @@ double PeakF32PerSecond(Isa isa);
 double PeakInt8PerSecond(Isa isa);
 
 // Bytes per second that `threads` threads together read from memory, each streaming through its
-// own part of a buffer too large for any cache.
+// own part of a buffer too large for any cache: several streams at a time, fetched ahead, since
+// that is more than one stream gets.
 double ReadBytesPerSecond(int threads);
 
 }  // namespace ashlar

@@ -1,6 +1,7 @@
 #include <immintrin.h>
 
 #include "ashlar/kernels/peak/peak_loops.h"
+#include "ashlar/kernels/peak/peak_read.h"
 #include "ashlar/kernels/simd/unroll.h"
 
 namespace ashlar::avx2 {
@@ -44,6 +45,10 @@ std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept {
     }
   }
   return rounds * kSums * 32 * 2;
+}
+
+std::uint64_t SumOfMemory(const std::byte* begin, std::int64_t bytes, std::int64_t ahead) {
+  return internal::SumOfStreams(begin, bytes, ahead);
 }
 
 }  // namespace ashlar::avx2
