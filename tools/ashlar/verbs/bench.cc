@@ -6,6 +6,7 @@
 #include "ashlar/graph/describe.h"
 #include "ashlar/kernels/peak/peak.h"
 #include "tools/ashlar/host.h"
+#include "tools/ashlar/kernel_bench.h"
 #include "tools/ashlar/profile_report.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
@@ -13,7 +14,10 @@ namespace ashlar::cli {
 namespace {
 
 constexpr OptionSpec kBenchOptions[] = {
-    {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
+    {.name = "NET",
+     .value = "NAME",
+     .required = true,
+     .doc = "a network; or \"kernels\": no network, but each kernel alone"},
     {.name = "--prompt", .value = "N", .otherwise = "128", .doc = "tokens of each prompt"},
     {.name = "--gen", .value = "N", .otherwise = "64", .doc = "new tokens of each sequence"},
     {.name = "--depth",
@@ -32,7 +36,26 @@ constexpr OptionSpec kBenchOptions[] = {
     kMemoryOption,
     kKvOption,
     kVerifyOption,
+    {.name = "--isa", .value = "ISA", .doc = "kernels: the forms of this instruction set only"},
+    {.name = "--kernel", .value = "PREFIX", .doc = "kernels: those whose names begin so only"},
+    {.name = "--seconds",
+     .value = "S",
+     .otherwise = "0.2",
+     .doc = "kernels: processor time for each size of each form"},
+    {.name = "--svg", .value = "FILE", .doc = "kernels: write a roofline plot of the linear ones"},
 };
+constexpr std::string_view kKernelOptions[] = {"isa", "kernel", "seconds", "svg"};
+
+// kInvalid when an option was typed that is not for what is measured.
+Status CheckBenchOptions(const Options& options, bool kernels) {
+  for (const auto& [name, values] : options.values) {
+    const bool of_kernels = std::ranges::find(kKernelOptions, name) != std::end(kKernelOptions);
+    if (name != "NET" && options.Typed(name) && of_kernels != kernels) {
+      return Invalid("--{} is for {}", name, kernels ? "networks" : "`ashlar bench kernels`");
+    }
+  }
+  return {};
+}
 
 // Random sequences side by side on an engine that runs nothing else: their prompts are read, and
 // then they decode. Every prompt has random tokens of its own, so that no two share anything.
@@ -217,6 +240,11 @@ Json PlanJson(const MemoryPlan& plan, std::uint64_t peak) {
 
 Status RunBench(Session& session) {
   const Options& options = session.options;
+  const bool kernels = options.Text("NET") == "kernels";
+  ASHLAR_TRY(CheckBenchOptions(options, kernels));
+  if (kernels) {
+    return BenchKernels(session);
+  }
   ASHLAR_TRY(const std::int64_t prompt, options.Integer("prompt", 1, 1 << 20));
   ASHLAR_TRY(const std::int64_t gen, options.Integer("gen", 2, 1 << 20));
   Lengths lengths{.prompt = prompt, .depth = prompt};
@@ -325,17 +353,22 @@ Status RunBench(Session& session) {
 
 constinit const Verb kBench{
     .name = "bench",
-    .summary = "measure a network's speed and its share of the memory bandwidth",
+    .summary = "measure a network's speed and its share of the memory bandwidth, or the kernels",
     .details =
         "Prompts are random, each its own, and nothing is cached. A prompt's rate counts until "
         "every sequence has its first token; the rate of decoding counts the steps in which all "
         "sequences decode, --depth tokens into each. READ is what such steps read: the weights "
         "of every node, and each sequence's state. --profile says where the time of a step goes, "
         "as the thread "
-        "that runs it sees it; what is in no kernel is overhead.",
+        "that runs it sees it; what is in no kernel is overhead.\n\n"
+        "`bench kernels` times every kernel by itself, on one thread, in each form that this "
+        "processor can run, against what it can do at most: the read bandwidth of memory where the "
+        "operands come from there, else the arithmetic of the form's instruction set. (A network "
+        "that is named \"kernels\" is measured by its digest.)",
     .examples =
         "  ashlar bench base --prompt 128 --gen 64\n  ashlar bench base --batch 8 --json\n"
-        "  ashlar bench base --depth 2048 --kv f16 --profile",
+        "  ashlar bench base --depth 2048 --kv f16 --profile\n"
+        "  ashlar bench kernels --kernel linear/q8 --isa avx2 --svg roofline.svg",
     .options = kBenchOptions,
     .run = RunBench,
 };

@@ -1,0 +1,121 @@
+#include "ashlar/kernels/attention/attention.h"
+#include "ashlar/kernels/kernel_cases.h"
+
+namespace ashlar {
+namespace {
+
+// Llama 3.2 1B: 32 heads in groups of 4.
+constexpr AttentionShape kLlama1B = {.heads = 32,
+                                     .kv_heads = 8,
+                                     .key_dim = 64,
+                                     .value_dim = 64,
+                                     .scale = 0.125F,
+                                     .soft_cap = 0,
+                                     .window = 0};
+constexpr std::int64_t kPositionNumbers =
+    kLlama1B.kv_heads * (kLlama1B.key_dim + kLlama1B.value_dim);
+
+// Pages full of random numbers.
+class CasePages {
+ public:
+  CasePages(const AttentionForm& form, std::int64_t count)
+      : k_(MakeRandom(kLlama1B.kv_heads * kLlama1B.key_dim)),
+        v_(MakeRandom(kLlama1B.kv_heads * kLlama1B.value_dim)) {
+    const std::int64_t bytes =
+        PageNumbers(kLlama1B) * static_cast<std::int64_t>(ByteSize(form.kv_format));
+    storage_ = MakeAligned<std::byte>(count * bytes);
+    for (std::int64_t i = 0; i < count; ++i) {
+      pages_.push_back(storage_.get() + i * bytes);
+      Fill(form, i);
+    }
+  }
+  // Stores a page's keys and values, one position after the other, as a prompt does.
+  void Fill(const AttentionForm& form, std::int64_t page) const {
+    for (int slot = 0; slot < kPageLength; ++slot) {
+      form.store(kLlama1B, k_.get(), v_.get(), slot, pages_[static_cast<std::size_t>(page)]);
+    }
+  }
+  std::byte* const* pages() const { return pages_.data(); }
+
+ private:
+  std::shared_ptr<float[]> k_, v_;
+  std::shared_ptr<std::byte[]> storage_;
+  std::vector<std::byte*> pages_;
+};
+
+struct AttentionSize {
+  const char* name;
+  std::int64_t rows, context;
+  int sequences;  // each call is the next one's; so many are cold that no cache holds their pages
+};
+constexpr AttentionSize kAttentionSizes[] = {
+    {"1 row after 127", 1, 127, 1},          {"1 row after 2047", 1, 2047, 1},
+    {"1 row after 2047, cold", 1, 2047, 64}, {"128 rows", 128, 0, 1},
+    {"128 rows after 1024", 128, 1024, 1},
+};
+
+std::function<void()> PrepareAttention(const AttentionForm& form, const AttentionSize& size) {
+  constexpr std::int64_t kQueryWidth = kLlama1B.heads * kLlama1B.key_dim;
+  constexpr std::int64_t kOutWidth = kLlama1B.heads * kLlama1B.value_dim;
+  const std::int64_t pages_each = (size.context + size.rows + kPageLength - 1) / kPageLength;
+  const auto storage = std::make_shared<CasePages>(form, pages_each * size.sequences);
+  const auto q = MakeRandom(size.rows * kQueryWidth);
+  const auto out = MakeAligned<float>(size.rows * kOutWidth);
+  return [=, sequence = 0]() mutable {
+    form.fn({.shape = kLlama1B,
+             .q = q.get(),
+             .q_stride = kQueryWidth,
+             .out = out.get(),
+             .out_stride = kOutWidth,
+             .pages = storage->pages() + sequence * pages_each,
+             .sinks = nullptr,
+             .first_position = size.context,
+             .rows = size.rows,
+             .kv_begin = 0,
+             .kv_end = kLlama1B.kv_heads});
+    sequence = (sequence + 1) % size.sequences;
+  };
+}
+
+void AddCases(const AttentionForm& form, std::vector<KernelCase>& cases) {
+  const std::string format(KvFormatName(form.kv_format));
+  const auto bytes_each = static_cast<double>(ByteSize(form.kv_format) * kPositionNumbers);
+  for (const AttentionSize& size : kAttentionSizes) {
+    if (form.isa == Isa::kReference && size.rows * size.context > 2048) {
+      continue;  // seconds for a call
+    }
+    // Two multiply-adds for each query, position that it sees, and dim.
+    const auto rows = static_cast<double>(size.rows);
+    const double visible = rows * static_cast<double>(size.context) + rows * (rows + 1) / 2;
+    cases.push_back(
+        {.kernel = "attention/" + format,
+         .size = size.name,
+         .isa = form.isa,
+         .bytes = bytes_each * static_cast<double>(size.context + size.rows),
+         .operations = visible * 2 * kLlama1B.heads * (kLlama1B.key_dim + kLlama1B.value_dim),
+         .arithmetic = Arithmetic::kF32,
+         .cold = size.sequences > 1,
+         .prepare = [&form, &size] { return PrepareAttention(form, size); }});
+  }
+  cases.push_back({.kernel = "attention_store/" + format,
+                   .size = std::to_string(kPageLength) + " rows",
+                   .isa = form.isa,
+                   .bytes = kPageLength * (4.0 * kPositionNumbers + bytes_each),
+                   .prepare = [&form] {
+                     return [&form, pages = CasePages(form, 1)] { pages.Fill(form, 0); };
+                   }});
+}
+
+}  // namespace
+
+std::vector<KernelCase> AttentionCases() {
+  std::vector<KernelCase> cases;
+  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+    for (const AttentionForm& form : AttentionForms(format)) {
+      AddCases(form, cases);
+    }
+  }
+  return cases;
+}
+
+}  // namespace ashlar
