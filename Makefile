@@ -25,10 +25,10 @@ test: packages  ## every test: release, ASan+UBSan, TSan, and each fuzzer for a 
 soak: packages  ## the long forms: whole perplexities, hundreds of kills, long random runs
 	@scripts/soak.sh
 
-bench: packages  ## kernels, tokenizer and small networks; writes docs/benchmarks.md
+bench: packages  ## networks, tokenizer, kernels; writes their part of docs/benchmarks.md
 	@scripts/bench.sh
 
-bench-peers: packages  ## ashlar beside llama.cpp (npm, half an hour); writes docs/peers.md
+bench-peers: packages  ## ashlar beside llama.cpp (npm, half an hour); writes its part of the same
 	@scripts/bench-peers.sh
 
 fuzz: packages  ## each fuzzer for FUZZ_SECONDS (default 600)

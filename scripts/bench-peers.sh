@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures ashlar and llama.cpp (npm's node-llama-cpp) side by side and writes docs/peers.md, and
-# build/peers/results.json with every round. Quiet machine, please. Needs node, npm and a network the
-# first time. What is measured can be narrowed:
+# Measures ashlar and llama.cpp (npm's node-llama-cpp) side by side and writes their section of
+# docs/benchmarks.md, and build/peers/results.json with every round. Quiet machine, please. Needs
+# node, npm and a network the first time. What is measured can be narrowed:
 #   ASHLAR_PEER_NETWORKS="llama-1b:q4 demo:q8"   shapes of `ashlar synth`, demo, or lab (../shared)
 #   ASHLAR_PEER_OPTIONS="--rounds 1 --prompts 1,128 --batches 4"
 set -euo pipefail
@@ -50,5 +50,4 @@ node "$peer/run.mjs" "${pairs[@]}" --ashlar "$ashlar" --layers 8 \
   ${ASHLAR_PEER_OPTIONS:-} >build/peers/results.tmp
 mv build/peers/results.tmp build/peers/results.json
 node bench/peers/render.mjs build/peers/results.json >build/peers/peers.md
-mv build/peers/peers.md docs/peers.md
-echo 'wrote docs/peers.md'
+scripts/write-section.sh peers <build/peers/peers.md

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Measures the kernels, the tokenizer and the network of demo/ on this machine and writes
-# docs/benchmarks.md.
+# Measures the network of demo/, the tokenizer and the kernels on this machine and writes their
+# section of docs/benchmarks.md, and docs/roofline.svg.
 # Quiet machine, please: figures are medians, but a busy neighbour moves them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release -B build/bench -DASHLAR_BENCHMARKS=ON -DASHLAR_TESTS=OFF >/dev/null
-ninja -C build/bench ashlar ashlar_kernels_bench ashlar_text_bench >build/bench.log || { cat build/bench.log; exit 1; }
+ninja -C build/bench ashlar ashlar_text_bench >build/bench.log || { cat build/bench.log; exit 1; }
 ashlar=build/bench/ashlar
 export ASHLAR_STORE=build/bench-store
 rm -rf "$ASHLAR_STORE"
@@ -25,8 +25,6 @@ for codec in f32 q8 q4; do
 done
 
 {
-  echo '# Benchmarks'
-  echo
   echo "Written by \`make bench\` on $(date -u +%Y-%m-%d)."
   echo
   echo '```'
@@ -65,30 +63,15 @@ done
   echo
   echo '## Kernels'
   echo
-  echo 'One thread, time of the processor (`build/bench/ashlar_kernels_bench`). Peak is the rate that'
-  echo 'the same instructions reach from registers, bandwidth what one thread reads from memory; both'
-  echo 'are measured in the same run.'
+  echo 'Each kernel alone, on one thread, in each form that the processor can run'
+  echo '(`ashlar bench kernels`). A peak is measured in the same run: what the thread reads from'
+  echo 'memory at most, for sizes whose operands come from there, else what its instructions reach'
+  echo 'from registers.'
   echo
-  echo '| kernel, form and size | time | GB/s | GOP/s | of bandwidth | of peak |'
-  echo '|---|---:|---:|---:|---:|---:|'
-  # "name  wall ns  cpu ns  iterations  key=value ...", the console's form
-  build/bench/ashlar_kernels_bench --benchmark_min_time=0.05 --benchmark_color=false 2>/dev/null |
-    awk '
-      function rate(key) {return key in value ? sprintf("%.1f", value[key]) : ""}
-      function share(key) {return key in value ? sprintf("%.0f %%", 100 * value[key]) : ""}
-      $5 != "ns" {next}
-      {
-        delete value
-        for (i = 7; i <= NF; ++i) {
-          split($i, pair, "=")
-          value[pair[1]] = pair[2] * (pair[2] ~ /k$/ ? 1e3 : pair[2] ~ /m$/ ? 1e-3 : 1)
-        }
-        sub(/\/min_time:.*/, "", $1)
-        printf "| %s | %s | %s | %s | %s | %s |\n", $1,
-          $4 < 1e4 ? sprintf("%.0f ns", $4) : $4 < 1e7 ? sprintf("%.1f us", $4 / 1e3) \
-            : sprintf("%.1f ms", $4 / 1e6),
-          rate("GB/s"), rate("GOP/s") rate("GFLOP/s"), share("of_bandwidth"), share("of_peak")
-      }'
-} >build/benchmarks.md
-mv build/benchmarks.md docs/benchmarks.md
-echo 'wrote docs/benchmarks.md'
+  echo '![Linear kernels under their roofs](roofline.svg)'
+  echo
+  echo '```'
+  "$ashlar" bench kernels --svg docs/roofline.svg
+  echo '```'
+} >build/bench.md
+scripts/write-section.sh bench <build/bench.md

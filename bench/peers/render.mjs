@@ -1,6 +1,6 @@
-// node render.mjs RESULTS.json > docs/peers.md
+// node render.mjs RESULTS.json | scripts/write-section.sh peers
 //
-// The page of what run.mjs measured. Rates are tokens per second; a ratio above 1 means that ashlar
+// The section of docs/benchmarks.md on what run.mjs measured. Rates are tokens per second; a ratio above 1 means that ashlar
 // is ahead. "Corrected" is llama.cpp without what Node and the binding take.
 import { readFileSync } from "node:fs";
 
@@ -59,10 +59,10 @@ function rowsOf({ ashlar, llama_cpp }) {
 const lines = [];
 const put = (...text) => lines.push(...text);
 put(
-  "# ashlar beside llama.cpp",
+  "## ashlar beside llama.cpp",
   "",
-  `Measured by \`make bench-peers\` on ${results.date}, both engines in turn on the same machine, ` +
-    `${threads} threads each, median of ${results.rounds} rounds after a warm-up.`,
+  `Measured by \`make bench-peers\` on ${results.date}, both engines in turn on the same machine,`,
+  `${threads} threads each, median of ${results.rounds} rounds after a warm-up.`,
   "",
   "```",
   `${results.cpu}, ${results.cores} cores`,
@@ -81,8 +81,8 @@ put(
   "bandwidth is what ashlar's decoding read of its weights, against what as many threads can read.",
   "",
   `llama.cpp runs inside Node: an empty process with the binding takes ` +
-    `${times(overhead.empty_seconds)} s to start and ${megabytes(overhead.empty_rss_bytes)} MB, and a ` +
-    `token ${(1e3 * overhead.decode).toFixed(2)} ms of JavaScript`,
+    `${times(overhead.empty_seconds)} s to start and ${megabytes(overhead.empty_rss_bytes)} MB,`,
+  `and a token ${(1e3 * overhead.decode).toFixed(2)} ms of JavaScript`,
   "(a small network's time with its layers extrapolated away, so its embedding and head count as",
   "JavaScript too). The corrected columns leave all of that out, in the peer's favour; where that is",
   "nearly all of a figure, nothing can be said (--).",
@@ -91,7 +91,7 @@ const behind = [];
 for (const [name, network] of Object.entries(results.networks)) {
   put(
     "",
-    `## ${name}`,
+    `### ${name}`,
     "",
     `${megabytes(network.ashlar.weight_bytes)} MB of weights.`,
     "",
@@ -107,6 +107,6 @@ for (const [name, network] of Object.entries(results.networks)) {
     if (ratio < 1) behind.push(`${name}, ${row.what}: ${times(ratio)}`);
   }
 }
-put("", "## Where ashlar is behind", "");
+put("", "### Where ashlar is behind", "");
 put(...(behind.length === 0 ? ["Nowhere in this table."] : behind.map((each) => `- ${each}`)));
 process.stdout.write(lines.join("\n") + "\n");
