@@ -26,7 +26,7 @@ class KvFormatTest : public ::testing::Test {
   }
   void ExpectNearlyTheSamePerplexity(const Path& text) {
     const std::vector<std::string> words = {"eval",        "ppl",       "model", "--text",
-                                            text.string(), "--windows", "2"};
+                                            text.string(), "--windows", "1"};
     const double in_f32 = *JsonCursor(Run(words, "f32")).Real("perplexity");
     const double in_f16 = *JsonCursor(Run(words, "f16")).Real("perplexity");
     EXPECT_NE(in_f16, in_f32);

@@ -1,10 +1,10 @@
 // Small networks of the toy kinds, with random weights in a store. Tests only.
 #pragma once
 
-#include <random>
 #include <string>
 #include <vector>
 
+#include "ashlar/base/test_floats.h"
 #include "ashlar/graph/network.h"
 #include "ashlar/graph/testing_kinds.h"
 #include "ashlar/store/blob_store.h"
@@ -30,9 +30,8 @@ class ToyBlocks {
 
   TensorManifest Tensor(const Shape& shape) {
     std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-    std::normal_distribution<float> normal(0, 0.1f);
     for (float& value : values) {
-      value = normal(random_);
+      value = random_.Next(0, 0.1f);
     }
     const auto bytes = std::as_bytes(std::span<const float>(values));
     const Result<Digest> blob = store_.Put(bytes);
@@ -54,7 +53,7 @@ class ToyBlocks {
 
  private:
   BlobStore& store_;
-  std::mt19937 random_;
+  TestFloats random_;
 };
 
 // A node that reads and carries (when `residual`) the value of the node before it.

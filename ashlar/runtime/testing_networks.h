@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "ashlar/base/test_floats.h"
 #include "ashlar/graph/network.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/store/blob_store.h"
@@ -33,7 +34,7 @@ struct LlamaSpec {
 
 namespace internal {
 
-// A tensor of normal numbers that keep the size of what flows through; its bytes go to the store.
+// A tensor of random numbers that keep the size of what flows through; its bytes go to the store.
 inline TensorManifest RandomTensor(BlobStore& store, const TensorSpec& spec,
                                    std::string_view codec_name, std::mt19937_64& random) {
   const bool matrix = spec.role == TensorRole::kMatrix;
@@ -41,10 +42,10 @@ inline TensorManifest RandomTensor(BlobStore& store, const TensorSpec& spec,
   const std::int64_t rows = matrix ? spec.shape[0] : 1;
   const std::int64_t columns = spec.shape[matrix ? 1 : 0];
   const float spread = matrix ? 1 / std::sqrt(static_cast<float>(columns)) : 0.1f;
-  std::normal_distribution<float> normal(matrix ? 0 : 1, spread);
+  TestFloats floats(random());
   std::vector<float> values(rows * columns);
   for (float& value : values) {
-    value = normal(random);
+    value = floats.Next(matrix ? 0 : 1, spread);
   }
   std::vector<std::byte> packed(*PackedBytes(*codec, spec.shape));
   codec->encode(values.data(), rows, columns, packed.data());

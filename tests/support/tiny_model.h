@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "ashlar/base/json.h"
+#include "ashlar/base/test_floats.h"
 #include "ashlar/formats/safetensors.h"
 
 namespace ashlar::testing {
@@ -116,13 +117,13 @@ inline TinyModel MakeTinyModel(const TinySpec& spec) {
   std::mt19937_64 random(spec.seed);
   for (auto& [name, shape] : ShapesOf(spec)) {
     const bool matrix = shape.size() == 2;
-    std::normal_distribution<float> normal(
-        matrix || name.ends_with(".bias") ? 0.0f : 1.0f,
-        matrix ? 1 / std::sqrt(static_cast<float>(shape[1])) : 0.2f);
+    TestFloats floats(random());
+    const float mean = matrix || name.ends_with(".bias") ? 0.0f : 1.0f;
+    const float spread = matrix ? 1 / std::sqrt(static_cast<float>(shape[1])) : 0.2f;
     TinyTensor& tensor = model.tensors[name];
     tensor.shape = shape;
     for (std::int64_t i = CountOf(shape); i > 0; --i) {
-      tensor.values.push_back(normal(random));
+      tensor.values.push_back(floats.Next(mean, spread));
     }
   }
   return model;

@@ -326,7 +326,7 @@ TEST_P(AttentionParity, AgreesWithTheReferenceWithSoftCapsAndSinks) {
 }
 
 TEST_P(AttentionParity, AgreesWithTheReferenceOnRandomShapes) {
-  for (std::uint32_t seed = 100; seed < 160; ++seed) {
+  for (std::uint32_t seed = 100; seed < 124; ++seed) {
     RandomFloats random(seed);
     const std::int64_t kv_heads = random.Between(1, 4);
     AttentionShape shape =
@@ -349,7 +349,7 @@ TEST_P(AttentionParity, AgreesWithTheReferenceOverALongContext) {
 }
 
 TEST_P(AttentionParity, ARowsBitsDoNotDependOnTheRowsAndHeadsComputedWithIt) {
-  for (std::uint32_t seed = 200; seed < 220; ++seed) {
+  for (std::uint32_t seed = 200; seed < 208; ++seed) {
     RandomFloats random(seed);
     AttentionShape shape = PlainShape(3 * random.Between(1, 8), 3, random.Between(1, 80));
     shape.value_dim = random.Between(1, 80);

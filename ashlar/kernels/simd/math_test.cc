@@ -63,7 +63,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr double kFlush = 0x1p-126;
 
 // Every kStep-th f32 between zero and `limit` (of either sign), limit included.
-constexpr std::uint32_t kStep = 4001;
+constexpr std::uint32_t kStep = 16001;
 template <class Check>
 void ForFloatsTo(float limit, Check check) {
   const auto last = std::bit_cast<std::uint32_t>(limit);

@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/test_floats.h"
 #include "ashlar/codec/codec.h"
 #include "ashlar/kernels/attention/attention.h"
 #include "ashlar/kinds/cpu_kind.h"
@@ -67,10 +68,10 @@ class AlignedBytes {
 };
 
 inline std::vector<float> RandomFloats(std::int64_t count, std::mt19937& random, float scale = 1) {
-  std::normal_distribution<float> normal(0, scale);
+  TestFloats floats(random());
   std::vector<float> values(count);
   for (float& value : values) {
-    value = normal(random);
+    value = floats.Next(0, scale);
   }
   return values;
 }
