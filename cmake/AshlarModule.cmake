@@ -10,8 +10,8 @@
 #   x_avx2.cc, x_avx512.cc, x_amx.cc   compiled for that instruction set; run only after a check at
 #                run time
 #
-# COLD: it reads manifests and files, not weights, and is compiled with -O1 in a release, which takes
-# half the time. Files are joined, a few to a compilation, which halves the time again
+# COLD: it reads manifests and files, not weights, and is compiled with -O1 in a release, which
+# takes half the time. Files are joined, a few to a compilation, which halves the time again
 # (CMAKE_UNITY_BUILD, which the presets turn on). BY_FOLDER: only those of one folder are, since its
 # folders repeat each other's names (each kind has a forward.cc with its Bind).
 find_package(fmt REQUIRED)

@@ -8,8 +8,8 @@ fuzz_seconds=${ASHLAR_FUZZ_SECONDS:-2}
 start=$SECONDS
 sanitized=(base store codec graph text formats runtime)
 threaded=(base runtime)
-# What a sanitizer need not see again: plain loops (kernels' reference forms), statistics, and tests
-# of how long something takes.
+# What a sanitizer need not see again: plain loops (kernels' reference forms), statistics, and
+# tests of how long something takes.
 reduced='-*reference*:Sampler.Draws*:Peer.*:*NotQuadratic:*DoNotHang:*_is_found_quickly:*NestDeeply*'
 
 stage() { printf '\n== %s  (%d s)\n' "$1" $((SECONDS - start)); }

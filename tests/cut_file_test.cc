@@ -16,10 +16,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// The real files, of which the n-th that is mapped loses all of its bytes right after that.
+enum class Loss { kAllBytes, kTheLastByte };
+
+// The real files, of which the n-th that is mapped loses bytes right after that.
 class CuttingFiles final : public FileSystem {
  public:
-  explicit CuttingFiles(int nth) : left_(nth) {}
+  CuttingFiles(int nth, Loss loss) : left_(nth), loss_(loss) {}
   // The file that was cut, if any.
   const Path& cut() const { return cut_; }
 
@@ -27,7 +29,8 @@ class CuttingFiles final : public FileSystem {
     ASHLAR_TRY(MappedFile file, real_.Map(path));
     if (--left_ == 0) {
       cut_ = path;
-      EXPECT_EQ(::truncate(path.c_str(), 0), 0);
+      const auto size = loss_ == Loss::kAllBytes ? 0 : std::filesystem::file_size(path) - 1;
+      EXPECT_EQ(::truncate(path.c_str(), static_cast<off_t>(size)), 0);
     }
     return file;
   }
@@ -50,6 +53,7 @@ class CuttingFiles final : public FileSystem {
  private:
   FileSystem& real_ = RealFileSystem();
   int left_;
+  Loss loss_;
   Path cut_;
 };
 
@@ -62,7 +66,7 @@ class CutFile : public ::testing::Test {
 
   // Runs `verb` on a store with a network "tiny", as often as it maps files, and cuts another one
   // each time.
-  void CutEachFileOf(const std::function<Status(BlobStore&)>& verb) {
+  void CutEachFileOf(const std::function<Status(BlobStore&)>& verb, Loss loss = Loss::kAllBytes) {
     const Path whole = directory_ / "whole";
     {
       const auto store = *OpenDiskStore(whole);
@@ -74,7 +78,7 @@ class CutFile : public ::testing::Test {
     for (int nth = 1;; ++nth) {
       std::filesystem::remove_all(copy);
       std::filesystem::copy(whole, copy, std::filesystem::copy_options::recursive);
-      CuttingFiles files(nth);
+      CuttingFiles files(nth, loss);
       const auto run = [&]() -> Status {
         ASHLAR_TRY(const auto store, OpenDiskStore(copy, {.create = false}, files));
         return verb(*store);
@@ -118,12 +122,16 @@ TEST_F(CutFile, IsFoundByImport) {
 }
 
 TEST_F(CutFile, IsFoundByEncode) {
-  CutEachFileOf([](BlobStore& store) -> Status {
-    Catalog catalog(store, AllKinds());
-    const TransformStep step{*FindTransform("encode"), {{"codec", "q8"}}};
-    ASHLAR_TRY(Derive(catalog, "tiny-q8", "tiny", {&step, 1}));
-    return {};
-  });
+  for (const Loss loss : {Loss::kAllBytes, Loss::kTheLastByte}) {
+    CutEachFileOf(
+        [](BlobStore& store) -> Status {
+          Catalog catalog(store, AllKinds());
+          const TransformStep step{*FindTransform("encode"), {{"codec", "q8"}}};
+          ASHLAR_TRY(Derive(catalog, "tiny-q8", "tiny", {&step, 1}));
+          return {};
+        },
+        loss);
+  }
 }
 
 TEST_F(CutFile, IsFoundByExport) {

@@ -101,7 +101,7 @@ Status WriteMatrix(const TensorManifest& tensor, const Shape& shape, const GgufT
     }
     ASHLAR_TRY(sink(std::span(buffer.data(), out)));
   }
-  return packed.guard.CheckIntact();
+  return packed.guard.CheckWhole(store);
 }
 
 // The first numbers of a vector, as f32: what llama.cpp computes with, and no f16 or bf16 is lost.
@@ -110,7 +110,7 @@ Status WriteVector(const TensorManifest& tensor, const Shape& shape, RowOrder or
   ASHLAR_TRY(const Packed packed, GetPacked(store, tensor));
   std::vector<float> values(static_cast<std::size_t>(tensor.shape[0]));
   DecodeTensor(*tensor.codec, tensor.shape, packed.bytes, values.data());
-  ASHLAR_TRY(packed.guard.CheckIntact());
+  ASHLAR_TRY(packed.guard.CheckWhole(store));
   std::vector<float> out(static_cast<std::size_t>(shape[0]));
   for (std::int64_t i = 0; i < shape[0]; ++i) {
     out[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(order(i))];
@@ -213,11 +213,10 @@ Result<std::optional<std::string>> ReadFile(const Network& network, const BlobSt
 // Several templates: the one called "default" stands where a single one would, each other one under
 // its own key, and an array has their names. Names are made of letters and digits there, with _ for
 // all else.
-Status AddNamedTemplates(const JsonCursor& list, GgufMetadata& metadata,
+Status AddNamedTemplates(const JsonCursor& list, bool has_default, GgufMetadata& metadata,
                          std::vector<std::string>& remarks) {
   ASHLAR_TRY(const std::vector<JsonCursor> entries, list.AsArray());
   std::vector<std::string> names;
-  bool has_default = false;
   for (const JsonCursor& entry : entries) {
     ASHLAR_TRY(std::string name, entry.String("name"));
     ASHLAR_TRY(std::string text, entry.String("template"));
@@ -245,20 +244,21 @@ Status AddNamedTemplates(const JsonCursor& list, GgufMetadata& metadata,
   if (!names.empty()) {
     metadata.emplace_back("tokenizer.chat_templates", std::move(names));
   }
-  if (!has_default) {
+  if (!has_default && !entries.empty()) {
     remarks.push_back(
         "none of the chat templates is the default one: llama.cpp must be told which");
   }
   return {};
 }
 
-// The template lies in a file of its own, or in tokenizer_config.json: one, or a list of them.
+// The template lies in a file of its own, or in tokenizer_config.json: one, or a list of them. Of
+// the list, a file of its own is the default.
 Status AddChatTemplates(const Network& network, const BlobStore& store, GgufMetadata& metadata,
                         std::vector<std::string>& remarks) {
   ASHLAR_TRY(std::optional<std::string> text, ReadFile(network, store, "chat_template.jinja"));
-  if (text) {
+  const bool has_default = text.has_value();
+  if (has_default) {
     metadata.emplace_back("tokenizer.chat_template", *std::move(text));
-    return {};
   }
   ASHLAR_TRY(text, ReadFile(network, store, "tokenizer_config.json"));
   if (!text) {
@@ -270,7 +270,10 @@ Status AddChatTemplates(const Network& network, const BlobStore& store, GgufMeta
     return {};
   }
   if (found->value().array() != nullptr) {
-    return AddNamedTemplates(*found, metadata, remarks);
+    return AddNamedTemplates(*found, has_default, metadata, remarks);
+  }
+  if (has_default) {
+    return {};
   }
   ASHLAR_TRY(std::string only, found->AsString());
   metadata.emplace_back("tokenizer.chat_template", std::move(only));

@@ -90,7 +90,7 @@ Result<std::optional<Summary>> Summarize(const BlobStore& store, const Descripto
     ASHLAR_TRY(summary.parameters, JsonCursor(parameters, std::string(kParametersAnnotation))
                                        .AsInteger(0, internal::kMaxInteger));
   }
-  return std::optional<Summary>(std::move(summary));
+  return std::optional<Summary>(summary);
 }
 
 // What keeps a network from being used, as far as its references show.

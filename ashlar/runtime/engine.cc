@@ -427,6 +427,7 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
     loaded.push_back(std::move(one));
   }
   std::vector<const LoadedNetwork*> views;
+  views.reserve(loaded.size());
   for (const LoadedNetwork& one : loaded) {
     views.push_back(&one);
   }

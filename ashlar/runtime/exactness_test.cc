@@ -282,7 +282,7 @@ TEST_P(ExactnessTest, NumbersOfAnotherFormatOfStateAreOthersThoughClose) {
   }
 }
 
-// Sanitizers see the code around the kernels, which is the same for all: they run the fastest ones.
+// Sanitizers are here for the code around the kernels, which is the same for all of them.
 std::vector<Numerics> NumericsHere() {
   std::vector<Numerics> all;
   const Isa fastest = *ChooseIsa("");

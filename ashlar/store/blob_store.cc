@@ -3,6 +3,16 @@
 #include <algorithm>
 
 namespace ashlar {
+namespace {
+
+Error Shrunk(const Digest& digest) {
+  return Corrupt(
+      "blob {} shrank or became unreadable while it was in use; 'ashlar fsck' tells what is "
+      "damaged, and importing again mends it",
+      digest.ToString());
+}
+
+}  // namespace
 
 Status CheckTagName(std::string_view name) {
   constexpr std::size_t kMaxLength = 128;
@@ -26,13 +36,13 @@ std::string Root::Label() const {
 }
 
 Status BlobGuard::CheckIntact() const {
-  if (guard_.faulted()) {
-    return Corrupt(
-        "blob {} shrank or became unreadable while it was in use; 'ashlar fsck' tells what is "
-        "damaged, and importing again mends it",
-        digest_.ToString());
-  }
-  return {};
+  return guard_.faulted() ? Status(Shrunk(digest_)) : Status();
+}
+
+Status BlobGuard::CheckWhole(const BlobStore& store) const {
+  ASHLAR_TRY(CheckIntact());
+  ASHLAR_TRY(const std::optional<std::uint64_t> size, store.Stat(digest_));
+  return size == size_ ? Status() : Status(Shrunk(digest_));
 }
 
 Status Verify(const Digest& digest, const Blob& blob) {

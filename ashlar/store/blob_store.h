@@ -140,12 +140,17 @@ class BlobStore {
 class BlobGuard {
  public:
   // A blob as Get gave it, which must outlive this.
-  BlobGuard(const Digest& digest, const Blob& blob) : digest_(digest), guard_(blob.bytes()) {}
-  // kCorrupt when the blob has lost bytes that were read since.
+  BlobGuard(const Digest& digest, const Blob& blob)
+      : digest_(digest), size_(blob.bytes().size()), guard_(blob.bytes()) {}
+  // kCorrupt when the blob has lost pages that were read since.
   Status CheckIntact() const;
+  // Also when it has lost less than a page, which reads as zeros without a fault. For whoever is
+  // about to keep what was made of the bytes: it asks the file system.
+  Status CheckWhole(const BlobStore& store) const;
 
  private:
   Digest digest_;
+  std::uint64_t size_;
   FaultGuard guard_;
 };
 

@@ -14,6 +14,7 @@ using internal::ReferenceGraph;
 
 std::vector<Descriptor> DescriptorsOf(const std::vector<Root>& roots) {
   std::vector<Descriptor> descriptors;
+  descriptors.reserve(roots.size());
   for (const Root& root : roots) {
     descriptors.push_back(root.descriptor);
   }

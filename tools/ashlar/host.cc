@@ -37,8 +37,13 @@ Result<std::optional<Tokenizer>> LoadTokenizer(const Network& network, const Blo
   if (verify) {
     ASHLAR_TRY(Verify(file->second.blob, blob));
   }
-  ASHLAR_TRY(Tokenizer tokenizer, Tokenizer::FromJson(AsText(blob.bytes())));
-  return std::optional<Tokenizer>(std::move(tokenizer));
+  const BlobGuard guard(file->second.blob, blob);
+  Result<Tokenizer> tokenizer = Tokenizer::FromJson(AsText(blob.bytes()));
+  ASHLAR_TRY(guard.CheckIntact());  // first: what else is wrong may come of it
+  if (!tokenizer.ok()) {
+    return tokenizer.error();
+  }
+  return std::optional<Tokenizer>(*std::move(tokenizer));
 }
 
 Result<int> ReadThreads(const Options& options) {
@@ -294,6 +299,7 @@ Result<std::vector<Generation>> Generate(Engine& engine,
     }
   }
   std::vector<Generation> generations;
+  generations.reserve(running.size());
   for (Running& entry : running) {
     generations.push_back(std::move(entry.done));
   }

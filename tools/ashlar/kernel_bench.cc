@@ -212,8 +212,11 @@ Status BenchKernels(Session& session) {
       return Invalid(
           "--svg plots linear kernels in forms other than the reference: none is chosen");
     }
-    ASHLAR_TRY(OutputFile file, OutputFile::Create(options.Text("svg")));
-    svg.emplace(std::move(file));
+    Result<OutputFile> file = OutputFile::Create(options.Text("svg"));
+    if (!file.ok()) {
+      return file.error().In("--svg");
+    }
+    svg.emplace(*std::move(file));
   }
   Peaks peaks;
   MeasurePeaks(cases, peaks);

@@ -62,6 +62,7 @@ void PrintProfile(const Profile& profile, std::string_view what, Terminal& termi
   }
   titles.push_back("NO KERNEL");
   std::vector<Column> columns;
+  columns.reserve(titles.size());
   for (const std::string& title : titles) {
     columns.push_back({title, columns.empty() ? Align::kLeft : Align::kRight});
   }

@@ -118,7 +118,7 @@ Result<std::vector<std::string>> ReadMerges(const JsonCursor& model) {
     if (left.find(' ') != left.npos || right.find(' ') != right.npos) {
       return Unsupported("{}: GGUF cannot hold a merge of tokens with spaces", entry.path());
     }
-    merges.push_back(left + " " + right);
+    merges.push_back(fmt::format("{} {}", left, right));
   }
   return merges;
 }

@@ -54,6 +54,7 @@ std::string SuggestNames(std::string_view name, std::span<const std::string> kno
     std::ranges::sort(near);
     near.resize(std::min<std::size_t>(near.size(), 3));
     std::vector<std::string> names;
+    names.reserve(near.size());
     for (auto& [distance, quoted] : near) {
       names.push_back(std::move(quoted));
     }

@@ -171,7 +171,7 @@ Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from
     ASHLAR_TRY(writer->Write(encoded));
     to.levels.front().length += encoded.size();
   }
-  ASHLAR_TRY(watched.guard.CheckIntact());
+  ASHLAR_TRY(watched.guard.CheckWhole(store));
   ASHLAR_TRY(to.levels.front().blob, writer->Commit());
   return to;
 }

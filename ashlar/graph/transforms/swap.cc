@@ -38,6 +38,7 @@ Result<std::vector<std::pair<int, int>>> Pairs(const std::vector<int>& replaced,
 Result<Network> SwapLayers(const Network& base, const Network& other,
                            const std::vector<std::pair<int, int>>& pairs) {
   std::vector<internal::LayerOf> order;
+  order.reserve(static_cast<std::size_t>(base.layers()));
   for (int layer = 0; layer < base.layers(); ++layer) {
     order.push_back({&base, layer});
   }

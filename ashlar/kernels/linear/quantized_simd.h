@@ -6,9 +6,9 @@
 // Order of the sum, the same in every block shape: dot is an exact integer, so its own order is
 // free; then, from g = 0 up,   y = fma(float(dot), wscale * xscale, y)   starting at y = 0.
 //
-// A block is kRows rows x kVectors vectors of outputs, whose sums stay in registers over all
-// groups; one pass over a band's tiles serves kRows rows. A `Tile` is the packed tile seen by one
-// instruction set:
+// A block is kRows rows x kVectors vectors of outputs, whose sums stay in registers over all groups
+// (those of several bands, in the first-level cache: few rows can afford it); one pass over a
+// band's tiles serves kRows rows. A `Tile` is the packed tile seen by one instruction set:
 //
 //   F32                                kLanes outputs: the vocabulary of kernels/simd
 //   Weights, Integers                  kLanes outputs x 4 inputs; sums of their products

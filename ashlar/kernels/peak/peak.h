@@ -1,7 +1,8 @@
 // What this machine can do at most, measured: the denominators of benchmarks.
 //
 // Seconds are those that a thread ran, so that a busy neighbour on the core makes no figure worse
-// (one on the same memory bus does). Each takes some tenths of a second: the best of five rounds.
+// (one on the same memory bus does). Each takes some tenths of a second: the best of several
+// rounds.
 #pragma once
 
 #include "ashlar/kernels/isa.h"

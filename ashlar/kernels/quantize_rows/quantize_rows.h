@@ -5,7 +5,7 @@
 //   q[m, k]     = round-half-even(x[m, k] * (127 / max_k |x[m, k]|))  in [-127, 127]
 //   sum[m, g]   = sum_k q[m, k]                                   (int32)
 // A group whose largest magnitude is below 2^-120, where 127 / it would overflow, is all zeros with
-// the scale 0.
+// the scale 0. Of a group that holds a NaN or an infinity nothing is promised.
 // The sums let a kernel use unsigned weights (q + bias): sum q_w q_x = sum (q_w + b) q_x - b sum
 // q_x.
 #pragma once

@@ -11,9 +11,5 @@ namespace avx2 {
 void QuantizeRows(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns,
                   const QuantizedRows& out) noexcept;
 }
-namespace avx512 {
-void QuantizeRows(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns,
-                  const QuantizedRows& out) noexcept;
-}
 
 }  // namespace ashlar

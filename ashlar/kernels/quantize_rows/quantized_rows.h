@@ -19,7 +19,7 @@ struct QuantizedRows {
 };
 inline constexpr int kRowsBeyond = 15;
 
-// A group with no larger magnitude is zeros.
+// A group whose magnitudes are all below this is zeros.
 inline constexpr float kLeastMagnitude = 0x1p-120f;
 
 }  // namespace ashlar

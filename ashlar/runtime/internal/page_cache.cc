@@ -36,7 +36,7 @@ PageRef PageRef::Share() const {
 
 PageCache::PageCache(std::uint64_t budget_bytes)
     : memory_(budget_bytes),
-      bucket_memory_(BucketCount(budget_bytes) * sizeof(Page*)),
+      bucket_memory_(BucketCount(budget_bytes) * sizeof(void*)),
       buckets_(reinterpret_cast<Page**>(bucket_memory_.data()), BucketCount(budget_bytes)) {}
 
 PageCache::~PageCache() {

@@ -36,7 +36,9 @@ constexpr OptionSpec kBenchOptions[] = {
     kMemoryOption,
     kKvOption,
     kVerifyOption,
-    {.name = "--isa", .value = "ISA", .doc = "kernels: the forms of this instruction set only"},
+    {.name = "--isa",
+     .value = "ISA",
+     .doc = "kernels: only the forms for reference, avx2, avx512 or amx"},
     {.name = "--kernel", .value = "PREFIX", .doc = "kernels: those whose names begin so only"},
     {.name = "--seconds",
      .value = "S",
@@ -363,11 +365,13 @@ constinit const Verb kBench{
         "that runs it sees it; what is in no kernel is overhead.\n\n"
         "`bench kernels` times every kernel by itself, on one thread, in each form that this "
         "processor can run, against what it can do at most: the read bandwidth of memory where the "
-        "operands come from there, else the arithmetic of the form's instruction set. (A network "
-        "that is named \"kernels\" is measured by its digest.)",
+        "operands come from there, else the arithmetic of the form's instruction set. All of them "
+        "take some minutes and 600 MB. (A network that is named \"kernels\" is measured by its "
+        "digest.)",
     .examples =
         "  ashlar bench base --prompt 128 --gen 64\n  ashlar bench base --batch 8 --json\n"
         "  ashlar bench base --depth 2048 --kv f16 --profile\n"
+        "  ashlar bench kernels\n"
         "  ashlar bench kernels --kernel linear/q8 --isa avx2 --svg roofline.svg",
     .options = kBenchOptions,
     .run = RunBench,

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "tools/ashlar/host.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
