@@ -312,11 +312,14 @@ TEST_F(Export, GivesTheTokenizerOfTheDemo) {
 
 class ChatTemplates : public Export {
  protected:
-  // The demo with these chat templates in its tokenizer_config.json.
-  Network With(const Json& chat_template) {
+  // The demo with these chat templates in its tokenizer_config.json, and perhaps one in a file.
+  Network With(const Json& chat_template, std::optional<std::string> file = {}) {
     const Path model = directory_ / "model";
     std::filesystem::copy(testing::DemoModel(), model);
     std::filesystem::remove(model / "chat_template.jinja");
+    if (file) {
+      testing::WriteText(model / "chat_template.jinja", *file);
+    }
     testing::WriteText(model / "tokenizer_config.json",
                        WriteJson(Json::Of({{"chat_template", chat_template}})));
     return library_.Import(model, "model");
@@ -347,6 +350,17 @@ TEST_F(ChatTemplates, WithNamesAreAllWritten) {
   EXPECT_EQ(read.metadata.at("tokenizer.chat_templates"),
             (std::vector<std::string>{"tool_use", "rag"}));
   EXPECT_EQ(read.Text("tokenizer.chat_template.tool_use"), "with tools");
+  EXPECT_EQ(read.Text("tokenizer.chat_template.rag"), "with texts");
+}
+
+TEST_F(ChatTemplates, OfAListStandBesideTheOneInAFileOfItsOwnWhichIsTheDefault) {
+  const Network network =
+      With(Json::Array{Named("default", "listed"), Named("rag", "with texts")}, "filed");
+  EXPECT_THAT(
+      RemarksOf(network),
+      ElementsAre(HasSubstr("chat_template[0] is left out: another template has the name")));
+  const GgufReader read = MustWrite(network);
+  EXPECT_EQ(read.Text("tokenizer.chat_template"), "filed");
   EXPECT_EQ(read.Text("tokenizer.chat_template.rag"), "with texts");
 }
 

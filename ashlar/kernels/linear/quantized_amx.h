@@ -54,8 +54,8 @@ void Configure(int rows) {
 
 // A band's weights in some consecutive groups.
 struct Chunk {
-  alignas(
-      64) std::int8_t q[2][kChunkGroups][kQuadsPerGroup * 64];  // [half][group][quad, output, 4]
+  // [half][group][quad, output, 4 inputs]
+  alignas(64) std::int8_t q[2][kChunkGroups][kQuadsPerGroup * 64];
   alignas(64) float scale[2][kChunkGroups][kTileOutputs];
 };
 
