@@ -33,6 +33,13 @@ QuantizedRows TakeQuantizedRows(std::int64_t rows, std::int64_t width, Arena& ar
 
 }  // namespace
 
+InputRows InputRows::Part(std::int64_t first, std::int64_t count) const {
+  return {.rows = count,
+          .x = x + first * width,
+          .width = width,
+          .quantized = quantized.q == nullptr ? quantized : FromRow(quantized, first)};
+}
+
 Result<Projection> Projection::Bind(const BoundTensors& tensors, std::string_view weight,
                                     std::string_view bias, Isa isa) {
   Projection projection;
@@ -69,11 +76,15 @@ void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t u
   }
 }
 
+InputPreparation::InputPreparation(RowNorm norm, bool quantize, Isa isa)
+    : norm_(std::move(norm)),
+      quantize_(quantize),
+      quantize_rows_(FindForm(QuantizeRowsForms(), isa).fn) {}
+
 InputPreparation::InputPreparation(RowNorm norm, std::initializer_list<const Projection*> readers,
                                    Isa isa)
-    : norm_(std::move(norm)),
-      quantize_(std::ranges::any_of(readers, &Projection::wants_quantized)),
-      quantize_rows_(FindForm(QuantizeRowsForms(), isa).fn) {}
+    : InputPreparation(std::move(norm), std::ranges::any_of(readers, &Projection::wants_quantized),
+                       isa) {}
 
 InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int64_t width,
                                     const Workshop& workshop) const {

@@ -34,6 +34,9 @@ struct InputRows {
   const float* x = nullptr;  // [rows, width]
   std::int64_t width = 0;
   QuantizedRows quantized = {};  // when one of the readers wants them
+
+  // Rows [first, first + count).
+  InputRows Part(std::int64_t first, std::int64_t count) const;
 };
 
 class Projection {
@@ -62,6 +65,8 @@ class Projection {
 class InputPreparation {
  public:
   InputPreparation() = default;
+  // quantize: whether one of the readers wants rounded rows.
+  InputPreparation(RowNorm norm, bool quantize, Isa isa);
   InputPreparation(RowNorm norm, std::initializer_list<const Projection*> readers, Isa isa);
 
   // x: [rows, width]. The result is valid until the arena is rewound.

@@ -1,19 +1,15 @@
+#include "ashlar/kinds/internal/feed_forward.h"
 #include "ashlar/kinds/internal/norm_attributes.h"
 #include "ashlar/kinds/mlp/mlp.h"
 
 namespace ashlar {
 namespace {
 
-using internal::IsSet;
-
-constexpr std::string_view kForms[] = {"plain", "gated"};
-constexpr std::string_view kActivations[] = {"silu", "gelu", "gelu_tanh", "relu"};
-
 constexpr AttributeSpec kAttributes[] = {
     internal::RequiredInteger("width", internal::kMaxWidth, "floats of input and output"),
     internal::RequiredInteger("channels", internal::kMaxChannels, "floats between the matrices"),
-    internal::OptionalChoice("form", kForms, "plain: f(up x); gated: f(gate x) * up x"),
-    internal::RequiredChoice("activation", kActivations, "f: silu, gelu, gelu_tanh or relu"),
+    internal::kFormAttribute,
+    internal::kActivationAttribute,
     internal::Flag("bias", "1: gate, up and down have biases"),
     internal::OptionalReal("multiplier", 1, "of the output"),
     internal::kNormAttribute,
@@ -32,20 +28,10 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
   const internal::NormSettings post_norm = internal::SettingsOf(attributes, "post_norm");
   ASHLAR_TRY(internal::CheckNorms(kAttributes, attributes, {norm.type, post_norm.type}));
   const std::int64_t width = attributes.Integer("width");
-  const std::int64_t channels = attributes.Integer("channels");
   std::vector<TensorSpec> tensors;
-  const auto append = [&](const char* name, std::int64_t outputs, std::int64_t inputs) {
-    tensors.push_back({name, TensorRole::kMatrix, {outputs, inputs}});
-    if (IsSet(attributes, "bias")) {
-      tensors.push_back({internal::TensorName(name, "bias"), TensorRole::kVector, {outputs}});
-    }
-  };
   AppendNormTensors(norm, "norm", width, tensors);
-  if (attributes.Choice("form") == "gated") {
-    append("gate", channels, width);
-  }
-  append("up", channels, width);
-  append("down", width, channels);
+  internal::AppendFeedForwardTensors(attributes, "", width, attributes.Integer("channels"),
+                                     tensors);
   AppendNormTensors(post_norm, "post_norm", width, tensors);
   return tensors;
 }
@@ -55,7 +41,7 @@ Interface InterfaceOf(const Attributes& attributes) {
 }
 
 Cost CostOf(const Attributes& attributes) {
-  const double matrices = attributes.Choice("form") == "gated" ? 3 : 2;
+  const double matrices = internal::IsGated(attributes) ? 3 : 2;
   return {.flops = 2.0 * matrices * static_cast<double>(attributes.Integer("width")) *
                    static_cast<double>(attributes.Integer("channels"))};
 }

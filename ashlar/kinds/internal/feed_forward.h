@@ -1,0 +1,80 @@
+// A FeedForward is the two or three matrices of an MLP with what is between them:
+//   y = down(f(gate x) * up x), or down(f(up x)) when there is no gate.
+// An MLP is one; the experts of a mixture are many that rows are shared out to.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "ashlar/kernels/activation/activation.h"
+#include "ashlar/kinds/internal/attribute_specs.h"
+#include "ashlar/kinds/internal/projection.h"
+
+namespace ashlar::internal {
+
+inline constexpr std::string_view kFeedForwardForms[] = {"plain", "gated"};
+inline constexpr std::string_view kActivationNames[] = {"silu", "gelu", "gelu_tanh", "relu"};
+
+// ---- What a block declares
+
+inline constexpr AttributeSpec kFormAttribute =
+    OptionalChoice("form", kFeedForwardForms, "plain: f(up x); gated: f(gate x) * up x");
+inline constexpr AttributeSpec kActivationAttribute =
+    RequiredChoice("activation", kActivationNames, "f: silu, gelu, gelu_tanh or relu");
+
+bool IsGated(const Attributes& attributes);
+
+// Adds NAME.gate (when gated), NAME.up and NAME.down, with their biases (without "NAME." when
+// `name` is empty), for the `form` and `bias` of a block with the attributes above.
+void AppendFeedForwardTensors(const Attributes& attributes, std::string_view name,
+                              std::int64_t width, std::int64_t channels,
+                              std::vector<TensorSpec>& tensors);
+
+// ---- How it computes
+
+// f, and how gate and up are bent before it:
+//   hidden = f(gain min(gate, clamp)) / gain * (min(max(up, -clamp), clamp) + up_offset)
+// (gpt-oss: silu with gain 1.702, clamp 7 and offset 1.) Neutral by default. Plain: f(up).
+struct HiddenFunction {
+  ActivateFn activate = nullptr;
+  float gain = 1;
+  float clamp = 0;  // 0: none
+  float up_offset = 0;
+
+  // up <- hidden, for `count` channels of a row; `gate` is scratch afterwards, null when plain.
+  void Apply(float* gate, float* up, std::int64_t count) const;
+};
+
+class FeedForward {
+ public:
+  FeedForward() = default;  // no channels
+  // Binds the tensors that AppendFeedForwardTensors declares under `name`.
+  static Result<FeedForward> Bind(const BoundTensors& tensors, std::string_view name,
+                                  const HiddenFunction& f, Isa isa);
+
+  bool gated() const { return gate_.outputs() > 0; }
+  std::int64_t channels() const { return up_.outputs(); }
+  const Projection& down() const { return down_; }
+  // Whether a reader of x wants it rounded, or the reader of the hidden rows.
+  bool wants_quantized_input() const { return gate_.wants_quantized() || up_.wants_quantized(); }
+  bool wants_quantized_hidden() const { return down_.wants_quantized(); }
+
+  // hidden [x.rows, channels()] for the units [unit_begin, unit_end) of channels, on this thread:
+  // gate, up and f of a unit are computed while they are in its cache. `gate` is scratch of the
+  // same shape, null when plain.
+  void RunHidden(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* gate,
+                 float* hidden, KernelTimer& timer) const;
+
+  // y [x.rows, width], on all threads.
+  void Run(const InputRows& x, float* y, const Workshop& workshop) const;
+
+ private:
+  HiddenFunction f_;
+  Projection gate_;  // without outputs when plain
+  Projection up_;
+  Projection down_;
+  InputPreparation hidden_input_;
+};
+
+}  // namespace ashlar::internal
