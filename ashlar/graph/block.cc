@@ -85,6 +85,9 @@ Status CheckBlock(const Block& block) {
     }
     ASHLAR_TRY(CheckTensor(spec, tensor->second));
   }
+  if (block.tensors.size() == specs.size()) {
+    return {};
+  }
   for (const auto& [name, tensor] : block.tensors) {
     if (std::ranges::find(specs, name, &TensorSpec::name) == specs.end()) {
       return Invalid("tensor {} is unknown to blocks of kind {} with these attributes",

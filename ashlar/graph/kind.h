@@ -22,6 +22,7 @@ namespace ashlar {
 enum class TensorRole : std::uint8_t {
   kMatrix,  // [outputs, inputs]: any codec
   kVector,  // norm weights, biases: raw codecs
+  kRouter,  // [outputs, inputs], few outputs: decides what computes; any codec, f32 unless asked
 };
 
 struct TensorSpec {

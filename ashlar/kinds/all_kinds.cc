@@ -8,6 +8,7 @@
 #include "ashlar/kinds/head/head.h"
 #include "ashlar/kinds/linear/linear.h"
 #include "ashlar/kinds/mlp/mlp.h"
+#include "ashlar/kinds/moe/moe.h"
 #include "ashlar/kinds/norm/norm.h"
 
 namespace ashlar {
@@ -19,6 +20,7 @@ constexpr const CpuKind* kAll[] = {
     &kLinearOnCpu,    //
     &kHeadOnCpu,      //
     &kMlpOnCpu,       //
+    &kMoeOnCpu,       //
     &kAttentionOnCpu  //
 };
 

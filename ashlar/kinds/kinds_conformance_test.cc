@@ -173,7 +173,7 @@ TEST_P(EveryKind, DeclaresEachTensorOnceAndShapesThatTheExampleFits) {
   std::set<std::string> names;
   for (const TensorSpec& spec : *specs) {
     EXPECT_TRUE(names.insert(spec.name).second) << spec.name;
-    EXPECT_EQ(spec.shape.rank(), spec.role == TensorRole::kMatrix ? 2 : 1) << spec.name;
+    EXPECT_EQ(spec.shape.rank(), spec.role == TensorRole::kVector ? 1 : 2) << spec.name;
   }
   const Interface interface = kind().interface(attributes);
   EXPECT_GT(interface.width_out, 0);

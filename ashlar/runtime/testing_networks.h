@@ -37,8 +37,8 @@ namespace internal {
 // A tensor of random numbers that keep the size of what flows through; its bytes go to the store.
 inline TensorManifest RandomTensor(BlobStore& store, const TensorSpec& spec,
                                    std::string_view codec_name, std::mt19937_64& random) {
-  const bool matrix = spec.role == TensorRole::kMatrix;
-  const Codec* const codec = *FindCodec(matrix ? codec_name : "f32");
+  const bool matrix = spec.shape.rank() == 2;
+  const Codec* const codec = *FindCodec(spec.role == TensorRole::kMatrix ? codec_name : "f32");
   const std::int64_t rows = matrix ? spec.shape[0] : 1;
   const std::int64_t columns = spec.shape[matrix ? 1 : 0];
   const float spread = matrix ? 1 / std::sqrt(static_cast<float>(columns)) : 0.1f;

@@ -92,7 +92,7 @@ Result<Selection> Select(std::span<const NamedTensor> tensors, const Codec& code
   Selection selection;
   for (const NamedTensor& tensor : tensors) {
     const bool named = chosen.Name(tensor.name);
-    // A vector is small and delicate: it is encoded only when it is named.
+    // A vector or a router is small and delicate: it is encoded only when it is named.
     const bool wanted = named || (tensor.role == TensorRole::kMatrix && chosen.Match(tensor.name));
     if (!wanted || (except && except->Match(tensor.name)) || tensor.manifest->codec == &codec) {
       continue;

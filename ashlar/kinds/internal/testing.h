@@ -106,11 +106,11 @@ class TestBlock {
       : kind_(&kind), attributes_(MakeAttributes(kind, attributes)) {
     std::mt19937 random(seed);
     for (const TensorSpec& spec : TensorsOf(kind, attributes_)) {
-      const bool matrix = spec.role == TensorRole::kMatrix;
       // Rows of a matrix have norm 1, so that what comes out is as large as what goes in.
-      const float scale =
-          matrix ? 1 / std::sqrt(static_cast<float>(spec.shape[spec.shape.rank() - 1])) : 0.5f;
-      Add(spec.name, spec.shape, CodecNamed(matrix ? codec : "f32"),
+      const float scale = spec.role == TensorRole::kVector
+                              ? 0.5f
+                              : 1 / std::sqrt(static_cast<float>(spec.shape[1]));
+      Add(spec.name, spec.shape, CodecNamed(spec.role == TensorRole::kMatrix ? codec : "f32"),
           RandomFloats(spec.shape.elements(), random, scale));
     }
   }
