@@ -419,29 +419,63 @@ TEST_P(TrainedTest, LogitsOfPromptsAreTheReferences) {
   EXPECT_EQ(prompts, 4);
 }
 
+// Perplexity of `network` over the reference's in f32, by text.
+std::map<std::string, double> PerplexityRatios(const Ashlar& ashlar, const std::string& network,
+                                               const std::filesystem::path& shared,
+                                               const std::string& reference) {
+  const Json json = *ParseJson(*ReadTextFile(shared / "fixtures/reference/reference.json"));
+  std::map<std::string, double> ratios;
+  for (const auto& [text, figure] :
+       *JsonCursor(json).At(reference)->At("ppl_f32_seq1024")->AsObject()) {
+    const std::string file = (shared / "eval" / (text + ".txt")).string();
+    const auto result = ashlar({"eval", "ppl", network, "--text", file, "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const Json found = *ParseJson(result.out);
+    EXPECT_EQ(*JsonCursor(found).Integer("tokens", 0, 1 << 30), 64 * 1024);
+    ratios[text] = *JsonCursor(found).Real("perplexity") / *figure.AsReal();
+    std::printf("%s on %s: perplexity %.4f of f32's\n", network.c_str(), text.c_str(),
+                ratios[text]);
+  }
+  EXPECT_EQ(ratios.size(), 4u);
+  return ratios;
+}
+
 // Minutes of work: only when asked for.
+#define NEED_LONG_TESTS()                                   \
+  if (std::getenv("ASHLAR_LONG") == nullptr) {              \
+    GTEST_SKIP() << "takes minutes; ASHLAR_LONG=1 runs it"; \
+  }
+
 TEST_P(TrainedTest, PerplexitiesAreTheReferencesWithinATwoThousandth) {
   ASHLAR_NEED_SHARED_FILES(shared);
-  if (std::getenv("ASHLAR_LONG") == nullptr) {
-    GTEST_SKIP() << "takes minutes; ASHLAR_LONG=1 runs it";
-  }
+  NEED_LONG_TESTS();
   TempDirectory directory;
   const Ashlar ashlar(directory / "store");
   const auto imported =
       ashlar({"import", "hf", (shared / "models" / GetParam()).string(), "--as", "net"});
   ASSERT_EQ(imported.exit_code, 0) << imported.err;
-  const Json reference = *ParseJson(*ReadTextFile(shared / "fixtures/reference/reference.json"));
-  const auto figures = JsonCursor(reference).At(GetParam())->At("ppl_f32_seq1024")->AsObject();
-  ASSERT_EQ(figures->size(), 4u);
-  for (const auto& [text, figure] : *figures) {
-    const std::string file = (shared / "eval" / (text + ".txt")).string();
-    const auto result = ashlar({"eval", "ppl", "net", "--text", file, "--json"});
-    ASSERT_EQ(result.exit_code, 0) << result.err;
-    const Json found = *ParseJson(result.out);
-    const double expected = *figure.AsReal();
-    EXPECT_EQ(*JsonCursor(found).Integer("tokens", 0, 1 << 30), 64 * 1024);
-    EXPECT_NEAR(*JsonCursor(found).Real("perplexity"), expected, 0.0005 * expected) << text;
+  for (const auto& [text, ratio] : PerplexityRatios(ashlar, "net", shared, GetParam())) {
+    EXPECT_NEAR(ratio, 1, 0.0005) << text;
   }
+}
+
+TEST(Quantized, EightBitsCostAThousandthOfPerplexityAndFourOneAndAHalfHundredths) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  NEED_LONG_TESTS();
+  TempDirectory directory;
+  const Ashlar ashlar(directory / "store");
+  ASSERT_EQ(ashlar({"import", "hf", (shared / "models/lab").string(), "--as", "lab"}).exit_code, 0);
+  ASSERT_EQ(ashlar({"encode", "lab", "--as", "q8", "--codec", "q8"}).exit_code, 0);
+  ASSERT_EQ(
+      ashlar({"encode", "q8", "--as", "q4", "--codec", "q4", "--tensors", "layers*"}).exit_code, 0);
+  for (const auto& [text, ratio] : PerplexityRatios(ashlar, "q8", shared, "lab")) {
+    EXPECT_LT(ratio, 1.001) << text;
+  }
+  double sum = 0;
+  for (const auto& [text, ratio] : PerplexityRatios(ashlar, "q4", shared, "lab")) {
+    sum += ratio;
+  }
+  EXPECT_LT(sum / 4, 1.0165);
 }
 
 INSTANTIATE_TEST_SUITE_P(Parity, TrainedTest, ::testing::Values("lab", "lab-docs"),

@@ -1,5 +1,6 @@
 #include "ashlar/codec/q4/q4.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ashlar/codec/internal/tiled_codec.h"
@@ -8,32 +9,100 @@
 namespace ashlar {
 namespace {
 
-// The quantizer of GGUF's Q4_0, to the bit where that one is defined: the number of the largest
-// magnitude becomes -8 exactly, so the scale has the opposite sign of that number; the integers
-// are rounded with the f32 scale, and the f16 nearest to it is stored.
+// A group's integers and scale, near the least sum of squared errors: the integers for a given
+// scale are rounded, the scale for given integers is their regression, and the search begins from
+// several places for the number of the largest magnitude. (GGUF's Q4_0 knows one place, -8, and no
+// regression: of the excess that it leaves in a network's perplexity, this takes a sixth.)
 struct Q4Tile : Q4Layout {
   static constexpr int kBytes = kTileBytes;
   static constexpr std::uint8_t kZero = kBias;
 
-  static std::uint16_t Quantize(const float* x, std::uint8_t* codes) {
+  static std::uint16_t Quantize(const float* numbers, std::uint8_t* codes) {
+    constexpr float kMost = 8 * internal::kMaxScale;  // of what a scale in f16 reaches
+    float x[kInputs];
     float largest = 0;  // with its sign; of equal magnitudes, the first
     for (int i = 0; i < kInputs; ++i) {
+      x[i] = std::clamp(numbers[i], -kMost, kMost);
       if (std::fabs(x[i]) > std::fabs(largest)) {
         largest = x[i];
       }
     }
-    const float scale = std::clamp(largest / -8.0f, -internal::kMaxScale, internal::kMaxScale);
+    const float scale = largest / -8.0f;
     float inverse = scale != 0 ? 1.0f / scale : 0.0f;
     if (std::isinf(inverse)) {  // a subnormal scale: the group is 0 in f16 anyway
       inverse = 0;
     }
-    for (int i = 0; i < kInputs; ++i) {
-      const float shifted = x[i] * inverse + 8.5f;  // truncating it rounds the quotient
-      codes[i] = static_cast<std::uint8_t>(std::clamp(shifted, 0.0f, 15.0f));
+    Fit best;
+    Round(x, inverse, best);
+    best.scale = F32ToF16(scale);
+    Measure(x, best);
+    if (inverse != 0) {
+      for (const float place : kPlaces) {
+        Fit fit;
+        Round(x, place / largest, fit);
+        fit.scale = F32ToF16(Regression(x, fit));
+        Measure(x, fit);
+        if (fit.error < best.error) {
+          best = fit;
+        }
+      }
     }
-    return F32ToF16(scale);
+    for (int i = 0; i < kInputs; ++i) {
+      codes[i] = static_cast<std::uint8_t>(best.q[i] + kBias);
+    }
+    return best.scale;
   }
   static float Value(std::uint8_t code) { return static_cast<float>(code - kBias); }
+
+  // Where the search puts the largest number: a little inside of the range, where the others have
+  // finer steps and it is clamped, to a little outside, where its sign's opposite has room.
+  static constexpr float kPlaces[] = {-9.8f, -9.5f, -9.2f, -8.9f, -8.6f, -8.3f, -8.0f,
+                                      -7.7f, -7.4f, -7.1f, -6.8f, -6.5f, -6.2f};
+
+  struct Fit {
+    float q[kInputs];  // integers in [-8, 7]
+    std::uint16_t scale = 0;
+    float error = 0;  // sum of squares
+  };
+  // Requires: |x * inverse| below 2^30.
+  static void Round(const float* x, float inverse, Fit& fit) {
+    for (int i = 0; i < kInputs; ++i) {
+      int code = static_cast<int>(x[i] * inverse + 8.5f);  // truncating rounds the quotient
+      code = code < 0 ? 0 : code;
+      code = code > 15 ? 15 : code;
+      fit.q[i] = static_cast<float>(code - kBias);
+    }
+  }
+  // Sums are kept in lanes of eight, which the compiler turns into vectors.
+  using Lanes = float[8];
+  static float Sum(const Lanes& lanes) {
+    return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
+           ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+  }
+  static float Regression(const float* x, const Fit& fit) {
+    Lanes xq = {};
+    Lanes qq = {};
+    for (int i = 0; i < kInputs; i += 8) {
+      for (int l = 0; l < 8; ++l) {
+        xq[l] += fit.q[i + l] * x[i + l];
+        qq[l] += fit.q[i + l] * fit.q[i + l];
+      }
+    }
+    const float squares = Sum(qq);
+    const float scale = squares != 0 ? Sum(xq) / squares : 0;
+    return std::clamp(scale, -internal::kMaxScale, internal::kMaxScale);
+  }
+  static void Measure(const float* x, Fit& fit) {
+    const float scale = F16ToF32(fit.scale);
+    Lanes error = {};
+    for (int i = 0; i < kInputs; i += 8) {
+      for (int l = 0; l < 8; ++l) {
+        const float missed = scale * fit.q[i + l] - x[i + l];
+        error[l] += missed * missed;
+      }
+    }
+    fit.error = Sum(error);
+  }
 
   static int Offset(int output, int input) {
     return kScaleBytes + (input / 4) * kQuadBytes + 4 * (output % 16) + input % 4;

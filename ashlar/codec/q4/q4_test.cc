@@ -1,9 +1,14 @@
 #include "ashlar/codec/q4/q4.h"
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "ashlar/base/test_floats.h"
+#include "ashlar/base/test_seed.h"
 
 namespace ashlar {
 namespace {
@@ -62,14 +67,51 @@ TEST(Q4, PutsGroupsOfABandBeforeTheNextBand) {
   EXPECT_EQ(bytes[3 * kQ4TileBytes + 64], 0x80);
 }
 
-TEST(Q4, OfEqualMagnitudesTakesTheFirstAsMinusEightAndClampsTheOther) {
+float SquaredError(const std::vector<float>& values, const std::vector<std::uint8_t>& bytes) {
+  std::vector<float> decoded(values.size());
+  kQ4.decode(reinterpret_cast<const std::byte*>(bytes.data()),
+             static_cast<std::int64_t>(values.size()), 0, 1, decoded.data());
+  float error = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    error += (values[i] - decoded[i]) * (values[i] - decoded[i]);
+  }
+  return error;
+}
+
+TEST(Q4, GivesRoomToBothSignsWhenTheirLargestAreAlike) {
   std::vector<float> values(32, 0.0f);
-  values[0] = 8;  // the scale is -1, so -8 would be +8: clamped to +7
-  values[1] = -8;
+  values[0] = 7;  // as -8 it would leave +7 for its equal of the other sign
+  values[1] = -7;
   const std::vector<std::uint8_t> bytes = EncodeQ4(values, 1);
-  EXPECT_EQ(bytes[1], 0xbc);
-  EXPECT_EQ(bytes[64] & 15, 0);
-  EXPECT_EQ(bytes[65] & 15, 15);
+  EXPECT_EQ(SquaredError(values, bytes), 0);
+}
+
+// Against every scale of a fine sweep, each with its integers rounded.
+TEST(Q4, ComesWithinAPercentOfTheLeastSquaredErrorOnAverage) {
+  TestFloats floats(TestSeed());
+  double found = 0;
+  double least = 0;
+  for (int group = 0; group < 200; ++group) {
+    std::vector<float> values(32);
+    for (float& value : values) {
+      value = floats.Next(0, 1);
+    }
+    found += SquaredError(values, EncodeQ4(values, 1));
+    float best = 1e30f;
+    for (int step = 100; step <= 800; ++step) {
+      for (const float scale :
+           {static_cast<float>(step) * 1e-3f, static_cast<float>(step) * -1e-3f}) {
+        float error = 0;
+        for (const float value : values) {
+          const float q = std::clamp(std::nearbyint(value / scale), -8.0f, 7.0f);
+          error += (value - q * scale) * (value - q * scale);
+        }
+        best = std::min(best, error);
+      }
+    }
+    least += best;
+  }
+  EXPECT_LT(found, 1.01 * least) << "seed " << TestSeed();
 }
 
 TEST(Q4, RefusesScalesThatAreNoNumbersAndNamesThePlace) {
