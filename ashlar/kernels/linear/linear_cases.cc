@@ -20,7 +20,7 @@ constexpr LinearSize kLinearSizes[] = {
     {"1 row 2048x8192", 1, 2048, 8192, true},       {"1 row 8192x2048", 1, 8192, 2048, true},
     {"4 rows 2048x8192", 4, 2048, 8192, true},      {"16 rows 2048x8192", 16, 2048, 8192, true},
     {"128 rows 2048x8192", 128, 2048, 8192, false}, {"128 rows 8192x2048", 128, 8192, 2048, false},
-    {"128 rows 256x704", 128, 256, 704, false},
+    {"128 rows 256x704", 128, 256, 704, false},     {"1 row 256x704", 1, 256, 704, false},
 };
 
 std::int64_t MatrixBytes(const Codec& codec, const LinearSize& size) {
