@@ -66,11 +66,12 @@ Status CheckHeader(const JsonCursor& root) {
     return Unsupported("{}.version: {} is not supported, only \"1.0\"", root.path(),
                        QuoteForError(version));
   }
+  // As in the reference's own callers, these are a caller's to ask for: a text keeps all its
+  // tokens and gets no others.
   for (const std::string_view key : {"truncation", "padding"}) {
     ASHLAR_TRY(const JsonCursor setting, FindOrNull(root, key));
     if (!setting.is_null()) {
-      return Unsupported("{}: not supported, only null: a text keeps all its tokens and no others",
-                         setting.path());
+      ASHLAR_TRY(setting.AsObject());
     }
   }
   return {};
@@ -144,7 +145,12 @@ Result<std::vector<std::int32_t>> Tokenizer::Encode(std::string_view text,
         ids.push_back(segment.id);
         continue;
       }
-      Pieces pieces{.text = std::string(segment.text), .ranges = {}, .max_bytes = max_bytes};
+      const bool begins_input =
+          given.text.data() == text.data() && segment.text.data() == normalized.data();
+      Pieces pieces{.text = std::string(segment.text),
+                    .ranges = {},
+                    .max_bytes = max_bytes,
+                    .begins_input = begins_input};
       pieces.ranges.push_back({0, static_cast<std::uint32_t>(segment.text.size())});
       for (const auto& pre_tokenizer : parts_->pre_tokenizers) {
         ASHLAR_TRY(pre_tokenizer->Apply(pieces));

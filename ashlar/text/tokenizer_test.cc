@@ -98,6 +98,37 @@ TEST(Tokenizer, ATemplatePutsTokensAroundTheText) {
   EXPECT_EQ(*tokenizer.Encode("ab", {.add_special_tokens = false}), (Ids{6}));
 }
 
+TEST(Tokenizer, OlderSpellingsOfATemplateAreTheSame) {
+  Json json = SmallTokenizer();
+  for (const char* processor :
+       {R"({"type": "BertProcessing", "sep": ["b", 1], "cls": ["a", 0]})",
+        R"({"type": "RobertaProcessing", "sep": ["b", 1], "cls": ["a", 0], "trim_offsets": true,
+            "add_prefix_space": false})"}) {
+    json.Set("post_processor", *ParseJson(processor));
+    EXPECT_EQ(*Load(json).Encode("cd"), (Ids{0, 7, 1}));
+    EXPECT_EQ(*Load(json).Encode("cd", {.add_special_tokens = false}), (Ids{7}));
+  }
+}
+
+TEST(Tokenizer, ATextKeepsAllItsTokensWhateverTheFileWouldCutOrPad) {
+  Json json = SmallTokenizer();
+  json.Set("truncation", *ParseJson(R"({"direction": "Right", "max_length": 1, "stride": 0,
+                                        "strategy": "LongestFirst"})"));
+  json.Set("padding", *ParseJson(R"({"strategy": {"Fixed": 8}, "direction": "Right",
+                                     "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0,
+                                     "pad_token": "a"})"));
+  EXPECT_EQ(*Load(json).Encode("cdab"), (Ids{7, 6}));
+}
+
+// The first text is given the mark of a word, the one behind an added token is not.
+TEST(Tokenizer, KnowsWhatBeginsItsInput) {
+  Json json = SmallTokenizer();
+  json.Set("pre_tokenizer", *ParseJson(R"({"type": "Metaspace", "replacement": "e",
+                                           "prepend_scheme": "first", "split": false})"));
+  EXPECT_EQ(*Load(json).Encode("a<end>a b"), (Ids{4, 0, 10, 0, 4, 1}));
+  EXPECT_EQ(*Load(json).Encode("<end>a"), (Ids{10, 0}));
+}
+
 TEST(Tokenizer, IllFormedTextCountsAsReplacementCharacters) {
   EXPECT_EQ(*Demo().Encode("a\xC3(b\xF0\x9F"), *Demo().Encode("a\uFFFD(b\uFFFD"));
 }

@@ -4,11 +4,15 @@ namespace ashlar::internal {
 namespace {
 
 constexpr StageType<Decoder> kDecoders[] = {
+    {.name = "BPEDecoder", .parse = ParseBpeDecoder},
     {.name = "ByteFallback", .parse = ParseByteFallback},
     {.name = "ByteLevel", .parse = ParseByteLevelDecoder},
+    {.name = "CTC", .parse = ParseCtc},
     {.name = "Fuse", .parse = ParseFuse},
+    {.name = "Metaspace", .parse = ParseMetaspaceDecoder},
     {.name = "Replace", .parse = ParseReplaceDecoder},
     {.name = "Strip", .parse = ParseStrip},
+    {.name = "WordPiece", .parse = ParseWordPieceDecoder},
 };
 
 }  // namespace

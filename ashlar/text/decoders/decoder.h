@@ -36,11 +36,15 @@ class Decoder {
 Result<StageList<Decoder>> ParseDecoders(const JsonCursor& json);
 
 using DecoderResult = Result<std::unique_ptr<const Decoder>>;
+DecoderResult ParseBpeDecoder(const JsonCursor& json);
 DecoderResult ParseByteFallback(const JsonCursor& json);
 DecoderResult ParseByteLevelDecoder(const JsonCursor& json);
+DecoderResult ParseCtc(const JsonCursor& json);
 DecoderResult ParseFuse(const JsonCursor& json);
+DecoderResult ParseMetaspaceDecoder(const JsonCursor& json);
 DecoderResult ParseReplaceDecoder(const JsonCursor& json);
 DecoderResult ParseStrip(const JsonCursor& json);
+DecoderResult ParseWordPieceDecoder(const JsonCursor& json);
 std::unique_ptr<const Decoder> MakeSpaceJoin();
 
 }  // namespace ashlar::internal

@@ -90,6 +90,36 @@ TEST(NoDecoder, PutsSpacesBetweenTokens) {
   EXPECT_EQ(Join(DecodeBy(R"({"type": "Sequence", "decoders": []})", {"a", "b"})), "ab");
 }
 
+TEST(WordPieceDecoder, JoinsWordsAndTidiesEnglish) {
+  EXPECT_EQ(DecodeBy(R"({"type": "WordPiece", "prefix": "##", "cleanup": false})",
+                     {"##un", "##like", "ly", "."}),
+            (Strings{"##un", "like", " ly", " ."}));
+  EXPECT_EQ(Join(DecodeBy(R"({"type": "WordPiece", "prefix": "##", "cleanup": true})",
+                          {"I", "do", "n't", "know", ",", "do", "##n", "you", "?"})),
+            "I don't know, don you?");
+}
+
+TEST(MetaspaceDecoder, TheFirstTokenLosesWhatThePreTokenizerMayHaveAdded) {
+  EXPECT_EQ(DecodeBy(R"({"type": "Metaspace", "replacement": "▁"})", {"▁▁a", "▁b▁"}),
+            (Strings{"a", " b "}));
+  EXPECT_EQ(DecodeBy(R"({"type": "Metaspace", "replacement": "▁", "add_prefix_space": false})",
+                     {"▁a", "▁b"}),
+            (Strings{" a", " b"}));
+}
+
+TEST(BpeDecoder, ASuffixIsASpaceButAtTheEnd) {
+  EXPECT_EQ(DecodeBy(R"({"type": "BPEDecoder", "suffix": "</w>"})", {"a</w>", "b", "c</w>"}),
+            (Strings{"a ", "b", "c"}));
+  EXPECT_EQ(DecodeBy(R"({"type": "BPEDecoder"})", {}), (Strings{}));
+}
+
+TEST(Ctc, KeepsOneOfEqualTokensInARow) {
+  constexpr std::string_view kJson =
+      R"({"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "|", "cleanup": true})";
+  EXPECT_EQ(DecodeBy(kJson, {"h", "h", "<pad>", "h", "|", "|", "<pad>", "<pad>x"}),
+            (Strings{"h", "h", " ", "x"}));
+}
+
 constexpr std::string_view kLlamaDecoder = R"({"type": "Sequence", "decoders": [
     {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
     {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]})";
@@ -111,6 +141,10 @@ TEST(Decoder, BytesOfATokenAreWhatItStandsForAnywhere) {
   EXPECT_EQ(bytes(R"({"type": "ByteLevel"})", "ĠÃ"), " \xC3");
   EXPECT_EQ(bytes(R"({"type": "ByteLevel"})", "<a b>"), "<a b>");
   EXPECT_EQ(bytes("null", "a"), "a");
+  EXPECT_EQ(bytes(R"({"type": "WordPiece", "prefix": "##", "cleanup": true})", "##ing"), "ing");
+  EXPECT_EQ(bytes(R"({"type": "WordPiece", "prefix": "##", "cleanup": true})", "the"), " the");
+  EXPECT_EQ(bytes(R"({"type": "Metaspace", "replacement": "▁"})", "▁the"), " the");
+  EXPECT_EQ(bytes(R"({"type": "BPEDecoder"})", "the</w>"), "the ");
 }
 
 // After Fuse a token comes in fragments: stages must not depend on where they are cut. What they
@@ -120,7 +154,10 @@ TEST(Decoder, WhereAFusedTokenIsCutMakesNoDifference) {
   for (const std::string_view stage :
        {R"({"type": "Strip", "content": "é", "start": 2, "stop": 3})",
         R"({"type": "Replace", "pattern": {"String": "aéa"}, "content": "éa"})",
-        R"({"type": "ByteFallback"})", R"({"type": "ByteLevel"})"}) {
+        R"({"type": "ByteFallback"})", R"({"type": "ByteLevel"})",
+        R"({"type": "WordPiece", "prefix": "a", "cleanup": true})",
+        R"({"type": "Metaspace", "replacement": "é"})", R"({"type": "BPEDecoder", "suffix": "ab"})",
+        R"({"type": "CTC", "pad_token": "aé"})"}) {
     const std::string fused =
         fmt::format(R"({{"type": "Sequence", "decoders": [{{"type": "Fuse"}}, {}]}})", stage);
     for (int round = 0; round < 2000; ++round) {

@@ -1,7 +1,6 @@
 // Strip: takes up to `start` copies of one character off the front of each token, and up to
 // `stop` off its end.
 #include "ashlar/text/decoders/decoder.h"
-#include "ashlar/text/internal/utf8.h"
 
 namespace ashlar::internal {
 namespace {
@@ -78,10 +77,7 @@ class Strip final : public Decoder {
 DecoderResult ParseStrip(const JsonCursor& json) {
   constexpr std::int64_t kMaxCopies = 1 << 20;
   ASHLAR_TRY(json.AllowOnly({"type", "content", "start", "stop"}));
-  ASHLAR_TRY(std::string stripped, json.String("content"));
-  if (stripped.empty() || FirstChar(stripped).size != stripped.size()) {
-    return json.Invalid("\"content\" is one character, not {}", QuoteForError(stripped));
-  }
+  ASHLAR_TRY(std::string stripped, ParseCharacter(json, "content"));
   ASHLAR_TRY(const std::int64_t start, json.Integer("start", 0, kMaxCopies));
   ASHLAR_TRY(const std::int64_t stop, json.Integer("stop", 0, kMaxCopies));
   return std::make_unique<Strip>(std::move(stripped), start, stop);

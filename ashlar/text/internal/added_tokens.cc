@@ -11,8 +11,14 @@ namespace {
 // Of a token as it is searched for. Every character of a text may cost as many steps.
 constexpr std::size_t kMaxAddedTokenBytes = 1024;
 
-std::uint8_t ByteAt(std::string_view text, std::size_t i) {
-  return static_cast<std::uint8_t>(text[i]);
+using Patterns = std::unordered_map<std::string, std::int32_t>;
+
+ByteTree MakeTree(const Patterns& patterns) {
+  std::vector<ByteTree::Entry> entries;
+  for (const auto& [pattern, id] : patterns) {
+    entries.push_back({pattern, id});
+  }
+  return ByteTree(std::move(entries));
 }
 
 // Whether a word's character touches [begin, end) of `text`.
@@ -46,55 +52,11 @@ std::size_t SkipSpacesAfter(std::string_view text, std::size_t end) {
 
 }  // namespace
 
-bool AddedTokens::Tree::Add(std::string_view pattern, std::int32_t id) {
-  if (pattern.empty() || pattern.size() > kMaxAddedTokenBytes) {
-    return false;
-  }
-  const auto new_node = [&] {
-    ids_.push_back(kNone);
-    return static_cast<std::int32_t>(ids_.size() - 1);
-  };
-  std::int32_t& root = roots_[ByteAt(pattern, 0)];
-  if (root == kNone) {
-    root = new_node();
-  }
-  std::int32_t node = root;
-  for (std::size_t i = 1; i < pattern.size(); ++i) {
-    const std::int32_t* child = children_.Find(node, ByteAt(pattern, i));
-    if (child != nullptr) {
-      node = *child;
-    } else {
-      const std::int32_t added = new_node();
-      children_.Set(node, ByteAt(pattern, i), added);
-      node = added;
-    }
-  }
-  if (ids_[node] != kNone) {
-    return false;
-  }
-  ids_[node] = id;
-  return true;
-}
-
-AddedTokens::Tree::Match AddedTokens::Tree::LongestAtFront(std::string_view text) const {
-  Match match;
-  std::int32_t node = roots_[ByteAt(text, 0)];
-  for (std::size_t size = 1; node != kNone; ++size) {
-    if (ids_[node] != kNone) {
-      match = {size, ids_[node]};
-    }
-    if (size == text.size()) {
-      break;
-    }
-    const std::int32_t* child = children_.Find(node, ByteAt(text, size));
-    node = child == nullptr ? kNone : *child;
-  }
-  return match;
-}
-
 Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary& model,
                                        const StageList<Normalizer>& normalizers) {
   AddedTokens added;
+  Patterns given;
+  Patterns normalized;
   ASHLAR_TRY(const std::vector<JsonCursor> elements, json.AsArray());
   for (const JsonCursor& element : elements) {
     ASHLAR_TRY(element.AllowOnly(
@@ -128,8 +90,9 @@ Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary&
         ASHLAR_TRY(normalizer->Apply(pattern, MaxStageBytes(pattern.size())));
       }
     }
-    Tree& tree = token.normalized ? added.normalized_ : added.given_;
-    if (!tree.Add(pattern, id)) {
+    Patterns& patterns = token.normalized ? normalized : given;
+    if (pattern.empty() || pattern.size() > kMaxAddedTokenBytes ||
+        !patterns.emplace(std::move(pattern), id).second) {
       return element.Invalid(
           "{} is empty, longer than {} bytes or the same as another added token{}",
           QuoteForError(token.content), kMaxAddedTokenBytes,
@@ -137,6 +100,8 @@ Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary&
     }
     added.tokens_.emplace(id, std::move(token));
   }
+  added.given_ = MakeTree(given);
+  added.normalized_ = MakeTree(normalized);
   return added;
 }
 
@@ -147,11 +112,11 @@ const AddedToken* AddedTokens::Find(std::int32_t id) const {
 
 std::vector<Segment> AddedTokens::Split(std::string_view text, Stage stage,
                                         bool parse_special) const {
-  const Tree& tree = stage == Stage::kGiven ? given_ : normalized_;
+  const ByteTree& tree = stage == Stage::kGiven ? given_ : normalized_;
   std::vector<Segment> segments;
   std::size_t done = 0;  // what is before it is in segments, or was stripped
   for (std::size_t at = 0; at < text.size() && !tree.empty();) {
-    const Tree::Match match = tree.LongestAtFront(text.substr(at));
+    const ByteTree::Match match = tree.Longest(text.substr(at));
     if (match.size == 0) {
       ++at;
       continue;

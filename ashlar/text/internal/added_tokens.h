@@ -5,7 +5,6 @@
 // text between them. Of several at one place the longest is taken. Immutable, thread-safe.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,7 +12,7 @@
 #include <vector>
 
 #include "ashlar/base/json_cursor.h"
-#include "ashlar/text/internal/pair_table.h"
+#include "ashlar/text/internal/byte_tree.h"
 #include "ashlar/text/internal/vocabulary.h"
 #include "ashlar/text/normalizers/normalizer.h"
 
@@ -52,30 +51,10 @@ class AddedTokens {
   std::vector<Segment> Split(std::string_view text, Stage stage, bool parse_special) const;
 
  private:
-  // A tree of the bytes of patterns.
-  class Tree {
-   public:
-    Tree() { roots_.fill(kNone); }
-    // False when the pattern is empty, too long or there already.
-    bool Add(std::string_view pattern, std::int32_t id);
-    struct Match {
-      std::size_t size = 0;  // 0: none
-      std::int32_t id = 0;
-    };
-    Match LongestAtFront(std::string_view text) const;
-    bool empty() const { return ids_.empty(); }
-
-   private:
-    static constexpr std::int32_t kNone = -1;
-    std::array<std::int32_t, 256> roots_;  // node by first byte, or kNone
-    PairTable<std::int32_t> children_;     // (node, byte) -> node
-    std::vector<std::int32_t> ids_;        // by node; kNone: no pattern ends there
-  };
-
   std::unordered_map<std::int32_t, AddedToken> tokens_;
   Vocabulary vocabulary_;
-  Tree given_;
-  Tree normalized_;
+  ByteTree given_;
+  ByteTree normalized_;
 };
 
 }  // namespace ashlar::internal

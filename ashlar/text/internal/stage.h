@@ -44,24 +44,35 @@ Result<std::unique_ptr<const Stage>> ParseStage(const JsonCursor& json,
   return Unsupported("{}: the type {} is not supported", json.path(), QuoteForError(name));
 }
 
-// `members` is the key under which a Sequence of this role holds its stages.
+// `members` is the key under which a Sequence of this role holds its stages. A Sequence within a
+// Sequence is one after the other all the same.
+template <class Stage>
+Status AppendStages(const JsonCursor& json, std::string_view members,
+                    std::span<const StageType<Stage>> types, StageList<Stage>& stages) {
+  ASHLAR_TRY(const std::string name, json.String("type"));
+  if (name == "Sequence") {
+    ASHLAR_TRY(json.AllowOnly({"type", members}));
+    ASHLAR_TRY(const JsonCursor list, json.At(members));
+    ASHLAR_TRY(const std::vector<JsonCursor> parts, list.AsArray(kMaxStages));
+    for (const JsonCursor& part : parts) {
+      ASHLAR_TRY(AppendStages(part, members, types, stages));
+    }
+    return {};
+  }
+  if (stages.size() == kMaxStages) {
+    return json.Invalid("these are more than {} stages", kMaxStages);
+  }
+  ASHLAR_TRY(std::unique_ptr<const Stage> stage, ParseStage(json, types));
+  stages.push_back(std::move(stage));
+  return {};
+}
+
 template <class Stage>
 Result<StageList<Stage>> ParseStages(const JsonCursor& json, std::string_view members,
                                      std::span<const StageType<Stage>> types) {
   StageList<Stage> stages;
-  if (json.is_null()) {
-    return stages;
-  }
-  ASHLAR_TRY(const std::string name, json.String("type"));
-  std::vector<JsonCursor> parts{json};
-  if (name == "Sequence") {
-    ASHLAR_TRY(json.AllowOnly({"type", members}));
-    ASHLAR_TRY(const JsonCursor list, json.At(members));
-    ASHLAR_TRY(parts, list.AsArray(kMaxStages));
-  }
-  for (const JsonCursor& part : parts) {
-    ASHLAR_TRY(std::unique_ptr<const Stage> stage, ParseStage(part, types));
-    stages.push_back(std::move(stage));
+  if (!json.is_null()) {
+    ASHLAR_TRY(AppendStages(json, members, types, stages));
   }
   return stages;
 }
@@ -71,5 +82,7 @@ Status CheckStageSize(std::size_t bytes, std::size_t max_bytes);
 
 // A string member of at most kMaxLiteralBytes.
 Result<std::string> ParseLiteral(const JsonCursor& json, std::string_view key);
+// A string member of one character.
+Result<std::string> ParseCharacter(const JsonCursor& json, std::string_view key);
 
 }  // namespace ashlar::internal

@@ -1,13 +1,13 @@
-// BPE: byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909). A piece begins as its
-// characters; of all neighbours with a merge, those with the lowest rank, leftmost first, become
-// one token, until none is left.
+// BPE: byte-pair encoding. A piece begins as its characters, which the file's merges join
+// (merger.h), the first of them first.
 #include <algorithm>
 #include <array>
 #include <unordered_map>
 
 #include "ashlar/text/internal/byte_alphabet.h"
-#include "ashlar/text/internal/pair_table.h"
+#include "ashlar/text/internal/byte_tokens.h"
 #include "ashlar/text/internal/utf8.h"
+#include "ashlar/text/models/merger.h"
 #include "ashlar/text/models/model.h"
 
 namespace ashlar::internal {
@@ -15,39 +15,10 @@ namespace {
 
 constexpr std::int32_t kNone = -1;
 
-// What two neighbouring tokens become.
-struct MergeRule {
-  std::uint32_t rank;
-  std::int32_t id;
-};
-
-// (left id, right id) -> MergeRule.
-using MergeTable = PairTable<MergeRule>;
-
-struct Symbol {
-  std::int32_t id;  // kNone: merged into a symbol before it
-  std::int32_t previous;
-  std::int32_t next;  // kNone at the ends
-};
-
-// A merge that was possible when it was queued: it still is if the two tokens are still there.
-struct Candidate {
-  std::uint32_t rank;
-  std::int32_t at;  // the left symbol
-  std::int32_t left_id;
-  std::int32_t right_id;
-  std::int32_t merged_id;
-};
-
-// The front of a heap is its greatest: the lowest rank, then the leftmost.
-bool ComesLater(const Candidate& a, const Candidate& b) {
-  return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;
-}
-
 // Of one Encode: the buffers are reused from piece to piece.
 struct Scratch {
-  std::vector<Symbol> symbols;
-  std::vector<Candidate> heap;
+  Merger merger;
+  std::vector<std::int32_t> bytes;
   std::string character;
 };
 
@@ -72,8 +43,8 @@ class Bpe final : public Model {
       AppendUtf8(static_cast<char32_t>(code), content);
       letter_ids_[code] = vocabulary_.Id(content).value_or(kNone);
     }
-    for (std::size_t byte = 0; byte < byte_ids_.size(); ++byte) {
-      byte_ids_[byte] = vocabulary_.Id(fmt::format("<0x{:02X}>", byte)).value_or(kNone);
+    if (options_.byte_fallback) {
+      byte_tokens_ = ByteTokens(vocabulary_);
     }
     FindWholeWords();
   }
@@ -89,11 +60,7 @@ class Bpe final : public Model {
         continue;
       }
       Merge(piece, scratch);
-      for (const Symbol& symbol : scratch.symbols) {
-        if (symbol.id != kNone) {
-          ids.push_back(symbol.id);
-        }
-      }
+      scratch.merger.ForEach([&](std::int32_t id, std::uint32_t) { ids.push_back(id); });
     }
   }
 
@@ -105,8 +72,10 @@ class Bpe final : public Model {
     vocabulary_.ForEach([&](std::string_view content, std::int32_t id) {
       if (!options_.ignore_merges) {
         Merge(content, scratch);
-        const std::vector<Symbol>& symbols = scratch.symbols;
-        if (symbols.empty() || symbols.front().id != id || symbols.front().next != kNone) {
+        std::vector<std::int32_t>& ids = scratch.bytes;
+        ids.clear();
+        scratch.merger.ForEach([&](std::int32_t each, std::uint32_t) { ids.push_back(each); });
+        if (ids.size() != 1 || ids[0] != id) {
           return;
         }
       }
@@ -117,12 +86,7 @@ class Bpe final : public Model {
   // Leaves the tokens of `piece` in `scratch`.
   void Merge(std::string_view piece, Scratch& scratch) const {
     SplitCharacters(piece, scratch);
-    MergeAll(scratch);
-  }
-
-  static void AddSymbol(std::int32_t id, std::vector<Symbol>& symbols) {
-    const auto at = static_cast<std::int32_t>(symbols.size());
-    symbols.push_back({id, at - 1, at + 1});
+    scratch.merger.Merge(merges_);
   }
 
   // The token of one character of a piece; kNone when there is none.
@@ -144,21 +108,9 @@ class Bpe final : public Model {
     return vocabulary_.Id(scratch.character).value_or(kNone);
   }
 
-  // Appends the byte tokens of `character`; false, and nothing, when one of them is missing.
-  bool AddBytes(std::string_view character, std::vector<Symbol>& symbols) const {
-    const auto id = [&](char byte) { return byte_ids_[static_cast<std::uint8_t>(byte)]; };
-    if (std::any_of(character.begin(), character.end(), [&](char c) { return id(c) == kNone; })) {
-      return false;
-    }
-    for (const char byte : character) {
-      AddSymbol(id(byte), symbols);
-    }
-    return true;
-  }
-
   void SplitCharacters(std::string_view piece, Scratch& scratch) const {
-    std::vector<Symbol>& symbols = scratch.symbols;
-    symbols.clear();
+    Merger& merger = scratch.merger;
+    merger.Clear();
     // An unknown token waits for the next one, with which it may fuse. As in the reference, byte
     // tokens pass it by.
     bool unknown_waits = false;
@@ -166,71 +118,28 @@ class Bpe final : public Model {
       const Utf8Char c = FirstChar(piece.substr(at));
       const std::int32_t id = CharacterId(piece.substr(at, c.size), c.code, at == 0,
                                           at + c.size == piece.size(), scratch);
+      const std::size_t begin = at;
       at += c.size;
+      scratch.bytes.clear();
       if (id != kNone) {
         if (unknown_waits) {
-          AddSymbol(*options_.unknown, symbols);
+          merger.Add(*options_.unknown, begin);
           unknown_waits = false;
         }
-        AddSymbol(id, symbols);
-      } else if (options_.byte_fallback && AddBytes(scratch.character, symbols)) {
-        continue;
+        merger.Add(id, begin);
+      } else if (byte_tokens_.Append(scratch.character, scratch.bytes)) {
+        for (const std::int32_t byte : scratch.bytes) {
+          merger.Add(byte, begin);
+        }
       } else if (options_.unknown.has_value()) {
         if (unknown_waits && !options_.fuse_unknown) {
-          AddSymbol(*options_.unknown, symbols);
+          merger.Add(*options_.unknown, begin);
         }
         unknown_waits = true;
       }
     }
     if (unknown_waits) {
-      AddSymbol(*options_.unknown, symbols);
-    }
-    if (!symbols.empty()) {
-      symbols.back().next = kNone;
-    }
-  }
-
-  void Queue(std::int32_t left, std::int32_t right, Scratch& scratch) const {
-    if (left == kNone || right == kNone) {
-      return;
-    }
-    const std::int32_t left_id = scratch.symbols[left].id;
-    const std::int32_t right_id = scratch.symbols[right].id;
-    const MergeRule* merge = merges_.Find(left_id, right_id);
-    if (merge != nullptr) {
-      scratch.heap.push_back({merge->rank, left, left_id, right_id, merge->id});
-      std::push_heap(scratch.heap.begin(), scratch.heap.end(), ComesLater);
-    }
-  }
-
-  // Every merge removes a symbol and queues at most two candidates, so that at most 3 n are ever
-  // queued: O(n log n).
-  void MergeAll(Scratch& scratch) const {
-    std::vector<Symbol>& symbols = scratch.symbols;
-    scratch.heap.clear();
-    for (std::int32_t at = 0; at + 1 < static_cast<std::int32_t>(symbols.size()); ++at) {
-      Queue(at, at + 1, scratch);
-    }
-    while (!scratch.heap.empty()) {
-      std::pop_heap(scratch.heap.begin(), scratch.heap.end(), ComesLater);
-      const Candidate candidate = scratch.heap.back();
-      scratch.heap.pop_back();
-      Symbol& left = symbols[candidate.at];
-      if (left.id != candidate.left_id || left.next == kNone) {
-        continue;
-      }
-      Symbol& right = symbols[left.next];
-      if (right.id != candidate.right_id) {
-        continue;
-      }
-      left.id = candidate.merged_id;
-      left.next = right.next;
-      right.id = kNone;
-      if (left.next != kNone) {
-        symbols[left.next].previous = candidate.at;
-      }
-      Queue(left.previous, candidate.at, scratch);
-      Queue(candidate.at, left.next, scratch);
+      merger.Add(*options_.unknown, piece.size());
     }
   }
 
@@ -239,28 +148,8 @@ class Bpe final : public Model {
   BpeOptions options_;
   std::unordered_map<std::string_view, std::int32_t> whole_words_;  // views of vocabulary_
   std::array<std::int32_t, kByteAlphabetEnd> letter_ids_;  // by code point; kNone: no token
-  std::array<std::int32_t, 256> byte_ids_;                 // of "<0x00>" and so on, likewise
+  ByteTokens byte_tokens_;                                 // none without byte_fallback
 };
-
-Result<Vocabulary> ParseVocabulary(const JsonCursor& model) {
-  ASHLAR_TRY(const JsonCursor json, model.At("vocab"));
-  const Json::Object* members = json.value().object();
-  if (members == nullptr) {
-    return json.Invalid("expected an object of ids by token, found {}", json.value().type_name());
-  }
-  Vocabulary vocabulary;
-  vocabulary.Reserve(members->size());
-  for (const auto& [content, id] : *members) {
-    if (id.integer() == nullptr) {
-      return json.Invalid("the id of {} is no integer but {}", QuoteForError(content),
-                          id.type_name());
-    }
-    if (Status added = vocabulary.Add(content, *id.integer()); !added.ok()) {
-      return added.error().In(json.path());
-    }
-  }
-  return vocabulary;
-}
 
 struct MergeParts {
   std::string_view left;
@@ -340,12 +229,9 @@ ModelResult ParseBpe(const JsonCursor& json) {
   ASHLAR_TRY(Vocabulary vocabulary, ParseVocabulary(json));
   BpeOptions options;
   ASHLAR_TRY(const std::optional<JsonCursor> unknown, json.Find("unk_token"));
-  if (unknown.has_value()) {
-    ASHLAR_TRY(const std::string content, unknown->AsString());
-    options.unknown = vocabulary.Id(content);
-    if (!options.unknown.has_value()) {
-      return unknown->Invalid("{} is not in the vocabulary", QuoteForError(content));
-    }
+  // Older files spell "none" as the empty string.
+  if (unknown.has_value() && unknown->value() != Json("")) {
+    ASHLAR_TRY(options.unknown, ParseUnknownToken(json, vocabulary));
   }
   ASHLAR_TRY(options.fuse_unknown, json.BoolOr("fuse_unk", false));
   ASHLAR_TRY(options.byte_fallback, json.BoolOr("byte_fallback", false));

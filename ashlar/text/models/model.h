@@ -23,5 +23,15 @@ using ModelResult = Result<std::unique_ptr<const Model>>;
 ModelResult ParseModel(const JsonCursor& json);
 
 ModelResult ParseBpe(const JsonCursor& json);
+ModelResult ParseSentencePieceBpe(const JsonCursor& json);
+ModelResult ParseSentencePieceUnigram(const JsonCursor& json);
+ModelResult ParseUnigram(const JsonCursor& json);
+ModelResult ParseWordLevel(const JsonCursor& json);
+ModelResult ParseWordPiece(const JsonCursor& json);
+
+// The member "vocab", an object of ids by token.
+Result<Vocabulary> ParseVocabulary(const JsonCursor& model);
+// The id of the member "unk_token".
+Result<std::int32_t> ParseUnknownToken(const JsonCursor& model, const Vocabulary& vocabulary);
 
 }  // namespace ashlar::internal

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ashlar/base/test_seed.h"
+#include "ashlar/text/internal/test_charsmap.h"
 #include "ashlar/text/internal/utf8.h"
 #include "ashlar/text/normalizers/normalizer.h"
 
@@ -86,7 +87,92 @@ TEST(Replace, PutsTheContentForEveryMatch) {
             "ab");
 }
 
+TEST(Bert, EachSettingDoesItsPart) {
+  const auto bert = [](bool clean, bool chinese, std::string_view accents, bool lower,
+                       std::string text) {
+    return Normalize(
+        fmt::format(R"({{"type": "BertNormalizer", "clean_text": {}, "handle_chinese_chars": {},
+                         "strip_accents": {}, "lowercase": {}}})",
+                    clean, chinese, accents, lower),
+        std::move(text));
+  };
+  EXPECT_EQ(bert(true, false, "false", false, "a\tb\u00A0c\u0001\u200Bd\uFFFD\u0085\u000Be"),
+            "a b cde");
+  EXPECT_EQ(bert(false, true, "false", false, "a中b\u30A2\uF900"), "a 中 b\u30A2 \uF900 ");
+  EXPECT_EQ(bert(false, false, "true", false, "Éa\u0903\uAC00"), "Ea\u0903\u1100\u1161");
+  EXPECT_EQ(bert(false, false, "false", true, "ÉA"), "éa");
+  EXPECT_EQ(bert(true, true, "null", true, "É中"), "e 中 ");  // accents go with capitals
+  EXPECT_EQ(bert(true, true, "null", false, "É"), "É");
+}
+
+TEST(Strip, TakesWhiteSpaceOffTheEndsThatItSays) {
+  const auto strip = [](bool left, bool right) {
+    return Normalize(
+        fmt::format(R"({{"type": "Strip", "strip_left": {}, "strip_right": {}}})", left, right),
+        "\u3000 a b\n\t");
+  };
+  EXPECT_EQ(strip(true, true), "a b");
+  EXPECT_EQ(strip(true, false), "a b\n\t");
+  EXPECT_EQ(strip(false, true), "\u3000 a b");
+  EXPECT_EQ(Normalize(R"({"type": "Strip", "strip_left": true, "strip_right": true})", " \n"), "");
+}
+
+TEST(ByCharacter, MarksControlsAndBytes) {
+  EXPECT_EQ(Normalize(R"({"type": "StripAccents"})", "e\u0301\u0903é\u20DD"), "eé");
+  EXPECT_EQ(Normalize(R"({"type": "Nmt"})", "a\u0001b\tc\u200Bd\u2581\uFEFF\u007F\u0085"),
+            "ab c d  \u0085");
+  EXPECT_EQ(Normalize(R"({"type": "ByteLevel"})", " é\n"), "ĠÃ©Ċ");
+}
+
+std::string MapJson(std::string_view type, std::string_view settings) {
+  return fmt::format(R"({{"type": "{}", "precompiled_charsmap": "{}"{}}})", type,
+                     ToBase64(CharsmapWriter::Write({{"a", "A"},
+                                                     {"ab", "[ab]"},
+                                                     {"e\u0301", "é"},
+                                                     {"\t", " "},
+                                                     {"\u00A8", " \u0308"},
+                                                     {"\u200B", ""}})),
+                     settings);
+}
+
+// Its entry for "ab" is never found: a grapheme here is one letter.
+TEST(Precompiled, MapsGraphemesThenCharacters) {
+  EXPECT_EQ(Normalize(MapJson("Precompiled", ""), "abe\u0301\tc"), "Abé c");
+  // The whole grapheme becomes what its shortest front does.
+  EXPECT_EQ(Normalize(MapJson("Precompiled", ""), "a\u0301"), "A");
+  // Of 7 bytes: character by character.
+  EXPECT_EQ(Normalize(MapJson("Precompiled", ""), "a\u0301\u0301\u0301"), "A\u0301\u0301\u0301");
+  EXPECT_EQ(Normalize(R"({"type": "Precompiled", "precompiled_charsmap": ""})", "a"), "a");
+}
+
+TEST(SentencePiece, DoesWhatSentencepieceDoes) {
+  const auto normalize = [](bool prefix, bool join, bool escape, bool suffix, std::string text) {
+    return Normalize(
+        MapJson("SentencePiece",
+                fmt::format(R"(, "add_dummy_prefix": {}, "remove_extra_whitespaces": {},
+                                "escape_whitespaces": {}, "treat_whitespace_as_suffix": {},
+                                "user_defined": ["abc", "  x"])",
+                            prefix, join, escape, suffix)),
+        std::move(text));
+  };
+  EXPECT_EQ(normalize(true, true, true, false, " \t ab  b\tc  "), "▁[ab]▁b▁c");
+  EXPECT_EQ(normalize(true, true, true, true, " b  b "), "b▁b▁");
+  EXPECT_EQ(normalize(true, false, true, false, " b  b "), "▁▁b▁▁b▁");
+  EXPECT_EQ(normalize(false, false, false, false, " b\tb "), " b b ");
+  EXPECT_EQ(normalize(true, true, true, false, " \t "), "");
+  EXPECT_EQ(normalize(true, false, true, false, " "), "▁▁");
+  EXPECT_EQ(normalize(true, false, true, false, ""), "");
+  EXPECT_EQ(normalize(false, true, true, false, "b \u00A8 \u200B b"), "b▁\u0308▁b");
+  EXPECT_EQ(normalize(false, true, true, false, "abcabd"), "abc[ab]d");
+  EXPECT_EQ(normalize(false, true, true, false, "b  x"), "b▁▁x");
+}
+
 TEST(Sequence, RunsFromFirstToLast) {
+  EXPECT_EQ(Normalize(R"({"type": "Sequence", "normalizers": [
+      {"type": "Sequence", "normalizers": [{"type": "Lowercase"}, {"type": "NFC"}]},
+      {"type": "Prepend", "prepend": "A"}]})",
+                      "B"),
+            "Ab");
   EXPECT_EQ(Normalize(R"({"type": "Sequence", "normalizers": [
       {"type": "Prepend", "prepend": " "},
       {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}, {"type": "NFC"}]})",

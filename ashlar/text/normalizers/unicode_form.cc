@@ -83,6 +83,10 @@ NormalizerResult ParseForm(const JsonCursor& json, bool compatible, bool compose
 
 }  // namespace
 
+std::unique_ptr<const Normalizer> MakeNfd() {
+  return std::make_unique<UnicodeForm>(/*compatible=*/false, /*composed=*/false);
+}
+
 NormalizerResult ParseNfc(const JsonCursor& json) {
   return ParseForm(json, false, true);
 }

@@ -4,7 +4,9 @@ namespace ashlar::internal {
 namespace {
 
 constexpr StageType<PostProcessor> kPostProcessors[] = {
+    {.name = "BertProcessing", .parse = ParseBertProcessing},
     {.name = "ByteLevel", .parse = ParseByteLevelPostProcessor},
+    {.name = "RobertaProcessing", .parse = ParseRobertaProcessing},
     {.name = "TemplateProcessing", .parse = ParseTemplate},
 };
 

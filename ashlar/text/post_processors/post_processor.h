@@ -20,7 +20,9 @@ class PostProcessor {
 Result<StageList<PostProcessor>> ParsePostProcessors(const JsonCursor& json);
 
 using PostProcessorResult = Result<std::unique_ptr<const PostProcessor>>;
+PostProcessorResult ParseBertProcessing(const JsonCursor& json);
 PostProcessorResult ParseByteLevelPostProcessor(const JsonCursor& json);
+PostProcessorResult ParseRobertaProcessing(const JsonCursor& json);
 PostProcessorResult ParseTemplate(const JsonCursor& json);
 
 }  // namespace ashlar::internal

@@ -1,5 +1,6 @@
 // TemplateProcessing: the text's ids between fixed tokens, such as "<s> $A </s>". Encode takes
-// one text, so the template for pairs is read for its form only.
+// one text, so the template for pairs is read for its form only. BertProcessing and
+// RobertaProcessing are older spellings of "[CLS] $A [SEP]".
 #include <algorithm>
 #include <limits>
 
@@ -75,7 +76,38 @@ Result<Piece> ParsePiece(const JsonCursor& json) {
   return Piece{kind == "Sequence", std::move(id)};
 }
 
+// ["[SEP]", 102]
+Result<Ids> ParseNamedId(const JsonCursor& json, std::string_view key) {
+  ASHLAR_TRY(const JsonCursor pair, json.At(key));
+  ASHLAR_TRY(const std::vector<JsonCursor> parts, pair.AsArray(2));
+  if (parts.size() != 2) {
+    return pair.Invalid("expected a token and its id");
+  }
+  ASHLAR_TRY(parts[0].AsString());
+  ASHLAR_TRY(const std::int64_t id, parts[1].AsInteger(0, Tokenizer::kMaxTokenId));
+  return Ids{static_cast<std::int32_t>(id)};
+}
+
+PostProcessorResult ParseBetweenClsAndSep(const JsonCursor& json) {
+  ASHLAR_TRY(Ids before, ParseNamedId(json, "cls"));
+  ASHLAR_TRY(Ids after, ParseNamedId(json, "sep"));
+  return std::make_unique<Template>(std::move(before), std::move(after));
+}
+
 }  // namespace
+
+PostProcessorResult ParseBertProcessing(const JsonCursor& json) {
+  ASHLAR_TRY(json.AllowOnly({"type", "sep", "cls"}));
+  return ParseBetweenClsAndSep(json);
+}
+
+PostProcessorResult ParseRobertaProcessing(const JsonCursor& json) {
+  // Two settings of offsets, which Encode does not give.
+  ASHLAR_TRY(json.AllowOnly({"type", "sep", "cls", "trim_offsets", "add_prefix_space"}));
+  ASHLAR_TRY(json.BoolOr("trim_offsets", true));
+  ASHLAR_TRY(json.BoolOr("add_prefix_space", true));
+  return ParseBetweenClsAndSep(json);
+}
 
 PostProcessorResult ParseTemplate(const JsonCursor& json) {
   ASHLAR_TRY(json.AllowOnly({"type", "single", "pair", "special_tokens"}));

@@ -19,7 +19,7 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
 
   Status Apply(Pieces& pieces) const override {
     if (add_prefix_space_) {
-      ASHLAR_TRY(Rewrite(pieces, [](std::string_view piece, std::string& text) {
+      ASHLAR_TRY(RewritePieces(pieces, [](std::string_view piece, bool, std::string& text) {
         if (!piece.starts_with(' ')) {
           text.push_back(' ');
         }
@@ -29,24 +29,12 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
     if (words_.has_value()) {
       ASHLAR_TRY(SplitPieces(*words_, SplitBehavior::kIsolated, /*invert=*/false, pieces));
     }
-    return Rewrite(pieces, AppendByteLetters);
+    return RewritePieces(pieces, [](std::string_view piece, bool, std::string& text) {
+      AppendByteLetters(piece, text);
+    });
   }
 
  private:
-  template <class Append>
-  static Status Rewrite(Pieces& pieces, Append append) {
-    std::string text;
-    text.reserve(pieces.text.size() + pieces.ranges.size());
-    for (TextRange& range : pieces.ranges) {
-      const auto begin = static_cast<std::uint32_t>(text.size());
-      append(pieces.View(range), text);
-      ASHLAR_TRY(CheckStageSize(text.size(), pieces.max_bytes));
-      range = {begin, static_cast<std::uint32_t>(text.size())};
-    }
-    pieces.text = std::move(text);
-    return {};
-  }
-
   bool add_prefix_space_;
   std::optional<Pattern> words_;
 };

@@ -7,11 +7,12 @@ namespace {
 
 using Cut = std::vector<std::string>;
 
-Cut Cuts(std::string_view json_text, std::string text) {
+Cut Cuts(std::string_view json_text, std::string text, bool begins_input = true) {
   const Json json = *ParseJson(json_text);
   Result<StageList<PreTokenizer>> stages = ParsePreTokenizers(JsonCursor(json));
   CHECK(stages.ok() || (ADD_FAILURE() << stages.error().message, false));
   Pieces pieces{.text = std::move(text), .ranges = {}, .max_bytes = 1u << 20};
+  pieces.begins_input = begins_input;
   pieces.ranges.push_back({0, static_cast<std::uint32_t>(pieces.text.size())});
   for (const auto& stage : *stages) {
     EXPECT_TRUE(stage->Apply(pieces).ok());
@@ -92,6 +93,48 @@ TEST(ByteLevel, EveryByteHasALetterOfItsOwn) {
   EXPECT_EQ(cut.size(), 1u);
   EXPECT_EQ(cut[0].find(' '), std::string::npos);
   EXPECT_EQ(cut[0].find('\0'), std::string::npos);
+}
+
+TEST(ByCharacter, CutsAtEachCharacterOfAKind) {
+  EXPECT_EQ(Cuts(R"({"type": "BertPreTokenizer"})", "Hey, man!\u3000$5 中文。"),
+            (Cut{"Hey", ",", "man", "!", "$", "5", "中文", "。"}));
+  EXPECT_EQ(Cuts(R"({"type": "WhitespaceSplit"})", " a,\u00A0\nb "), (Cut{"a,", "b"}));
+  EXPECT_EQ(Cuts(R"({"type": "Punctuation"})", "a?!b"), (Cut{"a", "?", "!", "b"}));
+  EXPECT_EQ(Cuts(R"({"type": "Punctuation", "behavior": "Contiguous"})", "a?!b"),
+            (Cut{"a", "?!", "b"}));
+  EXPECT_EQ(Cuts(R"({"type": "Punctuation", "behavior": "Removed"})", "a—b"), (Cut{"a", "b"}));
+  EXPECT_EQ(Cuts(R"({"type": "CharDelimiterSplit", "delimiter": "é"})", "aébéé"), (Cut{"a", "b"}));
+}
+
+TEST(Runs, OfWordsOfScriptsAndOfAFixedLength) {
+  EXPECT_EQ(Cuts(R"({"type": "Whitespace"})", "it's a_b\u200D\u0301 !? \u24D0"),
+            (Cut{"it", "'", "s", "a_b\u200D\u0301", "!?", "\u24D0"}));
+  EXPECT_EQ(Cuts(R"({"type": "UnicodeScripts"})", "  どこで abc\u30FCдom 12"),
+            (Cut{"どこで ", "abc", "\u30FC", "д", "om ", "12"}));
+  EXPECT_EQ(Cuts(R"({"type": "UnicodeScripts"})", "漢字かなカナ"), (Cut{"漢字かなカナ"}));
+  EXPECT_EQ(Cuts(R"({"type": "UnicodeScripts"})", "  "), (Cut{}));
+  EXPECT_EQ(Cuts(R"({"type": "FixedLength", "length": 2})", "aé\n日x"), (Cut{"aé", "\n日", "x"}));
+}
+
+TEST(Metaspace, NewAndOldSpellings) {
+  const auto metaspace = [](std::string_view settings, std::string text, bool begins = true) {
+    return Cuts(fmt::format(R"({{"type": "Metaspace", "replacement": "▁"{}}})", settings),
+                std::move(text), begins);
+  };
+  EXPECT_EQ(metaspace("", "Hey  you"), (Cut{"▁Hey", "▁", "▁you"}));
+  EXPECT_EQ(metaspace(R"(, "split": false)", "Hey you"), (Cut{"▁Hey▁you"}));
+  EXPECT_EQ(metaspace("", " Hey"), (Cut{"▁Hey"}));
+  EXPECT_EQ(metaspace("", "▁Hey"), (Cut{"▁Hey"}));
+  EXPECT_EQ(metaspace(R"(, "prepend_scheme": "never")", "Hey you"), (Cut{"Hey", "▁you"}));
+  EXPECT_EQ(metaspace(R"(, "add_prefix_space": false)", "Hey you"), (Cut{"Hey", "▁you"}));
+  EXPECT_EQ(metaspace(R"(, "add_prefix_space": true, "str_rep": "▁")", "Hey"), (Cut{"▁Hey"}));
+  constexpr std::string_view kFirst = R"(, "add_prefix_space": true, "prepend_scheme": "first")";
+  EXPECT_EQ(metaspace(kFirst, "Hey"), (Cut{"▁Hey"}));
+  EXPECT_EQ(metaspace(kFirst, "Hey", false), (Cut{"Hey"}));
+  EXPECT_EQ(Cuts(R"({"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"},
+                 {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first"}]})",
+                 "a b"),
+            (Cut{"_a", "b"}));
 }
 
 TEST(Sequence, EachStageCutsThePiecesOfTheOneBefore) {

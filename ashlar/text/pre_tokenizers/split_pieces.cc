@@ -1,9 +1,23 @@
-#include <algorithm>
+#include <array>
 
+#include "ashlar/text/internal/utf8.h"
 #include "ashlar/text/pre_tokenizers/pre_tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
+
+struct BehaviorName {
+  std::string_view name;
+  SplitBehavior behavior;
+};
+
+constexpr std::array<BehaviorName, 5> kBehaviors = {{
+    {"Removed", SplitBehavior::kRemoved},
+    {"Isolated", SplitBehavior::kIsolated},
+    {"MergedWithPrevious", SplitBehavior::kMergedWithPrevious},
+    {"MergedWithNext", SplitBehavior::kMergedWithNext},
+    {"Contiguous", SplitBehavior::kContiguous},
+}};
 
 struct Part {
   TextRange range;
@@ -63,16 +77,15 @@ void Arrange(SplitBehavior behavior, std::vector<Part>& parts) {
   }
 }
 
-}  // namespace
-
-Status SplitPieces(const Pattern& pattern, SplitBehavior behavior, bool invert, Pieces& pieces) {
+// `find(piece, matches)` puts the matches in a piece in place of what `matches` held.
+template <class Find>
+Status SplitAtMatches(Find find, SplitBehavior behavior, bool invert, Pieces& pieces) {
   std::vector<TextRange> cut;
   cut.reserve(pieces.ranges.size());
   std::vector<TextRange> matches;
   std::vector<Part> parts;
-  PatternSearch search(pattern, pieces.text.size());
   for (const TextRange piece : pieces.ranges) {
-    ASHLAR_TRY(search.FindAll(pieces.View(piece), matches));
+    ASHLAR_TRY(find(pieces.View(piece), matches));
     PartsOf(piece, matches, invert, parts);
     Arrange(behavior, parts);
     for (const Part& part : parts) {
@@ -83,6 +96,45 @@ Status SplitPieces(const Pattern& pattern, SplitBehavior behavior, bool invert, 
   }
   pieces.ranges = std::move(cut);
   return {};
+}
+
+}  // namespace
+
+Result<SplitBehavior> ParseSplitBehavior(const JsonCursor& json) {
+  ASHLAR_TRY(const std::string name, json.String("behavior"));
+  for (const BehaviorName& behavior : kBehaviors) {
+    if (behavior.name == name) {
+      return behavior.behavior;
+    }
+  }
+  return Unsupported("{}.behavior: {} is not supported", json.path(), QuoteForError(name));
+}
+
+Status SplitPieces(const Pattern& pattern, SplitBehavior behavior, bool invert, Pieces& pieces) {
+  PatternSearch search(pattern, pieces.text.size());
+  return SplitAtMatches(
+      [&](std::string_view piece, std::vector<TextRange>& matches) {
+        return search.FindAll(piece, matches);
+      },
+      behavior, invert, pieces);
+}
+
+void SplitPieces(bool (*matches)(char32_t code), SplitBehavior behavior, Pieces& pieces) {
+  const Status split = SplitAtMatches(
+      [&](std::string_view piece, std::vector<TextRange>& found) {
+        found.clear();
+        for (std::size_t at = 0; at < piece.size();) {
+          const Utf8Char c = FirstChar(piece.substr(at));
+          if (matches(c.code)) {
+            found.push_back(
+                {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at + c.size)});
+          }
+          at += c.size;
+        }
+        return Status();
+      },
+      behavior, /*invert=*/false, pieces);
+  CHECK(split.ok());
 }
 
 }  // namespace ashlar::internal

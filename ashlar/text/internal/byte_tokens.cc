@@ -1,0 +1,24 @@
+#include "ashlar/text/internal/byte_tokens.h"
+
+#include <algorithm>
+
+namespace ashlar::internal {
+
+ByteTokens::ByteTokens(const Vocabulary& vocabulary) {
+  for (std::size_t byte = 0; byte < ids_.size(); ++byte) {
+    ids_[byte] = vocabulary.Id(fmt::format("<0x{:02X}>", byte)).value_or(-1);
+  }
+}
+
+bool ByteTokens::Append(std::string_view bytes, std::vector<std::int32_t>& ids) const {
+  const auto id = [&](char byte) { return ids_[static_cast<std::uint8_t>(byte)]; };
+  if (std::any_of(bytes.begin(), bytes.end(), [&](char byte) { return id(byte) < 0; })) {
+    return false;
+  }
+  for (const char byte : bytes) {
+    ids.push_back(id(byte));
+  }
+  return true;
+}
+
+}  // namespace ashlar::internal

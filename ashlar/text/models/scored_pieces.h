@@ -1,0 +1,58 @@
+// What Unigram and the models of sentencepiece share: a vocabulary in which each token has a
+// score, and what becomes of text that it lacks.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/text/internal/byte_tokens.h"
+#include "ashlar/text/internal/vocabulary.h"
+
+namespace ashlar::internal {
+
+struct ScoredPieces {
+  Vocabulary vocabulary;
+  std::vector<double> scores;  // by id; 0 for an id without a token
+  std::optional<std::int32_t> unknown;
+  ByteTokens byte_tokens;  // none without byte_fallback
+  // No token has a "▁" behind another character, so that each word can be encoded by itself.
+  bool words_apart = false;
+
+  // The members "vocab", an array of [token, score] by id, "unk_id" and "byte_fallback". With
+  // `gaps` a null stands for an id that the model never gives. kInvalid when a token is longer
+  // than kMaxPieceBytes: encoding takes time in proportion to the longest.
+  static Result<ScoredPieces> Parse(const JsonCursor& model, bool gaps);
+  static constexpr std::size_t kMaxPieceBytes = 512;
+
+  // The length of the first word of `text` (not empty), or of all of it.
+  std::size_t FirstWordSize(std::string_view text) const;
+};
+
+// Takes the tokens of a text in order and appends their ids. A run of unknown text is the tokens
+// of its bytes, or else one unknown token, or nothing when there is none.
+class PieceEmitter {
+ public:
+  // With `named` a run that is a token's content is that token, as in the reference's Unigram.
+  PieceEmitter(const ScoredPieces& pieces, bool named, std::vector<std::int32_t>& ids)
+      : pieces_(pieces), named_(named), ids_(ids) {}
+
+  void Token(std::int32_t id) {
+    EndRun();
+    ids_.push_back(id);
+  }
+  void Unknown(std::string_view text) { run_ += text; }
+  // To be called at the end.
+  void EndRun();
+
+ private:
+  const ScoredPieces& pieces_;
+  bool named_;
+  std::vector<std::int32_t>& ids_;
+  std::string run_;
+};
+
+}  // namespace ashlar::internal
