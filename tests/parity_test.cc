@@ -339,7 +339,11 @@ TEST_P(ReferenceTest, LogitsDifferByLessThanTwoTenThousandths) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Parity, ReferenceTest,
-                         ::testing::Values("llama", "llama_rope3", "mistral", "qwen2", "qwen3"),
+                         ::testing::Values("llama", "llama_rope3", "mistral", "qwen2", "qwen3",
+                                           "granite", "seed_oss", "ernie4_5", "hunyuan_dense",
+                                           "smollm3", "olmo2", "exaone4", "glm4", "cohere",
+                                           "starcoder2", "phi3", "stablelm", "gemma2", "gemma3",
+                                           "gpt_neox", "phi", "falcon", "gpt2"),
                          [](const auto& info) { return std::string(info.param); });
 
 class TrainedTest : public ::testing::TestWithParam<const char*> {

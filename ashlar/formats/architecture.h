@@ -10,59 +10,197 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <variant>
+#include <vector>
 
 #include "ashlar/base/result.h"
 
 namespace ashlar {
+
+// ---- Tensors
+
+// A tensor of the checkpoint that joins several of a block's: their rows follow each other. With
+// `by`, an integer attribute of the block, each is cut into so many equal groups of rows, and the
+// first groups of all come first: [q of group 0, k of group 0, v of group 0, q of group 1, ...].
+// (For a bias, the parts are the biases of those named.)
+struct Joined {
+  std::span<const std::string_view> parts;
+  std::string_view by = {};
+};
 
 // A tensor of a block and its name in the checkpoint; {} stands for the layer. A row may list
 // tensors that only some configurations have: the block's attributes decide.
 struct TensorName {
   std::string_view tensor;
   std::string_view checkpoint;
+  const Joined* joined = nullptr;    // the checkpoint's tensor holds others too
+  bool transposed = false;           // the checkpoint has it as [inputs, outputs]
+  std::string_view stacked_by = {};  // an integer attribute: so many tensors of the checkpoint,
+                                     // numbered by the second {}, have its rows
 };
 
-// How a family's configuration decides something that is on or off.
+// ---- Settings
+
+using SettingValue = std::variant<std::int64_t, double, std::string_view>;
+
+// An attribute of a block and what decides it: the family alone, or a field of config.json.
+struct Setting {
+  std::string_view attribute;
+  SettingValue value;  // without a field, or when it is absent
+  std::string_view field = {};
+  double (*convert)(double) = nullptr;    // what a number in the field means
+  std::optional<SettingValue> null = {};  // when the field is null; none: as when absent
+  SettingValue on = std::int64_t{1};      // when the field is true
+  SettingValue off = std::int64_t{0};     // when it is false
+};
+
+// A boolean or integer field of config.json, and what it must be.
+struct Condition {
+  std::string_view field;
+  std::int64_t is;         // true counts as 1, false as 0
+  std::int64_t otherwise;  // what it counts as when it is absent or null
+};
+
+// A boolean that a field decides; without a field, the family does.
 struct Switch {
-  bool otherwise = false;       // what holds when there is no field, or it is absent
-  std::string_view field = {};  // the boolean field of config.json that decides
+  bool otherwise = false;       // when there is no field, or it is absent
+  std::string_view field = {};  // of config.json
+};
+
+// The names that one field goes by; at most one of them may be there. Empty: the family has none.
+struct Spelling {
+  std::string_view names[3];
+};
+
+// ---- Parts of a decoder
+
+// The tensors and settings of the blocks of one sort.
+struct BlockRow {
+  std::span<const TensorName> tensors;
+  std::span<const Setting> settings = {};
+};
+
+// The norms before and after each attention and MLP, and the last one.
+struct NormRow {
+  std::string_view type = "rms";
+  Spelling eps = {{"rms_norm_eps"}};
+  double default_eps = 1e-6;
+  double offset = 0;   // added to the weights
+  bool bias = false;   // of layer norms
+  bool before = true;  // attention and MLP read normed values
+  bool after = false;  // what they give is normed
+};
+
+// How positions enter.
+enum class Positions : std::uint8_t {
+  kRotary,   // queries and keys turn
+  kLearned,  // the embedding has a row for each
+};
+
+enum class RotatedLayers : std::uint8_t {
+  kAll,
+  kWindowed,  // those with a window only, when any has one
+  kListed,    // `no_rope_layers` (1: rotated), or all but each `no_rope_layer_interval`-th
+};
+
+struct RopeRow {
+  Spelling theta = {{"rope_theta"}};
+  double default_theta = 10000;
+  Spelling partial = {{"partial_rotary_factor"}};
+  double default_partial = 1;  // of the dimensions of a head that are rotated
+  bool neighbours = false;     // dims 2i and 2i + 1 turn together, not i and i + dims / 2
+  RotatedLayers layers = RotatedLayers::kAll;
+  Spelling windowed_theta = {};  // layers with a window have a base of their own, unscaled
+  double default_windowed_theta = 10000;
+  std::optional<std::int64_t> original_positions = {};  // none: max_position_embeddings
+  std::string_view yarn_means = "yarn";                 // some wrote yarn and meant another
+  bool dynamic_alpha = false;  // a dynamic scaling may have an `alpha`, which stretches once
+};
+
+// Instead of a rotation, scores fall with the distance (Press et al. 2022).
+struct AlibiRow {
+  Switch used = {};
+  bool in_scale = false;  // the scale of the scores is applied to what they fall by as well
 };
 
 // Which layers attend to a sliding window only.
 enum class Windows : std::uint8_t {
   kNone,         // every layer sees everything
   kEveryLayer,   // `sliding_window` (null: none) holds for every layer
-  kByLayerType,  // `layer_types` says; when absent, the layers from `max_window_layers` on if
-                 // `use_sliding_window`
+  kByLayerType,  // `layer_types` says; when it is absent, the rule below
 };
+
+// Which layers have a window when `layer_types` is absent.
+enum class WindowRule : std::uint8_t {
+  kAllButEvery,  // all but each n-th, counted from 1; n is WindowRow::every
+  kFromLayer,    // those from `max_window_layers` on
+  kNotRotated,   // those without rotation
+};
+
+struct WindowRow {
+  Windows which = Windows::kNone;
+  std::optional<std::int64_t> default_window = {};  // of `sliding_window`
+  Switch used = {.otherwise = true};                // else there is none
+  WindowRule rule = WindowRule::kAllButEvery;
+  Spelling every = {};
+  std::int64_t default_every = 2;
+};
+
+// The fields with the sizes of a decoder.
+struct SizeFields {
+  Spelling width = {{"hidden_size"}};
+  Spelling channels = {{"intermediate_size"}};
+  Spelling layers = {{"num_hidden_layers"}};
+  Spelling heads = {{"num_attention_heads"}};
+  Spelling key_value_heads = {{"num_key_value_heads"}};
+  Spelling head_dim = {{"head_dim"}};
+  Spelling positions = {{"max_position_embeddings"}};
+};
+
+// ---- The family
 
 struct Architecture {
   std::string_view model_type;  // config.json's
   std::string_view class_name;  // config.json's architectures[0]
+  // A family whose tensors or graph differ by configuration has several rows of one model_type:
+  // the first whose conditions all hold.
+  std::span<const Condition> when = {};
+  // What begins every name but the head's, and checkpoints saved without a head leave out.
+  std::string_view base_prefix = "model.";
 
-  std::span<const TensorName> embed;
-  std::span<const TensorName> attention;
-  std::span<const TensorName> mlp;
-  std::span<const TensorName> norm;  // the last one
-  std::span<const TensorName> head;  // when it is not tied to the embedding
+  BlockRow embed;
+  BlockRow attention;
+  BlockRow mlp;
+  BlockRow norm;  // the last one
+  BlockRow head;  // its weight is the embedding's when tied
 
-  Switch qkv_bias;
-  Switch output_bias;
-  Switch mlp_bias;
-  bool qk_norm = false;  // RMS norm of each query and key head before the rotation
-  Windows windows = Windows::kNone;
+  NormRow norms = {};
+  // Attention and MLP read the same value and both add to it.
+  Switch parallel = {};
+  Positions positions = Positions::kRotary;
+  RopeRow rope = {};
+  AlibiRow alibi = {};
+  WindowRow windows = {};
+  SizeFields sizes = {};
+  Spelling activation = {{"hidden_act"}};
+  Switch multi_query = {};  // one key-value head for all
 
   // Defaults of the family's configuration class, for fields that are absent.
-  double rms_norm_eps = 1e-6;
-  double rope_theta = 10000;
+  std::string_view default_activation = "silu";
   std::int64_t max_positions = 2048;
-  std::optional<std::int64_t> key_value_heads;  // none: as many as query heads
-  std::optional<std::int64_t> head_dim;         // none: width / heads
-  std::optional<std::int64_t> sliding_window;
+  std::optional<std::int64_t> key_value_heads = {};     // none: as many as query heads
+  std::optional<std::int64_t> head_dim = {};            // none: width / heads
+  std::optional<std::int64_t> channels_per_width = {};  // none: the field must be there
+  bool tied = false;                                    // `tie_word_embeddings`
+
+  // Fields that this family's reference implementation does not read, whatever they are.
+  std::span<const std::string_view> ignored_fields = {};
+  // Ends of the names of tensors that its checkpoints may hold and that no weight is.
+  std::span<const std::string_view> ignored_tensors = {};
 };
 
 std::span<const Architecture* const> AllArchitectures();
-// kUnsupported, listing the known ones.
-Result<const Architecture*> FindArchitecture(std::string_view model_type);
+// The rows of a model_type, in order. kUnsupported, listing the known ones.
+Result<std::vector<const Architecture*>> FindArchitectures(std::string_view model_type);
 
 }  // namespace ashlar

@@ -1,5 +1,5 @@
-// A Recipe is a network before it has weights: each block's kind and attributes, and the name in
-// the checkpoint of each of its tensors. It is what config.json and an Architecture give.
+// A Recipe is a network before it has weights: each block's kind and attributes, and where in the
+// checkpoint each of its tensors is. It is what config.json and an Architecture give.
 #pragma once
 
 #include <map>
@@ -12,27 +12,44 @@
 
 namespace ashlar {
 
+// Where the numbers of a block's tensor come from.
+struct TensorSource {
+  std::vector<std::string> tensors;  // of the checkpoint; their rows follow each other
+  const Joined* joined = nullptr;    // the block's is a part of the checkpoint's
+  bool transposed = false;           // the checkpoint's are [inputs, outputs]
+  std::vector<float> numbers = {};   // config.json has them itself; then no `tensors`
+
+  friend bool operator==(const TensorSource&, const TensorSource&) = default;
+};
+
 struct BlockRecipe {
   std::string kind;
   std::map<std::string, AttributeValue, std::less<>> attributes;
-  // Tensor of the block -> tensor of the checkpoint. May name more than the attributes call for.
-  std::map<std::string, std::string, std::less<>> sources;
+  // By tensor of the block. May name more than the attributes call for.
+  std::map<std::string, TensorSource, std::less<>> sources;
   std::optional<int> layer;
+  int reads = 1;  // the node so many before it; a block with a layer also carries the node before
 };
 
 struct Recipe {
-  // In order; each node reads the one before it, and those with a layer also carry it.
-  std::vector<BlockRecipe> blocks;
+  std::vector<BlockRecipe> blocks;  // in order
   Metadata metadata;
   std::int64_t vocabulary = 0;
   // When the head's weight is the embedding's: a tensor that the checkpoint may have all the same,
   // and the one whose bytes it must repeat then. Else empty.
   std::string tied_copy, tied_to;
+  // What a checkpoint may leave out at the beginning of all its names, and ends of names that no
+  // weight has.
+  std::string_view base_prefix;
+  std::span<const std::string_view> ignored_tensors;
 };
 
 // Reads config.json. Every field is either honoured, or known to change no result, or an error:
 // kUnsupported names a field that might change the result and that ashlar does not know.
 Result<Recipe> ReadRecipe(const JsonCursor& config);
+
+// The node of block `index` of a recipe, without its block: what it reads and carries.
+Node NodeOf(const Recipe& recipe, int index);
 
 // The ids under `key`: one, a list of them, or null (and -1) for none.
 Result<std::vector<std::int64_t>> ReadTokenIds(const JsonCursor& config, std::string_view key);

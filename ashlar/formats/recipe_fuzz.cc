@@ -19,7 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const BlockRecipe& block : recipe->blocks) {
     CHECK(!block.attributes.empty());
     for (const auto& [tensor, source] : block.sources) {
-      CHECK(source.find('{') == std::string::npos);
+      CHECK(source.tensors.empty() != source.numbers.empty());
+      for (const std::string& name : source.tensors) {
+        CHECK(name.find('{') == std::string::npos);
+      }
     }
   }
   return 0;

@@ -183,6 +183,11 @@ Result<Recipe> RecipeOf(const SynthShape& shape, std::int64_t layers) {
   return ReadRecipe(JsonCursor(config, fmt::format("shape {}", shape.name)));
 }
 
+// The name in a checkpoint of a tensor of a block.
+const std::string& SourceOf(const BlockRecipe& block, const TensorSpec& spec) {
+  return block.sources.at(spec.name).tensors.front();
+}
+
 Distribution DistributionOf(const TensorSpec& spec, const std::string& source,
                             const SynthOptions& options, std::int64_t layers) {
   const std::uint64_t seed = SeedOf(options.seed, source);
@@ -285,7 +290,7 @@ Result<SynthReport> Synthesize(
     ASHLAR_TRY(const std::vector<TensorSpec> specs, block.kind->tensors(block.attributes));
     for (const TensorSpec& spec : specs) {
       const Codec* const codec = spec.role == TensorRole::kMatrix ? options.codec : vector_codec;
-      if (tensors.emplace(from.sources.at(spec.name), Planned{spec, codec}).second) {
+      if (tensors.emplace(SourceOf(from, spec), Planned{spec, codec}).second) {
         ASHLAR_TRY(const std::uint64_t bytes, PackedBytes(*codec, spec.shape));
         total_bytes += bytes;
       }
@@ -314,16 +319,10 @@ Result<SynthReport> Synthesize(
     const BlockRecipe& from = recipe.blocks[i];
     ASHLAR_TRY(const std::vector<TensorSpec> specs, blocks[i].kind->tensors(blocks[i].attributes));
     for (const TensorSpec& spec : specs) {
-      blocks[i].tensors.emplace(spec.name, stored.at(from.sources.at(spec.name)));
+      blocks[i].tensors.emplace(spec.name, stored.at(SourceOf(from, spec)));
     }
-    Node node{.block = network.AddBlock(std::move(blocks[i])), .layer = from.layer};
-    const Combination before = {{static_cast<int>(i) - 1, 1.0}};
-    if (i > 0) {
-      node.inputs["x"] = before;
-    }
-    if (from.layer) {
-      node.carry = before;
-    }
+    Node node = NodeOf(recipe, static_cast<int>(i));
+    node.block = network.AddBlock(std::move(blocks[i]));
     network.nodes.push_back(std::move(node));
   }
   const std::string tokenizer = ByteTokenizer(shape.vocabulary);

@@ -56,8 +56,14 @@ std::vector<float> YarnFrequencies(const RopeParameters& p) {
         static_cast<double>(p.original_positions) / (turns * 2 * std::numbers::pi);
     return dims * std::log(positions_per_turn) / (2 * std::log(p.theta));
   };
-  const double first = std::max(std::floor(pair_of(p.beta_fast)), 0.0);
-  double last = std::min(std::ceil(pair_of(p.beta_slow)), dims - 1);
+  double first = pair_of(p.beta_fast);
+  double last = pair_of(p.beta_slow);
+  if (!p.fractional_ramp) {
+    first = std::floor(first);
+    last = std::ceil(last);
+  }
+  first = std::max(first, 0.0);
+  last = std::min(last, dims - 1);
   if (first == last) {
     last += 0.001;  // as the reference: a ramp of width 0 is a step
   }
@@ -76,6 +82,17 @@ std::vector<float> YarnFrequencies(const RopeParameters& p) {
   return frequencies;
 }
 
+std::vector<float> LongropeFrequencies(const RopeParameters& p, bool beyond) {
+  const std::vector<float>& factors = beyond ? p.long_factors : p.short_factors;
+  std::vector<float> frequencies(p.dims / 2);
+  for (std::int64_t i = 0; i < p.dims / 2; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(p.dims);
+    const auto wavelength = static_cast<float>(std::pow(p.theta, static_cast<double>(exponent)));
+    frequencies[i] = 1.0f / (factors[i] * wavelength);
+  }
+  return frequencies;
+}
+
 float AttentionFactor(const RopeParameters& p) {
   if (p.attention_factor != 0) {
     return static_cast<float>(p.attention_factor);
@@ -85,7 +102,8 @@ float AttentionFactor(const RopeParameters& p) {
 
 }  // namespace
 
-std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_t position) {
+std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_t position,
+                                   std::int64_t positions) {
   switch (parameters.scaling) {
     case RopeScaling::kNone:
       return PlainFrequencies(parameters.theta, parameters.dims);
@@ -102,6 +120,8 @@ std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_
       return Llama3Frequencies(parameters);
     case RopeScaling::kYarn:
       return YarnFrequencies(parameters);
+    case RopeScaling::kLongrope:
+      return LongropeFrequencies(parameters, positions > parameters.original_positions);
   }
   CHECK(false);
 }
@@ -113,7 +133,7 @@ RopeTable MakeRopeTable(const RopeParameters& parameters, std::int64_t positions
   table.cosines.resize(positions * pairs);
   table.sines.resize(positions * pairs);
   const float attention_factor = AttentionFactor(parameters);
-  std::vector<float> frequencies = RopeFrequencies(parameters, 0);
+  std::vector<float> frequencies = RopeFrequencies(parameters, 0, positions);
   for (std::int64_t position = 0; position < positions; ++position) {
     // Only dynamic frequencies depend on the position, and only past the original context.
     if (parameters.scaling == RopeScaling::kDynamic && position >= parameters.original_positions) {

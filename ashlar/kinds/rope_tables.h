@@ -11,6 +11,8 @@
 //            more than `high` do, and a linear mix (in turns) between     (Llama 3.1 model card)
 //   yarn     the same between beta_slow and beta_fast turns, linear in i   (Peng et al. 2023, 3.2);
 //            cosines and sines are multiplied by 0.1 ln(factor) + 1        (3.4)
+//   longrope w_i / a factor of each pair: short factors while no sequence passes the original
+//            context, else long ones                                      (Ding et al. 2024)
 //
 // Numerics. The frequencies, the angle and its cosine and sine are single-precision numbers, each
 // rounded once, in the order of the reference implementation in Python (transformers): an angle of
@@ -20,7 +22,9 @@
 // Dynamic scaling turns a row by the frequencies of the sequence that ends with it. The reference
 // turns all rows of a call by those of the longest sequence in it, so its keys depend on how a
 // prompt was cut into calls; the two are equal when it is called token by token, and for sequences
-// within the original context.
+// within the original context. Longrope chooses once, by how long sequences may grow: a key turned
+// by one list means nothing to a query turned by the other. (The reference chooses by each call's
+// longest sequence, and forgets its keys where that changes.)
 #pragma once
 
 #include <compare>
@@ -33,25 +37,29 @@
 
 namespace ashlar {
 
-enum class RopeScaling : std::uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn };
+enum class RopeScaling : std::uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn, kLongrope };
 
 struct RopeParameters {
   std::int64_t dims = 0;  // rotated dimensions: even, at least 2
   double theta = 10000;
   RopeScaling scaling = RopeScaling::kNone;
   double factor = 1;                    // all scalings
-  std::int64_t original_positions = 0;  // dynamic, llama3, yarn
+  std::int64_t original_positions = 0;  // dynamic, llama3, yarn, longrope
   double low_frequency_factor = 1;      // llama3
   double high_frequency_factor = 4;
   double beta_fast = 32;  // yarn
   double beta_slow = 1;
-  double attention_factor = 0;  // of cosines and sines; 0: as the scaling defines it
+  double attention_factor = 0;   // of cosines and sines; 0: as the scaling defines it
+  bool fractional_ramp = false;  // yarn: the mix begins and ends between pairs
+  std::vector<float> short_factors = {}, long_factors = {};  // longrope: [dims / 2] each
 
   friend auto operator<=>(const RopeParameters&, const RopeParameters&) = default;
 };
 
-// The angular frequencies w [dims / 2] of a row at `position`.
-std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_t position);
+// The angular frequencies w [dims / 2] of a row at `position`, where no sequence is longer than
+// `positions`.
+std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_t position,
+                                   std::int64_t positions = 0);
 
 // Immutable. [positions, dims / 2] each.
 struct RopeTable {

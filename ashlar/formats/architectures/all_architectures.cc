@@ -6,11 +6,34 @@
 namespace ashlar {
 namespace {
 
+// Forms of one family stand together, the more particular first.
 constexpr const Architecture* kAll[] = {
     &kLlama,
     &kMistral,
     &kQwen2,
     &kQwen3,
+    &kGranite,
+    &kSeedOss,
+    &kErnie4_5,
+    &kHunyuanDense,
+    &kSmolLm3,
+    &kOlmo2,
+    &kExaone4,
+    &kGlm4,
+    &kCohere,
+    &kStarcoder2,
+    &kPhi3,
+    &kStableLmParallel,
+    &kStableLm,
+    &kGemma2,
+    &kGemma3,
+    &kGptNeoX,
+    &kPhi,
+    &kFalconTwoNorms,
+    &kFalconOneNorm,
+    &kFalconParallel,
+    &kFalconSequential,
+    &kGpt2,
 };
 
 }  // namespace
@@ -19,17 +42,22 @@ std::span<const Architecture* const> AllArchitectures() {
   return kAll;
 }
 
-Result<const Architecture*> FindArchitecture(std::string_view model_type) {
-  const auto* found = std::ranges::find(kAll, model_type, &Architecture::model_type);
-  if (found != std::end(kAll)) {
-    return *found;
-  }
-  std::string known;
+Result<std::vector<const Architecture*>> FindArchitectures(std::string_view model_type) {
+  std::vector<const Architecture*> rows;
+  std::vector<std::string_view> known;
   for (const Architecture* architecture : kAll) {
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", architecture->model_type);
+    if (architecture->model_type == model_type) {
+      rows.push_back(architecture);
+    }
+    if (known.empty() || known.back() != architecture->model_type) {
+      known.push_back(architecture->model_type);
+    }
   }
-  return Unsupported("model_type \"{}\" is not one that can be imported; known: {}", model_type,
-                     known);
+  if (rows.empty()) {
+    return Unsupported("model_type \"{}\" is not one that can be imported; known: {}", model_type,
+                       fmt::join(known, ", "));
+  }
+  return rows;
 }
 
 }  // namespace ashlar

@@ -1,4 +1,4 @@
-// The rows of the list in all_architectures.cc, one per file of this folder.
+// The rows of the list in all_architectures.cc, one family per file of this folder.
 #pragma once
 
 #include "ashlar/formats/architecture.h"
@@ -9,5 +9,27 @@ extern const Architecture kLlama;
 extern const Architecture kMistral;
 extern const Architecture kQwen2;
 extern const Architecture kQwen3;
+extern const Architecture kGranite;
+extern const Architecture kSeedOss;
+extern const Architecture kErnie4_5;
+extern const Architecture kHunyuanDense;
+extern const Architecture kSmolLm3;
+extern const Architecture kOlmo2;
+extern const Architecture kExaone4;
+extern const Architecture kGlm4;
+extern const Architecture kCohere;
+extern const Architecture kStarcoder2;
+extern const Architecture kPhi3;
+extern const Architecture kStableLmParallel;
+extern const Architecture kStableLm;
+extern const Architecture kGemma2;
+extern const Architecture kGemma3;
+extern const Architecture kGptNeoX;
+extern const Architecture kPhi;
+extern const Architecture kFalconTwoNorms;
+extern const Architecture kFalconOneNorm;
+extern const Architecture kFalconParallel;
+extern const Architecture kFalconSequential;
+extern const Architecture kGpt2;
 
 }  // namespace ashlar

@@ -6,14 +6,11 @@ namespace ashlar {
 constinit const Architecture kLlama{
     .model_type = "llama",
     .class_name = "LlamaForCausalLM",
-    .embed = kLlamaEmbed,
-    .attention = kLlamaAttention,
-    .mlp = kLlamaMlp,
-    .norm = kLlamaNorm,
-    .head = kLlamaHead,
-    .qkv_bias = {.field = "attention_bias"},
-    .output_bias = {.field = "attention_bias"},
-    .mlp_bias = {.field = "mlp_bias"},
+    .embed = {kLlamaEmbed},
+    .attention = {kLlamaAttention, kAttentionBias},
+    .mlp = {kLlamaMlp, kMlpBias},
+    .norm = {kLlamaNorm},
+    .head = {kLlamaHead},
 };
 
 }  // namespace ashlar

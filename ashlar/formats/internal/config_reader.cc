@@ -4,6 +4,15 @@
 
 namespace ashlar::internal {
 
+std::string_view ConfigReader::Spelled(const Spelling& field) const {
+  for (const std::string_view name : field.names) {
+    if (!name.empty() && Has(name)) {
+      return name;
+    }
+  }
+  return field.names[0];
+}
+
 Status ConfigReader::CheckAllSeen(std::span<const std::string_view> harmless,
                                   std::span<const std::string_view> off_switches) const {
   ASHLAR_TRY(const auto members, json_.AsObject());

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/formats/architecture.h"
 
 namespace ashlar::internal {
 
@@ -36,6 +37,16 @@ class ConfigReader {
   // Nothing when absent or null.
   Result<std::optional<JsonCursor>> Find(std::string_view key) { return json_.Find(Seen(key)); }
   bool Has(std::string_view key) const { return json_.value().Find(key) != nullptr; }
+
+  // The spelling that the configuration uses: the first that is there, else the first of all.
+  // Empty when the family has no such field.
+  std::string_view Spelled(const Spelling& field) const;
+  // Without a field, what it is otherwise.
+  Result<bool> Decide(const Switch& rule) {
+    return rule.field.empty() ? Result<bool>(rule.otherwise) : BoolOr(rule.field, rule.otherwise);
+  }
+  // A field that is read as nothing: it changes no result here.
+  void Ignore(std::string_view key) { Seen(key); }
 
   // kUnsupported names the first field that was not read, and is neither in `harmless` nor one of
   // `off_switches` that is false.

@@ -1,8 +1,9 @@
 // Scaled dot-product attention over pages of keys and values, causal, for rows of one sequence.
 //
 //   out[r, h] = sum_t softmax_t(s[r, h, t]) v[t, h / group]
-//   s[r, h, t] = cap(scale * q[r, h] . k[t, h / group]),  over visible t
+//   s[r, h, t] = cap(scale * q[r, h] . k[t, h / group]) - slope[h] (p - t),  over visible t
 //   cap(s) = soft_cap * tanh(s / soft_cap), or s when soft_cap is 0      (Gemma 2)
+//   slope[h] of ALiBi (Press et al. 2022), or 0
 // Row r stands at position p = first_position + r and sees positions t <= p, and t > p - window
 // when window > 0. A sink (one logit per head, or none) joins the softmax's sum with no value.
 //
@@ -19,7 +20,8 @@
 // window only; never on which rows, heads or chunks are computed together.
 //
 // Error. With u = 2^-24, n visible positions whose (capped) scores span a range of S, and
-// E = (key_dim + 2) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap the error of a score over u,
+// E = (key_dim + 2) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap + 2 slope n the error of a score
+// over u,
 //   |out - exact| <= u (2 E + 3 S + 2 n + 32) sum_t softmax_t |v[t]|          (to first order)
 // for the keys and values as stored, where 2 E and S are of the weights and their sum, 2 S of the
 // rescaling as the maximum rises, and 2 n of the sums and the corrections of n / 16 pages.

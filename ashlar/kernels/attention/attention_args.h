@@ -28,6 +28,7 @@ struct AttentionArgs {
   std::int64_t out_stride;        // floats
   const std::byte* const* pages;  // pages[t / kPageLength] for every visible position t
   const float* sinks;             // [heads], or null
+  const float* slopes;            // [heads], or null: how fast scores fall with the distance
   std::int64_t first_position;    // of row 0
   std::int64_t rows;              // at positions first_position, first_position + 1, ...
   std::int64_t kv_begin, kv_end;  // the key-value heads (with their query heads) of this call

@@ -69,6 +69,7 @@ std::function<void()> PrepareAttention(const AttentionForm& form, const Attentio
              .out_stride = kOutWidth,
              .pages = storage->pages() + sequence * pages_each,
              .sinks = nullptr,
+             .slopes = nullptr,
              .first_position = size.context,
              .rows = size.rows,
              .kv_begin = 0,

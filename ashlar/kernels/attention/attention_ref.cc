@@ -34,10 +34,10 @@ std::int64_t ValueIndex(const AttentionShape& shape, std::int64_t kv_head, std::
   return PageValueOffset(shape) + (kv_head * kPageLength + slot) * shape.value_dim + d;
 }
 
-// s[r, h, t], by the formula.
+// cap(scale * q . k), by the formula.
 template <class Number>
-double Score(const AttentionShape& shape, const float* q, const std::byte* page,
-             std::int64_t kv_head, std::int64_t slot) {
+double ProductScore(const AttentionShape& shape, const float* q, const std::byte* page,
+                    std::int64_t kv_head, std::int64_t slot) {
   double dot = 0;
   for (std::int64_t d = 0; d < shape.key_dim; ++d) {
     dot += static_cast<double>(q[d]) * Number::Read(page, KeyIndex(shape, kv_head, d, slot));
@@ -59,7 +59,10 @@ void AttendRow(const AttentionArgs& args, std::int64_t row, std::int64_t head) {
   const std::int64_t begin = windowed ? position - shape.window + 1 : 0;
   const float* q = args.q + row * args.q_stride + head * shape.key_dim;
   const auto score = [&](std::int64_t t) {
-    return Score<Number>(shape, q, args.pages[t / kPageLength], kv_head, t % kPageLength);
+    const double product =
+        ProductScore<Number>(shape, q, args.pages[t / kPageLength], kv_head, t % kPageLength);
+    return args.slopes == nullptr ? product
+                                  : product - args.slopes[head] * static_cast<double>(position - t);
   };
 
   double max = args.sinks == nullptr ? -std::numeric_limits<double>::infinity() : args.sinks[head];

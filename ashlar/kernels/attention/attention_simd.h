@@ -5,7 +5,7 @@
 // they are taken in tiles, whose dot products share each load of a key or value.
 //
 // Order, for one query: page by page,
-//   scores       per slot, sum over d = 0, 1, ...; then scale, then soft cap
+//   scores       per slot, sum over d = 0, 1, ...; then scale, then soft cap, then distance
 //   max          of the running maximum and the page's visible scores
 //   correction   c = exp(old max - new max)
 //   sums[slot]   = c sums[slot] + exp(score - max)          one running sum per slot of a page
@@ -52,6 +52,7 @@ struct Query {
   float* out;                   // [value_dim]: where the result goes
   std::int64_t begin, end;      // the positions that it sees
   float max;                    // of the scores so far
+  float slope;                  // what a score falls by with each position of distance
   F32 sums[kPageVectors<F32>];  // of exp(score - max) so far, for each slot of a page
 };
 
@@ -61,7 +62,16 @@ struct Page {
   const Element* keys;      // [key_dim, kPageLength]
   const Element* values;    // [kPageLength, value_dim]
   std::int64_t begin, end;  // the slots that all queries of the tile see
+  std::int64_t position;    // of slot 0
 };
+
+// The numbers of the slots of a page, from slot `first` on.
+template <class F32>
+F32 Slots(int first) {
+  alignas(64) static constexpr float kSlots[kPageLength] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                            8, 9, 10, 11, 12, 13, 14, 15};
+  return F32::Load(kSlots + first);
+}
 
 // What exp(score - max) of a tile is in one page, and what exp(old max - new max) is.
 template <class F32, int kQueries>
@@ -106,6 +116,11 @@ void Score(const AttentionShape& shape, const Page<Element>& page, const Query<F
       if (shape.soft_cap != 0) {
         const F32 cap = F32::Broadcast(shape.soft_cap);
         score = cap * Tanh(score / cap);
+      }
+      if (queries[i].slope != 0) {
+        const auto distance_of_0 = static_cast<float>(queries[i].end - 1 - page.position);
+        const F32 distance = F32::Broadcast(distance_of_0) - Slots<F32>(j * F32::kLanes);
+        score = NegMulAdd(F32::Broadcast(queries[i].slope), distance, score);
       }
       const auto visible = F32::Lanes(page.begin - j * F32::kLanes, page.end - j * F32::kLanes);
       scores[i][j] = Select(visible, score, F32::Broadcast(-__builtin_inff()));
@@ -254,7 +269,7 @@ void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* qu
     for (std::int64_t i = 0; i < count;) {
       const Page<Element> page = {numbers + key_offset, numbers + value_offset,
                                   ClampToSlot<F32>(queries[i].begin, page_begin),
-                                  ClampToSlot<F32>(queries[i].end, page_begin)};
+                                  ClampToSlot<F32>(queries[i].end, page_begin), page_begin};
       // The tile: as many of the next queries as see the same slots.
       int tile = 1;
       while (tile < kTile<F32> && i + tile < count &&
@@ -296,6 +311,7 @@ Query<F32> Begin(const AttentionArgs& args, std::int64_t kv_head, std::int64_t i
   query.begin = windowed ? position - shape.window + 1 : 0;
   query.end = position + 1;
   query.max = -__builtin_inff();
+  query.slope = args.slopes == nullptr ? 0 : args.slopes[head];
   for (int j = 0; j < kPageVectors<F32>; ++j) {
     query.sums[j] = zero;
   }

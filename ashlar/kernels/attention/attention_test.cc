@@ -80,10 +80,12 @@ class Sequence {
     random.Fill(*q_);
     for (std::int64_t head = 0; head < shape.heads; ++head) {
       sinks_.push_back(random.Normal());
+      slopes_.push_back(std::fabs(random.Normal(0, 0.2F)));
     }
   }
 
   void UseSinks() { use_sinks_ = true; }
+  void UseSlopes() { use_slopes_ = true; }
   const AttentionShape& shape() const { return shape_; }
   std::int64_t rows() const { return positions_ - first_row_; }
   std::int64_t out_stride() const { return out_stride_; }
@@ -121,6 +123,7 @@ class Sequence {
             .out_stride = out_stride_,
             .pages = pages_.data(),
             .sinks = use_sinks_ ? sinks_.data() : nullptr,
+            .slopes = use_slopes_ ? slopes_.data() : nullptr,
             .first_position = first_row_,
             .rows = rows(),
             .kv_begin = 0,
@@ -155,6 +158,7 @@ class Sequence {
     const float* q = q_->data() + row * q_stride_ + head * shape_.key_dim;
     std::vector<double> scores;
     double largest_terms = 0;
+    const double slope = use_slopes_ ? slopes_[static_cast<std::size_t>(head)] : 0;
     for (std::int64_t t = begin; t <= position; ++t) {
       const TestPage& page = *widened_[static_cast<std::size_t>(t / kPageLength)];
       double dot = 0;
@@ -165,8 +169,9 @@ class Sequence {
         terms += std::fabs(q[d] * k);
       }
       const double score = dot * shape_.scale;
-      scores.push_back(shape_.soft_cap == 0 ? score
-                                            : shape_.soft_cap * std::tanh(score / shape_.soft_cap));
+      const double capped =
+          shape_.soft_cap == 0 ? score : shape_.soft_cap * std::tanh(score / shape_.soft_cap);
+      scores.push_back(capped - slope * static_cast<double>(position - t));
       largest_terms = std::max(largest_terms, terms * std::fabs(shape_.scale));
     }
     const double sink = sinks_[static_cast<std::size_t>(head)];
@@ -189,8 +194,8 @@ class Sequence {
       }
     }
     const auto positions = static_cast<double>(position - begin + 1);
-    const double score_error =
-        (static_cast<double>(shape_.key_dim) + 2) * largest_terms + 8 * std::fabs(shape_.soft_cap);
+    const double score_error = (static_cast<double>(shape_.key_dim) + 2) * largest_terms +
+                               8 * std::fabs(shape_.soft_cap) + 2 * slope * positions;
     for (double& bound : bounds) {
       bound *= kUnitRoundoff / sum * (2 * score_error + 3 * (max - min) + 2 * positions + 32);
     }
@@ -205,12 +210,14 @@ class Sequence {
   std::int64_t q_stride_;
   std::int64_t out_stride_;
   bool use_sinks_ = false;
+  bool use_slopes_ = false;
   std::vector<std::unique_ptr<TestPage>> storage_;
   std::vector<const std::byte*> pages_;
   std::vector<std::unique_ptr<TestPage>> widened_;  // the same numbers in f32
   std::vector<const std::byte*> widened_pages_;
   std::unique_ptr<GuardedFloats> q_;
   std::vector<float> sinks_;
+  std::vector<float> slopes_;
 };
 
 AttentionShape PlainShape(std::int64_t heads, std::int64_t kv_heads, std::int64_t dim) {
@@ -325,6 +332,17 @@ TEST_P(AttentionParity, AgreesWithTheReferenceWithSoftCapsAndSinks) {
   }
 }
 
+TEST_P(AttentionParity, AgreesWithTheReferenceWhereScoresFallWithTheDistance) {
+  RandomFloats random(11);
+  for (const std::int64_t window : {0, 13}) {
+    AttentionShape shape = PlainShape(6, 2, 24);
+    shape.window = window;
+    Sequence sequence = NewSequence(shape, 90, 40, random);
+    sequence.UseSlopes();
+    ExpectAgrees(sequence);
+  }
+}
+
 TEST_P(AttentionParity, AgreesWithTheReferenceOnRandomShapes) {
   for (std::uint32_t seed = 100; seed < 124; ++seed) {
     RandomFloats random(seed);
@@ -338,6 +356,9 @@ TEST_P(AttentionParity, AgreesWithTheReferenceOnRandomShapes) {
     Sequence sequence = NewSequence(shape, first_row + random.Between(1, 40), first_row, random);
     if (random.Between(0, 1) == 1) {
       sequence.UseSinks();
+    }
+    if (random.Between(0, 3) == 1) {
+      sequence.UseSlopes();
     }
     ExpectAgrees(sequence);
   }
@@ -355,8 +376,10 @@ TEST_P(AttentionParity, ARowsBitsDoNotDependOnTheRowsAndHeadsComputedWithIt) {
     shape.value_dim = random.Between(1, 80);
     shape.window = random.Between(0, 1) * random.Between(1, 60);
     const std::int64_t first_row = random.Between(0, 100);
-    const Sequence sequence =
-        NewSequence(shape, first_row + random.Between(1, 90), first_row, random);
+    Sequence sequence = NewSequence(shape, first_row + random.Between(1, 90), first_row, random);
+    if (seed % 2 == 0) {
+      sequence.UseSlopes();
+    }
 
     const auto together = sequence.NewOut();
     GetParam().fn(sequence.Args(*together));

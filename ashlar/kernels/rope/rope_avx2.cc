@@ -8,4 +8,9 @@ void Rope(float* x, std::int64_t heads, std::int64_t head_dim, std::int64_t rota
   simd::Rope<simd::F32x8>(x, heads, head_dim, rotary, cos, sin);
 }
 
+void RopeNeighbours(float* x, std::int64_t heads, std::int64_t head_dim, std::int64_t rotary,
+                    const float* cos, const float* sin) noexcept {
+  simd::RopeNeighbours<simd::F32x8>(x, heads, head_dim, rotary, cos, sin);
+}
+
 }  // namespace ashlar::avx2

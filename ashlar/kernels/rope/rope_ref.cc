@@ -17,4 +17,17 @@ void Rope(float* x, std::int64_t heads, std::int64_t head_dim, std::int64_t rota
   }
 }
 
+void RopeNeighbours(float* x, std::int64_t heads, std::int64_t head_dim, std::int64_t rotary,
+                    const float* cos, const float* sin) noexcept {
+  for (std::int64_t head = 0; head < heads; ++head) {
+    float* pair = x + head * head_dim;
+    for (std::int64_t i = 0; i < rotary / 2; ++i, pair += 2) {
+      const double a = pair[0];
+      const double b = pair[1];
+      pair[0] = static_cast<float>(a * cos[i] - b * sin[i]);
+      pair[1] = static_cast<float>(b * cos[i] + a * sin[i]);
+    }
+  }
+}
+
 }  // namespace ashlar::reference

@@ -20,30 +20,34 @@ class RopeParity : public FormTest<RopeForm> {
       cos[i] = std::cos(angle);
       sin[i] = std::sin(angle);
     }
-    GuardedFloats expected(heads * head_dim);
-    std::copy_n(x.data(), x.size(), expected.data());
-    RopeForms().front().fn(expected.data(), heads, head_dim, rotary, cos.data(), sin.data());
-    GuardedFloats actual(heads * head_dim, offset);
-    std::copy_n(x.data(), x.size(), actual.data());
-    GetParam().fn(actual.data(), heads, head_dim, rotary, cos.data(), sin.data());
-    for (std::int64_t k = 0; k < x.size(); ++k) {
-      const std::int64_t i = k % head_dim;
-      if (i >= rotary) {
-        ASSERT_EQ(actual[k], x[k]) << "dim " << i << " is not rotated";
-        continue;
+    for (const RopeFn RopeForm::*turn : {&RopeForm::fn, &RopeForm::neighbours}) {
+      GuardedFloats expected(heads * head_dim);
+      std::copy_n(x.data(), x.size(), expected.data());
+      (RopeForms().front().*turn)(expected.data(), heads, head_dim, rotary, cos.data(), sin.data());
+      GuardedFloats actual(heads * head_dim, offset);
+      std::copy_n(x.data(), x.size(), actual.data());
+      (GetParam().*turn)(actual.data(), heads, head_dim, rotary, cos.data(), sin.data());
+      for (std::int64_t k = 0; k < x.size(); ++k) {
+        const std::int64_t i = k % head_dim;
+        if (i >= rotary) {
+          ASSERT_EQ(actual[k], x[k]) << "dim " << i << " is not rotated";
+          continue;
+        }
+        const std::int64_t other = turn == &RopeForm::neighbours ? (i % 2 == 0 ? k + 1 : k - 1)
+                                   : i < rotary / 2              ? k + rotary / 2
+                                                                 : k - rotary / 2;
+        ASSERT_NEAR(actual[k], expected[k],
+                    2 * kUnitRoundoff * (std::fabs(x[k]) + std::fabs(x[other])))
+            << "dim " << i << " of " << head_dim << ", rotary " << rotary;
       }
-      const std::int64_t pair = i < rotary / 2 ? k + rotary / 2 : k - rotary / 2;
-      ASSERT_NEAR(actual[k], expected[k],
-                  2 * kUnitRoundoff * (std::fabs(x[k]) + std::fabs(x[pair])))
-          << "dim " << i << " of " << head_dim << ", rotary " << rotary;
+      actual.ExpectIntact();
     }
-    actual.ExpectIntact();
   }
 };
 
 TEST_P(RopeParity, AgreesWithTheReferenceForEveryTailAndMisalignment) {
   RandomFloats random(1);
-  for (std::int64_t rotary = 0; rotary <= 140; rotary += 2) {
+  for (std::int64_t rotary = 0; rotary <= 160; rotary += 2) {
     for (const std::int64_t offset : {0, 1, 3}) {
       ExpectAgrees(3, rotary, rotary, offset, random);
     }
@@ -65,6 +69,17 @@ TEST(RopeReference, TurnsEachPairByItsAngle) {
   const float sin[] = {1, 0};
   RopeForms().front().fn(x, 2, 5, 4, cos, sin);
   const float expected[] = {-3, -2, 1, -4, 9, -7, -6, 5, -8, 9};
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(x[i], expected[i]) << i;
+  }
+}
+
+TEST(RopeReference, TurnsNeighboursByTheirAngle) {
+  float x[] = {1, 2, 3, 4, 9, 5, 6, 7, 8, 9};
+  const float cos[] = {0, -1};
+  const float sin[] = {1, 0};
+  RopeForms().front().neighbours(x, 2, 5, 4, cos, sin);
+  const float expected[] = {-2, 1, -3, -4, 9, -6, 5, -7, -8, 9};
   for (int i = 0; i < 10; ++i) {
     EXPECT_EQ(x[i], expected[i]) << i;
   }

@@ -1,18 +1,37 @@
 // Parts of an attention block's attributes that its declaration and its forward both read.
 #pragma once
 
+#include <vector>
+
 #include "ashlar/kinds/internal/norm_attributes.h"
 #include "ashlar/kinds/rope_tables.h"
 
 namespace ashlar::internal {
 
 // How wavelengths are stretched; in the order of RopeScaling.
-inline constexpr std::string_view kRopeScalings[] = {"none", "linear", "dynamic", "llama3", "yarn"};
+inline constexpr std::string_view kRopeScalings[] = {"none",   "linear", "dynamic",
+                                                     "llama3", "yarn",   "longrope"};
 
-// The norm of each query head and of each key head.
+inline constexpr std::string_view kRopePairs[] = {"halves", "neighbours"};
+
+// The norms of queries and keys, and whether the weight is of all heads: else it is of one, and the
+// same for each.
+inline constexpr std::string_view kQkNorms[] = {"none", "rms_per_head", "layer_per_head",
+                                                "layer_of_each_head", "rms_all_heads"};
+
+// The norm of queries and of keys, as it is declared: over one weight.
 NormSettings SettingsOfQkNorm(const Attributes& attributes);
+// The floats of that weight for `heads` heads.
+std::int64_t WidthOfQkNorm(const Attributes& attributes, std::int64_t heads);
 
-// Requires: rope_dims is not 0.
+// Without the factors of longrope, which are tensors. Requires: rope_dims is not 0.
 RopeParameters RopeParametersOf(const Attributes& attributes);
+
+// What the score of each head falls by with each position of distance (Press et al. 2022, section
+// 3, and its appendix for heads that are no power of two). Empty without ALiBi.
+std::vector<float> AlibiSlopes(const Attributes& attributes);
+
+// The scores' factor.
+double ScaleOf(const Attributes& attributes);
 
 }  // namespace ashlar::internal

@@ -11,8 +11,6 @@ using internal::OptionalInteger;
 using internal::OptionalReal;
 using internal::RequiredInteger;
 
-constexpr std::string_view kQkNorms[] = {"none", "rms_per_head"};
-
 constexpr AttributeSpec kAttributes[] = {
     RequiredInteger("width", internal::kMaxWidth, "floats of input and output"),
     RequiredInteger("heads", internal::kMaxHeads, "query heads, a multiple of kv_heads"),
@@ -25,25 +23,36 @@ constexpr AttributeSpec kAttributes[] = {
     OptionalReal("soft_cap", 0, "scores stay within +- this (Gemma 2); 0: no cap"),
     OptionalInteger("window", internal::kMaxPositions, "last positions a row sees; 0: all"),
     Flag("sinks", "1: each head has a logit that joins the softmax's sum only"),
+    OptionalInteger("alibi_heads", internal::kMaxHeads,
+                    "scores fall with distance, by ALiBi's slopes for so many heads; 0: none"),
+    Flag("alibi_in_scale", "1: the slopes are multiplied by the scale as well (Falcon)"),
     OptionalReal("multiplier", 1, "of the output"),
     internal::kNormAttribute,
     internal::kPostNormAttribute,
-    OptionalChoice("qk_norm", kQkNorms, "norm of each query and key head, before rope"),
+    OptionalChoice("qk_norm", internal::kQkNorms,
+                   "norm of queries and keys: of each head, by one weight for all heads "
+                   "(per_head) or its own (of_each_head), or of all heads as one row (all_heads)"),
+    Flag("qk_norm_bias", "1: it is a layer norm with a bias"),
+    Flag("qk_norm_after_rope", "1: it follows the rotation"),
     internal::kNormEpsAttribute,
     internal::kNormOffsetAttribute,
     internal::kNormBiasAttribute,
     OptionalInteger("rope_dims", internal::kMaxHeadDim, "first dims that are rotated; 0: none"),
+    OptionalChoice("rope_pairs", internal::kRopePairs,
+                   "dims that turn together: i and i + rope_dims / 2, or 2i and 2i + 1"),
     OptionalReal("rope_theta", 10000, "base of the rotation's wavelengths"),
     OptionalChoice("rope_scaling", internal::kRopeScalings, "how wavelengths are stretched"),
     OptionalReal("rope_factor", 1, "how far wavelengths are stretched; scalings only"),
     OptionalInteger("rope_original_positions", internal::kMaxPositions,
-                    "context before the stretch; dynamic, llama3 and yarn"),
+                    "context before the stretch; all scalings but linear"),
     OptionalReal("rope_low_frequency_factor", 1, "llama3: fewer turns are stretched in full"),
     OptionalReal("rope_high_frequency_factor", 4, "llama3: more turns are not stretched"),
     OptionalReal("rope_beta_fast", 32, "yarn: more turns are not stretched"),
     OptionalReal("rope_beta_slow", 1, "yarn: fewer turns are stretched in full"),
+    Flag("rope_fractional_ramp", "yarn: 1: the mix begins and ends between pairs (gpt-oss)"),
     OptionalReal("rope_attention_factor", 0,
-                 "of cosines and sines; 0: as the scaling defines it (yarn: 0.1 ln factor + 1)"),
+                 "of cosines and sines; 0: as the scaling defines it (yarn: 0.1 ln factor + 1); "
+                 "longrope has it above 0"),
 };
 
 constexpr SliceAxis kSlices[] = {
@@ -57,7 +66,7 @@ Status CheckRopeScaling(const Attributes& attributes) {
   const auto without = [&](std::initializer_list<std::string_view> names) {
     return internal::RequireDefaults(kAttributes, attributes, names, reason);
   };
-  if (scaling == "none") {
+  if (scaling == "none" || scaling == "longrope") {
     ASHLAR_TRY(without({"rope_factor"}));
   } else if (attributes.Real("rope_factor") < 1) {
     return Invalid("attribute \"rope_factor\" must be at least 1, found {}",
@@ -90,7 +99,10 @@ Status CheckRopeScaling(const Attributes& attributes) {
       return Invalid("rope_beta_fast {} is below rope_beta_slow {}", fast, slow);
     }
   } else {
-    ASHLAR_TRY(without({"rope_beta_fast", "rope_beta_slow"}));
+    ASHLAR_TRY(without({"rope_beta_fast", "rope_beta_slow", "rope_fractional_ramp"}));
+  }
+  if (scaling == "longrope") {
+    return internal::RequirePositive(attributes, "rope_attention_factor");
   }
   return internal::RequireNotNegative(attributes, "rope_attention_factor");
 }
@@ -100,9 +112,9 @@ Status CheckRope(const Attributes& attributes) {
   if (dims == 0) {
     return internal::RequireDefaults(
         kAttributes, attributes,
-        {"rope_theta", "rope_scaling", "rope_factor", "rope_original_positions",
+        {"rope_pairs", "rope_theta", "rope_scaling", "rope_factor", "rope_original_positions",
          "rope_low_frequency_factor", "rope_high_frequency_factor", "rope_beta_fast",
-         "rope_beta_slow", "rope_attention_factor"},
+         "rope_beta_slow", "rope_fractional_ramp", "rope_attention_factor", "qk_norm_after_rope"},
         "rope_dims is 0");
   }
   const std::int64_t key_dim = attributes.Integer("key_dim");
@@ -113,7 +125,42 @@ Status CheckRope(const Attributes& attributes) {
   if (const double theta = attributes.Real("rope_theta"); !(theta > 1)) {
     return Invalid("attribute \"rope_theta\" must be above 1, found {}", theta);
   }
+  if (dims == 2) {
+    ASHLAR_TRY(
+        internal::RequireDefaults(kAttributes, attributes, {"rope_pairs"}, "rope_dims is 2"));
+  }
   return CheckRopeScaling(attributes);
+}
+
+Status CheckAlibi(const Attributes& attributes) {
+  const std::int64_t slopes = attributes.Integer("alibi_heads");
+  if (slopes == 0) {
+    return internal::RequireDefaults(kAttributes, attributes, {"alibi_in_scale"},
+                                     "alibi_heads is 0");
+  }
+  if (slopes < attributes.Integer("heads")) {
+    return Invalid("attribute \"alibi_heads\" must be at least heads {}, found {}",
+                   attributes.Integer("heads"), slopes);
+  }
+  return {};
+}
+
+Status CheckAllNorms(const Attributes& attributes, internal::NormType norm,
+                     internal::NormType post_norm, internal::NormType qk_norm) {
+  using internal::NormType;
+  ASHLAR_TRY(internal::CheckNorms(kAttributes, attributes, {norm, post_norm, qk_norm}));
+  if (norm != NormType::kLayer && post_norm != NormType::kLayer) {
+    ASHLAR_TRY(internal::RequireDefaults(kAttributes, attributes, {"norm_bias"},
+                                         "neither norm nor post_norm is layer"));
+  }
+  if (qk_norm != NormType::kLayer) {
+    ASHLAR_TRY(internal::RequireDefaults(kAttributes, attributes, {"qk_norm_bias"},
+                                         "qk_norm is no layer norm"));
+  }
+  return qk_norm != NormType::kNone
+             ? Status()
+             : internal::RequireDefaults(kAttributes, attributes, {"qk_norm_after_rope"},
+                                         "qk_norm is none");
 }
 
 Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
@@ -131,8 +178,8 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
   const internal::NormSettings norm = internal::SettingsOf(attributes, "norm");
   const internal::NormSettings post_norm = internal::SettingsOf(attributes, "post_norm");
   const internal::NormSettings qk_norm = internal::SettingsOfQkNorm(attributes);
-  ASHLAR_TRY(
-      internal::CheckNorms(kAttributes, attributes, {norm.type, post_norm.type, qk_norm.type}));
+  ASHLAR_TRY(CheckAllNorms(attributes, norm.type, post_norm.type, qk_norm.type));
+  ASHLAR_TRY(CheckAlibi(attributes));
 
   std::vector<TensorSpec> tensors;
   const auto append = [&](const char* name, std::int64_t outputs, std::int64_t inputs,
@@ -147,10 +194,15 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
   append("k", kv_heads * key_dim, width, "qkv_bias");
   append("v", kv_heads * value_dim, width, "qkv_bias");
   append("o", width, heads * value_dim, "o_bias");
-  AppendNormTensors(qk_norm, "q_norm", key_dim, tensors);
-  AppendNormTensors(qk_norm, "k_norm", key_dim, tensors);
+  AppendNormTensors(qk_norm, "q_norm", internal::WidthOfQkNorm(attributes, heads), tensors);
+  AppendNormTensors(qk_norm, "k_norm", internal::WidthOfQkNorm(attributes, kv_heads), tensors);
   if (IsSet(attributes, "sinks")) {
     tensors.push_back({"sinks", TensorRole::kVector, {heads}});
+  }
+  if (attributes.Choice("rope_scaling") == "longrope") {
+    const std::int64_t pairs = attributes.Integer("rope_dims") / 2;
+    tensors.push_back({"rope_short_factors", TensorRole::kVector, {pairs}});
+    tensors.push_back({"rope_long_factors", TensorRole::kVector, {pairs}});
   }
   AppendNormTensors(post_norm, "post_norm", width, tensors);
   return tensors;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "ashlar/base/check.h"
 #include "ashlar/kernels/attention/attention.h"
@@ -27,21 +26,54 @@ struct Projections {
 
 AttentionShape ShapeOf(const Attributes& attributes) {
   const std::int64_t key_dim = attributes.Integer("key_dim");
-  const double scale = attributes.Real("scale");
   return {.heads = attributes.Integer("heads"),
           .kv_heads = attributes.Integer("kv_heads"),
           .key_dim = key_dim,
           .value_dim = attributes.Integer("value_dim"),
-          .scale = static_cast<float>(scale == 0 ? 1 / std::sqrt(key_dim) : scale),
+          .scale = static_cast<float>(internal::ScaleOf(attributes)),
           .soft_cap = static_cast<float>(attributes.Real("soft_cap")),
           .window = attributes.Integer("window")};
 }
 
-std::shared_ptr<const RopeTable> TableOf(const Attributes& attributes, const BindContext& context) {
+std::shared_ptr<const RopeTable> TableOf(const Attributes& attributes,
+                                         const internal::BoundTensors& tensors,
+                                         const BindContext& context) {
   if (attributes.Integer("rope_dims") == 0) {
     return nullptr;
   }
-  return context.rope_tables.Get(internal::RopeParametersOf(attributes), context.max_positions);
+  RopeParameters parameters = internal::RopeParametersOf(attributes);
+  if (parameters.scaling == RopeScaling::kLongrope) {
+    parameters.short_factors =
+        internal::CopyVector(internal::TensorNamed(tensors, "rope_short_factors"));
+    parameters.long_factors =
+        internal::CopyVector(internal::TensorNamed(tensors, "rope_long_factors"));
+  }
+  return context.rope_tables.Get(parameters, context.max_positions);
+}
+
+RopeFn TurnOf(const Attributes& attributes, Isa isa) {
+  const RopeForm& form = FindForm(RopeForms(), isa);
+  return attributes.Choice("rope_pairs") == "neighbours" ? form.neighbours : form.fn;
+}
+
+// The norms of the heads of one row: the i-th part of the row is normed by norms[i % size], each
+// as wide as its norm.
+std::vector<RowNorm> HeadNorms(const Attributes& attributes, std::string_view name,
+                               const internal::BoundTensors& tensors, Isa isa) {
+  const internal::NormSettings settings = internal::SettingsOfQkNorm(attributes);
+  if (settings.type == internal::NormType::kNone) {
+    return {};
+  }
+  const RowNorm whole(settings, name, tensors, isa);
+  if (attributes.Choice("qk_norm") != "layer_of_each_head") {
+    return {whole};
+  }
+  std::vector<RowNorm> norms;
+  const std::int64_t key_dim = attributes.Integer("key_dim");
+  for (std::int64_t first = 0; first < whole.width(); first += key_dim) {
+    norms.push_back(whole.Part(first, key_dim));
+  }
+  return norms;
 }
 
 // The segment that `row` belongs to.
@@ -65,13 +97,15 @@ class AttentionBlock final : public BoundBlock {
         input_(RowNorm(internal::SettingsOf(attributes, "norm"), "norm", tensors, context.isa),
                {&projections_.q, &projections_.k, &projections_.v}, context.isa),
         o_input_(RowNorm(), {&projections_.o}, context.isa),
-        q_norm_(internal::SettingsOfQkNorm(attributes), "q_norm", tensors, context.isa),
-        k_norm_(internal::SettingsOfQkNorm(attributes), "k_norm", tensors, context.isa),
+        q_norms_(HeadNorms(attributes, "q_norm", tensors, context.isa)),
+        k_norms_(HeadNorms(attributes, "k_norm", tensors, context.isa)),
+        norm_after_rope_(internal::IsSet(attributes, "qk_norm_after_rope")),
         post_norm_(internal::SettingsOf(attributes, "post_norm"), "post_norm", tensors,
                    context.isa),
-        rope_table_(TableOf(attributes, context)),
-        rope_(FindForm(RopeForms(), context.isa).fn),
-        kernel_(FindForm(AttentionForms(context.kv_format), context.isa)) {
+        rope_table_(TableOf(attributes, tensors, context)),
+        rope_(TurnOf(attributes, context.isa)),
+        kernel_(FindForm(AttentionForms(context.kv_format), context.isa)),
+        slopes_(internal::AlibiSlopes(attributes)) {
     if (const BoundTensor* sinks = internal::FindTensor(tensors, "sinks")) {
       sinks_ = internal::CopyVector(*sinks);
     }
@@ -119,20 +153,34 @@ class AttentionBlock final : public BoundBlock {
   std::int64_t v_floats() const { return shape_.kv_heads * shape_.value_dim; }
   std::int64_t attended_floats() const { return shape_.heads * shape_.value_dim; }
 
-  // x [heads, key_dim] of one row <- rope(norm(x)).
-  void NormAndRotate(const RowNorm& norm, std::int64_t heads, std::int64_t position, float* x,
-                     KernelTimer& timer) const {
-    if (!norm.none()) {
-      for (std::int64_t head = 0; head < heads; ++head) {
-        float* const head_x = x + head * shape_.key_dim;
-        norm.Apply(head_x, head_x);
-      }
-      timer.Lap(Kernel::kNorm);
+  // x [heads, key_dim] of one row <- norm(x).
+  void Norm(const std::vector<RowNorm>& norms, std::int64_t heads, float* x,
+            KernelTimer& timer) const {
+    if (norms.empty()) {
+      return;
+    }
+    std::size_t i = 0;
+    for (float* const end = x + heads * shape_.key_dim; x != end; ++i) {
+      const RowNorm& norm = norms[i % norms.size()];
+      norm.Apply(x, x);
+      x += norm.width();
+    }
+    timer.Lap(Kernel::kNorm);
+  }
+
+  // x [heads, key_dim] of one row <- rope(norm(x)), or norm(rope(x)).
+  void NormAndRotate(const std::vector<RowNorm>& norms, std::int64_t heads, std::int64_t position,
+                     float* x, KernelTimer& timer) const {
+    if (!norm_after_rope_) {
+      Norm(norms, heads, x, timer);
     }
     if (rope_table_ != nullptr) {
       rope_(x, heads, shape_.key_dim, 2 * rope_table_->pairs, rope_table_->cosine(position),
             rope_table_->sine(position));
       timer.Lap(Kernel::kRope);
+    }
+    if (norm_after_rope_) {
+      Norm(norms, heads, x, timer);
     }
   }
 
@@ -143,10 +191,10 @@ class AttentionBlock final : public BoundBlock {
     }
     const auto finish_row = [&](const Segment& segment, std::int64_t row, KernelTimer& timer) {
       const std::int64_t position = segment.first_position + row - segment.first_row;
-      NormAndRotate(q_norm_, shape_.heads, position, heads.q + row * q_floats(), timer);
+      NormAndRotate(q_norms_, shape_.heads, position, heads.q + row * q_floats(), timer);
       if (segment.writes_state) {
         float* const k = heads.k + row * k_floats();
-        NormAndRotate(k_norm_, shape_.kv_heads, position, k, timer);
+        NormAndRotate(k_norms_, shape_.kv_heads, position, k, timer);
         kernel_.store(shape_, k, heads.v + row * v_floats(),
                       static_cast<int>(position % kPageLength),
                       segment.pages[position / kPageLength]);
@@ -207,6 +255,7 @@ class AttentionBlock final : public BoundBlock {
                 .out_stride = attended_floats(),
                 .pages = segment.pages,
                 .sinks = sinks_.empty() ? nullptr : sinks_.data(),
+                .slopes = slopes_.empty() ? nullptr : slopes_.data(),
                 .first_position = segment.first_position + begin,
                 .rows = std::min(kAttendRows, segment.rows - begin),
                 .kv_begin = kv_head,
@@ -220,13 +269,15 @@ class AttentionBlock final : public BoundBlock {
   const Projections projections_;
   const internal::InputPreparation input_;
   const internal::InputPreparation o_input_;
-  const RowNorm q_norm_;
-  const RowNorm k_norm_;
+  const std::vector<RowNorm> q_norms_;  // empty: none
+  const std::vector<RowNorm> k_norms_;
+  const bool norm_after_rope_;
   const RowNorm post_norm_;
   const std::shared_ptr<const RopeTable> rope_table_;  // null: no rotation
   const RopeFn rope_;
   const AttentionForm kernel_;
-  std::vector<float> sinks_;  // [heads], or empty: none
+  const std::vector<float> slopes_;  // [heads], or empty: none
+  std::vector<float> sinks_;         // [heads], or empty: none
 };
 
 Result<std::unique_ptr<BoundBlock>> Bind(const Attributes& attributes,

@@ -4,19 +4,26 @@
 namespace ashlar {
 namespace {
 
+using internal::OptionalInteger;
 using internal::OptionalReal;
 using internal::RequiredInteger;
 
 constexpr AttributeSpec kAttributes[] = {
     RequiredInteger("width", internal::kMaxWidth, "floats of the output"),
     RequiredInteger("vocabulary", internal::kMaxVocabulary, "token ids are below this"),
-    OptionalReal("multiplier", 1, "of the output"),
+    OptionalReal("multiplier", 1, "of the weight"),
+    OptionalInteger("positions", internal::kMaxPositions,
+                    "a learned row is added for each position below this (GPT-2); 0: none"),
 };
 
 Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
-  return std::vector<TensorSpec>{{"weight",
-                                  TensorRole::kMatrix,
-                                  {attributes.Integer("vocabulary"), attributes.Integer("width")}}};
+  const std::int64_t width = attributes.Integer("width");
+  std::vector<TensorSpec> tensors = {
+      {"weight", TensorRole::kMatrix, {attributes.Integer("vocabulary"), width}}};
+  if (const std::int64_t positions = attributes.Integer("positions"); positions != 0) {
+    tensors.push_back({"positions", TensorRole::kMatrix, {positions, width}});
+  }
+  return tensors;
 }
 
 Interface InterfaceOf(const Attributes& attributes) {
@@ -33,7 +40,7 @@ Cost CostOf(const Attributes&) {
 
 constinit const BlockKind kEmbed{
     .name = "embed",
-    .summary = "y = multiplier * weight[token]",
+    .summary = "y = multiplier * weight[token] + positions[p]",
     .attributes = kAttributes,
     .slices = {},
     .tensors = Tensors,

@@ -1,4 +1,5 @@
-// y = multiplier * weight[token]: the rows of a table, by token id.
+// y = multiplier * weight[token], and positions[p] of a row at position p where there is such a
+// table: the rows of a table, by token id.
 #pragma once
 
 #include "ashlar/kinds/cpu_kind.h"

@@ -1,6 +1,9 @@
+#include <optional>
+
 #include "ashlar/base/check.h"
 #include "ashlar/kinds/embed/embed.h"
 #include "ashlar/kinds/internal/bound_tensors.h"
+#include "ashlar/kinds/internal/projection.h"
 
 namespace ashlar {
 namespace {
@@ -11,16 +14,23 @@ class EmbedBlock final : public BoundBlock {
  public:
   EmbedBlock(const Attributes& attributes, const internal::BoundTensors& tensors)
       : weight_(internal::TensorNamed(tensors, "weight")),
+        positions_(internal::FindTensor(tensors, "positions")
+                       ? std::optional(internal::TensorNamed(tensors, "positions"))
+                       : std::nullopt),
         multiplier_(static_cast<float>(attributes.Real("multiplier"))) {
     CHECK_EQ(weight_.columns, weight_.stored_columns);  // nothing of it can be sliced
   }
 
   void Forward(const RowBatch& batch, const float* /*x*/, float* y,
                const Workshop& workshop) const override {
+    const internal::ArenaScope scope(*workshop.arena);
+    const std::int64_t width = weight_.columns;
+    // A row of positions, decoded, for each thread.
+    float* const learned =
+        positions_ ? workshop.arena->Take<float>(workshop.pool->threads() * width) : nullptr;
     if (workshop.arena->counting()) {
       return;
     }
-    const std::int64_t width = weight_.columns;
     workshop.pool->ParallelFor(
         batch.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
           KernelTimer timer(workshop.profile, thread);
@@ -34,16 +44,49 @@ class EmbedBlock final : public BoundBlock {
           }
           timer.Lap(Kernel::kDecode);
         });
+    if (positions_) {
+      AddPositions(batch, learned, y, workshop);
+    }
   }
 
  private:
+  void AddPositions(const RowBatch& batch, float* learned, float* y,
+                    const Workshop& workshop) const {
+    const std::int64_t width = weight_.columns;
+    for (const Segment& segment : batch.segments) {
+      CHECK_LE(segment.first_position + segment.rows, positions_->rows);
+      workshop.pool->ParallelFor(
+          segment.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
+            KernelTimer timer(workshop.profile, thread);
+            float* const decoded = learned + thread * width;
+            for (std::int64_t i = begin; i < end; ++i) {
+              const std::int64_t position = segment.first_position + i;
+              positions_->codec->decode(positions_->data, width, position, position + 1, decoded);
+              float* const row = y + (segment.first_row + i) * width;
+              for (std::int64_t k = 0; k < width; ++k) {
+                row[k] += decoded[k];
+              }
+            }
+            timer.Lap(Kernel::kDecode);
+          });
+    }
+  }
+
   const BoundTensor weight_;
+  const std::optional<BoundTensor> positions_;
   const float multiplier_;
 };
 
 Result<std::unique_ptr<BoundBlock>> Bind(const Attributes& attributes,
                                          const internal::BoundTensors& tensors,
-                                         const BindContext&) {
+                                         const BindContext& context) {
+  const std::int64_t positions = attributes.Integer("positions");
+  if (positions != 0 && positions < context.max_positions) {
+    return Invalid(
+        "the embedding has learned rows for {} positions, but sequences may have {}; run it with "
+        "a context of at most {}",
+        positions, context.max_positions, positions);
+  }
   return std::make_unique<EmbedBlock>(attributes, tensors);
 }
 

@@ -23,6 +23,16 @@ RowNorm::RowNorm(const NormSettings& settings, std::string_view name, const Boun
   }
 }
 
+RowNorm RowNorm::Part(std::int64_t first, std::int64_t width) const {
+  RowNorm part = *this;
+  for (std::vector<float>* values : {&part.weight_, &part.bias_}) {
+    if (!values->empty()) {
+      *values = {values->begin() + first, values->begin() + first + width};
+    }
+  }
+  return part;
+}
+
 void RowNorm::Apply(const float* x, float* y) const {
   switch (type_) {
     case NormType::kNone:

@@ -18,6 +18,8 @@ class RowNorm {
   // weight.
   RowNorm(const NormSettings& settings, std::string_view name, const BoundTensors& tensors,
           Isa isa);
+  // The same norm over a part of its row: [first, first + width) of weight and bias.
+  RowNorm Part(std::int64_t first, std::int64_t width) const;
 
   bool none() const { return type_ == NormType::kNone; }
   std::int64_t width() const { return static_cast<std::int64_t>(weight_.size()); }

@@ -1,0 +1,60 @@
+// Fields of config.json that no family's result depends on.
+#pragma once
+
+#include <string_view>
+
+namespace ashlar::internal {
+
+// They say how the network was trained or how a framework runs it.
+inline constexpr std::string_view kHarmlessFields[] = {
+    "architectures",
+    "attention_dropout",
+    "attn_pdrop",
+    "auto_map",
+    "bos_token_id",
+    "cache_implementation",
+    "chunk_size_feed_forward",
+    "classifier_dropout",
+    "dtype",
+    "embd_pdrop",
+    "embedding_dropout",
+    "eod_token_id",
+    "eos_token_id",
+    "hidden_dropout",
+    "id2label",
+    "initializer_range",
+    "is_decoder",
+    "is_encoder_decoder",
+    "is_llama_config",
+    "label2id",
+    "max_window_layers",
+    "name_or_path",
+    "output_attentions",
+    "output_hidden_states",
+    "pad_token_id",
+    "pretraining_tp",
+    "resid_pdrop",
+    "residual_dropout",
+    "return_dict",
+    "task_specific_params",
+    "tokenizer_class",
+    "torch_dtype",
+    "transformers.js_config",
+    "transformers_version",
+    "unsloth_fixed",
+    "unsloth_version",
+    "use_cache",
+    "use_sliding_window",
+};
+
+// Features that some configurations name in order to say that they do without: harmless when false.
+inline constexpr std::string_view kOffSwitches[] = {
+    "add_cross_attention",
+    "lm_head_bias",
+    "rope_interleaved",
+    "scale_attn_by_inverse_layer_idx",
+    "use_bidirectional_attention",
+    "use_mrope",
+};
+
+}  // namespace ashlar::internal

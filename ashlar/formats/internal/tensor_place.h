@@ -1,0 +1,44 @@
+// Where in a checkpoint the numbers of a block's tensor lie: whole tensors, some rows of one, rows
+// of several one after the other, or a transposed matrix.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "ashlar/formats/recipe.h"
+#include "ashlar/graph/kind.h"
+
+namespace ashlar::internal {
+
+// The checkpoint's tensors are matrices of `rows` outputs and `columns` inputs each (vectors: of
+// one column), or the other way round. The block's tensor is, of each: `groups` runs of `count`
+// rows, the first at `first` and each `stride` after the one before.
+struct TensorPlace {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  bool transposed = false;
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  std::int64_t groups = 1;
+  std::int64_t stride = 0;
+
+  // Whether the block's tensor is a range of the bytes, as they are.
+  bool contiguous() const { return groups == 1 && !transposed; }
+};
+
+// `specs` are all tensors of the block, `spec` one of them. kInvalid when rows cannot be shared
+// out.
+Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> specs,
+                            const Attributes& attributes, const TensorSource& source);
+
+// The shape that each of the checkpoint's tensors must have.
+std::vector<std::int64_t> CheckpointShape(const TensorPlace& place, const TensorSpec& spec);
+
+// The bytes of the block's tensor, out of those of the checkpoint's, whose numbers have
+// `number_bytes` each. In `buffer`, unless they lie in one of the sources as they are.
+std::span<const std::byte> Gather(const TensorPlace& place,
+                                  std::span<const std::span<const std::byte>> sources,
+                                  std::size_t number_bytes, std::vector<std::byte>& buffer);
+
+}  // namespace ashlar::internal
