@@ -83,6 +83,35 @@ TEST(RopeFrequencies, OfYarnAreMixedAlongTheDimensions) {
   });
 }
 
+TEST(RopeFrequencies, OfYarnMayBeMixedFromBetweenPairsOn) {
+  const RopeParameters parameters{.dims = 64,
+                                  .theta = 150000,
+                                  .scaling = RopeScaling::kYarn,
+                                  .factor = 32,
+                                  .original_positions = 4096,
+                                  .beta_fast = 32,
+                                  .beta_slow = 1,
+                                  .fractional_ramp = true};
+  const auto pair_of = [](double turns) {
+    return 32 * std::log(4096 / (turns * 2 * kPi)) / std::log(150000);
+  };
+  ExpectFrequencies(parameters, 0, [&](std::int64_t i, double plain) {
+    const double ramp =
+        std::clamp((static_cast<double>(i) - pair_of(32)) / (pair_of(1) - pair_of(32)), 0.0, 1.0);
+    return plain / 32 * ramp + plain * (1 - ramp);
+  });
+}
+
+TEST(RopeFrequencies, OfLongropeAreDividedByTheFactorsForTheLengthOfSequences) {
+  const RopeParameters parameters{.dims = 4,
+                                  .scaling = RopeScaling::kLongrope,
+                                  .original_positions = 100,
+                                  .short_factors = {1, 2},
+                                  .long_factors = {4, 8}};
+  EXPECT_EQ(RopeFrequencies(parameters, 7, 100), (std::vector{1.0f, 0.01f / 2}));
+  EXPECT_EQ(RopeFrequencies(parameters, 7, 101), (std::vector{0.25f, 0.01f / 8}));
+}
+
 TEST(RopeFrequencies, WhenDynamicFollowTheSequenceThatEndsAtTheRow) {
   const RopeParameters parameters{
       .dims = 64, .scaling = RopeScaling::kDynamic, .factor = 2, .original_positions = 100};

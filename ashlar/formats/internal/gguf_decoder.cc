@@ -140,8 +140,14 @@ Status CheckAttention(const ChainReader& chain, int node, std::int64_t context) 
   if (context > kMost || attributes.Integer("rope_original_positions") > kMost) {
     return chain.Refuse(node, "GGUF counts positions up to {}", kMost);
   }
-  if (attributes.Choice("rope_scaling") == "dynamic") {
-    return chain.Refuse(node, "GGUF cannot hold rope_scaling = dynamic");
+  constexpr std::string_view kScalings[] = {"none", "linear", "llama3", "yarn"};
+  const std::string& scaling = attributes.Choice("rope_scaling");
+  if (std::ranges::find(kScalings, scaling) == std::end(kScalings)) {
+    return chain.Refuse(node, "GGUF cannot hold rope_scaling = {}", scaling);
+  }
+  const std::string& qk_norm = attributes.Choice("qk_norm");
+  if (qk_norm != "none" && qk_norm != "rms_per_head") {
+    return chain.Refuse(node, "GGUF cannot hold qk_norm = {}", qk_norm);
   }
   return {};
 }

@@ -38,9 +38,9 @@ class Formula {
     Doubles y;
     for (std::int64_t row = 0; row < rows; ++row) {
       const Doubles n = Normed("norm", testing::RowOf(x, row, kWidth));
-      keys_.push_back(Rotated("k_norm", "kv_heads", row, Project("k", n)));
+      keys_.push_back(Rotated("k_norm", row, Project("k", n)));
       values_.push_back(Project("v", n));
-      Doubles out = Project("o", Attended(row, Rotated("q_norm", "heads", row, Project("q", n))));
+      Doubles out = Project("o", Attended(row, Rotated("q_norm", row, Project("q", n))));
       out = Normed("post_norm", out);
       for (const double v : out) {
         y.push_back(v * attributes_.Real("multiplier"));
@@ -68,30 +68,68 @@ class Formula {
     return testing::MatVec(block_.tensor(name), bias, x);
   }
 
-  Doubles Rotated(const std::string& norm, const char* heads, std::int64_t position,
-                  const Doubles& x) const {
+  // All heads of one row, each or all together normed as qk_norm says.
+  Doubles NormedHeads(const std::string& norm, const Doubles& x) const {
+    const std::string& choice = attributes_.Choice("qk_norm");
+    if (choice == "none") {
+      return x;
+    }
+    const Doubles& weight = block_.tensor(norm + ".weight").values;
+    const Doubles bias =
+        block_.has(norm + ".bias") ? block_.tensor(norm + ".bias").values : Doubles();
+    const double eps = attributes_.Real("norm_eps");
+    const double offset = attributes_.Real("norm_offset");
+    if (choice == "rms_all_heads") {
+      return testing::RmsNormed(x, weight, offset, eps);
+    }
+    Doubles y;
+    const std::int64_t key_dim = Integer("key_dim");
+    for (auto head = x.begin(); head != x.end(); head += key_dim) {
+      const Doubles one(head, head + key_dim);
+      const auto own = weight.begin() + (choice == "layer_of_each_head" ? head - x.begin() : 0);
+      const Doubles normed =
+          choice == "rms_per_head"
+              ? testing::RmsNormed(one, weight, offset, eps)
+              : testing::LayerNormed(one, Doubles(own, own + key_dim), bias, eps);
+      y.insert(y.end(), normed.begin(), normed.end());
+    }
+    return y;
+  }
+
+  Doubles Turned(std::int64_t position, const Doubles& x) const {
     const std::int64_t key_dim = Integer("key_dim");
     const std::int64_t half = Integer("rope_dims") / 2;
-    Doubles y;
-    for (std::int64_t head = 0; head < Integer(heads); ++head) {
-      Doubles one(x.begin() + head * key_dim, x.begin() + (head + 1) * key_dim);
-      if (attributes_.Choice("qk_norm") == "rms_per_head") {
-        one = testing::RmsNormed(one, block_.tensor(norm + ".weight").values,
-                                 attributes_.Real("norm_offset"), attributes_.Real("norm_eps"));
-      }
-      Doubles turned = one;
+    const bool neighbours = attributes_.Choice("rope_pairs") == "neighbours";
+    Doubles y = x;
+    for (std::size_t head = 0; head < x.size(); head += static_cast<std::size_t>(key_dim)) {
       for (std::int64_t i = 0; i < half; ++i) {
         const double angle =
             static_cast<double>(position) *
             std::pow(attributes_.Real("rope_theta"),
                      -static_cast<double>(i) / static_cast<double>(half)) /
             (attributes_.Choice("rope_scaling") == "linear" ? attributes_.Real("rope_factor") : 1);
-        turned[i] = one[i] * std::cos(angle) - one[i + half] * std::sin(angle);
-        turned[i + half] = one[i + half] * std::cos(angle) + one[i] * std::sin(angle);
+        const std::size_t a = head + static_cast<std::size_t>(neighbours ? 2 * i : i);
+        const std::size_t b = head + static_cast<std::size_t>(neighbours ? 2 * i + 1 : i + half);
+        y[a] = x[a] * std::cos(angle) - x[b] * std::sin(angle);
+        y[b] = x[b] * std::cos(angle) + x[a] * std::sin(angle);
       }
-      y.insert(y.end(), turned.begin(), turned.end());
     }
     return y;
+  }
+
+  Doubles Rotated(const std::string& norm, std::int64_t position, const Doubles& x) const {
+    return Integer("qk_norm_after_rope") == 1 ? NormedHeads(norm, Turned(position, x))
+                                              : Turned(position, NormedHeads(norm, x));
+  }
+
+  // What head h of `alibi_heads` falls by per position, when they are four: 2^-2, 2^-4, ...; of
+  // six, the last two have 2^-1 and 2^-3.
+  double Slope(std::int64_t head) const {
+    if (Integer("alibi_heads") == 0) {
+      return 0;
+    }
+    return std::exp2(head < 4 ? -2.0 * static_cast<double>(head + 1)
+                              : -2.0 * static_cast<double>(head - 4) - 1);
   }
 
   Doubles Attended(std::int64_t position, const Doubles& q) const {
@@ -113,7 +151,9 @@ class Formula {
         for (std::int64_t d = 0; d < key_dim; ++d) {
           score += scale * q[head * key_dim + d] * keys_[t][kv_head * key_dim + d];
         }
-        const double weight = std::exp(cap == 0 ? score : cap * std::tanh(score / cap));
+        const double fall = Slope(head) * static_cast<double>(position - t) *
+                            (Integer("alibi_in_scale") == 1 ? scale : 1);
+        const double weight = std::exp((cap == 0 ? score : cap * std::tanh(score / cap)) - fall);
         sum += weight;
         for (std::int64_t d = 0; d < value_dim; ++d) {
           out[head * value_dim + d] += weight * values_[t][kv_head * value_dim + d];
@@ -168,6 +208,51 @@ TEST(Attention, RotatesSomeOfTheDimensions) {
   ExpectRows(Changed(kLlama, {{"rope_dims", std::int64_t{6}}}));
 }
 
+TEST(Attention, RotatesNeighbours) {
+  ExpectRows(Changed(kLlama, {{"rope_pairs", "neighbours"}}));
+  ExpectRows(Changed(kLlama, {{"rope_pairs", "neighbours"}, {"rope_dims", std::int64_t{6}}}));
+}
+
+TEST(Attention, LetsScoresFallWithTheDistance) {
+  const auto falls = [](std::int64_t heads) {
+    return Changed(kPlain, {{"heads", heads}, {"alibi_heads", heads}});
+  };
+  ExpectRows(falls(4));
+  ExpectRows(falls(6));
+  ExpectRows(Changed(falls(6), {{"alibi_in_scale", std::int64_t{1}}, {"scale", 0.5}}));
+  // The first heads of a wider block keep its slopes.
+  ExpectRows(Changed(falls(4), {{"alibi_heads", std::int64_t{6}}}));
+}
+
+TEST(Attention, StretchesEachPairByItsFactorForTheContextThatSequencesMayHave) {
+  for (const std::int64_t original : {2 * testing::kMaxPositions, testing::kMaxPositions / 2}) {
+    TestBlock block(kAttention,
+                    Changed(kLlama, {{"rope_scaling", "longrope"},
+                                     {"rope_original_positions", original},
+                                     {"rope_attention_factor", 1.0}}),
+                    "f32", 1);
+    const auto fill = [&](const char* name, float factor) {
+      const std::vector<float> factors(8, factor);
+      std::memcpy(block.tensor(name).packed.span().data(), factors.data(), 8 * sizeof(float));
+    };
+    fill("rope_short_factors", original > testing::kMaxPositions ? 4.0f : 3.0f);
+    fill("rope_long_factors", original > testing::kMaxPositions ? 3.0f : 4.0f);
+    // With all factors alike it is the linear scaling.
+    TestBlock linear(kAttention,
+                     Changed(kLlama, {{"rope_scaling", "linear"}, {"rope_factor", 4.0}}), "f32", 1);
+    const Interface interface = kAttention.interface(block.attributes());
+    ThreadPool pool(1);
+    std::vector<float> y[2];
+    for (int i = 0; i < 2; ++i) {
+      const TestPages pages(interface);
+      TestBatch batch{.x = RandomSequence(2)};
+      batch.Add(kLength, 0, pages.get());
+      y[i] = testing::Run(*(i == 0 ? block : linear).Bind(Isa::kReference), interface, batch, pool);
+    }
+    EXPECT_LT(testing::RelativeError(y[0], Doubles(y[1].begin(), y[1].end())), 1e-5) << original;
+  }
+}
+
 TEST(Attention, StretchesTheRotation) {
   ExpectRows(Changed(kLlama, {{"rope_scaling", "linear"}, {"rope_factor", 4.0}}));
 }
@@ -189,6 +274,12 @@ TEST(Attention, HasBiasesScaleCapAndSinks) {
 TEST(Attention, HasNormsOfHeadsAndOfTheOutputAndAMultiplier) {
   ExpectRows(Changed(kLlama, {{"qk_norm", "rms_per_head"}}));
   ExpectRows(Changed(kLlama, {{"qk_norm", "rms_per_head"}, {"norm_offset", 1.0}}));
+  ExpectRows(Changed(kLlama, {{"qk_norm", "layer_per_head"}}));
+  ExpectRows(Changed(kLlama, {{"qk_norm", "layer_per_head"}, {"qk_norm_bias", std::int64_t{1}}}));
+  ExpectRows(Changed(kLlama, {{"qk_norm", "layer_of_each_head"}}));
+  ExpectRows(Changed(kLlama, {{"qk_norm", "rms_all_heads"}}));
+  ExpectRows(
+      Changed(kLlama, {{"qk_norm", "rms_per_head"}, {"qk_norm_after_rope", std::int64_t{1}}}));
   ExpectRows(Changed(kLlama, {{"norm", "layer"}, {"post_norm", "rms"}, {"multiplier", 0.22}}));
 }
 
@@ -345,6 +436,23 @@ TEST(Attention, RefusesAttributesByName) {
   EXPECT_EQ(
       error({{"rope_scaling", "linear"}, {"rope_beta_fast", 16.0}}),
       "attribute \"rope_beta_fast\" has no meaning when rope_scaling is linear; leave it out");
+  EXPECT_EQ(error({{"rope_scaling", "longrope"}, {"rope_original_positions", std::int64_t{64}}}),
+            "attribute \"rope_attention_factor\" must be above 0, found 0");
+  EXPECT_EQ(error({{"rope_dims", std::int64_t{2}}, {"rope_pairs", "neighbours"}}),
+            "attribute \"rope_pairs\" has no meaning when rope_dims is 2; leave it out");
+  EXPECT_EQ(error({{"alibi_in_scale", std::int64_t{1}}}),
+            "attribute \"alibi_in_scale\" has no meaning when alibi_heads is 0; leave it out");
+  EXPECT_EQ(error({{"alibi_heads", std::int64_t{3}}}),
+            "attribute \"alibi_heads\" must be at least heads 4, found 3");
+  EXPECT_EQ(error({{"qk_norm_after_rope", std::int64_t{1}}}),
+            "attribute \"qk_norm_after_rope\" has no meaning when qk_norm is none; leave it out");
+  EXPECT_EQ(
+      error({{"qk_norm", "rms_per_head"}, {"qk_norm_bias", std::int64_t{1}}}),
+      "attribute \"qk_norm_bias\" has no meaning when qk_norm is no layer norm; leave it out");
+  EXPECT_EQ(
+      error({{"qk_norm", "layer_per_head"}, {"norm_bias", std::int64_t{1}}}),
+      "attribute \"norm_bias\" has no meaning when neither norm nor post_norm is layer; leave "
+      "it out");
   EXPECT_EQ(error({{"scale", -1.0}}), "attribute \"scale\" must be at least 0, found -1");
   EXPECT_EQ(ErrorOf(kAttention, Changed(kPlain, {{"qk_norm", "rms_per_head"}})),
             "attribute \"norm_eps\" must be above 0, found 0");

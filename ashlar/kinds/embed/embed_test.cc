@@ -28,6 +28,39 @@ TEST(Embed, GivesTheRowsOfTheTokensTimesTheMultiplier) {
   }
 }
 
+TEST(Embed, AddsTheLearnedRowOfEachPosition) {
+  const AttributeMap attributes =
+      testing::Changed(kSmallEmbed, {{"positions", testing::kMaxPositions}, {"multiplier", 2.0}});
+  for (const char* codec : {"f32", "q8"}) {
+    TestBlock block(kEmbed, attributes, codec, 1);
+    TestBatch batch{.tokens = {49, 0, 7, 7, 32}};
+    batch.Add(2, 100, nullptr);
+    batch.Add(3, 0, nullptr);
+    const std::int64_t positions[] = {100, 101, 0, 1, 2};
+    ThreadPool pool(2);
+    const auto y = testing::Run(*block.Bind(Isa::kReference), kEmbed.interface(block.attributes()),
+                                batch, pool);
+    for (std::int64_t row = 0; row < batch.rows; ++row) {
+      for (std::int64_t i = 0; i < 64; ++i) {
+        const double weight = block.tensor("weight").values[batch.tokens[row] * 64 + i];
+        const double learned = block.tensor("positions").values[positions[row] * 64 + i];
+        ASSERT_FLOAT_EQ(y[row * 64 + i], static_cast<float>(2 * weight + learned)) << codec;
+      }
+    }
+  }
+}
+
+TEST(Embed, IsNotBoundForLongerSequencesThanItHasPositions) {
+  const Attributes attributes = *Attributes::Make(
+      kEmbed.attributes, testing::Changed(kSmallEmbed, {{"positions", std::int64_t{8}}}));
+  RopeTables rope_tables;
+  const auto bound = kEmbedOnCpu.bind(attributes, {}, {Isa::kReference, 9, rope_tables});
+  ASSERT_FALSE(bound.ok());
+  EXPECT_EQ(bound.error().message,
+            "the embedding has learned rows for 8 positions, but sequences may have 9; run it with "
+            "a context of at most 8");
+}
+
 TEST(Embed, ReadsTokensBelowItsVocabulary) {
   const Interface interface = kEmbed.interface(*Attributes::Make(kEmbed.attributes, kSmallEmbed));
   EXPECT_EQ(interface.width_in, 0);
