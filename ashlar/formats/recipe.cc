@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ashlar/base/check.h"
 #include "ashlar/formats/internal/decoder_config.h"
 #include "ashlar/formats/internal/harmless_fields.h"
 
@@ -117,22 +118,6 @@ std::string Named(std::string_view pattern, std::optional<int> layer, std::int64
   return name;
 }
 
-BlockRecipe MakeBlock(std::string_view kind, const BlockAttributes& attributes,
-                      std::span<const TensorName> names, std::optional<int> layer = {}) {
-  BlockRecipe block{.kind = std::string(kind), .attributes = attributes, .layer = layer};
-  for (const TensorName& name : names) {
-    TensorSource source{.joined = name.joined, .transposed = name.transposed};
-    const std::int64_t count =
-        name.stacked_by.empty() ? 1
-                                : std::get<std::int64_t>(attributes.find(name.stacked_by)->second);
-    for (std::int64_t i = 0; i < count; ++i) {
-      source.tensors.push_back(Named(name.checkpoint, layer, i));
-    }
-    block.sources.emplace(name.tensor, std::move(source));
-  }
-  return block;
-}
-
 Status CheckClass(const JsonCursor& config, const Architecture& architecture) {
   ASHLAR_TRY(const std::optional<JsonCursor> classes, config.Find("architectures"));
   if (!classes) {
@@ -231,16 +216,22 @@ Status AddLayers(ConfigReader& config, const Architecture& architecture, const S
   }
   for (int layer = 0; layer < static_cast<int>(sizes.layers); ++layer) {
     const LayerConfig& at = layers[static_cast<std::size_t>(layer)];
-    BlockRecipe block = MakeBlock("attention", attention, architecture.attention.tensors, layer);
+    BlockRecipe block{.kind = "attention",
+                      .attributes = attention,
+                      .tensors = architecture.attention.tensors,
+                      .layer = layer};
     block.attributes["window"] = at.window;
     if (at.rotated && !alibi) {
       const Rotation& rotation = at.window == 0 ? rotations.whole : rotations.windowed;
       block.attributes.insert(rotation.attributes.begin(), rotation.attributes.end());
-      block.sources.insert(rotation.sources.begin(), rotation.sources.end());
+      block.numbers = rotation.numbers;
     }
     recipe.blocks.push_back(std::move(block));
-    recipe.blocks.push_back(MakeBlock("mlp", mlp, architecture.mlp.tensors, layer));
-    recipe.blocks.back().reads = parallel ? 2 : 1;
+    recipe.blocks.push_back({.kind = "mlp",
+                             .attributes = mlp,
+                             .tensors = architecture.mlp.tensors,
+                             .layer = layer,
+                             .reads = parallel ? 2 : 1});
   }
   return {};
 }
@@ -254,17 +245,18 @@ Status AddEnd(ConfigReader& config, const Architecture& architecture, const Size
                                 {"eps", eps},
                                 {"offset", norms.offset},
                                 {"bias", std::int64_t{norms.bias}}};
-  recipe.blocks.push_back(MakeBlock("norm", norm, architecture.norm.tensors));
+  recipe.blocks.push_back(
+      {.kind = "norm", .attributes = norm, .tensors = architecture.norm.tensors});
 
   ASHLAR_TRY(const bool tied, config.BoolOr("tie_word_embeddings", architecture.tied));
   BlockAttributes head = {{"width", sizes.width}, {"vocabulary", sizes.vocabulary}};
   ASHLAR_TRY(ApplySettings(config, architecture.head.settings, head));
-  recipe.blocks.push_back(MakeBlock("head", head, architecture.head.tensors));
+  recipe.blocks.push_back(
+      {.kind = "head", .attributes = head, .tensors = architecture.head.tensors});
   if (tied) {
-    TensorSource& weight = recipe.blocks.back().sources["weight"];
-    recipe.tied_copy = weight.tensors.front();
-    weight = recipe.blocks.front().sources["weight"];
-    recipe.tied_to = weight.tensors.front();
+    recipe.tied_copy = SourceOf(recipe.blocks.back(), "weight").tensors.front();
+    recipe.blocks.back().tied = architecture.embed.tensors;
+    recipe.tied_to = SourceOf(recipe.blocks.back(), "weight").tensors.front();
   }
   return {};
 }
@@ -303,6 +295,28 @@ Result<std::vector<std::int64_t>> ReadTokenIds(const JsonCursor& config, std::st
   return tokens;
 }
 
+TensorSource SourceOf(const BlockRecipe& block, std::string_view tensor) {
+  if (const auto numbers = block.numbers.find(tensor); numbers != block.numbers.end()) {
+    return {.numbers = numbers->second};
+  }
+  for (const auto names : {block.tied, block.tensors}) {
+    const auto name = std::ranges::find(names, tensor, &TensorName::tensor);
+    if (name == names.end()) {
+      continue;
+    }
+    TensorSource source{.joined = name->joined, .transposed = name->transposed};
+    const std::int64_t count =
+        name->stacked_by.empty()
+            ? 1
+            : std::get<std::int64_t>(block.attributes.find(name->stacked_by)->second);
+    for (std::int64_t i = 0; i < count; ++i) {
+      source.tensors.push_back(Named(name->checkpoint, block.layer, i));
+    }
+    return source;
+  }
+  CHECK(false);
+}
+
 Node NodeOf(const Recipe& recipe, int index) {
   const BlockRecipe& block = recipe.blocks[static_cast<std::size_t>(index)];
   Node node{.layer = block.layer};
@@ -337,7 +351,8 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
     embed["positions"] = sizes.positions;
   }
   ASHLAR_TRY(ApplySettings(config, architecture.embed.settings, embed));
-  recipe.blocks.push_back(MakeBlock("embed", embed, architecture.embed.tensors));
+  recipe.blocks.push_back(
+      {.kind = "embed", .attributes = embed, .tensors = architecture.embed.tensors});
   ASHLAR_TRY(AddLayers(config, architecture, sizes, eps, recipe));
   ASHLAR_TRY(AddEnd(config, architecture, sizes, eps, recipe));
   ASHLAR_TRY(ReadMetadata(json, sizes, recipe.metadata));

@@ -18,15 +18,16 @@ struct TensorSource {
   const Joined* joined = nullptr;    // the block's is a part of the checkpoint's
   bool transposed = false;           // the checkpoint's are [inputs, outputs]
   std::vector<float> numbers = {};   // config.json has them itself; then no `tensors`
-
-  friend bool operator==(const TensorSource&, const TensorSource&) = default;
 };
 
 struct BlockRecipe {
   std::string kind;
   std::map<std::string, AttributeValue, std::less<>> attributes;
-  // By tensor of the block. May name more than the attributes call for.
-  std::map<std::string, TensorSource, std::less<>> sources;
+  // Of the family's row: they may name more than the attributes call for.
+  std::span<const TensorName> tensors;
+  std::span<const TensorName> tied = {};  // go before `tensors`: those of another block
+  // Tensors whose numbers are in config.json.
+  std::map<std::string, std::vector<float>, std::less<>> numbers = {};
   std::optional<int> layer;
   int reads = 1;  // the node so many before it; a block with a layer also carries the node before
 };
@@ -47,6 +48,9 @@ struct Recipe {
 // Reads config.json. Every field is either honoured, or known to change no result, or an error:
 // kUnsupported names a field that might change the result and that ashlar does not know.
 Result<Recipe> ReadRecipe(const JsonCursor& config);
+
+// Where `tensor` of the block is. Requires: the family's row names it, or config.json has it.
+TensorSource SourceOf(const BlockRecipe& block, std::string_view tensor);
 
 // The node of block `index` of a recipe, without its block: what it reads and carries.
 Node NodeOf(const Recipe& recipe, int index);

@@ -18,9 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   CHECK(recipe->blocks.front().kind == "embed" && recipe->blocks.back().kind == "head");
   for (const BlockRecipe& block : recipe->blocks) {
     CHECK(!block.attributes.empty());
-    for (const auto& [tensor, source] : block.sources) {
-      CHECK(source.tensors.empty() != source.numbers.empty());
-      for (const std::string& name : source.tensors) {
+    for (const TensorName& tensor : block.tensors) {
+      for (const std::string& name : SourceOf(block, tensor.tensor).tensors) {
         CHECK(name.find('{') == std::string::npos);
       }
     }

@@ -184,8 +184,8 @@ Result<Recipe> RecipeOf(const SynthShape& shape, std::int64_t layers) {
 }
 
 // The name in a checkpoint of a tensor of a block.
-const std::string& SourceOf(const BlockRecipe& block, const TensorSpec& spec) {
-  return block.sources.at(spec.name).tensors.front();
+std::string NameOf(const BlockRecipe& block, const TensorSpec& spec) {
+  return SourceOf(block, spec.name).tensors.front();
 }
 
 Distribution DistributionOf(const TensorSpec& spec, const std::string& source,
@@ -290,7 +290,7 @@ Result<SynthReport> Synthesize(
     ASHLAR_TRY(const std::vector<TensorSpec> specs, block.kind->tensors(block.attributes));
     for (const TensorSpec& spec : specs) {
       const Codec* const codec = spec.role == TensorRole::kMatrix ? options.codec : vector_codec;
-      if (tensors.emplace(SourceOf(from, spec), Planned{spec, codec}).second) {
+      if (tensors.emplace(NameOf(from, spec), Planned{spec, codec}).second) {
         ASHLAR_TRY(const std::uint64_t bytes, PackedBytes(*codec, spec.shape));
         total_bytes += bytes;
       }
@@ -319,7 +319,7 @@ Result<SynthReport> Synthesize(
     const BlockRecipe& from = recipe.blocks[i];
     ASHLAR_TRY(const std::vector<TensorSpec> specs, blocks[i].kind->tensors(blocks[i].attributes));
     for (const TensorSpec& spec : specs) {
-      blocks[i].tensors.emplace(spec.name, stored.at(SourceOf(from, spec)));
+      blocks[i].tensors.emplace(spec.name, stored.at(NameOf(from, spec)));
     }
     Node node = NodeOf(recipe, static_cast<int>(i));
     node.block = network.AddBlock(std::move(blocks[i]));

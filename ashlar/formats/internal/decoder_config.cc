@@ -26,7 +26,7 @@ Result<std::optional<std::vector<bool>>> ReadTypes(ConfigReader& config, std::si
   }
   ASHLAR_TRY(const std::vector<JsonCursor> list, types->AsArray());
   if (list.size() != layers) {
-    return types->Invalid("it has {} entries, but there are {} layers", list.size(), layers);
+    return types->Invalid("it has {} entries, but num_hidden_layers is {}", list.size(), layers);
   }
   std::vector<bool> windowed;
   for (const JsonCursor& item : list) {

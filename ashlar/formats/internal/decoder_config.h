@@ -22,7 +22,7 @@ Result<Sizes> ReadSizes(ConfigReader& config, const Architecture& architecture);
 // pair has a factor of its own, the tensors with them.
 struct Rotation {
   BlockAttributes attributes;  // empty: they do not
-  std::map<std::string, TensorSource, std::less<>> sources;
+  std::map<std::string, std::vector<float>, std::less<>> numbers;
 };
 struct Rotations {
   Rotation whole;     // of layers that see everything

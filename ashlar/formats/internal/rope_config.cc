@@ -32,9 +32,9 @@ class RopeReader {
                              partial);
     }
     dims_ = static_cast<std::int64_t>(static_cast<double>(defaults_.head_dim) * partial);
-    ASHLAR_TRY(std::string type, rope_.StringOr("type", "default"));
-    ASHLAR_TRY(type, rope_.StringOr("rope_type", type));
-    ASHLAR_TRY(ReadScaling(type == "yarn" ? std::string(defaults_.row.yarn_means) : type));
+    ASHLAR_TRY(type_, rope_.StringOr("type", "default"));
+    ASHLAR_TRY(type_, rope_.StringOr("rope_type", type_));
+    ASHLAR_TRY(ReadScaling(type_ == "yarn" ? defaults_.row.yarn_means : type_));
     Set("rope_theta", theta_);
     Set("rope_dims", dims_);
     if (defaults_.row.neighbours) {
@@ -73,7 +73,7 @@ class RopeReader {
   }
   Result<double> Needed(std::string_view key) {
     if (!rope_.Has(key)) {
-      return object_.Invalid("this rope_type needs \"{}\"", key);
+      return object_.Invalid("rope_type \"{}\" needs \"{}\"", type_, key);
     }
     return rope_.Real(key);
   }
@@ -181,14 +181,14 @@ class RopeReader {
   Status ReadFactors(std::string_view key, std::string_view tensor) {
     ASHLAR_TRY(const std::optional<JsonCursor> field, rope_.Find(key));
     if (!field) {
-      return object_.Invalid("this rope_type needs \"{}\"", key);
+      return object_.Invalid("rope_type \"{}\" needs \"{}\"", type_, key);
     }
     ASHLAR_TRY(const std::vector<JsonCursor> list, field->AsArray(1u << 12));
     if (static_cast<std::int64_t>(list.size()) != dims_ / 2) {
       return field->Invalid("it has {} entries, but {} dims are rotated, in pairs", list.size(),
                             dims_);
     }
-    std::vector<float>& numbers = rotation_.sources[std::string(tensor)].numbers;
+    std::vector<float>& numbers = rotation_.numbers[std::string(tensor)];
     for (const JsonCursor& item : list) {
       ASHLAR_TRY(const double factor, item.AsReal());
       if (!(factor >= 1e-6 && factor <= 1e6)) {
@@ -202,6 +202,7 @@ class RopeReader {
   const JsonCursor object_;
   ConfigReader rope_;
   const RopeDefaults& defaults_;
+  std::string type_;
   double theta_ = 0;
   std::int64_t dims_ = 0;
   std::span<const std::string_view> ignored_;
