@@ -6,6 +6,7 @@
 #include "ashlar/kinds/attention/attention.h"
 #include "ashlar/kinds/embed/embed.h"
 #include "ashlar/kinds/head/head.h"
+#include "ashlar/kinds/latent_attention/latent_attention.h"
 #include "ashlar/kinds/linear/linear.h"
 #include "ashlar/kinds/mlp/mlp.h"
 #include "ashlar/kinds/moe/moe.h"
@@ -15,13 +16,14 @@ namespace ashlar {
 namespace {
 
 constexpr const CpuKind* kAll[] = {
-    &kEmbedOnCpu,     //
-    &kNormOnCpu,      //
-    &kLinearOnCpu,    //
-    &kHeadOnCpu,      //
-    &kMlpOnCpu,       //
-    &kMoeOnCpu,       //
-    &kAttentionOnCpu  //
+    &kEmbedOnCpu,            //
+    &kNormOnCpu,             //
+    &kLinearOnCpu,           //
+    &kHeadOnCpu,             //
+    &kMlpOnCpu,              //
+    &kMoeOnCpu,              //
+    &kAttentionOnCpu,        //
+    &kLatentAttentionOnCpu,  //
 };
 
 // Of all that computes: raised when a change of a kernel or of a kind changes a bit of any result.

@@ -11,7 +11,9 @@
 //   keys   k[kv_head][dim][kPageLength]    dims outermost, so that one register has one dim of
 //                                          16 positions and a score needs no horizontal sum
 //   values v[kv_head][kPageLength][dim]
-// (k first, then v.) Positions past the row's own are never read as numbers, though their bytes
+// (k first, then v.) Where the shape is latent, of one key-value head:
+//   latent k[kPageLength][dim]             v is its first dims
+// Positions past the row's own are never read as numbers, though their bytes
 // may be. The numbers are kept as the KV format says, rounded when they are stored; all arithmetic
 // is on f32.
 //
@@ -40,18 +42,15 @@
 
 namespace ashlar {
 
-// Numbers in a page, and before its values.
+// Numbers in a page.
 constexpr std::int64_t PageNumbers(const AttentionShape& shape) {
-  return shape.kv_heads * kPageLength * (shape.key_dim + shape.value_dim);
+  return shape.kv_heads * kPageLength * (shape.key_dim + (shape.latent ? 0 : shape.value_dim));
 }
-constexpr std::int64_t PageValueOffset(const AttentionShape& shape) {
-  return shape.kv_heads * kPageLength * shape.key_dim;
-}
-
 using AttentionFn = void (*)(const AttentionArgs& args) noexcept;
 
 // Writes the key k [kv_heads, key_dim] and value v [kv_heads, value_dim] of one position into its
-// page, at `slot` = position % kPageLength. Every form of a format writes the same bytes.
+// page, at `slot` = position % kPageLength. Every form of a format writes the same bytes. Where the
+// shape is latent, v is not read.
 using StoreKeyValueFn = void (*)(const AttentionShape& shape, const float* k, const float* v,
                                  int slot, std::byte* page) noexcept;
 

@@ -18,6 +18,9 @@ struct AttentionShape {
   float scale;
   float soft_cap;       // 0: none
   std::int64_t window;  // 0: all positions back to 0
+  // A position has a key only, and its first value_dim numbers are the value: kv_heads is 1 and
+  // value_dim <= key_dim.
+  bool latent = false;
 };
 
 struct AttentionArgs {

@@ -27,11 +27,14 @@ struct F16 {
 
 std::int64_t KeyIndex(const AttentionShape& shape, std::int64_t kv_head, std::int64_t d,
                       std::int64_t slot) {
-  return (kv_head * shape.key_dim + d) * kPageLength + slot;
+  return shape.latent ? slot * shape.key_dim + d
+                      : (kv_head * shape.key_dim + d) * kPageLength + slot;
 }
 std::int64_t ValueIndex(const AttentionShape& shape, std::int64_t kv_head, std::int64_t d,
                         std::int64_t slot) {
-  return PageValueOffset(shape) + (kv_head * kPageLength + slot) * shape.value_dim + d;
+  return shape.latent ? slot * shape.key_dim + d
+                      : shape.kv_heads * kPageLength * shape.key_dim +
+                            (kv_head * kPageLength + slot) * shape.value_dim + d;
 }
 
 // cap(scale * q . k), by the formula.
@@ -106,7 +109,7 @@ void Store(const AttentionShape& shape, const float* k, const float* v, int slot
     for (std::int64_t d = 0; d < shape.key_dim; ++d) {
       Number::Write(k[head * shape.key_dim + d], page, KeyIndex(shape, head, d, slot));
     }
-    for (std::int64_t d = 0; d < shape.value_dim; ++d) {
+    for (std::int64_t d = 0; d < shape.value_dim && !shape.latent; ++d) {
       Number::Write(v[head * shape.value_dim + d], page, ValueIndex(shape, head, d, slot));
     }
   }

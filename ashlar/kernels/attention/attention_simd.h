@@ -5,7 +5,8 @@
 // they are taken in tiles, whose dot products share each load of a key or value.
 //
 // Order, for one query: page by page,
-//   scores       per slot, sum over d = 0, 1, ...; then scale, then soft cap, then distance
+//   scores       per slot, a sum over d in an order that the layout of the page fixes
+//                (attention_pages_simd.h); then scale, then soft cap, then distance
 //   max          of the running maximum and the page's visible scores
 //   correction   c = exp(old max - new max)
 //   sums[slot]   = c sums[slot] + exp(score - max)          one running sum per slot of a page
@@ -25,6 +26,7 @@
 #include <cstdint>
 
 #include "ashlar/kernels/attention/attention_args.h"
+#include "ashlar/kernels/attention/attention_pages_simd.h"
 #include "ashlar/kernels/simd/for_vectors.h"
 #include "ashlar/kernels/simd/math.h"
 
@@ -36,97 +38,12 @@ inline constexpr int kBlock = 16;
 inline constexpr std::int64_t kBlockFloats = std::int64_t{16} << 10;
 static_assert(kMaxHeadDim <= kBlockFloats, "a block holds at least one query");
 
-// Vectors that hold one number for each slot of a page.
-template <class F32>
-inline constexpr int kPageVectors = kPageLength / F32::kLanes;
-
-// Queries in a full tile. Their scores take eight accumulators: a multiply-add takes four cycles,
-// and two start in each.
-template <class F32>
-inline constexpr int kTile = 8 / kPageVectors<F32>;
-
-template <class F32>
-struct Query {
-  const float* q;               // [key_dim]
-  float* values;                // [value_dim]: the sum of exp(score - max) v so far
-  float* out;                   // [value_dim]: where the result goes
-  std::int64_t begin, end;      // the positions that it sees
-  float max;                    // of the scores so far
-  float slope;                  // what a score falls by with each position of distance
-  F32 sums[kPageVectors<F32>];  // of exp(score - max) so far, for each slot of a page
-};
-
-// One page, for one key-value head.
-template <class Element>
-struct Page {
-  const Element* keys;      // [key_dim, kPageLength]
-  const Element* values;    // [kPageLength, value_dim]
-  std::int64_t begin, end;  // the slots that all queries of the tile see
-  std::int64_t position;    // of slot 0
-};
-
-// The numbers of the slots of a page, from slot `first` on.
-template <class F32>
-F32 Slots(int first) {
-  alignas(64) static constexpr float kSlots[kPageLength] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                            8, 9, 10, 11, 12, 13, 14, 15};
-  return F32::Load(kSlots + first);
-}
-
 // What exp(score - max) of a tile is in one page, and what exp(old max - new max) is.
 template <class F32, int kQueries>
 struct Weights {
   float of_slot[kQueries][kPageLength];
   float correction[F32::kLanes];
 };
-
-// The scores of the visible slots; -infinity for the others.
-template <class F32, class Element, int kQueries>
-void Score(const AttentionShape& shape, const Page<Element>& page, const Query<F32>* queries,
-           F32 (&scores)[kQueries][kPageVectors<F32>]) {
-  constexpr int kVectors = kPageVectors<F32>;
-  F32 dot[kQueries][kVectors];
-  ASHLAR_UNROLL
-  for (int i = 0; i < kQueries; ++i) {
-    ASHLAR_UNROLL
-    for (int j = 0; j < kVectors; ++j) {
-      dot[i][j] = F32::Zero();
-    }
-  }
-  for (std::int64_t d = 0; d < shape.key_dim; ++d) {
-    F32 key[kVectors];
-    ASHLAR_UNROLL
-    for (int j = 0; j < kVectors; ++j) {
-      key[j] = F32::Load(page.keys + d * kPageLength + j * F32::kLanes);
-    }
-    ASHLAR_UNROLL
-    for (int i = 0; i < kQueries; ++i) {
-      const F32 q = F32::Broadcast(queries[i].q[d]);
-      ASHLAR_UNROLL
-      for (int j = 0; j < kVectors; ++j) {
-        dot[i][j] = MulAdd(q, key[j], dot[i][j]);
-      }
-    }
-  }
-  ASHLAR_UNROLL
-  for (int i = 0; i < kQueries; ++i) {
-    ASHLAR_UNROLL
-    for (int j = 0; j < kVectors; ++j) {
-      F32 score = dot[i][j] * F32::Broadcast(shape.scale);
-      if (shape.soft_cap != 0) {
-        const F32 cap = F32::Broadcast(shape.soft_cap);
-        score = cap * Tanh(score / cap);
-      }
-      if (queries[i].slope != 0) {
-        const auto distance_of_0 = static_cast<float>(queries[i].end - 1 - page.position);
-        const F32 distance = F32::Broadcast(distance_of_0) - Slots<F32>(j * F32::kLanes);
-        score = NegMulAdd(F32::Broadcast(queries[i].slope), distance, score);
-      }
-      const auto visible = F32::Lanes(page.begin - j * F32::kLanes, page.end - j * F32::kLanes);
-      scores[i][j] = Select(visible, score, F32::Broadcast(-__builtin_inff()));
-    }
-  }
-}
 
 // Moves the running maxima and sums on by one page.
 template <class F32, int kQueries>
@@ -159,8 +76,8 @@ void Weigh(const F32 (&scores)[kQueries][kPageVectors<F32>], Query<F32>* queries
 
 // Moves out[d, d + kVectors * kLanes) of a tile on by one page, through `vector` (ForVectors).
 template <class F32, class Element, int kQueries, int kVectors, class Vector>
-void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page<Element>& page,
-                 const Query<F32>* queries, const Weights<F32, kQueries>& weights, Vector vector) {
+void AddValuesAt(std::int64_t d, const PagePart<Element>& page, const Query<F32>* queries,
+                 const Weights<F32, kQueries>& weights, Vector vector) {
   const F32 zero = F32::Zero();
   F32 out[kQueries][kVectors];
   ASHLAR_UNROLL
@@ -175,7 +92,7 @@ void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page<Element>& pa
     F32 value[kVectors];
     ASHLAR_UNROLL
     for (int j = 0; j < kVectors; ++j) {
-      value[j] = vector.Load(page.values + slot * value_dim + d + j * F32::kLanes, zero);
+      value[j] = vector.Load(page.values + slot * page.value_stride + d + j * F32::kLanes, zero);
     }
     ASHLAR_UNROLL
     for (int i = 0; i < kQueries; ++i) {
@@ -197,35 +114,36 @@ void AddValuesAt(std::int64_t d, std::int64_t value_dim, const Page<Element>& pa
 
 // The dims from `d` on: kVectors at a time, then half as many, ..., then the tail.
 template <class F32, class Element, int kQueries, int kVectors>
-void AddValues(std::int64_t d, std::int64_t value_dim, const Page<Element>& page,
+void AddValues(std::int64_t d, std::int64_t value_dim, const PagePart<Element>& page,
                const Query<F32>* queries, const Weights<F32, kQueries>& weights) {
   for (; d + kVectors * F32::kLanes <= value_dim; d += kVectors * F32::kLanes) {
-    AddValuesAt<F32, Element, kQueries, kVectors>(d, value_dim, page, queries, weights,
-                                                  WholeVector<F32>{});
+    AddValuesAt<F32, Element, kQueries, kVectors>(d, page, queries, weights, WholeVector<F32>{});
   }
   if constexpr (kVectors > 1) {
     AddValues<F32, Element, kQueries, kVectors / 2>(d, value_dim, page, queries, weights);
   } else if (d < value_dim) {
-    AddValuesAt<F32, Element, kQueries, 1>(d, value_dim, page, queries, weights,
+    AddValuesAt<F32, Element, kQueries, 1>(d, page, queries, weights,
                                            PartOfVector<F32>{value_dim - d});
   }
 }
 
 // `count` queries, at most kQueries, in one page.
-template <class F32, class Element, int kQueries>
-void AttendTile(const AttentionShape& shape, const Page<Element>& page, Query<F32>* queries,
-                int count) {
+template <class F32, class Pages, int kQueries>
+void AttendTile(const AttentionShape& shape, const PagePart<typename Pages::Element>& page,
+                Query<F32>* queries, int count) {
   if (count == kQueries) {
     // Half the registers accumulate; the others hold values and broadcast weights.
     constexpr int kAccumulators = F32::kRegisters / 2;
     constexpr int kVectors = kAccumulators / kQueries < 8 ? kAccumulators / kQueries : 8;
     F32 scores[kQueries][kPageVectors<F32>];
     Weights<F32, kQueries> weights;
-    Score<F32, Element, kQueries>(shape, page, queries, scores);
+    Pages::template Dot<kQueries>(shape.key_dim, page, queries, scores);
+    FinishScores<F32, typename Pages::Element, kQueries>(shape, page, queries, scores);
     Weigh<F32, kQueries>(scores, queries, &weights);
-    AddValues<F32, Element, kQueries, kVectors>(0, shape.value_dim, page, queries, weights);
+    AddValues<F32, typename Pages::Element, kQueries, kVectors>(0, shape.value_dim, page, queries,
+                                                                weights);
   } else if constexpr (kQueries > 1) {
-    AttendTile<F32, Element, kQueries - 1>(shape, page, queries, count);
+    AttendTile<F32, Pages, kQueries - 1>(shape, page, queries, count);
   }
 }
 
@@ -237,39 +155,25 @@ std::int64_t ClampToSlot(std::int64_t position, std::int64_t page_begin) {
   return slot < 0 ? 0 : slot > kPageLength ? kPageLength : slot;
 }
 
-// Asks for the cache lines of `count` numbers from p on.
-template <class F32, class Element>
-void PrefetchNumbers(const Element* p, std::int64_t count) {
-  constexpr std::int64_t kPerLine = 64 / sizeof(Element);
-  for (std::int64_t i = 0; i < count; i += kPerLine) {
-    F32::Prefetch(p + i);
-  }
-}
-
 // All pages, for a block of queries of one key-value head. The queries ascend in position.
-template <class F32, class Element>
+template <class F32, class Pages>
 void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* queries,
                  std::int64_t count) {
   const AttentionShape& shape = args.shape;
   const std::int64_t first_page = queries[0].begin / kPageLength;
   const std::int64_t last_page = (queries[count - 1].end - 1) / kPageLength;
-  const std::int64_t key_offset = kv_head * shape.key_dim * kPageLength;
-  const std::int64_t value_offset =
-      (shape.kv_heads * shape.key_dim + kv_head * shape.value_dim) * kPageLength;
   for (std::int64_t p = first_page; p <= last_page; ++p) {
     const std::int64_t page_begin = p * kPageLength;
     if (p < last_page) {
       // 4 KB pieces are too short for the processor to find the next one by itself. (Decoding with
       // 2048 positions in memory: 6.4 GB/s without, 8.2 with; a plain read gives 9 to 11.)
-      const Element* next = reinterpret_cast<const Element*>(args.pages[p + 1]);
-      PrefetchNumbers<F32>(next + key_offset, shape.key_dim * kPageLength);
-      PrefetchNumbers<F32>(next + value_offset, shape.value_dim * kPageLength);
+      Pages::Prefetch(shape, args.pages[p + 1], kv_head);
     }
-    const Element* numbers = reinterpret_cast<const Element*>(args.pages[p]);
     for (std::int64_t i = 0; i < count;) {
-      const Page<Element> page = {numbers + key_offset, numbers + value_offset,
-                                  ClampToSlot<F32>(queries[i].begin, page_begin),
-                                  ClampToSlot<F32>(queries[i].end, page_begin), page_begin};
+      PagePart<typename Pages::Element> page = Pages::Whole(shape, args.pages[p], kv_head);
+      page.begin = ClampToSlot<F32>(queries[i].begin, page_begin);
+      page.end = ClampToSlot<F32>(queries[i].end, page_begin);
+      page.position = page_begin;
       // The tile: as many of the next queries as see the same slots.
       int tile = 1;
       while (tile < kTile<F32> && i + tile < count &&
@@ -278,7 +182,7 @@ void AttendBlock(const AttentionArgs& args, std::int64_t kv_head, Query<F32>* qu
         ++tile;
       }
       if (page.begin < page.end) {
-        AttendTile<F32, Element, kTile<F32>>(shape, page, queries + i, tile);
+        AttendTile<F32, Pages, kTile<F32>>(shape, page, queries + i, tile);
       }
       i += tile;
     }
@@ -337,8 +241,8 @@ void Finish(const Query<F32>& query, std::int64_t value_dim) {
   });
 }
 
-template <class F32, class Element>
-void Attention(const AttentionArgs& args) {
+template <class F32, class Pages>
+void AttendPages(const AttentionArgs& args) {
   const AttentionShape& shape = args.shape;
   const std::int64_t dim = shape.key_dim > shape.value_dim ? shape.key_dim : shape.value_dim;
   const std::int64_t block = kBlockFloats / dim < kBlock ? kBlockFloats / dim : kBlock;
@@ -353,7 +257,7 @@ void Attention(const AttentionArgs& args) {
         queries[i] = Begin<F32>(args, kv_head, first + i, q + i * shape.key_dim,
                                 values + i * shape.value_dim);
       }
-      AttendBlock<F32, Element>(args, kv_head, queries, count);
+      AttendBlock<F32, Pages>(args, kv_head, queries, count);
       for (std::int64_t i = 0; i < count; ++i) {
         Finish<F32>(queries[i], shape.value_dim);
       }
@@ -361,29 +265,22 @@ void Attention(const AttentionArgs& args) {
   }
 }
 
-// Keys are narrowed a vector at a time and then scattered: each dim of a position has a cache line
-// (or half of one) of its own.
+template <class F32, class Element>
+void Attention(const AttentionArgs& args) {
+  if (args.shape.latent) {
+    AttendPages<F32, LatentPages<F32, Element>>(args);
+  } else {
+    AttendPages<F32, KeyValuePages<F32, Element>>(args);
+  }
+}
+
 template <class F32, class Element>
 void StoreKeyValue(const AttentionShape& shape, const float* k, const float* v, int slot,
                    std::byte* page) {
-  const F32 zero = F32::Zero();
-  Element* const keys = reinterpret_cast<Element*>(page) + slot;
-  const std::int64_t key_numbers = shape.kv_heads * shape.key_dim;
-  ForVectors<F32>(key_numbers, [=](std::int64_t i, auto vector) {
-    Element narrow[F32::kLanes];
-    vector.Load(k + i, zero).Store(narrow);
-    const std::int64_t left = key_numbers - i;
-    for (std::int64_t lane = 0; lane < F32::kLanes && lane < left; ++lane) {
-      keys[(i + lane) * kPageLength] = narrow[lane];
-    }
-  });
-  for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
-    const float* const from = v + head * shape.value_dim;
-    Element* const to = reinterpret_cast<Element*>(page) + key_numbers * kPageLength +
-                        (head * kPageLength + slot) * shape.value_dim;
-    ForVectors<F32>(shape.value_dim, [=](std::int64_t d, auto vector) {
-      vector.Store(vector.Load(from + d, zero), to + d);
-    });
+  if (shape.latent) {
+    LatentPages<F32, Element>::Store(shape, k, slot, page);
+  } else {
+    KeyValuePages<F32, Element>::Store(shape, k, v, slot, page);
   }
 }
 

@@ -40,6 +40,19 @@ class TestPage {
   GuardedFloats storage_;
 };
 
+// Where a page has a number of a key, or of a value.
+std::int64_t KeyAt(const AttentionShape& shape, std::int64_t kv_head, std::int64_t slot,
+                   std::int64_t dim) {
+  return shape.latent ? slot * shape.key_dim + dim
+                      : (kv_head * shape.key_dim + dim) * kPageLength + slot;
+}
+std::int64_t ValueAt(const AttentionShape& shape, std::int64_t kv_head, std::int64_t slot,
+                     std::int64_t dim) {
+  return shape.latent ? slot * shape.key_dim + dim
+                      : shape.kv_heads * shape.key_dim * kPageLength +
+                            (kv_head * kPageLength + slot) * shape.value_dim + dim;
+}
+
 // What a number is once it is stored.
 float Stored(KvFormat format, float value) {
   return format == KvFormat::kF32 ? value : F16ToF32(F32ToF16(value));
@@ -164,7 +177,7 @@ class Sequence {
       double dot = 0;
       double terms = 0;
       for (std::int64_t d = 0; d < shape_.key_dim; ++d) {
-        const double k = page[(kv_head * shape_.key_dim + d) * kPageLength + t % kPageLength];
+        const double k = page[KeyAt(shape_, kv_head, t % kPageLength, d)];
         dot += q[d] * k;
         terms += std::fabs(q[d] * k);
       }
@@ -186,11 +199,10 @@ class Sequence {
     for (std::int64_t t = begin; t <= position; ++t) {
       const double weight = std::exp(scores[static_cast<std::size_t>(t - begin)] - max);
       const TestPage& page = *widened_[static_cast<std::size_t>(t / kPageLength)];
-      std::int64_t v =
-          PageValueOffset(shape_) + (kv_head * kPageLength + t % kPageLength) * shape_.value_dim;
       sum += weight;
-      for (double& bound : bounds) {
-        bound += weight * std::fabs(page[v++]);
+      for (std::int64_t d = 0; d < shape_.value_dim; ++d) {
+        bounds[static_cast<std::size_t>(d)] +=
+            weight * std::fabs(page[ValueAt(shape_, kv_head, t % kPageLength, d)]);
       }
     }
     const auto positions = static_cast<double>(position - begin + 1);
@@ -228,6 +240,14 @@ AttentionShape PlainShape(std::int64_t heads, std::int64_t kv_heads, std::int64_
           .scale = 1 / std::sqrt(static_cast<float>(dim)),
           .soft_cap = 0,
           .window = 0};
+}
+
+// One key-value head whose values are the first dims of its keys.
+AttentionShape LatentShape(std::int64_t heads, std::int64_t key_dim, std::int64_t value_dim) {
+  AttentionShape shape = PlainShape(heads, 1, key_dim);
+  shape.value_dim = value_dim;
+  shape.latent = true;
+  return shape;
 }
 
 class AttentionParity : public FormTest<AttentionForm> {
@@ -362,6 +382,76 @@ TEST_P(AttentionParity, AgreesWithTheReferenceOnRandomShapes) {
     }
     ExpectAgrees(sequence);
   }
+}
+
+TEST_P(AttentionParity, AgreesWithTheReferenceOnLatentPages) {
+  RandomFloats random(12);
+  for (std::int64_t dim = 1; dim <= 70; dim += 3) {
+    ExpectAgrees(NewSequence(LatentShape(1 + dim % 11, dim, (dim + 1) / 2), 37, 20, random));
+  }
+  for (const std::int64_t rope_dims : {0, 8, 64}) {
+    AttentionShape shape = LatentShape(19, 96 + rope_dims, 96);
+    shape.window = rope_dims;
+    shape.soft_cap = static_cast<float>(rope_dims);
+    Sequence sequence = NewSequence(shape, 66, 30, random);
+    sequence.UseSinks();
+    ExpectAgrees(sequence);
+  }
+  ExpectAgrees(NewSequence(LatentShape(3, 1040, 1024), 17, 15, random));
+}
+
+// (Which judges the reference too: it is the formula with the values written out.)
+TEST_P(AttentionParity, LatentPagesGiveWhatKeysWithTheirFirstDimsAsValuesGive) {
+  RandomFloats random(13);
+  const AttentionShape latent = LatentShape(5, 40, 24);
+  AttentionShape plain = latent;
+  plain.latent = false;
+  TestPage latent_page(latent, GetParam().kv_format, 0);
+  TestPage plain_page(plain, GetParam().kv_format, 0);
+  const std::int64_t positions = 11;
+  for (int t = 0; t < positions; ++t) {
+    std::vector<float> k(40);
+    std::generate(k.begin(), k.end(), [&] { return random.Normal(); });
+    GetParam().store(latent, k.data(), nullptr, t, latent_page.data());
+    GetParam().store(plain, k.data(), k.data(), t, plain_page.data());
+    for (std::int64_t d = 0; d < 40; ++d) {
+      ASSERT_EQ(latent_page[t * 40 + d], Stored(GetParam().kv_format, k[d]));
+    }
+  }
+  GuardedFloats q(5 * 40, 0);
+  random.Fill(q);
+  std::vector<float> out[2] = {std::vector<float>(5 * 24), std::vector<float>(5 * 24)};
+  const std::byte* pages[] = {latent_page.data(), plain_page.data()};
+  for (int i = 0; i < 2; ++i) {
+    GetParam().fn({.shape = i == 0 ? latent : plain,
+                   .q = q.data(),
+                   .q_stride = 5 * 40,
+                   .out = out[i].data(),
+                   .out_stride = 5 * 24,
+                   .pages = &pages[i],
+                   .sinks = nullptr,
+                   .slopes = nullptr,
+                   .first_position = positions - 1,
+                   .rows = 1,
+                   .kv_begin = 0,
+                   .kv_end = 1});
+  }
+  for (std::size_t i = 0; i < out[0].size(); ++i) {
+    EXPECT_NEAR(out[0][i], out[1][i], 1e-5) << i;
+  }
+}
+
+TEST_P(AttentionParity, ALatentRowsBitsDoNotDependOnTheRowsComputedWithItOrOnUnseenPositions) {
+  RandomFloats random(14);
+  Sequence sequence = NewSequence(LatentShape(21, 40, 32), 80, 40, random);
+  const auto together = sequence.NewOut();
+  GetParam().fn(sequence.Args(*together));
+  const auto alone = sequence.NewOut();
+  for (std::int64_t row = sequence.rows() - 1; row >= 0; --row) {
+    sequence.Run(GetParam().fn, row, row + 1, 0, 1, *alone);
+    sequence.Spoil(40 + row, row % 2 == 0 ? kNotANumber : kInfinity);
+  }
+  ExpectSameBits(*alone, *together);
 }
 
 TEST_P(AttentionParity, AgreesWithTheReferenceOverALongContext) {

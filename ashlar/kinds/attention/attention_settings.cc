@@ -1,9 +1,6 @@
 #include "ashlar/kinds/attention/attention_settings.h"
 
-#include <algorithm>
 #include <cmath>
-
-#include "ashlar/base/check.h"
 
 namespace ashlar::internal {
 
@@ -20,22 +17,6 @@ NormSettings SettingsOfQkNorm(const Attributes& attributes) {
 std::int64_t WidthOfQkNorm(const Attributes& attributes, std::int64_t heads) {
   const bool per_head = attributes.Choice("qk_norm").ends_with("_per_head");
   return (per_head ? 1 : heads) * attributes.Integer("key_dim");
-}
-
-RopeParameters RopeParametersOf(const Attributes& attributes) {
-  const auto scaling = std::ranges::find(kRopeScalings, attributes.Choice("rope_scaling"));
-  CHECK(scaling != std::end(kRopeScalings));
-  return {.dims = attributes.Integer("rope_dims"),
-          .theta = attributes.Real("rope_theta"),
-          .scaling = static_cast<RopeScaling>(scaling - std::begin(kRopeScalings)),
-          .factor = attributes.Real("rope_factor"),
-          .original_positions = attributes.Integer("rope_original_positions"),
-          .low_frequency_factor = attributes.Real("rope_low_frequency_factor"),
-          .high_frequency_factor = attributes.Real("rope_high_frequency_factor"),
-          .beta_fast = attributes.Real("rope_beta_fast"),
-          .beta_slow = attributes.Real("rope_beta_slow"),
-          .attention_factor = attributes.Real("rope_attention_factor"),
-          .fractional_ramp = IsSet(attributes, "rope_fractional_ramp")};
 }
 
 std::vector<float> AlibiSlopes(const Attributes& attributes) {

@@ -4,15 +4,8 @@
 #include <vector>
 
 #include "ashlar/kinds/internal/norm_attributes.h"
-#include "ashlar/kinds/rope_tables.h"
 
 namespace ashlar::internal {
-
-// How wavelengths are stretched; in the order of RopeScaling.
-inline constexpr std::string_view kRopeScalings[] = {"none",   "linear", "dynamic",
-                                                     "llama3", "yarn",   "longrope"};
-
-inline constexpr std::string_view kRopePairs[] = {"halves", "neighbours"};
 
 // The norms of queries and keys, and whether the weight is of all heads: else it is of one, and the
 // same for each.
@@ -23,9 +16,6 @@ inline constexpr std::string_view kQkNorms[] = {"none", "rms_per_head", "layer_p
 NormSettings SettingsOfQkNorm(const Attributes& attributes);
 // The floats of that weight for `heads` heads.
 std::int64_t WidthOfQkNorm(const Attributes& attributes, std::int64_t heads);
-
-// Without the factors of longrope, which are tensors. Requires: rope_dims is not 0.
-RopeParameters RopeParametersOf(const Attributes& attributes);
 
 // What the score of each head falls by with each position of distance (Press et al. 2022, section
 // 3, and its appendix for heads that are no power of two). Empty without ALiBi.

@@ -1,5 +1,6 @@
 #include "ashlar/kinds/attention/attention.h"
 #include "ashlar/kinds/attention/attention_settings.h"
+#include "ashlar/kinds/internal/rope_attributes.h"
 
 namespace ashlar {
 namespace {
@@ -37,100 +38,23 @@ constexpr AttributeSpec kAttributes[] = {
     internal::kNormEpsAttribute,
     internal::kNormOffsetAttribute,
     internal::kNormBiasAttribute,
-    OptionalInteger("rope_dims", internal::kMaxHeadDim, "first dims that are rotated; 0: none"),
-    OptionalChoice("rope_pairs", internal::kRopePairs,
-                   "dims that turn together: i and i + rope_dims / 2, or 2i and 2i + 1"),
-    OptionalReal("rope_theta", 10000, "base of the rotation's wavelengths"),
-    OptionalChoice("rope_scaling", internal::kRopeScalings, "how wavelengths are stretched"),
-    OptionalReal("rope_factor", 1, "how far wavelengths are stretched; scalings only"),
-    OptionalInteger("rope_original_positions", internal::kMaxPositions,
-                    "context before the stretch; all scalings but linear"),
-    OptionalReal("rope_low_frequency_factor", 1, "llama3: fewer turns are stretched in full"),
-    OptionalReal("rope_high_frequency_factor", 4, "llama3: more turns are not stretched"),
-    OptionalReal("rope_beta_fast", 32, "yarn: more turns are not stretched"),
-    OptionalReal("rope_beta_slow", 1, "yarn: fewer turns are stretched in full"),
-    Flag("rope_fractional_ramp", "yarn: 1: the mix begins and ends between pairs (gpt-oss)"),
-    OptionalReal("rope_attention_factor", 0,
-                 "of cosines and sines; 0: as the scaling defines it (yarn: 0.1 ln factor + 1); "
-                 "longrope has it above 0"),
+    internal::kRopeDimsAttribute,
+    internal::kRopePairsAttribute,
+    internal::kRopeThetaAttribute,
+    internal::kRopeScalingAttribute,
+    internal::kRopeFactorAttribute,
+    internal::kRopeOriginalPositionsAttribute,
+    internal::kRopeLowFrequencyFactorAttribute,
+    internal::kRopeHighFrequencyFactorAttribute,
+    internal::kRopeBetaFastAttribute,
+    internal::kRopeBetaSlowAttribute,
+    internal::kRopeFractionalRampAttribute,
+    internal::kRopeAttentionFactorAttribute,
 };
 
 constexpr SliceAxis kSlices[] = {
     {"kv_heads", "the first key-value heads, with their groups of query heads"},
 };
-
-// Which further attributes a scaling reads; the others keep their defaults.
-Status CheckRopeScaling(const Attributes& attributes) {
-  const std::string& scaling = attributes.Choice("rope_scaling");
-  const std::string reason = fmt::format("rope_scaling is {}", scaling);
-  const auto without = [&](std::initializer_list<std::string_view> names) {
-    return internal::RequireDefaults(kAttributes, attributes, names, reason);
-  };
-  if (scaling == "none" || scaling == "longrope") {
-    ASHLAR_TRY(without({"rope_factor"}));
-  } else if (attributes.Real("rope_factor") < 1) {
-    return Invalid("attribute \"rope_factor\" must be at least 1, found {}",
-                   attributes.Real("rope_factor"));
-  }
-  if (scaling == "none" || scaling == "linear") {
-    ASHLAR_TRY(without({"rope_original_positions"}));
-  } else if (attributes.Integer("rope_original_positions") == 0) {
-    return Invalid("attribute \"rope_original_positions\" is missing, and needed when {}", reason);
-  }
-  if (scaling == "dynamic" && attributes.Integer("rope_dims") == 2) {
-    return Invalid("attribute \"rope_dims\" must be above 2 when {}", reason);
-  }
-  if (scaling == "llama3") {
-    ASHLAR_TRY(internal::RequirePositive(attributes, "rope_low_frequency_factor"));
-    const double low = attributes.Real("rope_low_frequency_factor");
-    const double high = attributes.Real("rope_high_frequency_factor");
-    if (high <= low) {
-      return Invalid("rope_high_frequency_factor {} is not above rope_low_frequency_factor {}",
-                     high, low);
-    }
-  } else {
-    ASHLAR_TRY(without({"rope_low_frequency_factor", "rope_high_frequency_factor"}));
-  }
-  if (scaling == "yarn") {
-    ASHLAR_TRY(internal::RequirePositive(attributes, "rope_beta_slow"));
-    const double slow = attributes.Real("rope_beta_slow");
-    const double fast = attributes.Real("rope_beta_fast");
-    if (fast < slow) {
-      return Invalid("rope_beta_fast {} is below rope_beta_slow {}", fast, slow);
-    }
-  } else {
-    ASHLAR_TRY(without({"rope_beta_fast", "rope_beta_slow", "rope_fractional_ramp"}));
-  }
-  if (scaling == "longrope") {
-    return internal::RequirePositive(attributes, "rope_attention_factor");
-  }
-  return internal::RequireNotNegative(attributes, "rope_attention_factor");
-}
-
-Status CheckRope(const Attributes& attributes) {
-  const std::int64_t dims = attributes.Integer("rope_dims");
-  if (dims == 0) {
-    return internal::RequireDefaults(
-        kAttributes, attributes,
-        {"rope_pairs", "rope_theta", "rope_scaling", "rope_factor", "rope_original_positions",
-         "rope_low_frequency_factor", "rope_high_frequency_factor", "rope_beta_fast",
-         "rope_beta_slow", "rope_fractional_ramp", "rope_attention_factor", "qk_norm_after_rope"},
-        "rope_dims is 0");
-  }
-  const std::int64_t key_dim = attributes.Integer("key_dim");
-  if (dims % 2 != 0 || dims > key_dim) {
-    return Invalid("attribute \"rope_dims\" must be even and at most key_dim {}, found {}", key_dim,
-                   dims);
-  }
-  if (const double theta = attributes.Real("rope_theta"); !(theta > 1)) {
-    return Invalid("attribute \"rope_theta\" must be above 1, found {}", theta);
-  }
-  if (dims == 2) {
-    ASHLAR_TRY(
-        internal::RequireDefaults(kAttributes, attributes, {"rope_pairs"}, "rope_dims is 2"));
-  }
-  return CheckRopeScaling(attributes);
-}
 
 Status CheckAlibi(const Attributes& attributes) {
   const std::int64_t slopes = attributes.Integer("alibi_heads");
@@ -174,7 +98,12 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
   }
   ASHLAR_TRY(internal::RequireNotNegative(attributes, "scale"));
   ASHLAR_TRY(internal::RequireNotNegative(attributes, "soft_cap"));
-  ASHLAR_TRY(CheckRope(attributes));
+  ASHLAR_TRY(
+      internal::CheckRope(kAttributes, attributes, attributes.Integer("key_dim"), "key_dim"));
+  if (attributes.Integer("rope_dims") == 0) {
+    ASHLAR_TRY(internal::RequireDefaults(kAttributes, attributes, {"qk_norm_after_rope"},
+                                         "rope_dims is 0"));
+  }
   const internal::NormSettings norm = internal::SettingsOf(attributes, "norm");
   const internal::NormSettings post_norm = internal::SettingsOf(attributes, "post_norm");
   const internal::NormSettings qk_norm = internal::SettingsOfQkNorm(attributes);
@@ -199,11 +128,7 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
   if (IsSet(attributes, "sinks")) {
     tensors.push_back({"sinks", TensorRole::kVector, {heads}});
   }
-  if (attributes.Choice("rope_scaling") == "longrope") {
-    const std::int64_t pairs = attributes.Integer("rope_dims") / 2;
-    tensors.push_back({"rope_short_factors", TensorRole::kVector, {pairs}});
-    tensors.push_back({"rope_long_factors", TensorRole::kVector, {pairs}});
-  }
+  internal::AppendRopeTensors(attributes, tensors);
   AppendNormTensors(post_norm, "post_norm", width, tensors);
   return tensors;
 }

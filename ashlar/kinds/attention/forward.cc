@@ -3,10 +3,11 @@
 #include "ashlar/base/check.h"
 #include "ashlar/kernels/attention/attention.h"
 #include "ashlar/kernels/form.h"
-#include "ashlar/kernels/rope/rope.h"
 #include "ashlar/kinds/attention/attention.h"
 #include "ashlar/kinds/attention/attention_settings.h"
 #include "ashlar/kinds/internal/projection.h"
+#include "ashlar/kinds/internal/rope_attributes.h"
+#include "ashlar/kinds/internal/segment_loops.h"
 
 namespace ashlar {
 namespace {
@@ -14,11 +15,6 @@ namespace {
 using internal::InputRows;
 using internal::Projection;
 using internal::RowNorm;
-
-// Rows of one sequence that one call of the kernel attends with: enough to read a page of keys for
-// many rows, and few enough that a chunk of a prompt is shared out evenly.
-constexpr std::int64_t kAttendRows = 32;
-constexpr std::int64_t kRowGrain = 4;  // rows that a thread rotates and stores at once
 
 struct Projections {
   Projection q, k, v, o;
@@ -33,27 +29,6 @@ AttentionShape ShapeOf(const Attributes& attributes) {
           .scale = static_cast<float>(internal::ScaleOf(attributes)),
           .soft_cap = static_cast<float>(attributes.Real("soft_cap")),
           .window = attributes.Integer("window")};
-}
-
-std::shared_ptr<const RopeTable> TableOf(const Attributes& attributes,
-                                         const internal::BoundTensors& tensors,
-                                         const BindContext& context) {
-  if (attributes.Integer("rope_dims") == 0) {
-    return nullptr;
-  }
-  RopeParameters parameters = internal::RopeParametersOf(attributes);
-  if (parameters.scaling == RopeScaling::kLongrope) {
-    parameters.short_factors =
-        internal::CopyVector(internal::TensorNamed(tensors, "rope_short_factors"));
-    parameters.long_factors =
-        internal::CopyVector(internal::TensorNamed(tensors, "rope_long_factors"));
-  }
-  return context.rope_tables.Get(parameters, context.max_positions);
-}
-
-RopeFn TurnOf(const Attributes& attributes, Isa isa) {
-  const RopeForm& form = FindForm(RopeForms(), isa);
-  return attributes.Choice("rope_pairs") == "neighbours" ? form.neighbours : form.fn;
 }
 
 // The norms of the heads of one row: the i-th part of the row is normed by norms[i % size], each
@@ -76,15 +51,6 @@ std::vector<RowNorm> HeadNorms(const Attributes& attributes, std::string_view na
   return norms;
 }
 
-// The segment that `row` belongs to.
-const Segment* SegmentOf(std::span<const Segment> segments, std::int64_t row) {
-  return &*std::prev(std::ranges::upper_bound(segments, row, {}, &Segment::first_row));
-}
-
-std::int64_t AttendBlocks(const Segment& segment) {
-  return (segment.rows + kAttendRows - 1) / kAttendRows;
-}
-
 class AttentionBlock final : public BoundBlock {
  public:
   AttentionBlock(const Attributes& attributes, const internal::BoundTensors& tensors,
@@ -102,8 +68,7 @@ class AttentionBlock final : public BoundBlock {
         norm_after_rope_(internal::IsSet(attributes, "qk_norm_after_rope")),
         post_norm_(internal::SettingsOf(attributes, "post_norm"), "post_norm", tensors,
                    context.isa),
-        rope_table_(TableOf(attributes, tensors, context)),
-        rope_(TurnOf(attributes, context.isa)),
+        rope_(attributes, tensors, context),
         kernel_(FindForm(AttentionForms(context.kv_format), context.isa)),
         slopes_(internal::AlibiSlopes(attributes)) {
     if (const BoundTensor* sinks = internal::FindTensor(tensors, "sinks")) {
@@ -174,9 +139,8 @@ class AttentionBlock final : public BoundBlock {
     if (!norm_after_rope_) {
       Norm(norms, heads, x, timer);
     }
-    if (rope_table_ != nullptr) {
-      rope_(x, heads, shape_.key_dim, 2 * rope_table_->pairs, rope_table_->cosine(position),
-            rope_table_->sine(position));
+    if (!rope_.none()) {
+      rope_.Turn(x, heads, shape_.key_dim, position);
       timer.Lap(Kernel::kRope);
     }
     if (norm_after_rope_) {
@@ -189,8 +153,8 @@ class AttentionBlock final : public BoundBlock {
     if (workshop.arena->counting()) {
       return;
     }
-    const auto finish_row = [&](const Segment& segment, std::int64_t row, KernelTimer& timer) {
-      const std::int64_t position = segment.first_position + row - segment.first_row;
+    const auto finish_row = [&](const Segment& segment, std::int64_t row, std::int64_t position,
+                                KernelTimer& timer) {
       NormAndRotate(q_norms_, shape_.heads, position, heads.q + row * q_floats(), timer);
       if (segment.writes_state) {
         float* const k = heads.k + row * k_floats();
@@ -204,62 +168,30 @@ class AttentionBlock final : public BoundBlock {
     for (const Segment& segment : batch.segments) {
       CHECK_LE(segment.first_position + segment.rows, max_positions_);
     }
-    workshop.pool->ParallelFor(batch.rows, kRowGrain,
-                               [&](std::int64_t begin, std::int64_t end, int thread) {
-                                 KernelTimer timer(workshop.profile, thread);
-                                 const Segment* segment = SegmentOf(batch.segments, begin);
-                                 for (std::int64_t row = begin; row < end; ++row) {
-                                   while (row >= segment->first_row + segment->rows) {
-                                     ++segment;
-                                   }
-                                   finish_row(*segment, row, timer);
-                                 }
-                               });
+    internal::ForEachRow(batch, workshop, finish_row);
   }
 
-  // Shares (block of rows of one sequence) x (key-value head) out over the threads.
   void Attend(const RowBatch& batch, const Heads& heads, const Workshop& workshop) const {
     if (workshop.arena->counting()) {
       return;
     }
-    std::int64_t blocks = 0;
-    for (const Segment& segment : batch.segments) {
-      blocks += AttendBlocks(segment);
-    }
-    workshop.pool->ParallelFor(
-        blocks * shape_.kv_heads, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
-          KernelTimer timer(workshop.profile, thread);
-          // Item i is key-value head i % kv_heads of block i / kv_heads, blocks counted over all
-          // segments.
-          std::int64_t first_block = 0;  // of the segment
-          for (const Segment& segment : batch.segments) {
-            const std::int64_t last_block = first_block + AttendBlocks(segment);
-            for (; begin < end && begin < last_block * shape_.kv_heads; ++begin) {
-              AttendBlock(segment, begin / shape_.kv_heads - first_block, begin % shape_.kv_heads,
-                          heads);
-            }
-            first_block = last_block;
-          }
-          timer.Lap(Kernel::kAttention);
+    internal::ForEachAttendBlock(
+        batch, shape_.kv_heads, workshop,
+        [&](const Segment& segment, std::int64_t first, std::int64_t rows, std::int64_t kv_head) {
+          const std::int64_t row = segment.first_row + first;
+          kernel_.fn({.shape = shape_,
+                      .q = heads.q + row * q_floats(),
+                      .q_stride = q_floats(),
+                      .out = heads.attended + row * attended_floats(),
+                      .out_stride = attended_floats(),
+                      .pages = segment.pages,
+                      .sinks = sinks_.empty() ? nullptr : sinks_.data(),
+                      .slopes = slopes_.empty() ? nullptr : slopes_.data(),
+                      .first_position = segment.first_position + first,
+                      .rows = rows,
+                      .kv_begin = kv_head,
+                      .kv_end = kv_head + 1});
         });
-  }
-
-  void AttendBlock(const Segment& segment, std::int64_t block, std::int64_t kv_head,
-                   const Heads& heads) const {
-    const std::int64_t begin = block * kAttendRows;
-    const std::int64_t row = segment.first_row + begin;
-    kernel_.fn({.shape = shape_,
-                .q = heads.q + row * q_floats(),
-                .q_stride = q_floats(),
-                .out = heads.attended + row * attended_floats(),
-                .out_stride = attended_floats(),
-                .pages = segment.pages,
-                .sinks = sinks_.empty() ? nullptr : sinks_.data(),
-                .slopes = slopes_.empty() ? nullptr : slopes_.data(),
-                .first_position = segment.first_position + begin,
-                .rows = std::min(kAttendRows, segment.rows - begin),
-                .kv_begin = kv_head,
-                .kv_end = kv_head + 1});
   }
 
   const std::int64_t width_;
@@ -273,8 +205,7 @@ class AttentionBlock final : public BoundBlock {
   const std::vector<RowNorm> k_norms_;
   const bool norm_after_rope_;
   const RowNorm post_norm_;
-  const std::shared_ptr<const RopeTable> rope_table_;  // null: no rotation
-  const RopeFn rope_;
+  const internal::Rope rope_;
   const AttentionForm kernel_;
   const std::vector<float> slopes_;  // [heads], or empty: none
   std::vector<float> sinks_;         // [heads], or empty: none

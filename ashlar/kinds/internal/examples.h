@@ -9,6 +9,7 @@
 #include "ashlar/kinds/embed/embed.h"
 #include "ashlar/kinds/head/head.h"
 #include "ashlar/kinds/internal/testing.h"
+#include "ashlar/kinds/latent_attention/latent_attention.h"
 #include "ashlar/kinds/linear/linear.h"
 #include "ashlar/kinds/mlp/mlp.h"
 #include "ashlar/kinds/moe/moe.h"
@@ -192,6 +193,38 @@ inline std::vector<Example> Examples() {
         {"kv_heads", Integer(5)},
         {"key_dim", Integer(32)},
         {"value_dim", Integer(64)}},
+       {}},
+      {"latent_attention",
+       &kLatentAttention,
+       {{"width", Integer(96)},
+        {"heads", Integer(9)},
+        {"latent_dim", Integer(64)},
+        {"plain_dim", Integer(32)},
+        {"value_dim", Integer(32)},
+        {"query_latent_dim", Integer(64)},
+        {"latent_norm_eps", 1e-6},
+        {"down_bias", Integer(1)},
+        {"o_bias", Integer(1)},
+        {"multiplier", 0.5},
+        {"norm", "rms"},
+        {"post_norm", "rms"},
+        {"norm_eps", 1e-5},
+        {"rope_dims", Integer(16)},
+        {"rope_scaling", "yarn"},
+        {"rope_factor", 4.0},
+        {"rope_original_positions", Integer(16)},
+        {"rope_pairs", "neighbours"},
+        {"rope_fractional_ramp", Integer(1)}},
+       {{{"heads", 8}}}},
+      {"latent_attention_of_the_input",
+       &kLatentAttention,
+       {{"width", Integer(64)},
+        {"heads", Integer(3)},
+        {"latent_dim", Integer(32)},
+        {"plain_dim", Integer(64)},
+        {"value_dim", Integer(32)},
+        {"latent_norm_eps", 1e-6},
+        {"scale", 0.3}},
        {}},
   };
 }

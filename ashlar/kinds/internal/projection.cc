@@ -56,8 +56,8 @@ Result<Projection> Projection::Bind(const BoundTensors& tensors, std::string_vie
   return projection;
 }
 
-void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
-                     float* y) const {
+void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y,
+                     std::int64_t y_stride) const {
   const std::int64_t begin = unit_begin * kOutputUnit;
   const std::int64_t end = std::min(unit_end * kOutputUnit, outputs());
   linear_.fn({.weights = weight_.data,
@@ -70,9 +70,9 @@ void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t u
               .x_stride = x.width,
               .x_quantized = x.quantized,
               .y = y,
-              .y_stride = outputs()});
+              .y_stride = y_stride});
   if (!bias_.empty()) {
-    AddBias(bias_.data(), x.rows, begin, end, y, outputs());
+    AddBias(bias_.data(), x.rows, begin, end, y, y_stride);
   }
 }
 

@@ -51,8 +51,12 @@ class Projection {
   bool wants_quantized() const { return linear_.activations == Activations::kQuantized; }
 
   // y[m, n] for all rows m and the outputs n of units [unit_begin, unit_end); on this thread.
-  // y: [rows, outputs()].
-  void Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y) const;
+  // y: [rows, outputs()], or rows that are `y_stride` floats apart.
+  void Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y) const {
+    Run(x, unit_begin, unit_end, y, outputs());
+  }
+  void Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y,
+           std::int64_t y_stride) const;
 
  private:
   BoundTensor weight_;
