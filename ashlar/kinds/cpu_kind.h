@@ -54,11 +54,20 @@ struct RowBatch {
   const std::int32_t* tokens = nullptr;  // [rows]: checked ids; for kinds that read tokens
 };
 
+// Is told which experts the rows of a call are sent to. Called on the thread that runs the step.
+class ExpertObserver {
+ public:
+  virtual ~ExpertObserver() = default;
+  // experts: [rows of the batch, per_row], ascending in each row; valid in the call.
+  virtual void OnChosen(std::int64_t per_row, std::span<const std::int32_t> experts) = 0;
+};
+
 // What a forward call works with. Confined to the thread that runs the step.
 struct Workshop {
   ThreadPool* pool;
   Arena* arena;                // scratch; a counting arena makes Forward measure instead of compute
   Profile* profile = nullptr;  // where its time is written down; null: nowhere
+  ExpertObserver* experts = nullptr;  // of mixtures; null: nobody asks
 };
 
 // A block with its weights, ready to compute. Immutable: one may serve any number of networks.

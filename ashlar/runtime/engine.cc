@@ -109,6 +109,7 @@ struct Engine::State {
   SamplerScratch sampler_scratch;
   EngineCounters counters;
   Profile* profile = nullptr;
+  ExpertListener expert_listener;
 
   std::vector<Loaded> networks;  // by NetworkId
   std::uint64_t faults_seen = GuardedFaults();
@@ -514,7 +515,7 @@ Result<std::span<const Delivery>> Engine::Step() {
     const std::uint64_t evicted = state_->cache.evictions();
     const State::MergedOrder& order = state_->PlanStep();
     state_->interpreter.Run(state_->step, order.loaded, order.groups, state_->counters,
-                            state_->profile);
+                            state_->profile, state_->expert_listener);
     state_->FailDamagedNetworks();
     for (internal::StepRows& rows : state_->step) {
       state_->Deliver(rows);
@@ -529,6 +530,10 @@ Result<std::span<const Delivery>> Engine::Step() {
     state_->counters.pages_evicted += state_->cache.evictions() - evicted;
   }
   return std::span<const Delivery>(state_->deliveries);
+}
+
+void Engine::set_expert_listener(ExpertListener listener) {
+  state_->expert_listener = std::move(listener);
 }
 
 void Engine::set_profile(Profile* profile) {

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -86,6 +87,17 @@ struct Delivery {
   std::span<const float> logits;
 };
 
+// The experts that a mixture sent consecutive positions of a request to. A view, valid in the call.
+struct ChosenExperts {
+  RequestId request;
+  int node;  // of the request's network
+  std::int64_t first_position;
+  std::int64_t per_row;                   // experts that a position is sent to
+  std::span<const std::int32_t> experts;  // [positions, per_row], ascending in each position
+};
+
+using ExpertListener = std::function<void(const ChosenExperts&)>;
+
 // Counters since the engine was made. What the tests of sharing read.
 struct EngineCounters {
   std::uint64_t steps = 0;
@@ -135,6 +147,10 @@ class Engine {
   // Where the time of steps is written down from the next one on; null (as at first): nowhere. It
   // must outlive its use. Results do not depend on it.
   void set_profile(Profile* profile);
+
+  // Who is told, from the next step on, which experts the positions that are computed are sent to;
+  // empty (as at first): nobody. Results do not depend on it.
+  void set_expert_listener(ExpertListener listener);
 
   const EngineCounters& counters() const;
   const EngineOptions& options() const;

@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <map>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -214,6 +215,41 @@ TEST_F(EngineTest, AProfileCountsEveryBlockOfItsStepsAndChangesNothing) {
   EXPECT_LE(nanos, profile.nanos());
   EXPECT_GT(profile.kernel_nanos(), 0);
   EXPECT_LE(profile.kernel_nanos(), nanos);
+}
+
+TEST_F(EngineTest, TellsTheExpertsOfEveryPositionThatIsComputedOnce) {
+  const Network mixture = RandomLlama(*store_, {.layers = 2, .channels = 32, .experts = 7});
+  network_ = *engine_.Load(mixture);
+  using Place = std::tuple<RequestId, int, std::int64_t>;  // request, node, position
+  std::map<Place, std::vector<std::int32_t>> told;
+  engine_.set_expert_listener([&](const ChosenExperts& chosen) {
+    ASSERT_EQ(chosen.per_row, 2);
+    for (std::size_t i = 0; i < chosen.experts.size(); i += 2) {
+      const Place place = {chosen.request, chosen.node,
+                           chosen.first_position + static_cast<std::int64_t>(i) / 2};
+      EXPECT_TRUE(
+          told.emplace(place, std::vector{chosen.experts[i], chosen.experts[i + 1]}).second);
+    }
+  });
+  // Two requests side by side; the last token of each is not fed.
+  const RequestId longer = *engine_.Submit(Ask({1, 2, 3, 4}, 3));
+  const RequestId shorter = *engine_.Submit(Ask({1, 2}, 3));
+  while (!engine_.idle()) {
+    ASSERT_TRUE(engine_.Step().ok());
+  }
+  // The last mixture is computed where logits are wanted only.
+  ASSERT_EQ(told.size(), (4u + 2) + (2 + 2) + 3 + 3);
+  EXPECT_TRUE(told.contains({longer, 2, 0}) && told.contains({longer, 2, 5}));
+  EXPECT_TRUE(told.contains({longer, 4, 3}) && told.contains({shorter, 4, 3}));
+  for (const std::int64_t position : {0, 1}) {
+    EXPECT_EQ((told[{longer, 2, position}]), (told[{shorter, 2, position}]));
+  }
+  for (const auto& [place, experts] : told) {
+    EXPECT_TRUE(0 <= experts[0] && experts[0] < experts[1] && experts[1] < 7);
+  }
+  engine_.set_expert_listener({});
+  ASSERT_TRUE(RunToEnd(engine_, *engine_.Submit(Ask({5}, 2))).ok());
+  EXPECT_EQ(told.size(), 16u);
 }
 
 TEST_F(EngineTest, ForksAreRefusedWithoutAStateToShare) {

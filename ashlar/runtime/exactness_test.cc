@@ -56,13 +56,17 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
         WithUpperLayersOf(base, 2, RandomLlama(*store_, {.layers = 3, .seed = 2}));
     Network sliced = base;
     sliced.nodes[4].slice = {{"channels", 64}};
-    networks_ = {base,
-                 tuned,
-                 sliced,
-                 WithLayers(base, std::vector{0, 2}),
-                 WithLayers(tuned, std::vector{0, 1, 1, 2}),
-                 RandomLlama(*store_, {.layers = 2, .codec = "q8", .seed = 3, .window = 20}),
-                 RandomLlama(*store_, {.layers = 2, .codec = "q4", .seed = 4})};
+    networks_ = {
+        base,
+        tuned,
+        sliced,
+        WithLayers(base, std::vector{0, 2}),
+        WithLayers(tuned, std::vector{0, 1, 1, 2}),
+        RandomLlama(*store_, {.layers = 2, .codec = "q8", .seed = 3, .window = 20}),
+        RandomLlama(*store_, {.layers = 2, .codec = "q4", .seed = 4}),
+        RandomLlama(
+            *store_,
+            {.layers = 2, .codec = "q8", .seed = 5, .channels = 64, .experts = 5, .latent = true})};
   }
 
   EngineOptions Options() const {

@@ -30,6 +30,8 @@ struct LlamaSpec {
   std::int64_t head_dim = 16;
   std::int64_t vocabulary = 96;
   std::int64_t window = 0;
+  std::int64_t experts = 0;  // of mixtures instead of MLPs, two to a token, with one shared
+  bool latent = false;       // attention that keeps latents
 };
 
 namespace internal {
@@ -104,22 +106,29 @@ inline Network RandomLlama(BlobStore& store, const LlamaSpec& spec) {
   const Digest embed = add("embed", {{"width", spec.width}, {"vocabulary", spec.vocabulary}});
   std::vector<std::pair<Digest, Digest>> layers;
   for (int layer = 0; layer < spec.layers; ++layer) {
-    const Digest attention = add("attention", {{"width", spec.width},
-                                               {"heads", spec.heads},
-                                               {"kv_heads", spec.kv_heads},
-                                               {"key_dim", spec.head_dim},
-                                               {"value_dim", spec.head_dim},
-                                               {"window", spec.window},
-                                               {"rope_dims", spec.head_dim},
-                                               {"norm", std::string("rms")},
-                                               {"norm_eps", 1e-5}});
-    const Digest mlp = add("mlp", {{"width", spec.width},
-                                   {"channels", spec.channels},
-                                   {"form", std::string("gated")},
-                                   {"activation", std::string("silu")},
-                                   {"norm", std::string("rms")},
-                                   {"norm_eps", 1e-5}});
-    layers.emplace_back(attention, mlp);
+    std::map<std::string, AttributeValue, std::less<>> attention = {
+        {"width", spec.width},        {"heads", spec.heads},        {"value_dim", spec.head_dim},
+        {"rope_dims", spec.head_dim}, {"norm", std::string("rms")}, {"norm_eps", 1e-5}};
+    if (spec.latent) {
+      attention.insert({{"latent_dim", std::int64_t{32}},
+                        {"plain_dim", std::int64_t{32}},
+                        {"latent_norm_eps", 1e-6}});
+    } else {
+      attention.insert(
+          {{"kv_heads", spec.kv_heads}, {"key_dim", spec.head_dim}, {"window", spec.window}});
+    }
+    std::map<std::string, AttributeValue, std::less<>> mlp = {
+        {"width", spec.width},          {"channels", spec.channels},
+        {"form", std::string("gated")}, {"activation", std::string("silu")},
+        {"norm", std::string("rms")},   {"norm_eps", 1e-5}};
+    if (spec.experts > 0) {
+      mlp.insert({{"experts", spec.experts},
+                  {"experts_per_token", std::int64_t{2}},
+                  {"normalized", std::int64_t{1}},
+                  {"shared_channels", spec.channels}});
+    }
+    const Digest first = add(spec.latent ? "latent_attention" : "attention", attention);
+    layers.emplace_back(first, add(spec.experts > 0 ? "moe" : "mlp", mlp));
   }
   const Digest norm =
       add("norm", {{"width", spec.width}, {"type", std::string("rms")}, {"eps", 1e-5}});

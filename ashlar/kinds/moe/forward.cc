@@ -57,6 +57,10 @@ class MoeBlock final : public BoundBlock {
     const internal::ArenaScope scope(*workshop.arena);
     const InputRows input = input_.Prepare(x, batch.rows, width_, workshop);
     const Routes routes = parts_.router.Route(input, workshop);
+    if (workshop.experts != nullptr && !workshop.arena->counting()) {
+      workshop.experts->OnChosen(parts_.router.per_row(),
+                                 {routes.experts, static_cast<std::size_t>(routes.pairs)});
+    }
     RunShared(input, y, workshop);
     AddExperts(input, routes, y, workshop);
     FinishRows(post_norm_, multiplier_, y, batch.rows, width_, workshop);

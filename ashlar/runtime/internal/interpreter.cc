@@ -74,6 +74,28 @@ std::byte* KeptValueAt(const ValuePages& kept, std::int64_t position, std::int64
 
 }  // namespace
 
+// Tells the listener, run by run, what a mixture tells of a batch.
+class Interpreter::ExpertsOfRuns final : public ExpertObserver {
+ public:
+  ExpertsOfRuns(std::span<const RunOfRows> runs, const ExpertListener& listener)
+      : runs_(runs), listener_(listener) {}
+
+  void OnChosen(std::int64_t per_row, std::span<const std::int32_t> experts) override {
+    for (const RunOfRows& run : runs_) {
+      listener_({.request = run.step->sequence->id,
+                 .node = run.node_index,
+                 .first_position = run.first_position,
+                 .per_row = per_row,
+                 .experts = experts.subspan(static_cast<std::size_t>(run.batch_row * per_row),
+                                            static_cast<std::size_t>(run.rows * per_row))});
+    }
+  }
+
+ private:
+  const std::span<const RunOfRows> runs_;
+  const ExpertListener& listener_;
+};
+
 Interpreter::Interpreter(ThreadPool& pool, Isa isa, std::int64_t max_rows,
                          std::int64_t max_logit_rows)
     : pool_(pool),
@@ -254,8 +276,8 @@ void Interpreter::KeepValues(const RunOfRows& run) {
 }
 
 void Interpreter::Run(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
-                      std::span<const MergeGroup> order, EngineCounters& counters,
-                      Profile* profile) {
+                      std::span<const MergeGroup> order, EngineCounters& counters, Profile* profile,
+                      const ExpertListener& listener) {
   float* next_logits = buffers_.logits;
   for (const MergeGroup& group : order) {
     CollectRuns(step, networks, group);
@@ -276,7 +298,9 @@ void Interpreter::Run(std::span<StepRows> step, std::span<const LoadedNetwork* c
     const RowBatch batch{.rows = rows, .segments = segments_, .tokens = buffers_.tokens};
     {
       const PartTimer timer(profile, node.kind->name);
-      node.bound->block->Forward(batch, buffers_.x, f, {&pool_, &arena_, profile});
+      ExpertsOfRuns experts(runs_, listener);
+      node.bound->block->Forward(batch, buffers_.x, f,
+                                 {&pool_, &arena_, profile, listener ? &experts : nullptr});
     }
     arena_.Rewind(mark);
     PutBack(rows, output, f, profile);

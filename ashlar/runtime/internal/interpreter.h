@@ -46,11 +46,13 @@ class Interpreter {
 
   // Requires: Prepare has seen the networks; at most max_rows rows, max_logit_rows of which want
   // logits; the sequences have their pages. `order` is MergeGraphs of `networks`; `profile` may be
-  // null.
+  // null, and `listener` empty.
   void Run(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
-           std::span<const MergeGroup> order, EngineCounters& counters, Profile* profile);
+           std::span<const MergeGroup> order, EngineCounters& counters, Profile* profile,
+           const ExpertListener& listener);
 
  private:
+  class ExpertsOfRuns;
   // Consecutive positions of one sequence in a batch.
   struct RunOfRows {
     StepRows* step;
