@@ -7,6 +7,8 @@
 
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/base/temp_directory.h"
+#include "ashlar/graph/derive.h"
+#include "ashlar/graph/describe.h"
 #include "ashlar/text/tokenizer.h"
 #include "tests/support/command.h"
 #include "tests/support/imported.h"
@@ -89,7 +91,10 @@ class PlainForward {
         Add(Attention(name + "self_attn.", layer, static_cast<std::int64_t>(position),
                       Normed(name + "input_layernorm.weight", x)),
             x);
-        Add(Mlp(name + "mlp.", Normed(name + "post_attention_layernorm.weight", x)), x);
+        const Row normed = Normed(name + "post_attention_layernorm.weight", x);
+        Add(spec_.experts > 0 && layer > 0 ? Mixture(name + "mlp.", normed)
+                                           : Mlp(name + "mlp.", normed),
+            x);
       }
       const Row last = Normed("model.norm.weight", x);
       for (const double logit : Linear(spec_.tied ? "model.embed_tokens" : "lm_head", last)) {
@@ -198,6 +203,32 @@ class PlainForward {
     return Linear(name + "down_proj", gate);
   }
 
+  // The two experts with the largest shares of the softmax over all, weighed by them, and one that
+  // is shared and gated.
+  Row Mixture(const std::string& name, const Row& x) const {
+    Row share = Linear(name + "gate", x);
+    double sum = 0;
+    for (double& each : share) {
+      each = std::exp(each);
+      sum += each;
+    }
+    const double gate = 1 / (1 + std::exp(-Linear(name + "shared_expert_gate", x)[0]));
+    Row y = Mlp(name + "shared_expert.", x);
+    for (double& each : y) {
+      each *= gate;
+    }
+    for (int chosen = 0; chosen < 2; ++chosen) {
+      const auto best = std::ranges::max_element(share) - share.begin();
+      const double weight = share[static_cast<std::size_t>(best)] / sum;
+      share[static_cast<std::size_t>(best)] = -1;
+      const Row part = Mlp(name + "experts." + std::to_string(best) + ".", x);
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        y[i] += weight * part[i];
+      }
+    }
+    return y;
+  }
+
   const TinyModel& model_;
   const TinySpec& spec_;
   Rope rope_;
@@ -214,6 +245,18 @@ struct FormulaCase {
 };
 void PrintTo(const FormulaCase& each, std::ostream* os) {
   *os << each.name;
+}
+
+TinySpec Qwen2MoeSpec() {
+  return {.model_type = "qwen2_moe",
+          .class_name = "Qwen2MoeForCausalLM",
+          .qkv_bias = true,
+          .experts = 6,
+          .fields = {{"num_experts", 6},
+                     {"num_experts_per_tok", 2},
+                     {"moe_intermediate_size", 96},
+                     {"shared_expert_intermediate_size", 96},
+                     {"mlp_only_layers", Json::Array{0}}}};
 }
 
 Json::Object RopeParameters(std::initializer_list<Json::Member> members) {
@@ -276,6 +319,7 @@ std::vector<FormulaCase> FormulaCases() {
                    {"layer_types", Json::Array{"sliding_attention", "full_attention"}}}},
        {},
        {9, 0}},
+      {"qwen2_moe", Qwen2MoeSpec()},
   };
 }
 
@@ -312,6 +356,30 @@ TEST_P(FormulaTest, HoldsForARandomCheckpointOnEveryInstructionSet) {
 INSTANTIATE_TEST_SUITE_P(Parity, FormulaTest, ::testing::ValuesIn(FormulaCases()),
                          [](const auto& info) { return info.param.name; });
 
+TEST(Mixture, EncodingLeavesItsRoutersAsTheyAreUnlessTheyAreNamed) {
+  TempDirectory directory;
+  testing::WriteModel(testing::MakeTinyModel(Qwen2MoeSpec()), directory.path());
+  Library library;
+  library.Import(directory.path(), "tiny");
+  const auto codecs = [&](const std::string& name, const Arguments& arguments) {
+    const std::vector<TransformStep> steps = {{*FindTransform("encode"), arguments}};
+    const auto derived = Derive(library.catalog(), name, "tiny", steps);
+    EXPECT_TRUE(derived.ok()) << derived.error().message;
+    std::map<std::string, std::string_view> found;
+    for (const NamedTensor& tensor : NamedTensors(derived->network)) {
+      found[tensor.name] = tensor.manifest->codec->short_name;
+    }
+    return found;
+  };
+  auto encoded = codecs("small", {{"codec", "q8"}});
+  EXPECT_EQ(encoded["layers.1.moe.router"], "f32");
+  EXPECT_EQ(encoded["layers.1.moe.shared_gate"], "f32");
+  EXPECT_EQ(encoded["layers.1.moe.experts.5.down"], "q8");
+  encoded = codecs("smaller", {{"codec", "q8"}, {"tensors", "layers.1.moe.router"}});
+  EXPECT_EQ(encoded["layers.1.moe.router"], "q8");
+  EXPECT_EQ(encoded["layers.1.moe.experts.5.down"], "f32");
+}
+
 // ---- The reference implementation's own figures
 
 class ReferenceTest : public ::testing::TestWithParam<const char*> {};
@@ -343,7 +411,9 @@ INSTANTIATE_TEST_SUITE_P(Parity, ReferenceTest,
                                            "granite", "seed_oss", "ernie4_5", "hunyuan_dense",
                                            "smollm3", "olmo2", "exaone4", "glm4", "cohere",
                                            "starcoder2", "phi3", "stablelm", "gemma2", "gemma3",
-                                           "gpt_neox", "phi", "falcon", "gpt2"),
+                                           "gpt_neox", "phi", "falcon", "gpt2", "mixtral",
+                                           "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss",
+                                           "deepseek_v3"),
                          [](const auto& info) { return std::string(info.param); });
 
 class TrainedTest : public ::testing::TestWithParam<const char*> {

@@ -22,10 +22,12 @@ namespace ashlar {
 // A tensor of the checkpoint that joins several of a block's: their rows follow each other. With
 // `by`, an integer attribute of the block, each is cut into so many equal groups of rows, and the
 // first groups of all come first: [q of group 0, k of group 0, v of group 0, q of group 1, ...].
-// (For a bias, the parts are the biases of those named.)
+// (For a bias, the parts are the biases of those named. Of a numbered tensor, such as
+// "experts.3.gate", the parts are those beside it.)
 struct Joined {
   std::span<const std::string_view> parts;
   std::string_view by = {};
+  std::string_view turned = {};  // the part whose columns are the rows there
 };
 
 // A tensor of a block and its name in the checkpoint; {} stands for the layer. A row may list
@@ -37,6 +39,10 @@ struct TensorName {
   bool transposed = false;           // the checkpoint has it as [inputs, outputs]
   std::string_view stacked_by = {};  // an integer attribute: so many tensors of the checkpoint,
                                      // numbered by the second {}, have its rows
+  // An integer attribute: there are so many such tensors, numbered by the {} of their names. The
+  // checkpoint has as many, numbered by another {}; or, without it, all in one, whose first
+  // dimension counts them.
+  std::string_view each = {};
 };
 
 // ---- Settings
@@ -57,8 +63,14 @@ struct Setting {
 // A boolean or integer field of config.json, and what it must be.
 struct Condition {
   std::string_view field;
-  std::int64_t is;         // true counts as 1, false as 0
-  std::int64_t otherwise;  // what it counts as when it is absent or null
+  std::int64_t is;                        // true counts as 1, false as 0
+  std::int64_t otherwise;                 // what it counts as when it is absent
+  std::optional<std::int64_t> null = {};  // and when it is null; none: as when absent
+};
+
+struct FixedWord {
+  std::string_view field;
+  std::string_view word;
 };
 
 // A boolean that a field decides; without a field, the family does.
@@ -108,13 +120,17 @@ struct RopeRow {
   double default_theta = 10000;
   Spelling partial = {{"partial_rotary_factor"}};
   double default_partial = 1;  // of the dimensions of a head that are rotated
-  bool neighbours = false;     // dims 2i and 2i + 1 turn together, not i and i + dims / 2
+  Switch neighbours = {};      // dims 2i and 2i + 1 turn together, not i and i + dims / 2
   RotatedLayers layers = RotatedLayers::kAll;
   Spelling windowed_theta = {};  // layers with a window have a base of their own, unscaled
   double default_windowed_theta = 10000;
   std::optional<std::int64_t> original_positions = {};  // none: max_position_embeddings
   std::string_view yarn_means = "yarn";                 // some wrote yarn and meant another
   bool dynamic_alpha = false;  // a dynamic scaling may have an `alpha`, which stretches once
+  // The square of 0.1 mscale_all_dim ln(factor) + 1 is a factor of the scores' scale.
+  bool scores_scaled = false;
+  // What `rope_parameters` is when it is absent, as JSON. Empty: no scaling.
+  std::string_view default_parameters = {};
 };
 
 // Instead of a rotation, scores fall with the distance (Press et al. 2022).
@@ -135,6 +151,7 @@ enum class WindowRule : std::uint8_t {
   kAllButEvery,  // all but each n-th, counted from 1; n is WindowRow::every
   kFromLayer,    // those from `max_window_layers` on
   kNotRotated,   // those without rotation
+  kAlternating,  // those of even number, of the first `max_window_layers`
 };
 
 struct WindowRow {
@@ -144,6 +161,29 @@ struct WindowRow {
   WindowRule rule = WindowRule::kAllButEvery;
   Spelling every = {};
   std::int64_t default_every = 2;
+};
+
+// A field that counts; null is 0.
+struct Count {
+  Spelling names = {};
+  std::int64_t otherwise = 0;  // when it is absent
+};
+
+// Layers with a mixture of experts instead of an MLP.
+struct MixtureRow {
+  BlockRow block = {};  // without tensors: the family has none
+  Count experts = {};   // 0: every layer has an MLP
+  Count experts_per_token = {};
+  Count channels = {{{"moe_intermediate_size"}}};  // 0: as many as the MLP
+  Count shared_channels = {};
+  Count shared_experts = {};  // so many times `channels` join them
+  Count groups = {};
+  Count groups_per_token = {};
+  // Which layers have an MLP all the same.
+  Count first_dense = {};        // so many first ones
+  Spelling dense_layers = {};    // a list of their numbers
+  Count every = {{}, 1};         // all but each n-th, counted from 1
+  Count multiples_of = {{}, 1};  // all whose number, counted from 0, is no multiple
 };
 
 // The fields with the sizes of a decoder.
@@ -171,10 +211,13 @@ struct Architecture {
   BlockRow embed;
   BlockRow attention;
   BlockRow mlp;
+  MixtureRow mixture = {};
   BlockRow norm;  // the last one
   BlockRow head;  // its weight is the embedding's when tied
 
   NormRow norms = {};
+  // Attention is of kind latent_attention, whose sizes are settings.
+  bool latent = false;
   // Attention and MLP read the same value and both add to it.
   Switch parallel = {};
   Positions positions = Positions::kRotary;
@@ -193,6 +236,11 @@ struct Architecture {
   std::optional<std::int64_t> channels_per_width = {};  // none: the field must be there
   bool tied = false;                                    // `tie_word_embeddings`
 
+  // So many layers after the last predict further tokens: a checkpoint may hold them, and they are
+  // not computed.
+  Spelling extra_layers = {};
+  // Fields with a word that must be this one.
+  std::span<const FixedWord> fixed_words = {};
   // Fields that this family's reference implementation does not read, whatever they are.
   std::span<const std::string_view> ignored_fields = {};
   // Ends of the names of tensors that its checkpoints may hold and that no weight is.

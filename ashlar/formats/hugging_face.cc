@@ -111,10 +111,12 @@ class NamedTensors {
     const bool tied = !recipe_.tied_copy.empty() &&
                       SameBytes(checkpoint_, recipe_.tied_copy, NameOf(recipe_.tied_to));
     for (const std::string& name : checkpoint_.Names()) {
-      const bool ignored = IsDerived(name) || (tied && name == recipe_.tied_copy) ||
-                           std::ranges::any_of(recipe_.ignored_tensors, [&](std::string_view end) {
-                             return name.ends_with(end);
-                           });
+      const bool ignored =
+          IsDerived(name) || (tied && name == recipe_.tied_copy) ||
+          std::ranges::any_of(recipe_.ignored_tensors,
+                              [&](std::string_view end) { return name.ends_with(end); }) ||
+          std::ranges::any_of(recipe_.ignored_prefixes,
+                              [&](const auto& begin) { return name.starts_with(begin); });
       if (!used_.contains(name) && !ignored) {
         return Unsupported(
             "{}: tensor \"{}\" is one that config.json does not call for; it might "
@@ -132,18 +134,6 @@ class NamedTensors {
   std::set<std::string> used_;
 };
 
-// A vector may be written with further dimensions, such as [heads, head_dim].
-bool HasShape(const SafetensorsEntry& entry, const std::vector<std::int64_t>& wanted) {
-  if (wanted.size() > 1) {
-    return entry.shape == wanted;
-  }
-  std::uint64_t numbers = 1;
-  for (const std::int64_t dim : entry.shape) {
-    numbers *= static_cast<std::uint64_t>(dim);
-  }
-  return !entry.shape.empty() && numbers == static_cast<std::uint64_t>(wanted.front());
-}
-
 Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
                                  std::span<const TensorSpec> specs, const Attributes& attributes,
                                  const TensorSource& source, const Path& directory) {
@@ -154,16 +144,15 @@ Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
     return planned;
   }
   ASHLAR_TRY(planned.place, internal::PlaceOf(spec, specs, attributes, source));
-  const std::vector<std::int64_t> shape = internal::CheckpointShape(planned.place, spec);
-  planned.source = source.joined == nullptr
-                       ? source.tensors.front()
-                       : fmt::format("{} ({})", source.tensors.front(), spec.name);
+  const bool whole = source.joined == nullptr && source.stack == 0;
+  planned.source =
+      whole ? source.tensors.front() : fmt::format("{} ({})", source.tensors.front(), spec.name);
   for (const std::string& name : source.tensors) {
     ASHLAR_TRY(const SafetensorsEntry* entry, tensors.Find(name));
-    if (!HasShape(*entry, shape)) {
+    if (!internal::HasShape(planned.place, spec, entry->shape)) {
       return Invalid("{}: tensor \"{}\" has shape [{}], but config.json makes it [{}]",
                      directory.string(), name, fmt::join(entry->shape, ", "),
-                     fmt::join(shape, ", "));
+                     fmt::join(internal::CheckpointShape(planned.place, spec), ", "));
     }
     const std::optional<DType> dtype = FloatDType(entry->dtype);
     if (!dtype) {

@@ -1,8 +1,8 @@
 #include "ashlar/formats/recipe.h"
 
 #include <algorithm>
+#include <cmath>
 
-#include "ashlar/base/check.h"
 #include "ashlar/formats/internal/decoder_config.h"
 #include "ashlar/formats/internal/harmless_fields.h"
 
@@ -106,18 +106,6 @@ void AddNorms(const NormRow& norms, double eps, BlockAttributes& attributes) {
   }
 }
 
-// The name in the checkpoint, with the layer and then the index in place of each {}.
-std::string Named(std::string_view pattern, std::optional<int> layer, std::int64_t index) {
-  std::string name(pattern);
-  if (const std::size_t at = name.find("{}"); layer && at != std::string::npos) {
-    name.replace(at, 2, std::to_string(*layer));
-  }
-  if (const std::size_t at = name.find("{}"); at != std::string::npos) {
-    name.replace(at, 2, std::to_string(index));
-  }
-  return name;
-}
-
 Status CheckClass(const JsonCursor& config, const Architecture& architecture) {
   ASHLAR_TRY(const std::optional<JsonCursor> classes, config.Find("architectures"));
   if (!classes) {
@@ -137,7 +125,10 @@ Status CheckClass(const JsonCursor& config, const Architecture& architecture) {
 Result<bool> Holds(ConfigReader& config, const Condition& condition) {
   ASHLAR_TRY(const std::optional<JsonCursor> field, config.Find(condition.field));
   if (!field) {
-    return condition.otherwise == condition.is;
+    const std::int64_t counts = config.Has(condition.field)
+                                    ? condition.null.value_or(condition.otherwise)
+                                    : condition.otherwise;
+    return counts == condition.is;
   }
   if (const bool* const flag = field->value().boolean()) {
     return std::int64_t{*flag} == condition.is;
@@ -171,13 +162,14 @@ Result<const Architecture*> ChooseArchitecture(ConfigReader& config) {
 // The attributes that all attention blocks of a network have.
 Result<BlockAttributes> ReadAttention(ConfigReader& config, const Architecture& architecture,
                                       const Sizes& sizes, bool alibi, double eps) {
-  BlockAttributes attention = {{"width", sizes.width},
-                               {"heads", sizes.heads},
-                               {"kv_heads", sizes.key_value_heads},
-                               {"key_dim", sizes.head_dim},
-                               {"value_dim", sizes.head_dim},
-                               {"qkv_bias", std::int64_t{0}},
-                               {"o_bias", std::int64_t{0}}};
+  BlockAttributes attention = {{"width", sizes.width}, {"heads", sizes.heads}};
+  if (!architecture.latent) {
+    attention.insert({{"kv_heads", sizes.key_value_heads},
+                      {"key_dim", sizes.head_dim},
+                      {"value_dim", sizes.head_dim},
+                      {"qkv_bias", std::int64_t{0}},
+                      {"o_bias", std::int64_t{0}}});
+  }
   if (alibi) {
     attention["alibi_heads"] = sizes.heads;
     attention["alibi_in_scale"] = std::int64_t{architecture.alibi.in_scale};
@@ -200,7 +192,26 @@ Result<BlockAttributes> ReadMlp(ConfigReader& config, const Architecture& archit
   return mlp;
 }
 
-// The layers' blocks: attention and MLP of each.
+// The attributes that all mixtures of a network have. `mlp` is what its MLPs have, or would.
+Result<BlockAttributes> ReadMixture(ConfigReader& config, const Architecture& architecture,
+                                    const BlockAttributes& mlp) {
+  BlockAttributes mixture = mlp;
+  ASHLAR_TRY(internal::ReadExperts(config, architecture.mixture, mixture));
+  ASHLAR_TRY(ApplySettings(config, architecture.mixture.block.settings, mixture));
+  return mixture;
+}
+
+// Where the scores are scaled by more than what the block does of itself.
+void ScaleScores(double factor, BlockAttributes& attention) {
+  if (factor != 1) {
+    const auto size = [&](std::string_view name) {
+      return static_cast<double>(std::get<std::int64_t>(attention.find(name)->second));
+    };
+    attention["scale"] = factor / std::sqrt(size("plain_dim") + size("rope_dims"));
+  }
+}
+
+// The layers' blocks: attention and MLP, or a mixture, of each.
 Status AddLayers(ConfigReader& config, const Architecture& architecture, const Sizes& sizes,
                  double eps, Recipe& recipe) {
   ASHLAR_TRY(const bool alibi, config.Decide(architecture.alibi.used));
@@ -208,6 +219,11 @@ Status AddLayers(ConfigReader& config, const Architecture& architecture, const S
   ASHLAR_TRY(const BlockAttributes attention,
              ReadAttention(config, architecture, sizes, alibi, eps));
   ASHLAR_TRY(const BlockAttributes mlp, ReadMlp(config, architecture, sizes, eps));
+  const BlockRow& mixture_row = architecture.mixture.block;
+  BlockAttributes mixture;
+  if (!mixture_row.tensors.empty()) {
+    ASHLAR_TRY(mixture, ReadMixture(config, architecture, mlp));
+  }
   ASHLAR_TRY(const std::vector<LayerConfig> layers,
              internal::ReadLayers(config, architecture, sizes));
   Rotations rotations;
@@ -216,20 +232,23 @@ Status AddLayers(ConfigReader& config, const Architecture& architecture, const S
   }
   for (int layer = 0; layer < static_cast<int>(sizes.layers); ++layer) {
     const LayerConfig& at = layers[static_cast<std::size_t>(layer)];
-    BlockRecipe block{.kind = "attention",
+    BlockRecipe block{.kind = architecture.latent ? "latent_attention" : "attention",
                       .attributes = attention,
                       .tensors = architecture.attention.tensors,
                       .layer = layer};
-    block.attributes["window"] = at.window;
+    if (!architecture.latent) {
+      block.attributes["window"] = at.window;
+    }
     if (at.rotated && !alibi) {
       const Rotation& rotation = at.window == 0 ? rotations.whole : rotations.windowed;
       block.attributes.insert(rotation.attributes.begin(), rotation.attributes.end());
       block.numbers = rotation.numbers;
+      ScaleScores(rotation.score_factor, block.attributes);
     }
     recipe.blocks.push_back(std::move(block));
-    recipe.blocks.push_back({.kind = "mlp",
-                             .attributes = mlp,
-                             .tensors = architecture.mlp.tensors,
+    recipe.blocks.push_back({.kind = at.mixture ? "moe" : "mlp",
+                             .attributes = at.mixture ? mixture : mlp,
+                             .tensors = at.mixture ? mixture_row.tensors : architecture.mlp.tensors,
                              .layer = layer,
                              .reads = parallel ? 2 : 1});
   }
@@ -257,6 +276,29 @@ Status AddEnd(ConfigReader& config, const Architecture& architecture, const Size
     recipe.tied_copy = SourceOf(recipe.blocks.back(), "weight").tensors.front();
     recipe.blocks.back().tied = architecture.embed.tensors;
     recipe.tied_to = SourceOf(recipe.blocks.back(), "weight").tensors.front();
+  }
+  return {};
+}
+
+// The names of layers that a checkpoint may hold beyond those that are computed.
+Status ReadExtraLayers(ConfigReader& config, const Architecture& architecture, const Sizes& sizes,
+                       Recipe& recipe) {
+  ASHLAR_TRY(const std::int64_t extra, config.CountOf({architecture.extra_layers, 0}));
+  constexpr std::int64_t kMaxExtraLayers = 100;
+  for (std::int64_t layer = 0; layer < std::min(extra, kMaxExtraLayers); ++layer) {
+    recipe.ignored_prefixes.push_back(
+        fmt::format("{}layers.{}.", architecture.base_prefix, sizes.layers + layer));
+  }
+  return {};
+}
+
+Status CheckWords(ConfigReader& config, std::span<const FixedWord> words) {
+  for (const FixedWord& fixed : words) {
+    ASHLAR_TRY(const std::string word, config.StringOr(fixed.field, fixed.word));
+    if (word != fixed.word) {
+      return Unsupported("{}: {} \"{}\" cannot be imported; known: {}", config.json().path(),
+                         fixed.field, word, fixed.word);
+    }
   }
   return {};
 }
@@ -293,28 +335,6 @@ Result<std::vector<std::int64_t>> ReadTokenIds(const JsonCursor& config, std::st
     tokens.push_back(token);
   }
   return tokens;
-}
-
-TensorSource SourceOf(const BlockRecipe& block, std::string_view tensor) {
-  if (const auto numbers = block.numbers.find(tensor); numbers != block.numbers.end()) {
-    return {.numbers = numbers->second};
-  }
-  for (const auto names : {block.tied, block.tensors}) {
-    const auto name = std::ranges::find(names, tensor, &TensorName::tensor);
-    if (name == names.end()) {
-      continue;
-    }
-    TensorSource source{.joined = name->joined, .transposed = name->transposed};
-    const std::int64_t count =
-        name->stacked_by.empty()
-            ? 1
-            : std::get<std::int64_t>(block.attributes.find(name->stacked_by)->second);
-    for (std::int64_t i = 0; i < count; ++i) {
-      source.tensors.push_back(Named(name->checkpoint, block.layer, i));
-    }
-    return source;
-  }
-  CHECK(false);
 }
 
 Node NodeOf(const Recipe& recipe, int index) {
@@ -356,6 +376,8 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
   ASHLAR_TRY(AddLayers(config, architecture, sizes, eps, recipe));
   ASHLAR_TRY(AddEnd(config, architecture, sizes, eps, recipe));
   ASHLAR_TRY(ReadMetadata(json, sizes, recipe.metadata));
+  ASHLAR_TRY(ReadExtraLayers(config, architecture, sizes, recipe));
+  ASHLAR_TRY(CheckWords(config, architecture.fixed_words));
   for (const std::string_view field : architecture.ignored_fields) {
     config.Ignore(field);
   }

@@ -17,6 +17,8 @@ struct TensorSource {
   std::vector<std::string> tensors;  // of the checkpoint; their rows follow each other
   const Joined* joined = nullptr;    // the block's is a part of the checkpoint's
   bool transposed = false;           // the checkpoint's are [inputs, outputs]
+  std::int64_t stack = 0;            // the checkpoint's holds so many; 0: it is no stack
+  std::int64_t index = 0;            // of those, the block's
   std::vector<float> numbers = {};   // config.json has them itself; then no `tensors`
 };
 
@@ -43,6 +45,7 @@ struct Recipe {
   // weight has.
   std::string_view base_prefix;
   std::span<const std::string_view> ignored_tensors;
+  std::vector<std::string> ignored_prefixes;  // beginnings of names of tensors that none computes
 };
 
 // Reads config.json. Every field is either honoured, or known to change no result, or an error:

@@ -38,6 +38,9 @@ struct TinySpec {
   bool output_bias = false;
   bool mlp_bias = false;
   bool qk_norm = false;
+  // Of every layer but the first, two to a token; each and the shared one as wide as `channels`.
+  // 0: no mixtures.
+  std::int64_t experts = 0;
   Json::Object fields = {};  // further fields of config.json, or others instead
   std::uint64_t seed = 1;
 };
@@ -93,9 +96,21 @@ inline std::map<std::string, std::vector<std::int64_t>> ShapesOf(const TinySpec&
       shapes[prefix + "self_attn.k_norm.weight"] = {spec.head_dim};
     }
     shapes[prefix + "post_attention_layernorm.weight"] = {spec.width};
-    linear("mlp.gate_proj", spec.channels, spec.width, spec.mlp_bias);
-    linear("mlp.up_proj", spec.channels, spec.width, spec.mlp_bias);
-    linear("mlp.down_proj", spec.width, spec.channels, spec.mlp_bias);
+    const auto mlp = [&](const std::string& name) {
+      linear(name + "gate_proj", spec.channels, spec.width, spec.mlp_bias);
+      linear(name + "up_proj", spec.channels, spec.width, spec.mlp_bias);
+      linear(name + "down_proj", spec.width, spec.channels, spec.mlp_bias);
+    };
+    if (spec.experts == 0 || layer == 0) {
+      mlp("mlp.");
+      continue;
+    }
+    linear("mlp.gate", spec.experts, spec.width, false);
+    for (std::int64_t expert = 0; expert < spec.experts; ++expert) {
+      mlp("mlp.experts." + std::to_string(expert) + ".");
+    }
+    mlp("mlp.shared_expert.");
+    linear("mlp.shared_expert_gate", 1, spec.width, false);
   }
   shapes["model.norm.weight"] = {spec.width};
   if (!spec.tied) {

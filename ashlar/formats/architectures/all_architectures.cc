@@ -34,6 +34,13 @@ constexpr const Architecture* kAll[] = {
     &kFalconParallel,
     &kFalconSequential,
     &kGpt2,
+    &kMixtral,
+    &kQwen2Moe,
+    &kQwen3Moe,
+    &kOlmoe,
+    &kGptOss,
+    &kDeepSeekV3OfTheInput,
+    &kDeepSeekV3,
 };
 
 }  // namespace

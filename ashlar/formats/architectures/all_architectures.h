@@ -31,5 +31,12 @@ extern const Architecture kFalconOneNorm;
 extern const Architecture kFalconParallel;
 extern const Architecture kFalconSequential;
 extern const Architecture kGpt2;
+extern const Architecture kMixtral;
+extern const Architecture kQwen2Moe;
+extern const Architecture kQwen3Moe;
+extern const Architecture kOlmoe;
+extern const Architecture kGptOss;
+extern const Architecture kDeepSeekV3OfTheInput;
+extern const Architecture kDeepSeekV3;
 
 }  // namespace ashlar

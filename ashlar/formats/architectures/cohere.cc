@@ -33,7 +33,7 @@ constinit const Architecture kCohere{
     .head = {kLlamaHead, kCohereHead},
     .norms = {.type = "layer", .eps = {{"layer_norm_eps"}}, .default_eps = 1e-5},
     .parallel = {.otherwise = true},
-    .rope = {.default_theta = 500'000, .neighbours = true},
+    .rope = {.default_theta = 500'000, .neighbours = {.otherwise = true}},
     .max_positions = 8192,
     .tied = true,
 };

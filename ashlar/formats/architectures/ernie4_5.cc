@@ -21,7 +21,7 @@ constinit const Architecture kErnie4_5{
     .norm = {kLlamaNorm},
     .head = {kLlamaHead},
     .norms = {.default_eps = 1e-5},
-    .rope = {.default_theta = 500'000, .neighbours = true},
+    .rope = {.default_theta = 500'000, .neighbours = {.otherwise = true}},
     .max_positions = 131'072,
     .key_value_heads = 2,
     .head_dim = 128,

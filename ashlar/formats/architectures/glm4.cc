@@ -35,7 +35,7 @@ constinit const Architecture kGlm4{
     .norm = {kLlamaNorm},
     .head = {kLlamaHead},
     .norms = {.default_eps = 1.5625e-7, .after = true},
-    .rope = {.default_partial = 0.5, .neighbours = true},
+    .rope = {.default_partial = 0.5, .neighbours = {.otherwise = true}},
     .max_positions = 131'072,
     .key_value_heads = 2,
     .head_dim = 128,

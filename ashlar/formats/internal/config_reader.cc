@@ -13,6 +13,14 @@ std::string_view ConfigReader::Spelled(const Spelling& field) const {
   return field.names[0];
 }
 
+Result<std::int64_t> ConfigReader::CountOf(const Count& count) {
+  const std::string_view key = Spelled(count.names);
+  if (key.empty() || !Has(key)) {
+    return count.otherwise;
+  }
+  return json_.IntegerOr(Seen(key), 0, kMaxSize, 0);
+}
+
 Status ConfigReader::CheckAllSeen(std::span<const std::string_view> harmless,
                                   std::span<const std::string_view> off_switches) const {
   ASHLAR_TRY(const auto members, json_.AsObject());

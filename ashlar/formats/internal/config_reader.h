@@ -41,6 +41,7 @@ class ConfigReader {
   // The spelling that the configuration uses: the first that is there, else the first of all.
   // Empty when the family has no such field.
   std::string_view Spelled(const Spelling& field) const;
+  Result<std::int64_t> CountOf(const Count& count);
   // Without a field, what it is otherwise.
   Result<bool> Decide(const Switch& rule) {
     return rule.field.empty() ? Result<bool>(rule.otherwise) : BoolOr(rule.field, rule.otherwise);

@@ -71,7 +71,7 @@ Result<std::int64_t> ReadWindow(ConfigReader& config, const WindowRow& row) {
   if (config.Has("sliding_window")) {
     ASHLAR_TRY(const std::optional<JsonCursor> field, config.Find("sliding_window"));
     if (field) {
-      ASHLAR_TRY(window, field->AsInteger(1, ConfigReader::kMaxSize));
+      ASHLAR_TRY(window, field->AsInteger(0, ConfigReader::kMaxSize));
     }
   } else {
     window = row.default_window.value_or(0);
@@ -139,7 +139,7 @@ Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architec
     Result<std::int64_t> rule = 0;
     if (row.rule == WindowRule::kAllButEvery) {
       rule = ReadEvery(config, row);
-    } else if (row.rule == WindowRule::kFromLayer) {
+    } else if (row.rule != WindowRule::kNotRotated) {
       rule = config.json().IntegerOr("max_window_layers", 0, ConfigReader::kMaxSize, 28);
     }
     ASHLAR_TRY(const auto types, ReadTypes(config, count, window != 0));
@@ -149,17 +149,21 @@ Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architec
       ASHLAR_TRY(const std::int64_t n, rule);
       for (std::size_t i = 0; i < count; ++i) {
         const auto layer = static_cast<std::int64_t>(i);
-        windowed[i] = row.rule == WindowRule::kAllButEvery ? (layer + 1) % n != 0
-                      : row.rule == WindowRule::kFromLayer ? layer >= n
-                                                           : !rotated[i];
+        windowed[i] = row.rule == WindowRule::kAllButEvery   ? (layer + 1) % n != 0
+                      : row.rule == WindowRule::kFromLayer   ? layer >= n
+                      : row.rule == WindowRule::kAlternating ? layer % 2 == 0 && layer < n
+                                                             : !rotated[i];
       }
     }
   }
+  ASHLAR_TRY(const std::vector<bool> mixtures,
+             ReadMixtureLayers(config, architecture.mixture, count));
   std::vector<LayerConfig> layers;
   for (std::size_t i = 0; i < count; ++i) {
     const bool only_windowed = architecture.rope.layers == RotatedLayers::kWindowed && window != 0;
     layers.push_back({.window = windowed[i] ? window : 0,
-                      .rotated = rotated[i] && (!only_windowed || windowed[i])});
+                      .rotated = rotated[i] && (!only_windowed || windowed[i]),
+                      .mixture = mixtures[i]});
   }
   return layers;
 }

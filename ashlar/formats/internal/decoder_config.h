@@ -23,6 +23,7 @@ Result<Sizes> ReadSizes(ConfigReader& config, const Architecture& architecture);
 struct Rotation {
   BlockAttributes attributes;  // empty: they do not
   std::map<std::string, std::vector<float>, std::less<>> numbers;
+  double score_factor = 1;  // of the scores' scale
 };
 struct Rotations {
   Rotation whole;     // of layers that see everything
@@ -34,9 +35,17 @@ Result<Rotations> ReadRotations(ConfigReader& config, const Architecture& archit
 struct LayerConfig {
   std::int64_t window = 0;  // 0: it sees everything
   bool rotated = false;
+  bool mixture = false;  // of experts, instead of an MLP
 };
 // In order.
 Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architecture& architecture,
                                             const Sizes& sizes);
+
+// Puts the experts, and how they are chosen, into the attributes of a mixture that has those of an
+// MLP.
+Status ReadExperts(ConfigReader& config, const MixtureRow& row, BlockAttributes& attributes);
+// Which layers have a mixture.
+Result<std::vector<bool>> ReadMixtureLayers(ConfigReader& config, const MixtureRow& row,
+                                            std::size_t layers);
 
 }  // namespace ashlar::internal

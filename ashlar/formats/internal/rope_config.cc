@@ -15,6 +15,7 @@ struct RopeDefaults {
   std::int64_t positions;           // of the network
   std::int64_t original_positions;  // before it was stretched
   const RopeRow& row;
+  bool neighbours;
   std::int64_t head_dim;
 };
 
@@ -37,7 +38,7 @@ class RopeReader {
     ASHLAR_TRY(ReadScaling(type_ == "yarn" ? defaults_.row.yarn_means : type_));
     Set("rope_theta", theta_);
     Set("rope_dims", dims_);
-    if (defaults_.row.neighbours) {
+    if (defaults_.neighbours) {
       Set("rope_pairs", "neighbours");
     }
     return std::move(rotation_);
@@ -153,6 +154,9 @@ class RopeReader {
     ASHLAR_TRY(double attention, rope_.RealOr("attention_factor", 0));
     ASHLAR_TRY(const double mscale, rope_.RealOr("mscale", 0));
     ASHLAR_TRY(const double mscale_all, rope_.RealOr("mscale_all_dim", 0));
+    if (defaults_.row.scores_scaled && mscale_all != 0 && factor > 1) {
+      rotation_.score_factor = std::pow(0.1 * mscale_all * std::log(factor) + 1, 2);
+    }
     if (attention == 0 && mscale != 0 && mscale_all != 0 && factor > 1) {
       attention = (0.1 * mscale * std::log(factor) + 1) / (0.1 * mscale_all * std::log(factor) + 1);
     }
@@ -224,11 +228,13 @@ Result<Rotations> ReadRotations(ConfigReader& config, const Architecture& archit
                                 const Sizes& sizes) {
   Rotations rotations;
   const RopeRow& row = architecture.rope;
+  ASHLAR_TRY(const bool neighbours, config.Decide(row.neighbours));
   RopeDefaults defaults{.theta = row.default_theta,
                         .partial = row.default_partial,
                         .positions = sizes.positions,
                         .original_positions = row.original_positions.value_or(sizes.positions),
                         .row = row,
+                        .neighbours = neighbours,
                         .head_dim = sizes.head_dim};
   ASHLAR_TRY(defaults.theta, config.RealOr(config.Spelled(row.theta), defaults.theta));
   ASHLAR_TRY(defaults.partial, config.RealOr(config.Spelled(row.partial), defaults.partial));
@@ -238,8 +244,9 @@ Result<Rotations> ReadRotations(ConfigReader& config, const Architecture& archit
   if (!object) {
     ASHLAR_TRY(object, config.Find("rope_scaling"));
   }
-  const Json nothing{Json::Object{}};
-  const JsonCursor empty(nothing, config.json().path());
+  const Json parameters =
+      row.default_parameters.empty() ? Json{Json::Object{}} : *ParseJson(row.default_parameters);
+  const JsonCursor otherwise(parameters, config.json().path());
   RopeDefaults windowed = defaults;
   const bool has_windowed = !row.windowed_theta.names[0].empty();
   if (has_windowed) {
@@ -256,9 +263,10 @@ Result<Rotations> ReadRotations(ConfigReader& config, const Architecture& archit
       object = full;
     }
   }
-  ASHLAR_TRY(rotations.whole, RopeReader(object.value_or(empty), defaults).Read());
+  ASHLAR_TRY(rotations.whole, RopeReader(object.value_or(otherwise), defaults).Read());
   if (has_windowed) {
-    ASHLAR_TRY(rotations.windowed, RopeReader(windowed_object.value_or(empty), windowed).Read());
+    ASHLAR_TRY(rotations.windowed,
+               RopeReader(windowed_object.value_or(otherwise), windowed).Read());
   } else {
     rotations.windowed = rotations.whole;
   }

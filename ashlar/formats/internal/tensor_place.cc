@@ -10,32 +10,61 @@ namespace {
 
 constexpr std::string_view kBias = ".bias";
 
-std::int64_t RowsOf(const TensorSpec& spec) {
-  return spec.shape[0];
+std::string_view WithoutBias(std::string_view name) {
+  return name.ends_with(kBias) ? name.substr(0, name.size() - kBias.size()) : name;
 }
 
-// The rows of the part that goes by `name` where `spec` is a part too: of its bias for a bias.
-std::int64_t RowsOfPart(std::string_view name, const TensorSpec& spec,
+// "experts.3." of "experts.3.gate.bias": what the names beside it begin with.
+std::string_view PrefixOf(std::string_view name) {
+  const std::size_t dot = WithoutBias(name).rfind('.');
+  return dot == name.npos ? name.substr(0, 0) : name.substr(0, dot + 1);
+}
+
+// "gate" of "experts.3.gate.bias".
+std::string_view OwnName(const TensorSpec& spec) {
+  return WithoutBias(spec.name).substr(PrefixOf(spec.name).size());
+}
+
+// The rows that the part that goes by `name` beside `spec` has in what it is joined to: those of
+// its bias for a bias.
+std::int64_t RowsOfPart(const Joined& joined, std::string_view name, const TensorSpec& spec,
                         std::span<const TensorSpec> specs) {
-  const bool bias = spec.name.ends_with(kBias);
-  const std::string wanted = fmt::format("{}{}", name, bias ? kBias : "");
+  const std::string wanted =
+      fmt::format("{}{}{}", PrefixOf(spec.name), name, spec.name.ends_with(kBias) ? kBias : "");
   const auto part = std::ranges::find(specs, wanted, &TensorSpec::name);
   CHECK(part != specs.end());  // the architecture's row names tensors of the block
-  return RowsOf(*part);
+  return name == joined.turned ? part->shape[1] : part->shape[0];
 }
 
 void PlaceJoined(const Joined& joined, const TensorSpec& spec, std::span<const TensorSpec> specs,
                  TensorPlace& place) {
+  const std::string_view own = OwnName(spec);
   std::int64_t total = 0;
   for (const std::string_view name : joined.parts) {
-    if (spec.name == name || spec.name == fmt::format("{}{}", name, kBias)) {
+    if (name == own) {
       place.first = total / place.groups;
     }
-    total += RowsOfPart(name, spec, specs);
+    total += RowsOfPart(joined, name, spec, specs);
   }
   place.rows = total;
-  place.count = RowsOf(spec) / place.groups;
+  place.count = RowsOfPart(joined, own, spec, specs) / place.groups;
   place.stride = total / place.groups;
+}
+
+// The rows of the block's tensor that one of the checkpoint's has, to `out`.
+template <class Number>
+void Rearrange(const TensorPlace& place, const std::byte* from, std::byte* out) {
+  const std::int64_t rows = place.groups * place.count;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const std::int64_t there = place.first + row / place.count * place.stride + row % place.count;
+    for (std::int64_t column = 0; column < place.columns; ++column) {
+      const std::int64_t number =
+          place.transposed ? column * place.rows + there : there * place.columns + column;
+      const std::int64_t to = place.turned ? column * rows + row : row * place.columns + column;
+      std::memcpy(out + to * static_cast<std::int64_t>(sizeof(Number)),
+                  from + number * static_cast<std::int64_t>(sizeof(Number)), sizeof(Number));
+    }
+  }
 }
 
 }  // namespace
@@ -43,9 +72,14 @@ void PlaceJoined(const Joined& joined, const TensorSpec& spec, std::span<const T
 Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> specs,
                             const Attributes& attributes, const TensorSource& source) {
   const auto tensors = static_cast<std::int64_t>(source.tensors.size());
-  const std::int64_t rows = RowsOf(spec);
-  TensorPlace place{.columns = spec.shape.rank() == 1 ? 1 : spec.shape[1],
-                    .transposed = source.transposed && spec.shape.rank() == 2};
+  const bool matrix = spec.shape.rank() == 2;
+  const bool turned = source.joined != nullptr && OwnName(spec) == source.joined->turned;
+  const std::int64_t rows = spec.shape[turned ? 1 : 0];
+  TensorPlace place{.columns = matrix ? spec.shape[turned ? 0 : 1] : 1,
+                    .transposed = source.transposed && matrix,
+                    .stack = source.stack,
+                    .index = source.index,
+                    .turned = turned};
   if (source.joined != nullptr) {
     if (!source.joined->by.empty()) {
       place.groups = attributes.Integer(source.joined->by);
@@ -68,44 +102,54 @@ Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> 
 }
 
 std::vector<std::int64_t> CheckpointShape(const TensorPlace& place, const TensorSpec& spec) {
-  if (spec.shape.rank() == 1) {
-    return {place.rows};
+  std::vector<std::int64_t> shape = {place.rows};
+  if (spec.shape.rank() == 2) {
+    shape.insert(place.transposed ? shape.begin() : shape.end(), place.columns);
   }
-  return place.transposed ? std::vector{place.columns, place.rows}
-                          : std::vector{place.rows, place.columns};
+  if (place.stack > 0) {
+    shape.insert(shape.begin(), place.stack);
+  }
+  return shape;
+}
+
+bool HasShape(const TensorPlace& place, const TensorSpec& spec,
+              std::span<const std::int64_t> shape) {
+  std::vector<std::int64_t> wanted = CheckpointShape(place, spec);
+  if (std::ranges::equal(shape, wanted)) {
+    return true;
+  }
+  if (spec.shape.rank() == 1 && !shape.empty()) {
+    std::uint64_t numbers = 1;
+    for (const std::int64_t dim : shape) {
+      numbers *= static_cast<std::uint64_t>(dim);
+    }
+    return numbers == static_cast<std::uint64_t>(place.rows) *
+                          static_cast<std::uint64_t>(std::max<std::int64_t>(place.stack, 1));
+  }
+  if (place.stack > 0 && !place.transposed) {
+    wanted = {place.stack * place.rows, place.columns};
+  }
+  return std::ranges::equal(shape, wanted);
 }
 
 std::span<const std::byte> Gather(const TensorPlace& place,
                                   std::span<const std::span<const std::byte>> sources,
                                   std::size_t number_bytes, std::vector<std::byte>& buffer) {
-  const std::size_t row_bytes = static_cast<std::size_t>(place.columns) * number_bytes;
+  const auto numbers = [&](std::int64_t count) {
+    return static_cast<std::size_t>(count) * number_bytes;
+  };
+  const std::size_t begin = numbers(place.index * place.rows * place.columns);
   if (place.contiguous() && sources.size() == 1) {
-    return sources.front().subspan(static_cast<std::size_t>(place.first) * row_bytes,
-                                   static_cast<std::size_t>(place.count) * row_bytes);
+    return sources.front().subspan(begin + numbers(place.first * place.columns),
+                                   numbers(place.count * place.columns));
   }
-  buffer.resize(sources.size() * static_cast<std::size_t>(place.groups * place.count) * row_bytes);
-  std::byte* out = buffer.data();
-  for (const std::span<const std::byte> source : sources) {
-    for (std::int64_t group = 0; group < place.groups; ++group) {
-      const std::int64_t begin = place.first + group * place.stride;
-      if (!place.transposed) {
-        const std::size_t bytes = static_cast<std::size_t>(place.count) * row_bytes;
-        std::memcpy(out, source.data() + static_cast<std::size_t>(begin) * row_bytes, bytes);
-        out += bytes;
-        continue;
-      }
-      for (std::int64_t column = 0; column < place.columns; ++column) {
-        const std::byte* from =
-            source.data() + static_cast<std::size_t>(column * place.rows + begin) * number_bytes;
-        std::byte* to = out + static_cast<std::size_t>(column) * number_bytes;
-        for (std::int64_t row = 0; row < place.count; ++row) {
-          std::memcpy(to, from, number_bytes);
-          from += number_bytes;
-          to += row_bytes;
-        }
-      }
-      out += static_cast<std::size_t>(place.count) * row_bytes;
-    }
+  const std::size_t each = numbers(place.groups * place.count * place.columns);
+  buffer.resize(sources.size() * each);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const std::byte* const from = sources[i].data() + begin;
+    std::byte* const to = buffer.data() + i * each;
+    number_bytes == 2 ? Rearrange<std::uint16_t>(place, from, to)
+                      : Rearrange<std::uint32_t>(place, from, to);
   }
   return buffer;
 }

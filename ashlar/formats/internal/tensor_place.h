@@ -12,19 +12,24 @@
 namespace ashlar::internal {
 
 // The checkpoint's tensors are matrices of `rows` outputs and `columns` inputs each (vectors: of
-// one column), or the other way round. The block's tensor is, of each: `groups` runs of `count`
-// rows, the first at `first` and each `stride` after the one before.
+// one column), or the other way round; when `stack` is not 0, each is a stack of so many, of which
+// the matrix at `index` is meant. The block's tensor is, of each: `groups` runs of `count` rows,
+// the first at `first` and each `stride` after the one before; or, when it is turned, the matrix
+// whose columns they are.
 struct TensorPlace {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   bool transposed = false;
+  std::int64_t stack = 0;
+  std::int64_t index = 0;
   std::int64_t first = 0;
   std::int64_t count = 0;
   std::int64_t groups = 1;
   std::int64_t stride = 0;
+  bool turned = false;
 
   // Whether the block's tensor is a range of the bytes, as they are.
-  bool contiguous() const { return groups == 1 && !transposed; }
+  bool contiguous() const { return groups == 1 && !transposed && !turned; }
 };
 
 // `specs` are all tensors of the block, `spec` one of them. kInvalid when rows cannot be shared
@@ -32,7 +37,11 @@ struct TensorPlace {
 Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> specs,
                             const Attributes& attributes, const TensorSource& source);
 
-// The shape that each of the checkpoint's tensors must have.
+// Whether a tensor of the checkpoint may have this shape. A vector may be written with further
+// dimensions, such as [heads, head_dim], and a stack with its matrices one after the other.
+bool HasShape(const TensorPlace& place, const TensorSpec& spec,
+              std::span<const std::int64_t> shape);
+// The shape that it should have, for errors.
 std::vector<std::int64_t> CheckpointShape(const TensorPlace& place, const TensorSpec& spec);
 
 // The bytes of the block's tensor, out of those of the checkpoint's, whose numbers have
