@@ -540,7 +540,7 @@ TEST(Synth, RefusesAShapeThatItDoesNotKnow) {
   const CommandResult result =
       Ashlar(directory / "store")({"synth", "--shape", "70b", "--as", "x"});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.err, HasSubstr("known: 135m, 360m, llama-1b, 3b, 8b"));
+  EXPECT_THAT(result.err, HasSubstr("known: 135m, 360m, llama-1b, 3b, 8b, moe-8x1b"));
 }
 
 }  // namespace

@@ -380,6 +380,50 @@ TEST(Mixture, EncodingLeavesItsRoutersAsTheyAreUnlessTheyAreNamed) {
   EXPECT_EQ(encoded["layers.1.moe.experts.5.down"], "f32");
 }
 
+TEST(Mixture, EvalExpertsCountsTheExpertsOfEveryToken) {
+  TempDirectory directory;
+  TinySpec spec = Qwen2MoeSpec();
+  spec.vocabulary = 4096;  // the demo's, whose tokenizer it takes
+  testing::WriteModel(testing::MakeTinyModel(spec), directory / "model");
+  std::filesystem::copy_file(testing::DemoModel() / "tokenizer.json",
+                             directory / "model/tokenizer.json");
+  std::string text;
+  for (int i = 0; i < 100; ++i) {
+    text += fmt::format("Line {} of a text that is read.\n", i);
+  }
+  testing::WriteText(directory / "text", text);
+  const Ashlar ashlar(directory / "store");
+  ASSERT_EQ(ashlar({"import", "hf", directory / "model", "--as", "mixture"}).exit_code, 0);
+  std::vector<std::string> words = {"eval",   "experts",          "mixture",
+                                    "--text", directory / "text", "--window",
+                                    "64",     "--windows",        "3"};
+  const auto printed = ashlar(words);
+  EXPECT_EQ(printed.exit_code, 0) << printed.err;
+  EXPECT_NE(printed.out.find("mixture: % of 192 tokens (3 windows of 64) by expert\n"
+                             "layers.1.moe: 2 of 6 experts; a token shares "),
+            std::string::npos)
+      << printed.out;
+  words.push_back("--json");
+  const Json json = *ParseJson(ashlar(words).out);
+  const JsonCursor root(json);
+  EXPECT_EQ(*root.Integer("tokens", 0, 1000), 192);
+  const auto mixtures = root.At("mixtures")->AsArray();
+  ASSERT_EQ(mixtures->size(), 1u);
+  const auto counts = mixtures->front().At("uses")->AsArray();
+  ASSERT_EQ(counts->size(), 6u);
+  std::int64_t uses = 0;
+  for (const JsonCursor& count : *counts) {
+    uses += *count.AsInteger(0, 192);
+  }
+  EXPECT_EQ(uses, 2 * 192);
+  EXPECT_GT(*mixtures->front().Real("overlap"), 0);
+  EXPECT_LT(*mixtures->front().Real("overlap"), 1);
+
+  ASSERT_EQ(ashlar({"import", "hf", testing::DemoModel(), "--as", "demo"}).exit_code, 0);
+  words[2] = "demo";
+  EXPECT_NE(ashlar(words).err.find("demo has no mixture of experts"), std::string::npos);
+}
+
 // ---- The reference implementation's own figures
 
 class ReferenceTest : public ::testing::TestWithParam<const char*> {};

@@ -74,6 +74,20 @@ constexpr SynthShape kShapes[] = {
      .tied = false,
      .rope_theta = 500'000,
      .positions = 8192},
+    {.name = "moe-8x1b",
+     .summary = "llama-1b with eight experts in place of each MLP, two to a token",
+     .layers = 16,
+     .width = 2048,
+     .channels = 8192,
+     .heads = 32,
+     .kv_heads = 8,
+     .head_dim = 64,
+     .vocabulary = 32'000,
+     .tied = true,
+     .rope_theta = 500'000,
+     .positions = 8192,
+     .experts = 8,
+     .experts_per_token = 2},
 };
 
 // ---- Numbers
@@ -166,20 +180,24 @@ std::string ByteTokenizer(std::int64_t vocabulary) {
 
 // What a checkpoint of this shape would say in its config.json.
 Result<Recipe> RecipeOf(const SynthShape& shape, std::int64_t layers) {
-  const Json config = Json::Of({{"model_type", "llama"},
-                                {"hidden_size", shape.width},
-                                {"intermediate_size", shape.channels},
-                                {"num_hidden_layers", layers},
-                                {"num_attention_heads", shape.heads},
-                                {"num_key_value_heads", shape.kv_heads},
-                                {"head_dim", shape.head_dim},
-                                {"vocab_size", shape.vocabulary},
-                                {"max_position_embeddings", shape.positions},
-                                {"rms_norm_eps", 1e-5},
-                                {"rope_theta", shape.rope_theta},
-                                {"tie_word_embeddings", shape.tied},
-                                {"bos_token_id", kEndOfText},
-                                {"eos_token_id", kEndOfText}});
+  Json config = Json::Of({{"model_type", shape.experts > 0 ? "mixtral" : "llama"},
+                          {"hidden_size", shape.width},
+                          {"intermediate_size", shape.channels},
+                          {"num_hidden_layers", layers},
+                          {"num_attention_heads", shape.heads},
+                          {"num_key_value_heads", shape.kv_heads},
+                          {"head_dim", shape.head_dim},
+                          {"vocab_size", shape.vocabulary},
+                          {"max_position_embeddings", shape.positions},
+                          {"rms_norm_eps", 1e-5},
+                          {"rope_theta", shape.rope_theta},
+                          {"tie_word_embeddings", shape.tied},
+                          {"bos_token_id", kEndOfText},
+                          {"eos_token_id", kEndOfText}});
+  if (shape.experts > 0) {
+    config.Set("num_local_experts", shape.experts);
+    config.Set("num_experts_per_tok", shape.experts_per_token);
+  }
   return ReadRecipe(JsonCursor(config, fmt::format("shape {}", shape.name)));
 }
 
@@ -195,7 +213,7 @@ Distribution DistributionOf(const TensorSpec& spec, const std::string& source,
     return {.seed = seed, .mean = 1, .spread = 0.05f};
   }
   double spread = 1 / std::sqrt(static_cast<double>(spec.shape[1]));
-  if (spec.name == "o" || spec.name == "down") {  // 2 * layers of them add up
+  if (spec.name == "o" || spec.name.ends_with("down")) {  // 2 * layers of them add up
     spread /= std::sqrt(static_cast<double>(2 * layers));
   }
   return {.seed = seed, .mean = 0, .spread = static_cast<float>(spread)};

@@ -32,7 +32,9 @@ struct SynthShape {
   std::int64_t vocabulary;
   bool tied;  // the head uses the embedding's weights
   double rope_theta;
-  std::int64_t positions;  // it is said to be trained for
+  std::int64_t positions;    // it is said to be trained for
+  std::int64_t experts = 0;  // of a mixture instead of each MLP; 0: there is none
+  std::int64_t experts_per_token = 0;
 };
 
 std::span<const SynthShape> AllSynthShapes();

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <set>
 
@@ -196,18 +197,32 @@ Result<Round> RunRound(Engine& engine, Workload workload, const Lengths& lengths
   return round;
 }
 
-// What a step of decoding reads of the weights, whatever the batch: those of every node, again when
-// a block stands at several; but of an embedding only the rows of its tokens.
-double WeightBytesPerStep(const Network& network) {
+// The share of a mixture's experts that `batch` tokens are sent to, drawn evenly; 1 of a block that
+// has none.
+double ExpertShare(const Block& block, std::int64_t batch) {
+  if (block.kind->name != "moe") {
+    return 1;
+  }
+  const auto count = [&](const char* name) {
+    return static_cast<double>(block.attributes.Integer(name));
+  };
+  return 1 - std::pow(1 - count("experts_per_token") / count("experts"), batch);
+}
+
+// What a step of decoding reads of the weights: those of every node, again when a block stands at
+// several; but of an embedding only the rows of its tokens, and of experts those of its tokens.
+double WeightBytesPerStep(const Network& network, std::int64_t batch) {
   double bytes = 0;
   for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
     const Block& block = network.BlockOf(i);
     if (block.kind->name == "embed") {
       continue;
     }
+    const double expert_share = ExpertShare(block, batch);
     for (const auto& [name, tensor] : block.tensors) {
+      const double share = name.starts_with("experts.") ? expert_share : 1;
       for (const Level& level : tensor.levels) {
-        bytes += static_cast<double>(level.length);
+        bytes += share * static_cast<double>(level.length);
       }
     }
   }
@@ -296,7 +311,8 @@ Status RunBench(Session& session) {
   const double state = static_cast<double>(StateBytesPerPosition(network.network, kv_format)) *
                        (static_cast<double>(lengths.depth) + static_cast<double>(gen) / 2);
   const double read =
-      decode_rate * (WeightBytesPerStep(network.network) / static_cast<double>(batch) + state);
+      decode_rate *
+      (WeightBytesPerStep(network.network, batch) / static_cast<double>(batch) + state);
   const std::uint64_t peak_resident = PeakResidentBytes();  // before the measuring of bandwidth
   const double peak = ReadBytesPerSecond(threads);
 
@@ -360,9 +376,9 @@ constinit const Verb kBench{
         "Prompts are random, each its own, and nothing is cached. A prompt's rate counts until "
         "every sequence has its first token; the rate of decoding counts the steps in which all "
         "sequences decode, --depth tokens into each. READ is what such steps read: the weights "
-        "of every node, and each sequence's state. --profile says where the time of a step goes, "
-        "as the thread "
-        "that runs it sees it; what is in no kernel is overhead.\n\n"
+        "of every node (of a mixture's experts, as many as so many tokens choose that choose "
+        "evenly), and each sequence's state. --profile says where the time of a step goes, as the "
+        "thread that runs it sees it; what is in no kernel is overhead.\n\n"
         "`bench kernels` times every kernel by itself, on one thread, in each form that this "
         "processor can run, against what it can do at most: the read bandwidth of memory where the "
         "operands come from there, else the arithmetic of the form's instruction set. All of them "

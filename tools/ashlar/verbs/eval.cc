@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/ranges.h>
@@ -6,22 +7,25 @@
 #include "ashlar/base/checked.h"
 #include "ashlar/base/output_file.h"
 #include "ashlar/formats/safetensors.h"
+#include "tools/ashlar/expert_use.h"
 #include "tools/ashlar/host.h"
+#include "tools/ashlar/text_windows.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
 namespace ashlar::cli {
 namespace {
 
-constexpr std::string_view kSeparator = "<|endoftext|>";
-
 constexpr OptionSpec kEvalOptions[] = {
-    {.name = "WHAT", .value = "ppl|logits", .required = true, .doc = "what to evaluate"},
+    {.name = "WHAT", .value = "ppl|logits|experts", .required = true, .doc = "what to evaluate"},
     {.name = "NET", .value = "NAME", .required = true, .doc = "a network"},
     {.name = "--text",
      .value = "FILE",
-     .doc = "ppl: documents separated by lines of <|endoftext|>"},
-    {.name = "--window", .value = "N", .otherwise = "1024", .doc = "ppl: tokens in a window"},
-    {.name = "--windows", .value = "N", .otherwise = "64", .doc = "ppl: windows at most"},
+     .doc = "ppl, experts: documents separated by lines of <|endoftext|>"},
+    {.name = "--window",
+     .value = "N",
+     .otherwise = "1024",
+     .doc = "ppl, experts: tokens in a window"},
+    {.name = "--windows", .value = "N", .otherwise = "64", .doc = "ppl, experts: windows at most"},
     {.name = "--ids", .value = "FILE", .doc = "logits: safetensors with input_ids int32 [b, n]"},
     {.name = "--out", .value = "FILE", .doc = "logits: safetensors with logits f32 [b, n, v]"},
     kThreadsOption,
@@ -29,54 +33,6 @@ constexpr OptionSpec kEvalOptions[] = {
     kKvOption,
     kVerifyOption,
 };
-
-// Prompts to be read for their logits.
-struct Reading {
-  std::size_t prompts;
-  std::size_t at_once;  // side by side; 1: their logits come in order
-  std::function<Result<std::vector<std::int32_t>>(std::size_t i)> prompt;
-  // Row r of `logits` [rows, width] belongs to position first + r of prompt i.
-  std::function<Status(std::size_t i, std::int64_t first, std::span<const float> logits)> take;
-  std::function<void(std::uint64_t tokens)> progress;
-};
-
-Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading) {
-  struct Read {
-    std::size_t i;
-    std::uint64_t tokens;
-  };
-  std::map<RequestId, Read> reads;
-  std::size_t next = 0;
-  std::uint64_t tokens = 0;
-  while (next < reading.prompts || !engine.idle()) {
-    if (next < reading.prompts && reads.size() < reading.at_once) {
-      ASHLAR_TRY(std::vector<std::int32_t> prompt, reading.prompt(next));
-      const std::uint64_t size = prompt.size();
-      ASHLAR_TRY(const RequestId id, engine.Submit({.network = network,
-                                                    .prompt = std::move(prompt),
-                                                    .max_tokens = 0,
-                                                    .prompt_logits = true}));
-      reads.emplace(id, Read{next++, size});
-      continue;
-    }
-    ASHLAR_TRY(const std::span<const Delivery> deliveries, engine.Step());
-    for (const Delivery& delivery : deliveries) {
-      if (delivery.error) {
-        return *delivery.error;
-      }
-      const auto read = reads.find(delivery.request);
-      if (!delivery.logits.empty()) {
-        ASHLAR_TRY(reading.take(read->second.i, delivery.logits_first_position, delivery.logits));
-      }
-      if (delivery.finish != FinishReason::kNone) {
-        tokens += read->second.tokens;
-        reads.erase(read);
-        reading.progress(tokens);
-      }
-    }
-  }
-  return {};
-}
 
 // -ln softmax(logits)[target], in doubles.
 double NegativeLogLikelihood(std::span<const float> logits, std::int32_t target) {
@@ -91,104 +47,33 @@ double NegativeLogLikelihood(std::span<const float> logits, std::int32_t target)
   return std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(target)] - largest);
 }
 
-// The documents' ids, each after one end-of-text id, put together.
-Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
-                                                  std::string_view text) {
-  const std::optional<std::int32_t> separator = tokenizer.TokenId(kSeparator);
-  if (!separator) {
-    return Invalid("the tokenizer has no token {}, which begins each document", kSeparator);
-  }
-  std::vector<std::int32_t> ids;
-  const auto add = [&](std::string_view document) -> Status {
-    while (document.starts_with('\n')) document.remove_prefix(1);
-    while (document.ends_with('\n')) document.remove_suffix(1);
-    if (document.empty()) {
-      return {};
-    }
-    ids.push_back(*separator);
-    ASHLAR_TRY(const std::vector<std::int32_t> encoded,
-               tokenizer.Encode(document, {.add_special_tokens = false}));
-    ids.insert(ids.end(), encoded.begin(), encoded.end());
-    return {};
-  };
-  std::size_t begin = 0;
-  for (std::size_t line = 0; line < text.size();) {
-    const std::size_t end = std::min(text.find('\n', line), text.size());
-    if (text.substr(line, end - line) == kSeparator) {
-      ASHLAR_TRY(add(text.substr(begin, line - begin)));
-      begin = std::min(end + 1, text.size());
-    }
-    line = end + 1;
-  }
-  ASHLAR_TRY(add(text.substr(begin)));
-  return ids;
-}
-
 Status Perplexity(Session& session) {
-  const Options& options = session.options;
-  if (!options.Has("text")) {
-    return Invalid("eval ppl needs --text FILE");
-  }
-  ASHLAR_TRY(const std::int64_t window, options.Integer("window", 2, 1 << 20));
-  ASHLAR_TRY(const std::int64_t max_windows, options.Integer("windows", 1, 1 << 20));
-  // Encoded before the plan is made, which counts what the ids take with the program itself.
-  std::vector<std::int32_t> ids;
-  const auto encode = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
-    ASHLAR_TRY(const std::string text, ReadTextFile(options.Text("text")));
-    ASHLAR_TRY(const Tokenizer* tokenizer, networks.front().RequireTokenizer());
-    ASHLAR_TRY(ids, EncodeDocuments(*tokenizer, text));
-    return window;
-  };
-  ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"),
-                                   {.measure_positions = encode,
-                                    .max_sequences = 2,
-                                    .max_rows = 512,
-                                    .max_logit_rows = 512,
-                                    .prefix_cache = false}));
-  const HostedNetwork& network = host.networks().front();
-  const auto size = static_cast<std::int64_t>(ids.size());
-  const std::int64_t windows = std::min(max_windows, (size - 1) / window);
-  if (windows < 1) {
-    return Invalid("{} has {} tokens; one window needs {}", options.Text("text"), size, window + 1);
-  }
-  const auto width = static_cast<std::size_t>(network.logits);
+  ASHLAR_TRY(TextWindows text, TextWindows::Open(session));
+  const auto width = static_cast<std::size_t>(text.network().logits);
   // Per window, summed in order, so that the figure does not depend on who finished first.
-  std::vector<double> loss(static_cast<std::size_t>(windows), 0);
-  ASHLAR_TRY(ReadPrompts(
-      host.engine(), network.id,
-      {.prompts = loss.size(),
-       .at_once = 2,
-       .prompt = [&](std::size_t i) -> Result<std::vector<std::int32_t>> {
-         const auto first = ids.begin() + static_cast<std::ptrdiff_t>(i) * window;
-         return std::vector<std::int32_t>(first, first + window);
-       },
-       .take = [&](std::size_t i, std::int64_t first, std::span<const float> logits) -> Status {
-         for (std::size_t row = 0; row * width < logits.size(); ++row) {
-           const std::size_t target =
-               i * static_cast<std::size_t>(window) + static_cast<std::size_t>(first) + row + 1;
-           loss[i] += NegativeLogLikelihood(logits.subspan(row * width, width), ids[target]);
-         }
-         return {};
-       },
-       .progress =
-           [&](std::uint64_t tokens) {
-             session.terminal.Progress("evaluating", tokens,
-                                       static_cast<std::uint64_t>(windows * window));
-           }}));
-  session.terminal.EndProgress();
+  std::vector<double> loss(static_cast<std::size_t>(text.count()), 0);
+  ASHLAR_TRY(text.Read(
+      session, [&](std::size_t i, std::int64_t first, std::span<const float> logits) -> Status {
+        for (std::size_t row = 0; row * width < logits.size(); ++row) {
+          const std::size_t target = i * static_cast<std::size_t>(text.window()) +
+                                     static_cast<std::size_t>(first) + row + 1;
+          loss[i] += NegativeLogLikelihood(logits.subspan(row * width, width), text.ids()[target]);
+        }
+        return {};
+      }));
   double sum = 0;
   for (const double part : loss) {
     sum += part;
   }
-  const std::int64_t tokens = windows * window;
-  const double perplexity = std::exp(sum / static_cast<double>(tokens));
+  const std::string& name = text.network().name;
+  const double perplexity = std::exp(sum / static_cast<double>(text.tokens()));
   if (session.json) {
     session.terminal.PrintJson(
-        Json::Of({{"network", network.name}, {"tokens", tokens}, {"perplexity", perplexity}}));
+        Json::Of({{"network", name}, {"tokens", text.tokens()}, {"perplexity", perplexity}}));
   } else {
     session.terminal.PrintLine(
-        fmt::format("{}: perplexity {:.4f} over {} tokens ({} windows of {})", network.name,
-                    perplexity, tokens, windows, window));
+        fmt::format("{}: perplexity {:.4f} over {} tokens ({} windows of {})", name, perplexity,
+                    text.tokens(), text.count(), text.window()));
   }
   return {};
 }
@@ -307,38 +192,52 @@ Status Logits(Session& session) {
   return {};
 }
 
+// What can be evaluated, and the options that are for some of it only.
+struct Evaluation {
+  std::string_view what;
+  Status (*run)(Session& session);
+  std::span<const std::string_view> own;  // options
+};
+constexpr std::string_view kOfText[] = {"text", "window", "windows"};
+constexpr std::string_view kOfIds[] = {"ids", "out"};
+constexpr Evaluation kEvaluations[] = {
+    {"ppl", Perplexity, kOfText},
+    {"logits", Logits, kOfIds},
+    {"experts", CountExperts, kOfText},
+};
+
 Status RunEval(Session& session) {
   const std::string& what = session.options.Text("WHAT");
-  if (what == "ppl") {
-    if (session.options.Has("ids") || session.options.Has("out")) {
-      return Invalid("--ids and --out are for eval logits");
-    }
-    return Perplexity(session);
+  const auto* const found = std::ranges::find(kEvaluations, what, &Evaluation::what);
+  if (found == std::end(kEvaluations)) {
+    return Invalid("expected ppl, logits or experts, found \"{}\"", what);
   }
-  if (what == "logits") {
-    if (session.options.Has("text")) {
-      return Invalid("--text is for eval ppl");
+  for (const Evaluation& other : kEvaluations) {
+    for (const std::string_view option : other.own) {
+      if (session.options.Typed(option) &&
+          std::ranges::find(found->own, option) == found->own.end()) {
+        return Invalid("--{} is for eval {}", option, other.what);
+      }
     }
-    if (session.options.Typed("window") || session.options.Typed("windows")) {
-      return Invalid("--window and --windows are for eval ppl");
-    }
-    return Logits(session);
   }
-  return Invalid("expected ppl or logits, found \"{}\"", what);
+  return found->run(session);
 }
 
 }  // namespace
 
 constinit const Verb kEval{
     .name = "eval",
-    .summary = "measure a network: perplexity on a text, or its logits",
+    .summary = "measure a network: perplexity on a text, its logits, or how it uses its experts",
     .details =
         "ppl: newlines at the ends of each document are stripped, one <|endoftext|> id goes before "
         "it, and all are put together; window j feeds tokens [jN, jN + N) and predicts the tokens "
-        "one later, with no context carried over.",
+        "one later, with no context carried over. experts: how often the "
+        "mixtures of experts send a token of those windows to each of their experts, and how many "
+        "of its experts a token shares with the one before it.",
     .examples =
         "  ashlar eval ppl base --text prose.txt\n"
-        "  ashlar eval logits base --ids in.safetensors --out out.safetensors",
+        "  ashlar eval logits base --ids in.safetensors --out out.safetensors\n"
+        "  ashlar eval experts mixture --text prose.txt",
     .options = kEvalOptions,
     .run = RunEval,
 };

@@ -15,7 +15,7 @@ constexpr OptionSpec kSynthOptions[] = {
     {.name = "--shape",
      .value = "SHAPE",
      .required = true,
-     .doc = "135m, 360m, llama-1b, 3b or 8b"},
+     .doc = "135m, 360m, llama-1b, 3b, 8b or moe-8x1b"},
     {.name = "--as", .value = "NAME", .required = true, .doc = "the name of the new network"},
     {.name = "--codec", .value = "CODEC", .otherwise = "q4", .doc = "f32, f16, bf16, q8 or q4"},
     {.name = "--layers", .value = "N", .doc = "instead of the shape's"},
