@@ -93,6 +93,56 @@ TEST(Import, OfShardsGivesTheNetworkOfTheSingleFile) {
   EXPECT_LT(IntegerIn(shards, "added_bytes"), 4096);  // what tells where it came from
 }
 
+// The tensors of `from`, one after the other, as one that takes their place.
+void Join(testing::TinyModel& model, const std::vector<std::string>& from, const std::string& to) {
+  testing::TinyTensor joined;
+  for (const std::string& name : from) {
+    const testing::TinyTensor& part = model.tensors.at(name);
+    joined.shape = {joined.shape.empty() ? part.shape[0] : joined.shape[0] + part.shape[0],
+                    part.shape[1]};
+    joined.values.insert(joined.values.end(), part.values.begin(), part.values.end());
+    model.tensors.erase(name);
+  }
+  model.tensors[to] = std::move(joined);
+}
+
+TEST(Import, OfJoinedMatricesGivesTheNetworkOfThoseApart) {
+  TempDirectory directory;
+  testing::TinyModel model = testing::MakeTinyModel({});
+  WriteModel(model, directory / "apart");
+  for (const char* layer : {"model.layers.0.", "model.layers.1."}) {
+    const std::string attention = std::string(layer) + "self_attn.";
+    const std::string mlp = std::string(layer) + "mlp.";
+    Join(model,
+         {attention + "q_proj.weight", attention + "k_proj.weight", attention + "v_proj.weight"},
+         attention + "qkv_proj.weight");
+    Join(model, {mlp + "gate_proj.weight", mlp + "up_proj.weight"}, mlp + "gate_up_proj.weight");
+  }
+  model.config.Set("model_type", "phi3");
+  model.config.Set("architectures", Json::Array{"Phi3ForCausalLM"});
+  WriteModel(model, directory / "joined");
+  const Ashlar ashlar(directory / "store");
+  const Json apart = Import(ashlar, directory / "apart", "apart");
+  const Json joined = Import(ashlar, directory / "joined", "joined");
+  EXPECT_EQ(*apart.Find("digest"), *joined.Find("digest"));
+  EXPECT_EQ(IntegerIn(joined, "source_bytes"), IntegerIn(joined, "found_bytes"));
+}
+
+TEST(Import, OfACheckpointThatWasSavedWithoutItsHeadGivesTheSameNetwork) {
+  TempDirectory directory;
+  testing::TinyModel model = testing::MakeTinyModel({.tied = true});
+  WriteModel(model, directory / "whole");
+  std::map<std::string, testing::TinyTensor> renamed;
+  for (auto& [name, tensor] : model.tensors) {
+    renamed[name.substr(std::string("model.").size())] = std::move(tensor);
+  }
+  model.tensors = std::move(renamed);
+  WriteModel(model, directory / "headless");
+  const Ashlar ashlar(directory / "store");
+  EXPECT_EQ(*Import(ashlar, directory / "whole", "whole").Find("digest"),
+            *Import(ashlar, directory / "headless", "headless").Find("digest"));
+}
+
 TEST(Import, OfAFineTuneAddsOnlyWhatDiffers) {
   ASHLAR_NEED_SHARED_FILES(shared);
   const Checkpoint base = *Checkpoint::Open(shared / "models/lab");

@@ -268,6 +268,7 @@ std::vector<FormulaCase> FormulaCases() {
       {"llama", {}},
       {"tied", {.tied = true}},
       {"one_head_each", {.kv_heads = 4}},
+      {"one_head_for_all", {.kv_heads = 1}},
       {"heads_wider_than_the_row", {.head_dim = 32}},
       {"mlp_biases", {.mlp_bias = true, .fields = {{"mlp_bias", true}}}},
       {"attention_biases",

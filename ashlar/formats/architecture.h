@@ -200,8 +200,9 @@ struct SizeFields {
 // ---- The family
 
 struct Architecture {
-  std::string_view model_type;  // config.json's
-  std::string_view class_name;  // config.json's architectures[0]
+  std::string_view model_type;              // config.json's
+  std::string_view class_name;              // config.json's architectures[0]
+  std::string_view former_class_name = {};  // what it was called before, if it was
   // A family whose tensors or graph differ by configuration has several rows of one model_type:
   // the first whose conditions all hold.
   std::span<const Condition> when = {};

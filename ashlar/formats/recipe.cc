@@ -114,7 +114,8 @@ Status CheckClass(const JsonCursor& config, const Architecture& architecture) {
   ASHLAR_TRY(const std::vector<JsonCursor> list, classes->AsArray(16));
   for (const JsonCursor& item : list) {
     ASHLAR_TRY(const std::string name, item.AsString());
-    if (name != architecture.class_name) {
+    if (name != architecture.class_name &&
+        (architecture.former_class_name.empty() || name != architecture.former_class_name)) {
       return Unsupported("{}: \"{}\" cannot be imported; of model_type {}, {} can", item.path(),
                          name, architecture.model_type, architecture.class_name);
     }

@@ -39,6 +39,7 @@ struct Interface {
   // What of the state is seen by a later reader of the slot: nodes may share a slot only when
   // theirs are equal. Empty for stateless kinds. Example: "kv:2x64+64".
   std::string state_shape;
+  std::int64_t max_positions = 0;  // a sequence is no longer than this; 0: any length
   // Token ids below this are read (when width_in is 0) or scored: the output is logits. Else 0.
   std::int64_t vocabulary = 0;
 };

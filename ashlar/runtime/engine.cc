@@ -171,10 +171,10 @@ Status Engine::State::CheckRequest(const Request& request, const LoadedNetwork& 
   if (length == 0) {
     return Invalid("the prompt is empty; it needs at least one token");
   }
-  ASHLAR_TRY(CheckCount("max_tokens", request.max_tokens, 0, options.max_positions));
-  if (length > options.max_positions - request.max_tokens) {
+  ASHLAR_TRY(CheckCount("max_tokens", request.max_tokens, 0, network.max_positions));
+  if (length > network.max_positions - request.max_tokens) {
     return Invalid("a prompt of {} tokens and {} new ones pass the limit of {} positions", length,
-                   request.max_tokens, options.max_positions);
+                   request.max_tokens, network.max_positions);
   }
   for (std::size_t i = 0; i < request.prompt.size(); ++i) {
     const std::int32_t token = request.prompt[i];

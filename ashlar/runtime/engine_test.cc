@@ -145,6 +145,19 @@ TEST_F(EngineTest, RefusesRequestsThatMakeNoSense) {
   EXPECT_TRUE((*engine_.Step()).empty());
 }
 
+TEST_F(EngineTest, ANetworkWithLearnedPositionsTakesNoLongerSequencesAndOthersDo) {
+  const NetworkId learned = *engine_.Load(RandomLlama(*store_, {.positions = 40}));
+  Request request = Ask({1, 2}, 38);
+  request.network = learned;
+  EXPECT_TRUE(engine_.Submit(request).ok());
+  request.max_tokens = 39;
+  ExpectInvalid(engine_.Submit(request), "pass the limit of 40 positions");
+  EXPECT_TRUE(engine_.Submit(Ask({1, 2}, 100)).ok());
+  while (!engine_.idle()) {
+    ASSERT_TRUE(engine_.Step().ok());
+  }
+}
+
 TEST_F(EngineTest, RefusesARequestThatAloneWouldOutgrowThePages) {
   EngineOptions options = Options();
   options.page_bytes = 4 * 4096 * 2;  // four slots, two pages each: 32 positions

@@ -32,6 +32,7 @@ struct LlamaSpec {
   std::int64_t window = 0;
   std::int64_t experts = 0;  // of mixtures instead of MLPs, two to a token, with one shared
   bool latent = false;       // attention that keeps latents
+  std::int64_t positions = 0;  // learned ones; 0: none
 };
 
 namespace internal {
@@ -103,7 +104,9 @@ inline Network RandomLlama(BlobStore& store, const LlamaSpec& spec) {
     return internal::AddRandomBlock(network, store, kind, std::move(attributes), spec.codec,
                                     random);
   };
-  const Digest embed = add("embed", {{"width", spec.width}, {"vocabulary", spec.vocabulary}});
+  const Digest embed =
+      add("embed",
+          {{"width", spec.width}, {"vocabulary", spec.vocabulary}, {"positions", spec.positions}});
   std::vector<std::pair<Digest, Digest>> layers;
   for (int layer = 0; layer < spec.layers; ++layer) {
     std::map<std::string, AttributeValue, std::less<>> attention = {

@@ -15,6 +15,7 @@ constexpr Setting kErnieMlp[] = {{"bias", 0, "use_bias"}};
 constinit const Architecture kErnie4_5{
     .model_type = "ernie4_5",
     .class_name = "Ernie4_5ForCausalLM",
+    .former_class_name = "Ernie4_5_ForCausalLM",
     .embed = {kLlamaEmbed},
     .attention = {kLlamaAttention, kErnieAttention},
     .mlp = {kLlamaMlp, kErnieMlp},

@@ -65,10 +65,10 @@ constexpr Condition kIsNewWithOneNorm[] = {
 constexpr Condition kIsParallel[] = {
     {"new_decoder_architecture", 0, 0}, {"parallel_attn", 1, 1}, {"num_ln_in_parallel_attn", 1, 1}};
 constexpr Condition kIsSequential[] = {{"new_decoder_architecture", 0, 0}, {"parallel_attn", 0, 1}};
-constexpr std::string_view kNewIgnores[] = {"intermediate_size", "multi_query",
+constexpr std::string_view kNewIgnores[] = {"ff_factor", "intermediate_size", "multi_query",
                                             "num_key_value_heads"};
-constexpr std::string_view kOldIgnores[] = {"intermediate_size", "n_head_kv", "num_key_value_heads",
-                                            "num_kv_heads"};
+constexpr std::string_view kOldIgnores[] = {"ff_factor", "intermediate_size", "n_head_kv",
+                                            "num_key_value_heads", "num_kv_heads"};
 
 constexpr Architecture Falcon(std::span<const Condition> when, const FalconTensors& tensors,
                               bool parallel, bool counts_key_value_heads) {

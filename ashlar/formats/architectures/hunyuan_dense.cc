@@ -23,6 +23,31 @@ constexpr Setting kHunyuanAttention[] = {
     {"qk_norm", "rms_per_head"},
     {"qk_norm_after_rope", 1},
 };
+// Checkpoints carry fields of other models of the house, which the reference does not read.
+constexpr std::string_view kHunyuanIgnored[] = {
+    "add_classification_head",
+    "attention_head_dim",
+    "cla_share_factor",
+    "class_num",
+    "dense_list",
+    "enable_lm_head_fp32",
+    "im_end_id",
+    "im_newline_id",
+    "im_start_id",
+    "mask_init_id",
+    "norm_type",
+    "num_media_embeds",
+    "org_vocab_size",
+    "pad_id",
+    "pool_type",
+    "position_embedding_xdrope",
+    "sep_token_id",
+    "text_end_id",
+    "text_start_id",
+    "use_cla",
+    "use_qk_norm",
+    "use_rotary_pos_emb",
+};
 
 }  // namespace
 
@@ -36,6 +61,7 @@ constinit const Architecture kHunyuanDense{
     .head = {kLlamaHead},
     .norms = {.default_eps = 1e-5},
     .rope = {.dynamic_alpha = true},
+    .ignored_fields = kHunyuanIgnored,
 };
 
 }  // namespace ashlar

@@ -17,6 +17,7 @@ constexpr TensorName kPhi3MlpTensors[] = {
     {"up", "model.layers.{}.mlp.gate_up_proj.weight", &kGateUp},
     {"down", "model.layers.{}.mlp.down_proj.weight"},
 };
+constexpr std::string_view kPhi3Ignored[] = {"full_attn_mod", "interpolate_factor"};
 
 }  // namespace
 
@@ -32,6 +33,7 @@ constinit const Architecture kPhi3{
     .rope = {.original_positions = 4096, .yarn_means = "longrope"},
     .windows = {.which = Windows::kEveryLayer},
     .max_positions = 4096,
+    .ignored_fields = kPhi3Ignored,
 };
 
 }  // namespace ashlar

@@ -20,6 +20,7 @@ constexpr Setting kStarcoder2Mlp[] = {
     {"form", "plain"},
     {"bias", 1, "use_bias"},
 };
+constexpr std::string_view kStarcoder2Ignored[] = {"mlp_type", "norm_type"};
 
 }  // namespace
 
@@ -37,6 +38,7 @@ constinit const Architecture kStarcoder2{
     .max_positions = 4096,
     .key_value_heads = 2,
     .tied = true,
+    .ignored_fields = kStarcoder2Ignored,
 };
 
 }  // namespace ashlar

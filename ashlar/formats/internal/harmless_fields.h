@@ -9,6 +9,7 @@ namespace ashlar::internal {
 inline constexpr std::string_view kHarmlessFields[] = {
     "architectures",
     "attention_dropout",
+    "attention_probs_dropout_prob",
     "attn_pdrop",
     "aux_loss_alpha",
     "auto_map",
@@ -23,6 +24,7 @@ inline constexpr std::string_view kHarmlessFields[] = {
     "eos_token_id",
     "ep_size",
     "hidden_dropout",
+    "hidden_dropout_prob",
     "id2label",
     "initializer_range",
     "is_decoder",
@@ -30,6 +32,7 @@ inline constexpr std::string_view kHarmlessFields[] = {
     "is_llama_config",
     "label2id",
     "max_window_layers",
+    "model_max_length",
     "name_or_path",
     "output_attentions",
     "output_hidden_states",
@@ -56,7 +59,10 @@ inline constexpr std::string_view kHarmlessFields[] = {
 // Features that some configurations name in order to say that they do without: harmless when false.
 inline constexpr std::string_view kOffSwitches[] = {
     "add_cross_attention",
+    "apply_residual_connection_post_layernorm",
+    "attention_bias",
     "lm_head_bias",
+    "mlp_bias",
     "rope_interleaved",
     "scale_attn_by_inverse_layer_idx",
     "use_bidirectional_attention",

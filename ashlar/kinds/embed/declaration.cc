@@ -29,6 +29,7 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
 Interface InterfaceOf(const Attributes& attributes) {
   return {.width_in = 0,
           .width_out = attributes.Integer("width"),
+          .max_positions = attributes.Integer("positions"),
           .vocabulary = attributes.Integer("vocabulary")};
 }
 

@@ -50,22 +50,15 @@ TEST(Embed, AddsTheLearnedRowOfEachPosition) {
   }
 }
 
-TEST(Embed, IsNotBoundForLongerSequencesThanItHasPositions) {
-  const Attributes attributes = *Attributes::Make(
-      kEmbed.attributes, testing::Changed(kSmallEmbed, {{"positions", std::int64_t{8}}}));
-  RopeTables rope_tables;
-  const auto bound = kEmbedOnCpu.bind(attributes, {}, {Isa::kReference, 9, rope_tables});
-  ASSERT_FALSE(bound.ok());
-  EXPECT_EQ(bound.error().message,
-            "the embedding has learned rows for 8 positions, but sequences may have 9; run it with "
-            "a context of at most 8");
-}
-
 TEST(Embed, ReadsTokensBelowItsVocabulary) {
   const Interface interface = kEmbed.interface(*Attributes::Make(kEmbed.attributes, kSmallEmbed));
   EXPECT_EQ(interface.width_in, 0);
   EXPECT_EQ(interface.width_out, 64);
   EXPECT_EQ(interface.vocabulary, 50);
+  EXPECT_EQ(interface.max_positions, 0);
+  const Attributes learned = *Attributes::Make(
+      kEmbed.attributes, testing::Changed(kSmallEmbed, {{"positions", std::int64_t{8}}}));
+  EXPECT_EQ(kEmbed.interface(learned).max_positions, 8);
 }
 
 TEST(Embed, RefusesAttributesByName) {

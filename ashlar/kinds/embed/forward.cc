@@ -79,14 +79,7 @@ class EmbedBlock final : public BoundBlock {
 
 Result<std::unique_ptr<BoundBlock>> Bind(const Attributes& attributes,
                                          const internal::BoundTensors& tensors,
-                                         const BindContext& context) {
-  const std::int64_t positions = attributes.Integer("positions");
-  if (positions != 0 && positions < context.max_positions) {
-    return Invalid(
-        "the embedding has learned rows for {} positions, but sequences may have {}; run it with "
-        "a context of at most {}",
-        positions, context.max_positions, positions);
-  }
+                                         const BindContext&) {
   return std::make_unique<EmbedBlock>(attributes, tensors);
 }
 

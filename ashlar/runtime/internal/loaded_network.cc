@@ -71,6 +71,7 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
   loaded.keys = ComputeMerkleKeys(network, {.kv_format = std::string(KvFormatName(kv_format)),
                                             .kernel_form = KernelForm(binder.context().isa)});
   loaded.token_limit = std::numeric_limits<std::int64_t>::max();
+  loaded.max_positions = binder.context().max_positions;
   std::vector<std::int64_t> widths;
   const int output = static_cast<int>(network.nodes.size()) - 1;
   for (int i = 0; i <= output; ++i) {
@@ -91,6 +92,9 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
     }
     if (node.width_in == 0) {
       loaded.token_limit = std::min(loaded.token_limit, interface.vocabulary);
+    }
+    if (interface.max_positions != 0) {
+      loaded.max_positions = std::min(loaded.max_positions, interface.max_positions);
     }
     std::set<int> sources;
     for (const std::vector<WeightedTerm>* terms : {&node.read, &node.carry}) {

@@ -46,6 +46,7 @@ struct LoadedNetwork {
   MerkleKeys keys;
   std::int64_t logits = 0;           // width of the output
   std::int64_t token_limit = 0;      // every token id is below this
+  std::int64_t max_positions = 0;    // no sequence may have more
   std::int64_t register_floats = 0;  // of a row
 
   int output() const { return static_cast<int>(nodes.size()) - 1; }
