@@ -4,30 +4,11 @@
 #include <set>
 
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
-
-// A way to cut text that llama.cpp has under a name. As tokenizer.json spells it: digits one by
-// one, if so; then pieces by `pattern`, or by ByteLevel's own when that is empty.
-struct PreTokenizer {
-  std::string_view name;
-  bool digits;
-  std::string_view pattern;
-  bool ignore_merges;  // pieces that are a token are taken whole
-};
-constexpr std::string_view kLlama3Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kQwen2Pattern =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr PreTokenizer kPreTokenizers[] = {
-    {"gpt-2", false, "", false},
-    {"smollm", true, "", false},
-    {"llama-bpe", false, kLlama3Pattern, true},
-    {"smaug-bpe", false, kLlama3Pattern, false},
-    {"qwen2", false, kQwen2Pattern, false},
-};
 
 // ggml's token types.
 constexpr std::int32_t kNormal = 1;
@@ -59,46 +40,58 @@ Result<std::vector<JsonCursor>> StagesOf(const JsonCursor& root, std::string_vie
   return list.AsArray(64);
 }
 
+// The patterns of a stage that cuts as GGUF's names do; nothing for another one.
+Result<std::optional<std::string>> PatternOf(const JsonCursor& stage) {
+  ASHLAR_TRY(const std::string type, stage.String("type"));
+  if (type == "Digits") {
+    ASHLAR_TRY(const bool one_by_one, stage.BoolOr("individual_digits", false));
+    return one_by_one ? std::optional<std::string>(R"(\p{N})") : std::nullopt;
+  }
+  if (type != "Split") {
+    return std::nullopt;
+  }
+  ASHLAR_TRY(const JsonCursor how, stage.At("pattern"));
+  ASHLAR_TRY(const std::string behavior, stage.String("behavior"));
+  ASHLAR_TRY(const bool invert, stage.BoolOr("invert", false));
+  if (how.value().Find("Regex") == nullptr || behavior != "Isolated" || invert) {
+    return std::nullopt;
+  }
+  ASHLAR_TRY(std::string pattern, how.String("Regex"));
+  return std::optional(std::move(pattern));
+}
+
+// Patterns, and then ByteLevel, which may cut by its own.
 Result<std::string_view> NameOfPreTokenizer(const JsonCursor& root, bool ignore_merges) {
-  PreTokenizer found{.ignore_merges = ignore_merges};
-  bool bytes = false;  // ends in ByteLevel
-  ASHLAR_TRY(const auto stages, StagesOf(root, "pre_tokenizer", "pretokenizers"));
-  std::string pattern;
-  bool known = true;
+  const Error no_name = Unsupported(
+      "{}.pre_tokenizer: llama.cpp has no name for this way of cutting text", root.path());
+  ASHLAR_TRY(auto stages, StagesOf(root, "pre_tokenizer", "pretokenizers"));
+  std::vector<std::string> patterns;
+  if (stages.empty()) {
+    return no_name;
+  }
+  const JsonCursor bytes = stages.back();
+  stages.pop_back();
   for (const JsonCursor& stage : stages) {
-    ASHLAR_TRY(const std::string type, stage.String("type"));
-    known &= !bytes;  // nothing comes after it
-    if (type == "ByteLevel") {
-      ASHLAR_TRY(const bool space, stage.BoolOr("add_prefix_space", true));
-      ASHLAR_TRY(const bool own_pattern, stage.BoolOr("use_regex", true));
-      known &= !space && own_pattern == pattern.empty();
-      bytes = true;
-    } else if (type == "Digits") {
-      ASHLAR_TRY(const bool one_by_one, stage.BoolOr("individual_digits", false));
-      known &= one_by_one && pattern.empty() && !found.digits;
-      found.digits = true;
-    } else if (type == "Split") {
-      ASHLAR_TRY(const JsonCursor how, stage.At("pattern"));
-      ASHLAR_TRY(const std::string behavior, stage.String("behavior"));
-      ASHLAR_TRY(const bool invert, stage.BoolOr("invert", false));
-      known &= how.value().Find("Regex") != nullptr && behavior == "Isolated" && !invert &&
-               pattern.empty();
-      if (known) {
-        ASHLAR_TRY(pattern, how.String("Regex"));
-      }
-    } else {
-      known = false;
+    ASHLAR_TRY(std::optional<std::string> pattern, PatternOf(stage));
+    if (!pattern) {
+      return no_name;
     }
+    patterns.push_back(*std::move(pattern));
   }
-  found.pattern = pattern;
-  for (const PreTokenizer& row : kPreTokenizers) {
-    if (known && bytes && row.digits == found.digits && row.pattern == found.pattern &&
-        row.ignore_merges == found.ignore_merges) {
-      return row.name;
-    }
+  ASHLAR_TRY(const std::string type, bytes.String("type"));
+  ASHLAR_TRY(const bool space, bytes.BoolOr("add_prefix_space", true));
+  ASHLAR_TRY(const bool own_pattern, bytes.BoolOr("use_regex", true));
+  if (type != "ByteLevel" || space) {
+    return no_name;
   }
-  return Unsupported("{}.pre_tokenizer: llama.cpp has no name for this way of cutting text",
-                     root.path());
+  if (own_pattern) {
+    patterns.emplace_back(kByteLevelWords);
+  }
+  const std::optional<std::string_view> name = GgufPreTokenizerName(patterns, ignore_merges);
+  if (!name) {
+    return no_name;
+  }
+  return *name;
 }
 
 Result<std::vector<std::string>> ReadMerges(const JsonCursor& model) {
@@ -144,6 +137,10 @@ Status CheckStages(const JsonCursor& root, GgufTokenizer& tokenizer) {
     }
   }
   ASHLAR_TRY(const JsonCursor model, root.At("model"));
+  ASHLAR_TRY(const std::string type, model.StringOr("type", "BPE"));
+  if (type != "BPE") {
+    return Unsupported("{}: GGUF is written with byte-level BPE only, not {}", model.path(), type);
+  }
   for (const auto& [key, harmless] :
        std::initializer_list<std::pair<const char*, Json>>{{"byte_fallback", false},
                                                            {"dropout", nullptr},

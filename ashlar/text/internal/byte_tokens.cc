@@ -10,13 +10,17 @@ ByteTokens::ByteTokens(const Vocabulary& vocabulary) {
   }
 }
 
+bool ByteTokens::Have(std::string_view bytes) const {
+  return std::all_of(bytes.begin(), bytes.end(),
+                     [&](char byte) { return ids_[static_cast<std::uint8_t>(byte)] >= 0; });
+}
+
 bool ByteTokens::Append(std::string_view bytes, std::vector<std::int32_t>& ids) const {
-  const auto id = [&](char byte) { return ids_[static_cast<std::uint8_t>(byte)]; };
-  if (std::any_of(bytes.begin(), bytes.end(), [&](char byte) { return id(byte) < 0; })) {
+  if (!Have(bytes)) {
     return false;
   }
   for (const char byte : bytes) {
-    ids.push_back(id(byte));
+    ids.push_back(ids_[static_cast<std::uint8_t>(byte)]);
   }
   return true;
 }

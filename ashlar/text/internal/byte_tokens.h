@@ -16,6 +16,8 @@ class ByteTokens {
   // Those that `vocabulary` has.
   explicit ByteTokens(const Vocabulary& vocabulary);
 
+  // Whether each byte has its token.
+  bool Have(std::string_view bytes) const;
   // Appends the token of each byte; false, and nothing, when one of them is missing.
   bool Append(std::string_view bytes, std::vector<std::int32_t>& ids) const;
 

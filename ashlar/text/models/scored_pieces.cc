@@ -81,7 +81,7 @@ void PieceEmitter::EndRun() {
     return;
   }
   const std::optional<std::int32_t> id =
-      named_ ? pieces_.vocabulary.Id(run_) : std::optional<std::int32_t>();
+      whole_runs_ ? pieces_.vocabulary.Id(run_) : std::optional<std::int32_t>();
   if (id.has_value()) {
     ids_.push_back(*id);
   } else if (!pieces_.byte_tokens.Append(run_, ids_) && pieces_.unknown.has_value()) {

@@ -32,25 +32,34 @@ struct ScoredPieces {
   std::size_t FirstWordSize(std::string_view text) const;
 };
 
-// Takes the tokens of a text in order and appends their ids. A run of unknown text is the tokens
-// of its bytes, or else one unknown token, or nothing when there is none.
+// Takes the tokens of a text in order and appends their ids. Unknown text is the tokens of its
+// bytes, or else one unknown token for a run of it, or nothing when there is none.
 class PieceEmitter {
  public:
-  // With `named` a run that is a token's content is that token, as in the reference's Unigram.
-  PieceEmitter(const ScoredPieces& pieces, bool named, std::vector<std::int32_t>& ids)
-      : pieces_(pieces), named_(named), ids_(ids) {}
+  // As the reference's Unigram does with `whole_runs`: a run that is a token's content is that
+  // token, and it has its bytes' tokens only if all of it does.
+  PieceEmitter(const ScoredPieces& pieces, bool whole_runs, std::vector<std::int32_t>& ids)
+      : pieces_(pieces), whole_runs_(whole_runs), ids_(ids) {}
 
   void Token(std::int32_t id) {
     EndRun();
     ids_.push_back(id);
   }
-  void Unknown(std::string_view text) { run_ += text; }
+  // `text` is one character.
+  void Unknown(std::string_view text) {
+    if (!whole_runs_ && pieces_.byte_tokens.Have(text)) {
+      EndRun();
+      pieces_.byte_tokens.Append(text, ids_);
+    } else {
+      run_ += text;
+    }
+  }
   // To be called at the end.
   void EndRun();
 
  private:
   const ScoredPieces& pieces_;
-  bool named_;
+  bool whole_runs_;
   std::vector<std::int32_t>& ids_;
   std::string run_;
 };

@@ -40,7 +40,7 @@ class SentencePieceBpe final : public Model {
   void Encode(const Pieces& pieces, std::vector<std::int32_t>& ids) const override {
     Merger merger;
     for (const TextRange range : pieces.ranges) {
-      PieceEmitter emitter(pieces_, /*named=*/false, ids);
+      PieceEmitter emitter(pieces_, /*whole_runs=*/false, ids);
       for (std::string_view rest = pieces.View(range); !rest.empty();) {
         const std::string_view word = rest.substr(0, pieces_.FirstWordSize(rest));
         rest.remove_prefix(word.size());
@@ -119,7 +119,7 @@ class SentencePieceBpe final : public Model {
       merger.Merge(rules_);
       bool whole = true;
       merger.ForEach([&](std::int32_t symbol, std::uint32_t) { whole = whole && symbol == id; });
-      if (whole && id != pieces_.unknown) {
+      if (whole) {
         whole_words_.emplace(content, id);
       }
     });
@@ -140,8 +140,7 @@ class SentencePieceBpe final : public Model {
   void Emit(std::int32_t symbol, std::string_view text, PieceEmitter& emitter) const {
     if (symbol >= first_user_defined_ && symbol < lone_) {
       emitter.Token(user_defined_[static_cast<std::size_t>(symbol - first_user_defined_)]);
-    } else if (symbol < static_cast<std::int32_t>(pieces_.scores.size()) &&
-               symbol != pieces_.unknown) {
+    } else if (symbol < static_cast<std::int32_t>(pieces_.scores.size())) {
       emitter.Token(symbol);
     } else {
       emitter.Unknown(text.substr(0, FirstChar(text).size));

@@ -21,10 +21,10 @@ constexpr double kUnknownPenalty = 10;  // of sentencepiece
 template <class Score>
 class Unigram final : public Model {
  public:
-  Unigram(ScoredPieces pieces, double unknown_score, bool named_runs)
+  Unigram(ScoredPieces pieces, double unknown_score, bool whole_runs)
       : pieces_(std::move(pieces)),
         unknown_score_(static_cast<Score>(unknown_score)),
-        named_runs_(named_runs) {
+        whole_runs_(whole_runs) {
     std::vector<ByteTree::Entry> entries;
     pieces_.vocabulary.ForEach([&](std::string_view content, std::int32_t id) {
       entries.push_back({content, id});
@@ -39,7 +39,7 @@ class Unigram final : public Model {
     std::vector<Node> nodes;
     std::vector<Step> steps;
     for (const TextRange range : pieces.ranges) {
-      PieceEmitter emitter(pieces_, named_runs_, ids);
+      PieceEmitter emitter(pieces_, whole_runs_, ids);
       Score sum = 0;
       for (std::string_view rest = pieces.View(range); !rest.empty();) {
         const std::string_view word = rest.substr(0, pieces_.FirstWordSize(rest));
@@ -107,7 +107,7 @@ class Unigram final : public Model {
   ScoredPieces pieces_;
   std::vector<Score> scores_;
   Score unknown_score_;
-  bool named_runs_;
+  bool whole_runs_;
   ByteTree tree_;
 };
 
@@ -118,7 +118,7 @@ ModelResult ParseUnigram(const JsonCursor& json) {
   ASHLAR_TRY(ScoredPieces pieces, ScoredPieces::Parse(json, /*gaps=*/false));
   const double lowest = pieces.scores.empty() ? 0 : std::ranges::min(pieces.scores);
   return std::make_unique<Unigram<double>>(std::move(pieces), lowest - kUnknownPenalty,
-                                           /*named_runs=*/true);
+                                           /*whole_runs=*/true);
 }
 
 ModelResult ParseSentencePieceUnigram(const JsonCursor& json) {
@@ -129,10 +129,10 @@ ModelResult ParseSentencePieceUnigram(const JsonCursor& json) {
   ASHLAR_TRY(const bool single_precision, json.Bool("single_precision"));
   if (single_precision) {
     return std::make_unique<Unigram<float>>(std::move(pieces), unknown_score,
-                                            /*named_runs=*/false);
+                                            /*whole_runs=*/false);
   }
   return std::make_unique<Unigram<double>>(std::move(pieces), unknown_score,
-                                           /*named_runs=*/false);
+                                           /*whole_runs=*/false);
 }
 
 }  // namespace ashlar::internal

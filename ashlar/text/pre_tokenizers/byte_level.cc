@@ -2,15 +2,12 @@
 // byte alphabet.
 #include <optional>
 
+#include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/internal/byte_alphabet.h"
 #include "ashlar/text/pre_tokenizers/pre_tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
-
-// The expression of GPT-2's encoder.py.
-constexpr std::string_view kGpt2Words =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 class ByteLevelPreTokenizer final : public PreTokenizer {
  public:
@@ -48,7 +45,7 @@ PreTokenizerResult ParseByteLevelPreTokenizer(const JsonCursor& json) {
   ASHLAR_TRY(const bool use_regex, json.BoolOr("use_regex", true));
   std::optional<Pattern> words;
   if (use_regex) {
-    ASHLAR_TRY(words, Pattern::Regex(kGpt2Words));
+    ASHLAR_TRY(words, Pattern::Regex(kByteLevelWords));
   }
   return std::make_unique<ByteLevelPreTokenizer>(add_prefix_space, std::move(words));
 }
