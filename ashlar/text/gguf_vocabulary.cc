@@ -101,7 +101,7 @@ class Reader {
     return NamedId{contents_[static_cast<std::size_t>(id)], static_cast<std::int32_t>(id)};
   }
 
-  // [token, score] by id, of those that `is_piece` says, and null for the others.
+  // [token, score] by id, of those that `is_piece` says, and [token] for the others.
   template <class IsPiece>
   Result<Json> Scores(IsPiece is_piece) const {
     if (given_.scores.empty()) {
@@ -111,8 +111,11 @@ class Reader {
     Json::Array array;
     array.reserve(size());
     for (std::size_t id = 0; id < size(); ++id) {
-      array.push_back(is_piece(type(id)) ? Json(Json::Array{contents_[id], given_.scores[id]})
-                                         : Json());
+      Json::Array piece = {contents_[id]};
+      if (is_piece(type(id))) {
+        piece.push_back(given_.scores[id]);
+      }
+      array.push_back(std::move(piece));
     }
     return Json(std::move(array));
   }

@@ -262,15 +262,19 @@ TEST(SentencePieceBpe, AUserDefinedTokenJoinsWithNothing) {
   EXPECT_EQ(Tokens(WithModel(model), "ababb"), (Words{"aba", "b", "b"}));
 }
 
-TEST(SentencePieceUnigram, GapsAreIdsThatTheModelDoesNotGive) {
-  Json vocab = ScoresOf({{"<unk>", 0}, {"a", -1}, {"b", -1}});
-  vocab.array()->insert(vocab.array()->begin() + 1, Json());
+TEST(SentencePieceUnigram, ATokenWithoutAScoreIsNeverFoundInAText) {
+  Json vocab = ScoresOf({{"<unk>", 0}, {"c", 0}, {"a", -1}, {"b", -1}, {"<0xC3>", 0}});
+  for (const std::size_t id : {0, 1, 4}) {
+    (*vocab.array())[id].array()->pop_back();
+  }
+  (*vocab.array()).push_back(Json::Array{"<0xA9>"});
   const Json model = Json::Of({{"type", "SentencePieceUnigram"},
                                {"unk_id", 0},
+                               {"byte_fallback", true},
                                {"vocab", vocab},
                                {"unknown_score", -20},
                                {"single_precision", true}});
-  EXPECT_EQ(*WithModel(model).Encode("bax"), (std::vector<std::int32_t>{3, 2, 0}));
+  EXPECT_EQ(*WithModel(model).Encode("bacé<0xC3>"), (std::vector<std::int32_t>{3, 2, 0, 4, 5, 0}));
 }
 
 // 64 KB without a cut, for each model: in quadratic time these would take minutes.

@@ -24,7 +24,7 @@ std::size_t FindInnerMark(std::string_view text) {
 
 }  // namespace
 
-Result<ScoredPieces> ScoredPieces::Parse(const JsonCursor& model, bool gaps) {
+Result<ScoredPieces> ScoredPieces::Parse(const JsonCursor& model, bool unscored) {
   ScoredPieces pieces;
   ASHLAR_TRY(const JsonCursor json, model.At("vocab"));
   const Json::Array* elements = json.value().array();
@@ -35,29 +35,34 @@ Result<ScoredPieces> ScoredPieces::Parse(const JsonCursor& model, bool gaps) {
   pieces.vocabulary.Reserve(elements->size());
   pieces.words_apart = true;
   for (std::size_t i = 0; i < elements->size(); ++i) {
-    const Json& element = (*elements)[i];
-    pieces.scores.push_back(0);
-    if (gaps && element.is_null()) {
-      continue;
+    // Paths are spelled for errors only: there may be a million elements.
+    const auto wrong = [&](std::string_view what) {
+      return Invalid("{}[{}]: {}", json.path(), i, what);
+    };
+    const Json::Array* pair = (*elements)[i].array();
+    const std::size_t size = pair == nullptr ? 0 : pair->size();
+    const std::string* content = size == 0 ? nullptr : (*pair)[0].string();
+    if (content == nullptr || (size != 2 && !(unscored && size == 1))) {
+      return wrong("expected a token and its score");
     }
-    const JsonCursor cursor(element, fmt::format("{}[{}]", json.path(), i));
-    ASHLAR_TRY(const std::vector<JsonCursor> pair, cursor.AsArray(2));
-    if (pair.size() != 2) {
-      return cursor.Invalid("expected a token and its score");
+    pieces.scores.push_back(kNoScore);
+    if (size == 2) {
+      const Json& score = (*pair)[1];
+      if (score.real() == nullptr && score.integer() == nullptr) {
+        return wrong(fmt::format("expected a number as score, found {}", score.type_name()));
+      }
+      pieces.scores.back() =
+          score.real() != nullptr ? *score.real() : static_cast<double>(*score.integer());
     }
-    const std::string* content = pair[0].value().string();
-    if (content == nullptr) {
-      return pair[0].Invalid("expected a string, found {}", pair[0].value().type_name());
-    }
-    ASHLAR_TRY(pieces.scores.back(), pair[1].AsReal());
     if (content->size() > kMaxPieceBytes) {
-      return cursor.Invalid("the token has {} bytes, more than {}", content->size(),
-                            kMaxPieceBytes);
+      return wrong(
+          fmt::format("the token has {} bytes, more than {}", content->size(), kMaxPieceBytes));
     }
     if (Status added = pieces.vocabulary.Add(*content, static_cast<std::int64_t>(i)); !added.ok()) {
       return added.error().In(json.path());
     }
-    pieces.words_apart = pieces.words_apart && FindInnerMark(*content) == content->npos;
+    pieces.words_apart =
+        pieces.words_apart && (size == 1 || FindInnerMark(*content) == content->npos);
   }
   ASHLAR_TRY(const std::optional<JsonCursor> unknown, model.Find("unk_id"));
   if (unknown.has_value()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,17 +17,21 @@ namespace ashlar::internal {
 
 struct ScoredPieces {
   Vocabulary vocabulary;
-  std::vector<double> scores;  // by id; 0 for an id without a token
+  std::vector<double> scores;  // by id; kNoScore for a token that no text becomes
   std::optional<std::int32_t> unknown;
   ByteTokens byte_tokens;  // none without byte_fallback
   // No token has a "▁" behind another character, so that each word can be encoded by itself.
   bool words_apart = false;
 
+  static constexpr double kNoScore = -std::numeric_limits<double>::infinity();
+
   // The members "vocab", an array of [token, score] by id, "unk_id" and "byte_fallback". With
-  // `gaps` a null stands for an id that the model never gives. kInvalid when a token is longer
-  // than kMaxPieceBytes: encoding takes time in proportion to the longest.
-  static Result<ScoredPieces> Parse(const JsonCursor& model, bool gaps);
+  // `unscored`, [token] is one that no text becomes: a control token, or a byte's. kInvalid when a
+  // token is longer than kMaxPieceBytes: encoding takes time in proportion to the longest.
+  static Result<ScoredPieces> Parse(const JsonCursor& model, bool unscored);
   static constexpr std::size_t kMaxPieceBytes = 512;
+
+  bool HasScore(std::int32_t id) const { return scores[static_cast<std::size_t>(id)] != kNoScore; }
 
   // The length of the first word of `text` (not empty), or of all of it.
   std::size_t FirstWordSize(std::string_view text) const;

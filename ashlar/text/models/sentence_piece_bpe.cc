@@ -59,9 +59,19 @@ class SentencePieceBpe final : public Model {
   }
 
  private:
+  template <class Visit>
+  void ForEachScored(Visit visit) const {
+    pieces_.vocabulary.ForEach([&](std::string_view content, std::int32_t id) {
+      if (pieces_.HasScore(id)) {
+        visit(content, id);
+      }
+    });
+  }
+
   // The symbol of a character, or of a token's part; lone_ when it is in no token.
   std::int32_t SymbolOf(std::string_view text) const {
-    if (const std::optional<std::int32_t> id = pieces_.vocabulary.Id(text); id.has_value()) {
+    const std::optional<std::int32_t> id = pieces_.vocabulary.Id(text);
+    if (id.has_value() && pieces_.HasScore(*id)) {
       return *id;
     }
     const auto part = parts_.find(std::string(text));
@@ -71,17 +81,13 @@ class SentencePieceBpe final : public Model {
   // One rule for every cut of a token into two symbols; equal scores are equal ranks.
   void MakeRules() {
     std::map<double, std::uint32_t, std::greater<>> ranks;
-    std::size_t cuts = 0;
-    pieces_.vocabulary.ForEach([&](std::string_view content, std::int32_t id) {
+    ForEachScored([&](std::string_view content, std::int32_t id) {
       ranks.emplace(pieces_.scores[static_cast<std::size_t>(id)], 0);
-      const auto is_first = [](char byte) {
-        return (static_cast<std::uint8_t>(byte) & 0xC0) != 0x80;
-      };
-      cuts += static_cast<std::size_t>(std::count_if(content.begin(), content.end(), is_first));
       for (std::string_view rest = content; !rest.empty();) {
         const std::string_view character = rest.substr(0, FirstChar(rest).size);
         rest.remove_prefix(character.size());
-        if (character.size() < content.size() && !pieces_.vocabulary.Id(character).has_value() &&
+        const std::optional<std::int32_t> token = pieces_.vocabulary.Id(character);
+        if (!(token.has_value() && pieces_.HasScore(*token)) &&
             parts_.emplace(character, next_symbol_).second) {
           ++next_symbol_;
         }
@@ -92,7 +98,7 @@ class SentencePieceBpe final : public Model {
       rank = next_rank++;
     }
     lone_ = next_symbol_;  // for SymbolOf
-    pieces_.vocabulary.ForEach([&](std::string_view content, std::int32_t id) {
+    ForEachScored([&](std::string_view content, std::int32_t id) {
       const std::uint32_t rank = ranks.at(pieces_.scores[static_cast<std::size_t>(id)]);
       for (std::size_t cut = 0; cut < content.size();) {
         cut += FirstChar(content.substr(cut)).size;
@@ -111,13 +117,10 @@ class SentencePieceBpe final : public Model {
   // As with BPE, most words of prose are one token, and which ones is found out once.
   void FindWholeWords() {
     Merger merger;
-    pieces_.vocabulary.ForEach([&](std::string_view content, std::int32_t id) {
-      if (content.empty()) {
-        return;
-      }
+    ForEachScored([&](std::string_view content, std::int32_t id) {
       Split(content, merger);
       merger.Merge(rules_);
-      bool whole = true;
+      bool whole = !content.empty();
       merger.ForEach([&](std::int32_t symbol, std::uint32_t) { whole = whole && symbol == id; });
       if (whole) {
         whole_words_.emplace(content, id);
@@ -162,7 +165,7 @@ class SentencePieceBpe final : public Model {
 
 ModelResult ParseSentencePieceBpe(const JsonCursor& json) {
   ASHLAR_TRY(json.AllowOnly({"type", "unk_id", "vocab", "byte_fallback", "user_defined"}));
-  ASHLAR_TRY(ScoredPieces pieces, ScoredPieces::Parse(json, /*gaps=*/true));
+  ASHLAR_TRY(ScoredPieces pieces, ScoredPieces::Parse(json, /*unscored=*/true));
   std::vector<std::int32_t> user_defined;
   ASHLAR_TRY(const std::optional<JsonCursor> list, json.Find("user_defined"));
   if (list.has_value()) {

@@ -2,9 +2,10 @@
 // 2018, arXiv:1804.10959), found by dynamic programming from left to right (Viterbi). A character
 // that is no token by itself may be unknown, at a score below all others.
 //
-// SentencePieceUnigram, of GGUF files and tokenizer.model files, is the same with gaps among the
-// ids and with what a file of tokens leaves unsaid: the unknown score, and the precision in which
-// sentencepiece adds up. Equal sums are common (a run of one character), so precision decides.
+// SentencePieceUnigram, of GGUF files and tokenizer.model files, is the same with tokens that no
+// text becomes, and with what tokens and scores leave unsaid: the unknown score, and the precision
+// in which sentencepiece adds up. Equal sums are common (a run of one character), so precision
+// decides.
 #include <algorithm>
 #include <limits>
 
@@ -27,10 +28,11 @@ class Unigram final : public Model {
         whole_runs_(whole_runs) {
     std::vector<ByteTree::Entry> entries;
     pieces_.vocabulary.ForEach([&](std::string_view content, std::int32_t id) {
-      entries.push_back({content, id});
+      if (pieces_.HasScore(id)) {
+        entries.push_back({content, id});
+      }
     });
     tree_ = ByteTree(std::move(entries));
-    scores_.assign(pieces_.scores.begin(), pieces_.scores.end());
   }
 
   const Vocabulary& vocabulary() const override { return pieces_.vocabulary; }
@@ -72,9 +74,10 @@ class Unigram final : public Model {
     std::int32_t id;
   };
 
-  static void Offer(Node& node, Score sum, std::size_t size, std::int32_t id) {
+  // As in sentencepiece, a sum is compared before it is rounded.
+  static void Offer(Node& node, double sum, std::size_t size, std::int32_t id) {
     if (node.size == 0 || sum > node.sum) {
-      node = {sum, static_cast<std::uint32_t>(size), id};
+      node = {static_cast<Score>(sum), static_cast<std::uint32_t>(size), id};
     }
   }
 
@@ -88,7 +91,7 @@ class Unigram final : public Model {
       const Score here = nodes[at].sum;
       bool character_is_token = false;
       tree_.ForEachPrefix(word.substr(at), [&](std::size_t size, std::int32_t id) {
-        Offer(nodes[at + size], here + scores_[static_cast<std::size_t>(id)], size, id);
+        Offer(nodes[at + size], here + pieces_.scores[static_cast<std::size_t>(id)], size, id);
         character_is_token = character_is_token || size == character;
       });
       if (!character_is_token) {
@@ -105,7 +108,6 @@ class Unigram final : public Model {
   }
 
   ScoredPieces pieces_;
-  std::vector<Score> scores_;
   Score unknown_score_;
   bool whole_runs_;
   ByteTree tree_;
@@ -115,7 +117,7 @@ class Unigram final : public Model {
 
 ModelResult ParseUnigram(const JsonCursor& json) {
   ASHLAR_TRY(json.AllowOnly({"type", "unk_id", "vocab", "byte_fallback"}));
-  ASHLAR_TRY(ScoredPieces pieces, ScoredPieces::Parse(json, /*gaps=*/false));
+  ASHLAR_TRY(ScoredPieces pieces, ScoredPieces::Parse(json, /*unscored=*/false));
   const double lowest = pieces.scores.empty() ? 0 : std::ranges::min(pieces.scores);
   return std::make_unique<Unigram<double>>(std::move(pieces), lowest - kUnknownPenalty,
                                            /*whole_runs=*/true);
@@ -124,7 +126,7 @@ ModelResult ParseUnigram(const JsonCursor& json) {
 ModelResult ParseSentencePieceUnigram(const JsonCursor& json) {
   ASHLAR_TRY(json.AllowOnly(
       {"type", "unk_id", "vocab", "byte_fallback", "unknown_score", "single_precision"}));
-  ASHLAR_TRY(ScoredPieces pieces, ScoredPieces::Parse(json, /*gaps=*/true));
+  ASHLAR_TRY(ScoredPieces pieces, ScoredPieces::Parse(json, /*unscored=*/true));
   ASHLAR_TRY(const double unknown_score, json.Real("unknown_score"));
   ASHLAR_TRY(const bool single_precision, json.Bool("single_precision"));
   if (single_precision) {
