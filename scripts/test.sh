@@ -9,8 +9,8 @@ start=$SECONDS
 sanitized=(base store codec graph text formats runtime)
 threaded=(base runtime)
 # What a sanitizer need not see again: plain loops (kernels' reference forms), statistics, and
-# tests of how long something takes.
-reduced='-*reference*:Sampler.Draws*:Peer.*:*NotQuadratic:*DoNotHang:*_is_found_quickly:*NestDeeply*'
+# tests of how long something takes or that read large files that are well known.
+reduced='-*reference*:Sampler.Draws*:Peer.*:*NotQuadratic:*DoNotHang:*_is_found_quickly:*NestDeeply*:*LlamaCppGives'
 
 stage() { printf '\n== %s  (%d s)\n' "$1" $((SECONDS - start)); }
 tests_of() { printf 'ashlar_%s_test ' "$@"; }

@@ -6,6 +6,7 @@
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/formats/checkpoint.h"
+#include "ashlar/formats/internal/hugging_face_tokenizer.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/recipe.h"
 #include "ashlar/text/tokenizer.h"
@@ -15,12 +16,14 @@ namespace {
 
 constexpr std::uint64_t kMaxConfigBytes = 4u << 20;
 constexpr std::uint64_t kMaxConfigValues = 1u << 16;
-constexpr std::uint64_t kMaxTokenizerBytes = 128u << 20;
+constexpr std::uint64_t kMaxKeptBytes = 128u << 20;
 
 // Files that are kept whole beside the network, when the directory has them.
 constexpr std::string_view kKeptFiles[] = {
-    "tokenizer.json",      "tokenizer_config.json",  "special_tokens_map.json",
-    "chat_template.jinja", "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
 };
 
 // Tensors that some checkpoints carry and every network computes itself.
@@ -257,21 +260,30 @@ Status StoreTensors(ImportPlan& plan, const Checkpoint& checkpoint, BlobStore& s
   return {};
 }
 
-Status StoreFiles(const Path& directory, Network& network, BlobStore& store, ImportReport& report) {
+Status StoreFile(std::string_view name, std::string_view text, Network& network, BlobStore& store,
+                 ImportReport& report) {
+  const Digest digest = Sha256(text);
+  ASHLAR_TRY(const auto present, store.Stat(digest));
+  if (present != text.size()) {
+    ASHLAR_TRY(store.Put(AsBytes(text)));
+    report.added_bytes += text.size();
+  }
+  network.files.emplace(name, FileReference{digest, text.size()});
+  return {};
+}
+
+Status StoreFiles(const Path& directory, const std::optional<internal::FoundTokenizer>& tokenizer,
+                  Network& network, BlobStore& store, ImportReport& report) {
+  if (tokenizer) {
+    ASHLAR_TRY(StoreFile("tokenizer.json", tokenizer->json, network, store, report));
+  }
   for (const std::string_view name : kKeptFiles) {
     const Path path = directory / name;
     ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path));
-    if (!stat) {
-      continue;
+    if (stat) {
+      ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxKeptBytes));
+      ASHLAR_TRY(StoreFile(name, text, network, store, report));
     }
-    ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxTokenizerBytes));
-    const Digest digest = Sha256(text);
-    ASHLAR_TRY(const auto present, store.Stat(digest));
-    if (present != text.size()) {
-      ASHLAR_TRY(store.Put(AsBytes(text)));
-      report.added_bytes += text.size();
-    }
-    network.files.emplace(name, FileReference{digest, text.size()});
   }
   return {};
 }
@@ -297,20 +309,18 @@ Status ReadGenerationConfig(const Path& directory, Metadata& metadata) {
 }
 
 // The tokenizer's ids must be ids of the network. 0: the directory has no tokenizer.
-Result<std::int64_t> CheckTokenizer(const Path& directory, std::int64_t vocabulary) {
-  const Path path = directory / "tokenizer.json";
-  ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path));
-  if (!stat) {
+Result<std::int64_t> CheckTokenizer(const std::optional<internal::FoundTokenizer>& found,
+                                    std::int64_t vocabulary) {
+  if (!found) {
     return 0;
   }
-  ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxTokenizerBytes));
-  const auto tokenizer = Tokenizer::FromJson(text);
+  const auto tokenizer = Tokenizer::FromJson(found->json);
   if (!tokenizer.ok()) {
-    return tokenizer.error().In(path.string());
+    return tokenizer.error().In(found->path.string());
   }
   if (tokenizer->vocabulary_size() > vocabulary) {
-    return Invalid("{} gives ids up to {}, but config.json's vocab_size is {}", path.string(),
-                   tokenizer->vocabulary_size() - 1, vocabulary);
+    return Invalid("{} gives ids up to {}, but config.json's vocab_size is {}",
+                   found->path.string(), tokenizer->vocabulary_size() - 1, vocabulary);
   }
   return tokenizer->vocabulary_size();
 }
@@ -330,7 +340,9 @@ Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view n
   Result<ImportPlan> planned = PlanImport(recipe, checkpoint, catalog.kinds(), directory);
   ASHLAR_TRY(checkpoint.CheckIntact());  // first: what else is wrong may come of it
   ASHLAR_TRY(ImportPlan plan, std::move(planned));
-  ASHLAR_TRY(plan.network.vocabulary, CheckTokenizer(directory, recipe.vocabulary));
+  ASHLAR_TRY(const std::optional<internal::FoundTokenizer> tokenizer,
+             internal::ReadTokenizer(directory));
+  ASHLAR_TRY(plan.network.vocabulary, CheckTokenizer(tokenizer, recipe.vocabulary));
 
   ImportReport report;
   BlobStore& store = catalog.store();
@@ -338,7 +350,7 @@ Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view n
   const Status stored = StoreTensors(plan, checkpoint, store, report, progress);
   ASHLAR_TRY(checkpoint.CheckIntact());
   ASHLAR_TRY(stored);
-  ASHLAR_TRY(StoreFiles(directory, plan.network, store, report));
+  ASHLAR_TRY(StoreFiles(directory, tokenizer, plan.network, store, report));
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     plan.network.nodes[i].block = plan.network.AddBlock(std::move(plan.blocks[i]));
   }

@@ -43,8 +43,6 @@ struct ModelFile {
   std::int64_t model_type = kUnigram;
   bool treat_whitespace_as_suffix = false;
   bool byte_fallback = false;
-  std::string bos = "<s>";
-  std::string eos = "</s>";
   std::string precompiled_charsmap;
   bool add_dummy_prefix = true;
   bool remove_extra_whitespaces = true;
@@ -115,10 +113,6 @@ Status ReadTrainerSpec(std::string_view message, ModelFile& file) {
         return Store(field.AsBool(), file.treat_whitespace_as_suffix);
       case 35:
         return Store(field.AsBool(), file.byte_fallback);
-      case 46:
-        return Store(field.AsBytes(), file.bos);
-      case 47:
-        return Store(field.AsBytes(), file.eos);
       default:
         return {};
     }
@@ -266,7 +260,8 @@ Result<Json> AddedTokensJson(const ModelFile& file, const Json& others) {
 
 Result<std::string> SentencePieceTokenizerJson(std::string_view model,
                                                const SentencePieceOptions& options) {
-  ASHLAR_TRY(const ModelFile file, ReadModelFile(model));
+  ASHLAR_TRY(ModelFile file, ReadModelFile(model));
+  file.add_dummy_prefix = options.add_dummy_prefix.value_or(file.add_dummy_prefix);
   std::unordered_map<std::string_view, std::int32_t> ids;
   std::optional<std::int32_t> unknown;
   Json::Array user_defined;
@@ -290,20 +285,27 @@ Result<std::string> SentencePieceTokenizerJson(std::string_view model,
   if (!unknown.has_value()) {
     return Invalid("no piece is of the type unknown");
   }
-  const auto around = [&](bool wanted, const std::string& content) -> Result<std::vector<NamedId>> {
+  ASHLAR_TRY(Json added_tokens, AddedTokensJson(file, options.added_tokens));
+  for (const Json& token : *added_tokens.array()) {
+    const std::string* content =
+        token.Find("content") == nullptr ? nullptr : token.Find("content")->string();
+    if (content != nullptr) {  // or else the tokenizer finds out
+      ids.emplace(*content, static_cast<std::int32_t>(*token.Find("id")->integer()));
+    }
+  }
+  const auto around = [&](const std::string& content) -> Result<std::vector<NamedId>> {
     const auto id = ids.find(content);
-    if (!wanted) {
+    if (content.empty()) {
       return std::vector<NamedId>();
     }
     if (id == ids.end()) {
-      return Invalid("a text is to have {} around it, which is no piece", QuoteForError(content));
+      return Invalid("a text is to have {} around it, which is no token", QuoteForError(content));
     }
     return std::vector<NamedId>{{id->first, id->second}};
   };
-  ASHLAR_TRY(const std::vector<NamedId> before, around(options.add_bos, file.bos));
-  ASHLAR_TRY(const std::vector<NamedId> after, around(options.add_eos, file.eos));
+  ASHLAR_TRY(const std::vector<NamedId> before, around(options.before));
+  ASHLAR_TRY(const std::vector<NamedId> after, around(options.after));
   ASHLAR_TRY(Json model_json, ModelJson(file, *unknown));
-  ASHLAR_TRY(Json added_tokens, AddedTokensJson(file, options.added_tokens));
   Json normalizer = Json::Of({{"type", "SentencePiece"},
                               {"precompiled_charsmap", ToBase64(file.precompiled_charsmap)},
                               {"user_defined", std::move(user_defined)},

@@ -1,6 +1,7 @@
 // A tokenizer.model file of sentencepiece becomes a tokenizer.json that encodes as it does.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,10 +11,11 @@
 namespace ashlar {
 
 struct SentencePieceOptions {
-  bool add_bos = false;  // the file's "<s>" in front of a text
-  bool add_eos = false;  // the file's "</s>" behind it
+  std::string before;  // the token in front of a text, such as "<s>"; empty for none
+  std::string after;   // the one behind it
   // Tokens besides the file's: an array of elements as a tokenizer.json has them in "added_tokens".
   Json added_tokens = Json::Array();
+  std::optional<bool> add_dummy_prefix;  // instead of what the file says
 };
 
 // `model` is the file (a ModelProto, sentencepiece_model.proto). The result is the text of a

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   const std::size_t cut = std::min(input.find(kCut), input.size());
   const Result<std::string> json =
-      SentencePieceTokenizerJson(input.substr(0, cut), {.add_bos = size % 2 == 0});
+      SentencePieceTokenizerJson(input.substr(0, cut), {.before = size % 2 == 0 ? "<s>" : ""});
   if (!json.ok()) {
     CHECK_LT(json.error().message.size(), 2000u);
     return 0;
