@@ -120,6 +120,8 @@ TEST(Granite, MultipliesEverywhere) {
   EXPECT_EQ(Family::Real(family.attention(), "multiplier"), 0.22);
   EXPECT_EQ(Family::Real(family.mlp(), "multiplier"), 0.22);
   EXPECT_EQ(Family::Real(family.head(), "multiplier"), 0.125);
+  EXPECT_THAT(FamilyError("granite", {{"logits_scaling", 0.0}}).message,
+              HasSubstr("logits_scaling: 0 has no finite meaning here"));
 }
 
 TEST(SeedOss, HasItsBiasesApart) {

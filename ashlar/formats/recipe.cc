@@ -68,7 +68,11 @@ Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting)
   }
   if (std::holds_alternative<double>(setting.value)) {
     ASHLAR_TRY(const double real, field->AsReal());
-    return AttributeValue(setting.convert == nullptr ? real : setting.convert(real));
+    const double value = setting.convert == nullptr ? real : setting.convert(real);
+    if (!std::isfinite(value)) {
+      return field->Invalid("{} has no finite meaning here", real);
+    }
+    return AttributeValue(value);
   }
   if (std::holds_alternative<std::int64_t>(setting.value)) {
     ASHLAR_TRY(const std::int64_t integer, field->AsInteger(0, ConfigReader::kMaxSize));

@@ -56,6 +56,12 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
         WithUpperLayersOf(base, 2, RandomLlama(*store_, {.layers = 3, .seed = 2}));
     Network sliced = base;
     sliced.nodes[4].slice = {{"channels", 64}};
+    // Attention and MLP side by side, over learned positions.
+    Network parallel =
+        RandomLlama(*store_, {.layers = 2, .codec = "q4", .seed = 4, .positions = 128});
+    for (const int mlp : {2, 4}) {
+      parallel.nodes[mlp].inputs["x"] = {{mlp - 2, 1.0}};
+    }
     networks_ = {
         base,
         tuned,
@@ -63,7 +69,7 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
         WithLayers(base, std::vector{0, 2}),
         WithLayers(tuned, std::vector{0, 1, 1, 2}),
         RandomLlama(*store_, {.layers = 2, .codec = "q8", .seed = 3, .window = 20}),
-        RandomLlama(*store_, {.layers = 2, .codec = "q4", .seed = 4}),
+        parallel,
         RandomLlama(
             *store_,
             {.layers = 2, .codec = "q8", .seed = 5, .channels = 64, .experts = 5, .latent = true})};
