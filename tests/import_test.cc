@@ -1,4 +1,5 @@
 // Importing, as a person does it: what it costs, and what it survives.
+#include <algorithm>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -126,6 +127,144 @@ TEST(Import, OfJoinedMatricesGivesTheNetworkOfThoseApart) {
   const Json joined = Import(ashlar, directory / "joined", "joined");
   EXPECT_EQ(*apart.Find("digest"), *joined.Find("digest"));
   EXPECT_EQ(IntegerIn(joined, "source_bytes"), IntegerIn(joined, "found_bytes"));
+}
+
+// A checkpoint with layer norms, a plain MLP and all biases, by the names of starcoder2.
+testing::TinyModel ModelWithBiases() {
+  testing::TinyModel model = testing::MakeTinyModel(
+      {.layers = 1, .kv_heads = 4, .qkv_bias = true, .output_bias = true, .mlp_bias = true});
+  std::map<std::string, testing::TinyTensor> tensors;
+  for (auto& [name, tensor] : model.tensors) {
+    if (name.find("gate_proj") != std::string::npos) {
+      continue;
+    }
+    if (const std::size_t at = name.find("norm.weight"); at != std::string::npos) {
+      testing::TinyTensor bias = tensor;
+      std::ranges::reverse(bias.values);
+      tensors[name.substr(0, at) + "norm.bias"] = std::move(bias);
+    }
+    std::string renamed = name;
+    for (const auto& [from, to] :
+         {std::pair("up_proj", "c_fc"), std::pair("down_proj", "c_proj")}) {
+      if (const std::size_t at = renamed.find(from); at != std::string::npos) {
+        renamed.replace(at, std::string_view(from).size(), to);
+      }
+    }
+    tensors[renamed] = std::move(tensor);
+  }
+  model.tensors = std::move(tensors);
+  for (const char* field : {"rms_norm_eps", "num_key_value_heads", "head_dim", "hidden_act"}) {
+    model.config.Set(field, nullptr);
+  }
+  return model;
+}
+
+// The same by other names, with the rows of q, k and v of each head together.
+testing::TinyModel Renamed(testing::TinyModel model,
+                           const std::vector<std::pair<std::string, std::string>>& names,
+                           const std::string& attention) {
+  for (const char* end : {".weight", ".bias"}) {
+    testing::TinyTensor joined;
+    for (std::int64_t head = 0; head < model.spec.heads; ++head) {
+      for (const char* part : {"q_proj", "k_proj", "v_proj"}) {
+        const auto& from = model.tensors.at(std::string("model.layers.0.self_attn.") + part + end);
+        const std::int64_t numbers = testing::CountOf(from.shape) / model.spec.heads;
+        const auto begin = from.values.begin() + head * numbers;
+        joined.values.insert(joined.values.end(), begin, begin + numbers);
+        joined.shape = from.shape;
+      }
+    }
+    joined.shape[0] *= 3;
+    for (const char* part : {"q_proj", "k_proj", "v_proj"}) {
+      model.tensors.erase(std::string("model.layers.0.self_attn.") + part + end);
+    }
+    model.tensors[attention + end] = std::move(joined);
+  }
+  std::map<std::string, testing::TinyTensor> tensors;
+  for (auto& [name, tensor] : model.tensors) {
+    std::string renamed = name;
+    for (const auto& [from, to] : names) {
+      if (renamed.starts_with(from + ".")) {
+        renamed.replace(0, from.size(), to);
+        break;
+      }
+    }
+    tensors[renamed] = std::move(tensor);
+  }
+  model.tensors = std::move(tensors);
+  return model;
+}
+
+TEST(Import, OfTheSameLayersInThreeFamiliesGivesOneNetwork) {
+  TempDirectory directory;
+  const auto write = [&](testing::TinyModel model, const std::string& name, Json::Object fields) {
+    for (const auto& [key, value] : fields) {
+      model.config.Set(key, value);
+    }
+    WriteModel(model, directory / name);
+  };
+  const testing::TinyModel starcoder2 = ModelWithBiases();
+  const testing::TinyModel gpt_neox =
+      Renamed(starcoder2,
+              {{"model.layers.0.self_attn.o_proj", "gpt_neox.layers.0.attention.dense"},
+               {"model.layers.0.mlp.c_fc", "gpt_neox.layers.0.mlp.dense_h_to_4h"},
+               {"model.layers.0.mlp.c_proj", "gpt_neox.layers.0.mlp.dense_4h_to_h"},
+               {"model.layers", "gpt_neox.layers"},
+               {"model.embed_tokens", "gpt_neox.embed_in"},
+               {"model.norm", "gpt_neox.final_layer_norm"},
+               {"lm_head", "embed_out"}},
+              "gpt_neox.layers.0.attention.query_key_value");
+  const auto falcon = [&](const std::string& attention_norm, const std::string& mlp_norm) {
+    const std::string layer = "transformer.h.0.";
+    return Renamed(starcoder2,
+                   {{"model.layers.0.self_attn.o_proj", layer + "self_attention.dense"},
+                    {"model.layers.0.mlp.c_fc", layer + "mlp.dense_h_to_4h"},
+                    {"model.layers.0.mlp.c_proj", layer + "mlp.dense_4h_to_h"},
+                    {"model.layers.0.input_layernorm", layer + attention_norm},
+                    {"model.layers.0.post_attention_layernorm", layer + mlp_norm},
+                    {"model.embed_tokens", "transformer.word_embeddings"},
+                    {"model.norm", "transformer.ln_f"}},
+                   layer + "self_attention.query_key_value");
+  };
+  write(starcoder2, "starcoder2",
+        {{"model_type", "starcoder2"},
+         {"architectures", Json::Array{"Starcoder2ForCausalLM"}},
+         {"num_key_value_heads", 4},
+         {"hidden_act", "gelu"},
+         {"norm_epsilon", 1e-5}});
+  write(gpt_neox, "gpt_neox",
+        {{"model_type", "gpt_neox"},
+         {"architectures", Json::Array{"GPTNeoXForCausalLM"}},
+         {"rotary_pct", 1.0},
+         {"use_parallel_residual", false}});
+  write(gpt_neox, "gpt_neox_parallel",
+        {{"model_type", "gpt_neox"},
+         {"architectures", Json::Array{"GPTNeoXForCausalLM"}},
+         {"rotary_pct", 1.0}});
+  const Json::Object falcon_fields = {{"model_type", "falcon"},
+                                      {"architectures", Json::Array{"FalconForCausalLM"}},
+                                      {"ffn_hidden_size", 96},
+                                      {"multi_query", false},
+                                      {"bias", true}};
+  const auto with = [&](const char* key, bool value) {
+    Json::Object fields = falcon_fields;
+    fields.emplace_back(key, value);
+    return fields;
+  };
+  write(falcon("input_layernorm", "post_attention_layernorm"), "falcon",
+        with("parallel_attn", false));
+  write(falcon("ln_attn", "ln_mlp"), "falcon_parallel", with("new_decoder_architecture", true));
+
+  const Ashlar ashlar(directory / "store");
+  const auto digest = [&](const std::string& name) {
+    return *Import(ashlar, directory / name, name).Find("digest");
+  };
+  const Json one_after_the_other = digest("starcoder2");
+  EXPECT_EQ(digest("gpt_neox"), one_after_the_other);
+  EXPECT_EQ(digest("falcon"), one_after_the_other);
+  const Json side_by_side = digest("gpt_neox_parallel");
+  EXPECT_EQ(digest("falcon_parallel"), side_by_side);
+  EXPECT_FALSE(side_by_side == one_after_the_other);
 }
 
 TEST(Import, OfACheckpointThatWasSavedWithoutItsHeadGivesTheSameNetwork) {
