@@ -256,6 +256,54 @@ TEST(Tokenizer, AgreesWithTheReferenceOnEveryCaseBothWays) {
 }
 
 // What @huggingface/tokenizers 0.2.0 answers.
+// testdata/reference.json: what the `tokenizers` library gives for texts of every kind of trouble,
+// with each type of stage in at least one of its tokenizers.
+TEST(Tokenizer, AgreesWithTheReferenceOnEveryTypeOfStage) {
+  const Json file =
+      *ParseJson(*ReadTextFile(ASHLAR_SOURCE_DIR "/ashlar/text/testdata/reference.json"));
+  const Json::Array& texts = *file.Find("texts")->array();
+  const auto added = [](std::size_t id, std::string_view content, std::string_view flag) {
+    Json token = Json::Of({{"id", id},
+                           {"content", content},
+                           {"single_word", false},
+                           {"lstrip", false},
+                           {"rstrip", false},
+                           {"normalized", false},
+                           {"special", flag.empty() || flag == "lstrip"}});
+    if (!flag.empty()) {
+      token.Set(flag, true);
+    }
+    return token;
+  };
+  for (const Json& row : *file.Find("tokenizers")->array()) {
+    const Json& model = *file.Find("models")->Find(*row.Find("model")->string());
+    const Json& vocab = *model.Find("vocab");
+    const std::size_t end =
+        vocab.array() != nullptr ? vocab.array()->size() : vocab.object()->size();
+    Json tokens =
+        Json::Array{added(end, "<s>", ""), added(end + 1, "[MASK]", "lstrip"),
+                    added(end + 2, "<x>", "rstrip"), added(end + 3, "world", "single_word")};
+    (*tokens.array())[2].Set("normalized", true);
+    Json json = Json::Of({{"added_tokens", tokens}, {"model", model}});
+    for (const char* role : {"normalizer", "pre_tokenizer", "post_processor", "decoder"}) {
+      json.Set(role, *row.Find(role));
+    }
+    const Tokenizer tokenizer = Load(json);
+    json.Set("model", *row.Find("model"));
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const std::string& text = *texts[i].string();
+      Ids expected;
+      for (const Json& id : *(*row.Find("ids")->array())[i].array()) {
+        expected.push_back(static_cast<std::int32_t>(*id.integer()));
+      }
+      EXPECT_EQ(*tokenizer.Encode(text), expected) << WriteJson(json) << " " << WriteJson(text);
+      EXPECT_EQ(DecodeAsStream(tokenizer, expected, {.skip_special_tokens = false}),
+                *(*row.Find("decoded")->array())[i].string())
+          << WriteJson(json) << " " << WriteJson(text);
+    }
+  }
+}
+
 TEST(Tokenizer, EncodesWithTheDemoNetworksVocabulary) {
   EXPECT_EQ(Tokens(Demo(), "Hello, world!"), (Contents{"Hel", "lo", ",", "Ġworld", "!"}));
   EXPECT_EQ(*Demo().Encode("I'VE naïve 1234567  x"),
