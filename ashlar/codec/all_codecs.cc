@@ -5,6 +5,7 @@
 
 #include "ashlar/base/checked.h"
 #include "ashlar/codec/codec.h"
+#include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/codec/q4/q4.h"
 #include "ashlar/codec/q8/q8.h"
 #include "ashlar/codec/raw/raw.h"
@@ -14,8 +15,30 @@ namespace {
 
 // The list: a new codec is a folder and a line here.
 constexpr const Codec* kAll[] = {
-    &kRawF32, &kRawF16, &kRawBF16, &kQ8, &kQ4,
+    &kRawF32, &kRawF16, &kRawBF16, &kQ8,   &kQ4,    &kQ4_1,  &kQ5_0,  &kQ5_1,   &kQ2K,
+    &kQ3K,    &kQ4K,    &kQ5K,     &kQ6K,  &kIq4Nl, &kIq4Xs, &kMxfp4, &kIq2Xxs, &kIq2Xs,
+    &kIq2S,   &kIq3Xxs, &kIq3S,    &kIq1S, &kIq1M,  &kTq1,   &kTq2,
 };
+
+const Codec* Named(std::string_view name) {
+  for (const Codec* codec : kAll) {
+    if (codec->name == name || codec->short_name == name) {
+      return codec;
+    }
+  }
+  return nullptr;
+}
+
+template <class Which>
+std::string NamesOf(const Which& which) {
+  std::vector<std::string_view> names;
+  for (const Codec* codec : kAll) {
+    if (which(*codec)) {
+      names.push_back(codec->name);
+    }
+  }
+  return fmt::format("{}", fmt::join(names, ", "));
+}
 
 // What a tensor of a checked shape is to a codec.
 struct Matrix {
@@ -33,16 +56,21 @@ std::span<const Codec* const> AllCodecs() {
 }
 
 Result<const Codec*> FindCodec(std::string_view name) {
-  for (const Codec* codec : kAll) {
-    if (codec->name == name || codec->short_name == name) {
-      return codec;
-    }
+  if (const Codec* codec = Named(name)) {
+    return codec;
   }
-  std::vector<std::string_view> known;
-  for (const Codec* codec : kAll) {
-    known.push_back(codec->name);
+  return Unsupported("unknown codec \"{}\"; the known ones are {}", name,
+                     NamesOf([](const Codec&) { return true; }));
+}
+
+Result<const Codec*> FindEncodingCodec(std::string_view name) {
+  const Codec* codec = Named(name);
+  if (codec != nullptr && codec->encode != nullptr) {
+    return codec;
   }
-  return Unsupported("unknown codec \"{}\"; the known ones are {}", name, fmt::join(known, ", "));
+  return Unsupported("{} \"{}\"; numbers can be encoded in {}",
+                     codec == nullptr ? "unknown codec" : "tensors come out of files only in codec",
+                     name, NamesOf([](const Codec& known) { return known.encode != nullptr; }));
 }
 
 Result<std::uint64_t> PackedBytes(const Codec& codec, const Shape& shape) {

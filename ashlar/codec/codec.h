@@ -38,7 +38,8 @@ struct Codec {
   // Bytes of one band of `columns` columns. Requires: columns % column_unit == 0.
   std::uint64_t (*band_bytes)(std::int64_t columns);
   // Packs `rows` rows [rows, columns] into ceil(rows / row_unit) whole bands at `out`.
-  // Requires: finite numbers (the caller has checked); deterministic.
+  // Requires: finite numbers (the caller has checked); deterministic. Null for a codec whose bytes
+  // come out of files only.
   void (*encode)(const float* values, std::int64_t rows, std::int64_t columns, std::byte* out);
   // Unpacks rows [row_begin, row_end) of the packed matrix that starts at `packed` into `values`
   // [row_end - row_begin, columns]. `columns` are the columns that are stored.
@@ -54,6 +55,8 @@ std::span<const Codec* const> AllCodecs();
 
 // By name ("q4.1") or short name ("q4"); kUnsupported, listing the known ones.
 Result<const Codec*> FindCodec(std::string_view name);
+// The same among those that numbers can be encoded in.
+Result<const Codec*> FindEncodingCodec(std::string_view name);
 
 // The bytes that a tensor of `shape` (rank 1 or 2) takes, after checking that the codec can hold
 // it: rank, multiples of the packing units, sizes that fit. kInvalid names what disagrees.

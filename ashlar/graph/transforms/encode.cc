@@ -212,7 +212,7 @@ Result<std::map<std::string, TensorManifest>> EncodeAll(const Selection& selecti
 
 Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
                             const TransformContext& context) {
-  const Result<const Codec*> codec = FindCodec(*internal::Argument(arguments, "codec"));
+  const Result<const Codec*> codec = FindEncodingCodec(*internal::Argument(arguments, "codec"));
   if (!codec.ok()) {
     return Invalid("--codec: {}", codec.error().message);
   }

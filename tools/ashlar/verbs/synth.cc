@@ -28,7 +28,7 @@ Status RunSynth(Session& session) {
   ASHLAR_TRY(CheckNetworkName(name));
   SynthOptions synth;
   ASHLAR_TRY(synth.shape, FindSynthShape(options.Text("shape")));
-  const Result<const Codec*> codec = FindCodec(options.Text("codec"));
+  const Result<const Codec*> codec = FindEncodingCodec(options.Text("codec"));
   if (!codec.ok()) {
     return Invalid("--codec: {}", codec.error().message);
   }
