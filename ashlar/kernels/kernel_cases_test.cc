@@ -36,6 +36,7 @@ TEST(KernelCases, AreThereForEveryFormThatThisProcessorCanRun) {
   for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
     const std::string name(KvFormatName(format));
     AddSupported("attention/" + name, AttentionForms(format), expected);
+    AddSupported("attention_latent/" + name, AttentionForms(format), expected);
     AddSupported("attention_store/" + name, AttentionForms(format), expected);
   }
   for (const ActivationForm& form : ActivationForms()) {

@@ -1,6 +1,7 @@
 #include "ashlar/kernels/linear/linear.h"
 
 #include "ashlar/kernels/form.h"
+#include "ashlar/kernels/linear/gguf/blocks_forms.h"
 #include "ashlar/kernels/linear/q4/q4_forms.h"
 #include "ashlar/kernels/linear/q8/q8_forms.h"
 #include "ashlar/kernels/linear/raw/raw_forms.h"
@@ -15,6 +16,26 @@ constexpr LinearKernel kKernels[] = {
     {"bf16.1", Activations::kF32, kLinearBF16Forms},
     {"q8.1", Activations::kQuantized, kLinearQ8Forms},
     {"q4.1", Activations::kQuantized, kLinearQ4Forms},
+    {"q4_1.1", Activations::kQuantized, kLinearTilesForms<kQ4_1Blocks>},
+    {"q5_0.1", Activations::kQuantized, kLinearTilesForms<kQ5_0Blocks>},
+    {"q5_1.1", Activations::kQuantized, kLinearTilesForms<kQ5_1Blocks>},
+    {"q2_k.1", Activations::kQuantized, kLinearTilesForms<kQ2KBlocks>},
+    {"q3_k.1", Activations::kQuantized, kLinearTilesForms<kQ3KBlocks>},
+    {"q4_k.1", Activations::kQuantized, kLinearTilesForms<kQ4KBlocks>},
+    {"q5_k.1", Activations::kQuantized, kLinearTilesForms<kQ5KBlocks>},
+    {"q6_k.1", Activations::kQuantized, kLinearTilesForms<kQ6KBlocks>},
+    {"iq4_nl.1", Activations::kQuantized, kLinearTilesForms<kIq4NlBlocks>},
+    {"iq4_xs.1", Activations::kQuantized, kLinearTilesForms<kIq4XsBlocks>},
+    {"mxfp4.1", Activations::kQuantized, kLinearTilesForms<kMxfp4Blocks>},
+    {"iq2_xxs.1", Activations::kF32, kLinearRowsForms<kIq2XxsBlocks>},
+    {"iq2_xs.1", Activations::kF32, kLinearRowsForms<kIq2XsBlocks>},
+    {"iq2_s.1", Activations::kF32, kLinearRowsForms<kIq2SBlocks>},
+    {"iq3_xxs.1", Activations::kF32, kLinearRowsForms<kIq3XxsBlocks>},
+    {"iq3_s.1", Activations::kF32, kLinearRowsForms<kIq3SBlocks>},
+    {"iq1_s.1", Activations::kF32, kLinearRowsForms<kIq1SBlocks>},
+    {"iq1_m.1", Activations::kF32, kLinearRowsForms<kIq1MBlocks>},
+    {"tq1_0.1", Activations::kF32, kLinearRowsForms<kTq1Blocks>},
+    {"tq2_0.1", Activations::kF32, kLinearRowsForms<kTq2Blocks>},
 };
 
 }  // namespace

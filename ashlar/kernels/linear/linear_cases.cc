@@ -4,6 +4,7 @@
 // tokens are decoded. 128 rows, as of a prompt, go over one matrix.
 #include <algorithm>
 
+#include "ashlar/codec/gguf/testing_blocks.h"
 #include "ashlar/kernels/kernel_cases.h"
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/kernels/quantize_rows/quantize_rows.h"
@@ -32,8 +33,13 @@ std::function<void()> PrepareLinear(const Codec& codec, LinearFn fn, const Linea
   const std::int64_t matrices = size.cold ? kColdBytes / bytes : 1;
   // One band of random numbers, repeated: the kernels' speed does not depend on them.
   std::vector<std::byte> band(codec.band_bytes(size.inputs));
-  codec.encode(MakeRandom(codec.row_unit * size.inputs).get(), codec.row_unit, size.inputs,
-               band.data());
+  if (codec.encode != nullptr) {
+    codec.encode(MakeRandom(codec.row_unit * size.inputs).get(), codec.row_unit, size.inputs,
+                 band.data());
+  } else {
+    std::mt19937_64 random(1);
+    band = RandomPacked(BlockCodecOf(codec), codec.row_unit, size.inputs, random);
+  }
   const auto weights = MakeAligned<std::byte>(matrices * bytes);
   for (std::int64_t at = 0; at < matrices * bytes; at += std::ssize(band)) {
     std::ranges::copy(band, weights.get() + at);
