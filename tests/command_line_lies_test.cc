@@ -25,7 +25,7 @@ TEST(CommandLineLies, AreUsageErrors) {
       {{"ls", "--frob"}, "--frob"},
       {{"ls", "extra"}, "extra"},
       {{"import", "hf", "x"}, "--as is required"},
-      {{"import", "gguf", "x", "--as", "y"}, "unknown format \"gguf\"; known: hf"},
+      {{"import", "onnx", "x", "--as", "y"}, "unknown format \"onnx\"; known: hf"},
       {{"import", "hf", directory.path().string(), "--as", "../up"}, "../up"},
       {{"why", "../../x"}, "\"../../x\""},
       {{"why", "sha256:../../x"}, "sha256:../../x"},

@@ -1,10 +1,11 @@
 // GGUF, the file format of llama.cpp: metadata and tensors in one file (ggml's docs/gguf.md,
-// version 3; docs/formats/gguf.md says what ashlar writes into it).
+// versions 2 and 3, which differ in nothing that is little-endian; docs/formats/gguf.md says what
+// ashlar writes into it and reads out of it).
 //
 //     0  "GGUF", u32 version, u64 number of tensors, u64 number of metadata pairs
 //    24  the pairs: string key, u32 type of the value, value
 //        the tensors: string name, u32 dimensions, u64 each (innermost first), u32 type, u64 offset
-//        zeros up to a multiple of 32
+//        zeros up to a multiple of 32 (or of the pair general.alignment)
 //        the tensors' bytes, each at its offset from here, padded with zeros to a multiple of 32
 //
 // Little-endian. A string is a u64 length and bytes; an array is a u32 type, a u64 count and
@@ -28,12 +29,19 @@ inline constexpr std::uint32_t kGgufVersion = 3;
 inline constexpr std::uint64_t kGgufAlignment = 32;
 
 enum class GgufValueType : std::uint32_t {  // on disk for ever
+  kU8 = 0,
+  kI8 = 1,
+  kU16 = 2,
+  kI16 = 3,
   kU32 = 4,
   kI32 = 5,
   kF32 = 6,
   kBool = 7,
   kString = 8,
   kArray = 9,
+  kU64 = 10,
+  kI64 = 11,
+  kF64 = 12,
 };
 
 // Of the types that the format has, those that ashlar writes.
@@ -54,6 +62,9 @@ struct GgufTensorType {
   // columns. Requires: whole blocks.
   void (*write_row)(const std::byte* packed, std::int64_t stored_columns, std::int64_t row,
                     std::int64_t columns, std::byte* out);
+  // The way back: packs `rows` rows of whole blocks into whole bands of the codec at `out`.
+  void (*read_rows)(const std::byte* blocks, std::int64_t rows, std::int64_t columns,
+                    std::byte* out);
 
   std::uint64_t row_bytes(std::int64_t columns) const {
     return static_cast<std::uint64_t>(columns / block_columns) *
@@ -62,6 +73,8 @@ struct GgufTensorType {
 };
 
 std::span<const GgufTensorType> AllGgufTensorTypes();
+// kUnsupported, listing the known ones.
+Result<const GgufTensorType*> FindGgufType(std::uint32_t id);
 // kUnsupported when GGUF has no type for the codec's numbers.
 Result<const GgufTensorType*> GgufTypeOf(const Codec& codec);
 

@@ -7,62 +7,15 @@
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/formats/gguf_write.h"
 #include "ashlar/formats/internal/gguf_decoder.h"
+#include "ashlar/formats/internal/gguf_names.h"
 #include "ashlar/formats/internal/gguf_tokenizer.h"
+#include "ashlar/formats/internal/row_order.h"
 
 namespace ashlar {
 namespace {
 
 using internal::GgufDecoder;
-
-struct TensorRename {
-  std::string_view tensor;
-  std::string_view gguf;  // {} stands for the layer
-};
-constexpr TensorRename kAttentionNames[] = {
-    {"norm.weight", "blk.{}.attn_norm.weight"},
-    {"q", "blk.{}.attn_q.weight"},
-    {"k", "blk.{}.attn_k.weight"},
-    {"v", "blk.{}.attn_v.weight"},
-    {"o", "blk.{}.attn_output.weight"},
-    {"q.bias", "blk.{}.attn_q.bias"},
-    {"k.bias", "blk.{}.attn_k.bias"},
-    {"v.bias", "blk.{}.attn_v.bias"},
-    {"o.bias", "blk.{}.attn_output.bias"},
-    {"q_norm.weight", "blk.{}.attn_q_norm.weight"},
-    {"k_norm.weight", "blk.{}.attn_k_norm.weight"},
-};
-constexpr TensorRename kMlpNames[] = {
-    {"norm.weight", "blk.{}.ffn_norm.weight"},
-    {"gate", "blk.{}.ffn_gate.weight"},
-    {"up", "blk.{}.ffn_up.weight"},
-    {"down", "blk.{}.ffn_down.weight"},
-    {"gate.bias", "blk.{}.ffn_gate.bias"},
-    {"up.bias", "blk.{}.ffn_up.bias"},
-    {"down.bias", "blk.{}.ffn_down.bias"},
-};
-constexpr TensorRename kEmbedNames[] = {{"weight", "token_embd.weight"}};
-constexpr TensorRename kNormNames[] = {{"weight", "output_norm.weight"}};
-constexpr TensorRename kHeadNames[] = {{"weight", "output.weight"}};
-
-// Which of our rows (or numbers of a vector) comes where in the file.
-class RowOrder {
- public:
-  RowOrder() = default;
-  // Of heads of `head_rows` rows each, whose halves interleave: row 2i was row i of its head and
-  // 2i + 1 was i + head_rows / 2.
-  explicit RowOrder(std::int64_t head_rows) : head_rows_(head_rows) {}
-
-  std::int64_t operator()(std::int64_t row) const {
-    if (head_rows_ == 0) {
-      return row;
-    }
-    const std::int64_t in_head = row % head_rows_;
-    return row - in_head + in_head / 2 + in_head % 2 * (head_rows_ / 2);
-  }
-
- private:
-  std::int64_t head_rows_ = 0;  // 0: as they are
-};
+using internal::RowOrder;
 
 // The stored bytes of a tensor, mapped; whoever holds the blob holds them.
 struct Packed {
@@ -97,7 +50,7 @@ Status WriteMatrix(const TensorManifest& tensor, const Shape& shape, const GgufT
     const std::int64_t end = std::min(rows, first + rows_at_once);
     std::byte* out = buffer.data();
     for (std::int64_t row = first; row < end; ++row, out += row_bytes) {
-      type.write_row(packed.bytes.data(), tensor.shape[1], order(row), columns, out);
+      type.write_row(packed.bytes.data(), tensor.shape[1], order.Ours(row), columns, out);
     }
     ASHLAR_TRY(sink(std::span(buffer.data(), out)));
   }
@@ -113,7 +66,7 @@ Status WriteVector(const TensorManifest& tensor, const Shape& shape, RowOrder or
   ASHLAR_TRY(packed.guard.CheckWhole(store));
   std::vector<float> out(static_cast<std::size_t>(shape[0]));
   for (std::int64_t i = 0; i < shape[0]; ++i) {
-    out[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(order(i))];
+    out[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(order.Ours(i))];
   }
   return sink(std::as_bytes(std::span(out)));
 }
@@ -124,22 +77,18 @@ class TensorLister {
   TensorLister(const Network& network, const GgufDecoder& decoder, const BlobStore& store)
       : network_(network), decoder_(decoder), store_(store) {}
 
-  Status AddNode(int node, std::span<const TensorRename> names, std::int64_t layer = -1) {
+  Status AddNode(int node, std::int64_t layer = -1) {
     const Block& block = network_.BlockOf(node);
     ASHLAR_TRY(const std::vector<TensorSpec> specs,
                block.kind->tensors(EffectiveAttributes(network_, node)));
     for (const TensorSpec& spec : specs) {
-      const auto name = std::ranges::find(names, spec.name, &TensorRename::tensor);
-      CHECK(name != names.end());  // ReadAsDecoder lets no attribute pass that adds another
       Result<GgufTensor> made = Make(block.tensors.find(spec.name)->second, spec);
       if (!made.ok()) {
         return made.error().In(NodeName(network_, node));
       }
-      GgufTensor& tensor = *made;
-      tensor.name = std::string(name->gguf);
-      if (const std::size_t at = tensor.name.find("{}"); at != std::string::npos) {
-        tensor.name.replace(at, 2, std::to_string(layer));
-      }
+      const auto places = internal::GgufPlacesOf(block.kind->name, spec, specs, layer);
+      CHECK(!places.empty());  // ReadAsDecoder lets no attribute pass that adds another
+      made->name = places.front().name;
       tensors_.push_back(*std::move(made));
     }
     return {};
@@ -290,15 +239,15 @@ Result<GgufReport> ExportGguf(
   if (decoder.layer.Choice("rope_scaling") == "llama3") {
     lister.AddFrequencyFactors();
   }
-  ASHLAR_TRY(lister.AddNode(decoder.embed, kEmbedNames));
+  ASHLAR_TRY(lister.AddNode(decoder.embed));
   for (std::size_t layer = 0; layer < decoder.attention.size(); ++layer) {
     const auto index = static_cast<std::int64_t>(layer);
-    ASHLAR_TRY(lister.AddNode(decoder.attention[layer], kAttentionNames, index));
-    ASHLAR_TRY(lister.AddNode(decoder.mlp[layer], kMlpNames, index));
+    ASHLAR_TRY(lister.AddNode(decoder.attention[layer], index));
+    ASHLAR_TRY(lister.AddNode(decoder.mlp[layer], index));
   }
-  ASHLAR_TRY(lister.AddNode(decoder.norm, kNormNames));
+  ASHLAR_TRY(lister.AddNode(decoder.norm));
   if (!decoder.tied) {
-    ASHLAR_TRY(lister.AddNode(decoder.head, kHeadNames));
+    ASHLAR_TRY(lister.AddNode(decoder.head));
   }
 
   GgufReport report{.architecture = std::string(decoder.architecture->name)};

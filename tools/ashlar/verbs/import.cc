@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "ashlar/formats/gguf_import.h"
 #include "ashlar/formats/hugging_face.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/plan/plan.h"
@@ -7,15 +10,27 @@ namespace ashlar::cli {
 namespace {
 
 constexpr OptionSpec kImportOptions[] = {
-    {.name = "FORMAT", .value = "hf", .required = true, .doc = "hf: a Hugging Face directory"},
-    {.name = "DIR", .value = "PATH", .required = true, .doc = "where the model lies"},
+    {.name = "FORMAT",
+     .value = "hf|gguf",
+     .required = true,
+     .doc = "hf: a Hugging Face directory; gguf: a file of llama.cpp's, or its first shard"},
+    {.name = "SOURCE", .value = "PATH", .required = true, .doc = "where the model lies"},
     {.name = "--as", .value = "NAME", .required = true, .doc = "the name of the new network"},
 };
 
+using ImportFn = Result<ImportReport> (*)(const Path&, std::string_view, Catalog&,
+                                          const std::function<void(const ImportProgress&)>&);
+struct ImportFormat {
+  std::string_view name;
+  ImportFn import;
+};
+constexpr ImportFormat kFormats[] = {{"hf", ImportHuggingFace}, {"gguf", ImportGguf}};
+
 Status RunImport(Session& session) {
   const Options& options = session.options;
-  if (options.Text("FORMAT") != "hf") {
-    return Invalid("unknown format \"{}\"; known: hf (a Hugging Face directory)",
+  const auto format = std::ranges::find(kFormats, options.Text("FORMAT"), &ImportFormat::name);
+  if (format == std::end(kFormats)) {
+    return Invalid("unknown format \"{}\"; known: hf (a Hugging Face directory), gguf (a file)",
                    options.Text("FORMAT"));
   }
   const std::string& name = options.Text("as");
@@ -23,7 +38,7 @@ Status RunImport(Session& session) {
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/true));
   Catalog catalog(*store, AllKinds());
   const auto imported =
-      ImportHuggingFace(options.Text("DIR"), name, catalog, [&](const ImportProgress& progress) {
+      format->import(options.Text("SOURCE"), name, catalog, [&](const ImportProgress& progress) {
         session.terminal.Progress("importing", progress.done_bytes, progress.total_bytes);
       });
   session.terminal.EndProgress();
@@ -32,13 +47,21 @@ Status RunImport(Session& session) {
   }
   const ImportReport& report = *imported;
   if (session.json) {
+    Json remarks = Json::Array();
+    for (const std::string& remark : report.remarks) {
+      remarks.Append(remark);
+    }
     session.terminal.PrintJson(Json::Of({{"name", name},
                                          {"digest", report.network.ToString()},
                                          {"parameters", report.parameters},
                                          {"source_bytes", report.source_bytes},
                                          {"added_bytes", report.added_bytes},
-                                         {"found_bytes", report.found_bytes}}));
+                                         {"found_bytes", report.found_bytes},
+                                         {"remarks", std::move(remarks)}}));
     return {};
+  }
+  for (const std::string& remark : report.remarks) {
+    session.terminal.Note(remark);
   }
   session.terminal.PrintLine(
       fmt::format("{}: {:.1f} M parameters from {}; the store grew by {}{}", name,
@@ -58,7 +81,9 @@ constinit const Verb kImport{
     .details =
         "Streams tensor by tensor. Interrupted, run it again: what was stored is found and "
         "not written twice. The name appears when everything is durable.",
-    .examples = "  ashlar import hf models/llama --as base",
+    .examples =
+        "  ashlar import hf models/llama --as base\n"
+        "  ashlar import gguf llama-q4_k_m.gguf --as base-q4",
     .options = kImportOptions,
     .run = RunImport,
 };

@@ -1,0 +1,303 @@
+#include "ashlar/formats/gguf_import.h"
+
+#include <algorithm>
+#include <set>
+
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/codec/raw/raw.h"
+#include "ashlar/formats/gguf_read.h"
+#include "ashlar/formats/internal/gguf_config.h"
+#include "ashlar/formats/internal/gguf_names.h"
+#include "ashlar/formats/internal/row_order.h"
+#include "ashlar/formats/recipe.h"
+
+namespace ashlar {
+namespace {
+
+using internal::RowOrder;
+
+// A tensor of a block and where the file has it.
+struct PlannedGgufTensor {
+  std::size_t block;
+  std::string name;
+  TensorManifest manifest;  // without its level
+  const GgufEntry* source = nullptr;
+  std::int64_t first_row = 0;       // of the source
+  RowOrder order = {};              // which of its rows from there on is which of ours
+  std::vector<float> numbers = {};  // instead of a source: the metadata have them
+};
+
+struct GgufPlan {
+  Network network;
+  std::vector<Block> blocks;  // one per node
+  std::vector<PlannedGgufTensor> tensors;
+  std::uint64_t total_bytes = 0;
+};
+
+// Files may leave out dimensions of 1 in front.
+std::span<const std::int64_t> WithoutOnes(std::span<const std::int64_t> shape) {
+  while (shape.size() > 1 && shape.front() == 1) {
+    shape = shape.subspan(1);
+  }
+  return shape;
+}
+
+Result<PlannedGgufTensor> PlanGgufTensor(const GgufFile& file, const TensorSpec& spec,
+                                         std::span<const internal::GgufPlace> places) {
+  const GgufEntry* entry = nullptr;
+  const internal::GgufPlace* place = nullptr;
+  for (const internal::GgufPlace& candidate : places) {
+    const GgufEntry* found = file.Find(candidate.name);
+    const bool fits = found != nullptr &&
+                      std::ranges::equal(WithoutOnes(found->shape), WithoutOnes(candidate.shape));
+    if (fits || (found != nullptr && entry == nullptr)) {
+      entry = found;
+      place = &candidate;
+    }
+    if (fits) {
+      break;
+    }
+  }
+  if (entry == nullptr) {
+    return Invalid("there is no tensor \"{}\", which the metadata call for", places.front().name);
+  }
+  if (!std::ranges::equal(WithoutOnes(entry->shape), WithoutOnes(place->shape))) {
+    return Invalid("tensor \"{}\" has shape [{}], but the metadata make it [{}]", entry->name,
+                   fmt::join(entry->shape, ", "), fmt::join(place->shape, ", "));
+  }
+  const Codec& codec = *entry->type->codec;
+  if (const auto bytes = PackedBytes(codec, spec.shape); !bytes.ok()) {
+    return bytes.error().In(fmt::format("tensor \"{}\"", entry->name));
+  }
+  return PlannedGgufTensor{.name = spec.name,
+                           .manifest = {.shape = spec.shape, .codec = &codec},
+                           .source = entry,
+                           .first_row = place->first_row};
+}
+
+// Of the llama architecture, rows of q and k (and their biases) stand in another order.
+RowOrder OrderOf(const internal::GgufConfig& config, const Block& block, std::string_view tensor) {
+  const bool turned = config.turns_neighbours && block.kind->name == "attention" &&
+                      (tensor == "q" || tensor == "k" || tensor == "q.bias" || tensor == "k.bias");
+  return turned ? RowOrder(block.attributes.Integer("key_dim")) : RowOrder();
+}
+
+Result<Block> MakeGgufBlock(const BlockRecipe& recipe, const internal::GgufConfig& config,
+                            const Kinds& kinds) {
+  Block block;
+  ASHLAR_TRY(block.kind, kinds.Find(recipe.kind));
+  auto given = recipe.attributes;
+  if (config.norms_hold_offset) {
+    given.erase("norm_offset");
+    given.erase("offset");  // of the last norm
+  }
+  auto attributes = Attributes::Make(block.kind->attributes, given);
+  if (!attributes.ok()) {
+    return attributes.error().In(
+        fmt::format("the {} blocks that the metadata describe", recipe.kind));
+  }
+  block.attributes = *std::move(attributes);
+  return block;
+}
+
+Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& config,
+                          const Recipe& recipe, const Kinds& kinds) {
+  GgufPlan plan;
+  plan.network.metadata = recipe.metadata;
+  const bool tied = file.Find("output.weight") == nullptr;
+  std::set<std::string> used = {"rope_freqs.weight"};  // read with the metadata
+  for (const BlockRecipe& from : recipe.blocks) {
+    ASHLAR_TRY(Block block, MakeGgufBlock(from, config, kinds));
+    ASHLAR_TRY(const auto specs, block.kind->tensors(block.attributes));
+    for (const TensorSpec& spec : specs) {
+      PlannedGgufTensor tensor{.name = spec.name};
+      const auto given = from.numbers.find(spec.name);
+      if (given != from.numbers.end()) {
+        tensor.manifest = {.shape = spec.shape, .codec = &kRawF32};
+        tensor.numbers = given->second;
+      } else {
+        const std::string_view kind =
+            from.kind == "head" && spec.name == "weight" && tied ? "embed" : from.kind;
+        const auto places =
+            internal::GgufPlacesOf(kind, spec, specs, from.layer.value_or(0), config.names);
+        if (places.empty()) {
+          return Unsupported("GGUF has no name for tensor \"{}\" of a block of kind {}", spec.name,
+                             from.kind);
+        }
+        ASHLAR_TRY(tensor, PlanGgufTensor(file, spec, places));
+        if (used.insert(tensor.source->name).second) {
+          plan.total_bytes += tensor.source->bytes.size();
+        }
+      }
+      tensor.block = plan.blocks.size();
+      tensor.order = OrderOf(config, block, spec.name);
+      plan.tensors.push_back(std::move(tensor));
+    }
+    plan.network.nodes.push_back(NodeOf(recipe, static_cast<int>(plan.network.nodes.size())));
+    plan.blocks.push_back(std::move(block));
+  }
+  for (const GgufEntry& entry : file.entries()) {
+    if (!used.contains(entry.name)) {
+      return Unsupported(
+          "tensor {} is one that the metadata do not call for; it might change the "
+          "result, so it is not ignored",
+          QuoteForError(entry.name));
+    }
+  }
+  return plan;
+}
+
+// The tensor's bytes in its codec, some bands at a time, so that memory does not grow with it.
+Status ForPacked(const PlannedGgufTensor& tensor,
+                 const std::function<Status(std::span<const std::byte>)>& sink) {
+  constexpr std::uint64_t kBytesAtOnce = 4u << 20;
+  if (tensor.source == nullptr) {
+    return sink(std::as_bytes(std::span(tensor.numbers)));
+  }
+  const GgufEntry& source = *tensor.source;
+  const GgufTensorType& type = *source.type;
+  const Codec& codec = *type.codec;
+  const Shape& shape = tensor.manifest.shape;
+  // A vector's numbers are the rows that have an order.
+  const std::int64_t rows = shape[0];
+  const std::int64_t columns = shape.rank() == 1 ? 1 : shape[1];
+  const std::uint64_t row_bytes = type.row_bytes(columns);
+  const std::uint64_t band_bytes = codec.band_bytes(columns);
+  const auto bands =
+      static_cast<std::int64_t>(std::max<std::uint64_t>(1, kBytesAtOnce / band_bytes));
+  const std::int64_t rows_at_once = std::min(rows, bands * codec.row_unit);
+
+  std::vector<std::byte> ordered(static_cast<std::size_t>(rows_at_once) * row_bytes);
+  std::vector<std::byte> packed;
+  for (std::int64_t first = 0; first < rows; first += rows_at_once) {
+    const std::int64_t count = std::min(rows - first, rows_at_once);
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto from =
+          static_cast<std::uint64_t>(tensor.first_row + tensor.order.InFile(first + i));
+      std::ranges::copy(source.bytes.subspan(from * row_bytes, row_bytes),
+                        ordered.begin() + i * static_cast<std::int64_t>(row_bytes));
+    }
+    const auto used = static_cast<std::uint64_t>((count + codec.row_unit - 1) / codec.row_unit);
+    packed.resize(used * band_bytes);
+    type.read_rows(ordered.data(), count, columns, packed.data());
+    if (codec.check != nullptr) {
+      const Status status = codec.check(packed, count, columns);
+      if (!status.ok()) {
+        return status.error().In(
+            fmt::format("tensor {}, from row {} on", QuoteForError(source.name), first));
+      }
+    }
+    ASHLAR_TRY(sink(packed));
+  }
+  DropResidentPages(source.bytes);
+  return {};
+}
+
+// Stores a tensor and writes its level. It is packed twice, to learn first whether the store has
+// it: what is there is not written again.
+Status StoreGgufTensor(PlannedGgufTensor& tensor, const GgufFile& file, BlobStore& store,
+                       ImportReport& report) {
+  Hasher hasher;
+  std::uint64_t length = 0;
+  ASHLAR_TRY(ForPacked(tensor, [&](std::span<const std::byte> bytes) -> Status {
+    hasher.Update(bytes);
+    length += bytes.size();
+    return {};
+  }));
+  const Digest digest = hasher.Finish();
+  ASHLAR_TRY(file.CheckIntact());
+  tensor.manifest.levels = {{digest, 0, length}};
+  ASHLAR_TRY(const auto present, store.Stat(digest));
+  if (present == length) {
+    report.found_bytes += length;
+    return {};
+  }
+  ASHLAR_TRY(const std::unique_ptr<BlobWriter> writer, store.NewBlob());
+  ASHLAR_TRY(
+      ForPacked(tensor, [&](std::span<const std::byte> bytes) { return writer->Write(bytes); }));
+  ASHLAR_TRY(file.CheckIntact());
+  ASHLAR_TRY(const Digest written, writer->Commit());
+  if (written != digest) {
+    return Conflict("tensor {} changed while it was read; is the model still being written?",
+                    QuoteForError(tensor.name));
+  }
+  report.added_bytes += length;
+  return {};
+}
+
+// Stores every distinct source once.
+Status StoreGgufTensors(GgufPlan& plan, const GgufFile& file, BlobStore& store,
+                        ImportReport& report,
+                        const std::function<void(const ImportProgress&)>& progress) {
+  std::map<std::pair<const GgufEntry*, std::int64_t>, std::vector<Level>> stored;
+  for (PlannedGgufTensor& tensor : plan.tensors) {
+    const auto [known, is_new] = stored.try_emplace({tensor.source, tensor.first_row});
+    if (is_new || tensor.source == nullptr) {
+      ASHLAR_TRY(StoreGgufTensor(tensor, file, store, report));
+      known->second = tensor.manifest.levels;
+      report.source_bytes += tensor.manifest.bytes();
+      if (progress) {
+        progress(
+            {tensor.name, report.source_bytes, std::max(plan.total_bytes, report.source_bytes)});
+      }
+    }
+    tensor.manifest.levels = known->second;
+    plan.blocks[tensor.block].tensors.emplace(tensor.name, tensor.manifest);
+  }
+  return {};
+}
+
+Result<GgufPlan> ReadPlan(const GgufFile& file, const Kinds& kinds) {
+  ASHLAR_TRY(const internal::GgufConfig config, internal::ReadGgufConfig(file));
+  ASHLAR_TRY(const Recipe recipe, ReadRecipe(JsonCursor(config.json, "the configuration")));
+  return PlanGguf(file, config, recipe, kinds);
+}
+
+}  // namespace
+
+Status CheckGgufImport(const GgufFile& file, const Kinds& kinds) {
+  ASHLAR_TRY(ReadPlan(file, kinds));
+  return {};
+}
+
+Result<ImportReport> ImportGguf(const Path& path, std::string_view name, Catalog& catalog,
+                                const std::function<void(const ImportProgress&)>& progress) {
+  ASHLAR_TRY(CheckNetworkName(name));
+  // All that can be wrong is found before the first byte is written, but for scales that are NaN.
+  ASHLAR_TRY(const GgufFile file, GgufFile::Open(path));
+  Result<GgufPlan> planned = ReadPlan(file, catalog.kinds());
+  ASHLAR_TRY(file.CheckIntact());  // first: what else is wrong may come of it
+  if (!planned.ok()) {
+    return planned.error().In(path.string());
+  }
+  GgufPlan& plan = *planned;
+
+  ImportReport report;
+  BlobStore& store = catalog.store();
+  ASHLAR_TRY(const auto lease, store.BeginWriting());
+  const Status stored = StoreGgufTensors(plan, file, store, report, progress);
+  ASHLAR_TRY(file.CheckIntact());
+  if (!stored.ok()) {
+    return stored.error().In(path.string());
+  }
+  for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
+    plan.network.nodes[i].block = plan.network.AddBlock(std::move(plan.blocks[i]));
+  }
+  ASHLAR_TRY(const auto tokenizer, file.fields().Text("tokenizer.ggml.model"));
+  if (tokenizer && *tokenizer != "none") {
+    report.remarks.push_back(
+        fmt::format("the file's tokenizer ({}) is not imported: the network can be run by ids only",
+                    *tokenizer));
+  }
+  const Provenance provenance = Json::Array{Json::Of(
+      {{"transform", "import"},
+       {"arguments",
+        Json::Of({{"format", "gguf"}, {"file", std::filesystem::absolute(path).string()}})}})};
+  ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(plan.network, name, provenance));
+  report.network = saved.digest;
+  report.parameters = plan.network.parameters();
+  report.added_bytes += saved.added_bytes;
+  return report;
+}
+
+}  // namespace ashlar

@@ -1,0 +1,139 @@
+#include "ashlar/formats/internal/gguf_names.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+namespace ashlar::internal {
+namespace {
+
+constexpr std::string_view kQkvParts[] = {"q", "k", "v"};
+constexpr std::string_view kQkvBiasParts[] = {"q.bias", "k.bias", "v.bias"};
+constexpr std::string_view kGateUpParts[] = {"gate", "up"};
+
+constexpr GgufName kNames[] = {
+    {"embed", "weight", "token_embd.weight"},
+    {"embed", "positions", "position_embd.weight"},
+    {"attention", "norm.weight", "blk.{}.attn_norm.weight"},
+    {"attention", "norm.bias", "blk.{}.attn_norm.bias"},
+    {"attention", "q", "blk.{}.attn_q.weight"},
+    {"attention", "q", "blk.{}.attn_qkv.weight", kQkvParts},
+    {"attention", "k", "blk.{}.attn_k.weight"},
+    {"attention", "k", "blk.{}.attn_qkv.weight", kQkvParts},
+    {"attention", "v", "blk.{}.attn_v.weight"},
+    {"attention", "v", "blk.{}.attn_qkv.weight", kQkvParts},
+    {"attention", "o", "blk.{}.attn_output.weight"},
+    {"attention", "q.bias", "blk.{}.attn_q.bias"},
+    {"attention", "q.bias", "blk.{}.attn_qkv.bias", kQkvBiasParts},
+    {"attention", "k.bias", "blk.{}.attn_k.bias"},
+    {"attention", "k.bias", "blk.{}.attn_qkv.bias", kQkvBiasParts},
+    {"attention", "v.bias", "blk.{}.attn_v.bias"},
+    {"attention", "v.bias", "blk.{}.attn_qkv.bias", kQkvBiasParts},
+    {"attention", "o.bias", "blk.{}.attn_output.bias"},
+    {"attention", "q_norm.weight", "blk.{}.attn_q_norm.weight"},
+    {"attention", "k_norm.weight", "blk.{}.attn_k_norm.weight"},
+    {"attention", "post_norm.weight", "blk.{}.post_attention_norm.weight"},
+    {"mlp", "norm.weight", "blk.{}.ffn_norm.weight"},
+    {"mlp", "norm.bias", "blk.{}.ffn_norm.bias"},
+    {"mlp", "gate", "blk.{}.ffn_gate.weight"},
+    {"mlp", "gate", "blk.{}.ffn_up.weight", kGateUpParts},
+    {"mlp", "up", "blk.{}.ffn_up.weight"},
+    {"mlp", "up", "blk.{}.ffn_up.weight", kGateUpParts},
+    {"mlp", "down", "blk.{}.ffn_down.weight"},
+    {"mlp", "gate.bias", "blk.{}.ffn_gate.bias"},
+    {"mlp", "up.bias", "blk.{}.ffn_up.bias"},
+    {"mlp", "down.bias", "blk.{}.ffn_down.bias"},
+    {"mlp", "post_norm.weight", "blk.{}.post_ffw_norm.weight"},
+    {"moe", "norm.weight", "blk.{}.ffn_norm.weight"},
+    {"moe", "router", "blk.{}.ffn_gate_inp.weight"},
+    {"moe", "router.selection_bias", "blk.{}.exp_probs_b.bias"},
+    {"moe", "experts.{}.gate", "blk.{}.ffn_gate_exps.weight"},
+    {"moe", "experts.{}.up", "blk.{}.ffn_up_exps.weight"},
+    {"moe", "experts.{}.down", "blk.{}.ffn_down_exps.weight"},
+    {"moe", "shared.gate", "blk.{}.ffn_gate_shexp.weight"},
+    {"moe", "shared.up", "blk.{}.ffn_up_shexp.weight"},
+    {"moe", "shared.down", "blk.{}.ffn_down_shexp.weight"},
+    {"moe", "shared_gate", "blk.{}.ffn_gate_inp_shexp.weight"},
+    {"norm", "weight", "output_norm.weight"},
+    {"norm", "bias", "output_norm.bias"},
+    {"head", "weight", "output.weight"},
+    {"head", "bias", "output.bias"},
+};
+
+// Whether `name` is `pattern`, and the number in place of its {}.
+struct Match {
+  bool same = false;
+  std::optional<std::int64_t> number = {};
+};
+Match MatchName(std::string_view pattern, std::string_view name) {
+  const std::size_t at = pattern.find("{}");
+  if (at == pattern.npos) {
+    return {.same = pattern == name};
+  }
+  const std::string_view end = pattern.substr(at + 2);
+  if (!name.starts_with(pattern.substr(0, at)) || !name.ends_with(end) ||
+      name.size() <= at + end.size()) {
+    return {};
+  }
+  const std::string_view digits = name.substr(at, name.size() - at - end.size());
+  std::int64_t number = 0;
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || stop != digits.data() + digits.size()) {
+    return {};
+  }
+  return {.same = true, .number = number};
+}
+
+GgufPlace PlaceOf(const GgufName& name, const TensorSpec& tensor,
+                  std::span<const TensorSpec> tensors, std::int64_t layer,
+                  std::optional<std::int64_t> expert) {
+  GgufPlace place{.name = std::string(name.gguf),
+                  .shape = {tensor.shape.dims().begin(), tensor.shape.dims().end()}};
+  if (const std::size_t at = place.name.find("{}"); at != std::string::npos) {
+    place.name.replace(at, 2, std::to_string(layer));
+  }
+  if (!name.joined.empty()) {
+    std::int64_t rows = 0;
+    for (const std::string_view part : name.joined) {
+      const auto spec = std::ranges::find(tensors, part, &TensorSpec::name);
+      place.first_row = part == tensor.name ? rows : place.first_row;
+      rows += spec->shape[0];
+    }
+    place.shape[0] = rows;
+  }
+  if (expert) {
+    const auto experts = std::ranges::count_if(
+        tensors, [&](const TensorSpec& spec) { return MatchName(name.tensor, spec.name).same; });
+    place.first_row = *expert * place.shape[0];
+    place.shape.insert(place.shape.begin(), experts);
+  }
+  return place;
+}
+
+// Whether the block has all that is joined: an MLP without a gate has none to be joined with.
+bool HasParts(const GgufName& name, std::span<const TensorSpec> tensors) {
+  return std::ranges::all_of(name.joined, [&](std::string_view part) {
+    return std::ranges::find(tensors, part, &TensorSpec::name) != tensors.end();
+  });
+}
+
+}  // namespace
+
+std::vector<GgufPlace> GgufPlacesOf(std::string_view kind, const TensorSpec& tensor,
+                                    std::span<const TensorSpec> tensors, std::int64_t layer,
+                                    std::span<const GgufName> special) {
+  std::vector<GgufPlace> places;
+  for (const std::span<const GgufName> names : {special, std::span<const GgufName>(kNames)}) {
+    for (const GgufName& name : names) {
+      if (name.kind != kind || !HasParts(name, tensors)) {
+        continue;
+      }
+      if (const Match match = MatchName(name.tensor, tensor.name); match.same) {
+        places.push_back(PlaceOf(name, tensor, tensors, layer, match.number));
+      }
+    }
+  }
+  return places;
+}
+
+}  // namespace ashlar::internal

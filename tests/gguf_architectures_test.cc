@@ -1,0 +1,378 @@
+// Networks of every architecture that GGUF names, as converters write them: the files are made here
+// from the Hugging Face fixtures, by the names and orders of llama.cpp's converter, and must give
+// the reference implementation's logits.
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/base/temp_directory.h"
+#include "ashlar/formats/checkpoint.h"
+#include "ashlar/formats/gguf_import.h"
+#include "ashlar/formats/testing_gguf.h"
+#include "tests/support/imported.h"
+#include "tests/support/model_directories.h"
+
+namespace ashlar {
+namespace {
+
+using testing::Library;
+
+struct ConvertedFamily {
+  const char* fixture;
+  const char* architecture;
+  bool turns_neighbours = false;  // rows of q and k
+  bool adds_one = false;          // to the weights of norms
+  bool transposes = false;        // matrices of layers
+  bool sandwich = false;          // norms after attention and MLP
+};
+constexpr ConvertedFamily kConverted[] = {
+    {.fixture = "llama", .architecture = "llama", .turns_neighbours = true},
+    {.fixture = "llama_rope3", .architecture = "llama", .turns_neighbours = true},
+    {.fixture = "mixtral", .architecture = "llama", .turns_neighbours = true},
+    {.fixture = "qwen2", .architecture = "qwen2"},
+    {.fixture = "qwen3", .architecture = "qwen3"},
+    {.fixture = "qwen2_moe", .architecture = "qwen2moe"},
+    {.fixture = "qwen3_moe", .architecture = "qwen3moe"},
+    {.fixture = "gemma2", .architecture = "gemma2", .adds_one = true, .sandwich = true},
+    {.fixture = "gemma3", .architecture = "gemma3", .adds_one = true, .sandwich = true},
+    {.fixture = "phi3", .architecture = "phi3"},
+    {.fixture = "olmo2", .architecture = "olmo2", .sandwich = true},
+    {.fixture = "gpt2", .architecture = "gpt2", .transposes = true},
+    {.fixture = "starcoder2", .architecture = "starcoder2"},
+    {.fixture = "falcon", .architecture = "falcon"},
+};
+
+struct PartName {
+  std::string_view theirs, gguf;
+};
+constexpr PartName kLayerParts[] = {
+    {"input_layernorm", "attn_norm"},
+    {"pre_feedforward_layernorm", "ffn_norm"},
+    {"post_feedforward_layernorm", "post_ffw_norm"},
+    {"self_attn.q_proj", "attn_q"},
+    {"self_attn.k_proj", "attn_k"},
+    {"self_attn.v_proj", "attn_v"},
+    {"self_attn.o_proj", "attn_output"},
+    {"self_attn.q_norm", "attn_q_norm"},
+    {"self_attn.k_norm", "attn_k_norm"},
+    {"self_attn.qkv_proj", "attn_qkv"},
+    {"mlp.gate_proj", "ffn_gate"},
+    {"mlp.up_proj", "ffn_up"},
+    {"mlp.down_proj", "ffn_down"},
+    {"mlp.gate_up_proj", "ffn_up"},
+    {"mlp.c_fc", "ffn_up"},
+    {"mlp.c_proj", "ffn_down"},
+    {"mlp.gate", "ffn_gate_inp"},
+    {"mlp.shared_expert.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
+    {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+    {"block_sparse_moe.gate", "ffn_gate_inp"},
+    {"attn.c_attn", "attn_qkv"},
+    {"attn.c_proj", "attn_output"},
+    {"ln_1", "attn_norm"},
+    {"ln_2", "ffn_norm"},
+    {"ln_attn", "attn_norm_2"},
+    {"ln_mlp", "attn_norm"},
+    {"self_attention.query_key_value", "attn_qkv"},
+    {"self_attention.dense", "attn_output"},
+    {"mlp.dense_h_to_4h", "ffn_up"},
+    {"mlp.dense_4h_to_h", "ffn_down"},
+};
+constexpr PartName kOtherParts[] = {
+    {"model.embed_tokens", "token_embd"},
+    {"transformer.wte", "token_embd"},
+    {"transformer.word_embeddings", "token_embd"},
+    {"transformer.wpe", "position_embd"},
+    {"model.norm", "output_norm"},
+    {"transformer.ln_f", "output_norm"},
+    {"lm_head", "output"},
+};
+
+// A tensor as rows of numbers; a stack of matrices is one with all their rows.
+struct Numbers {
+  std::vector<std::int64_t> shape;
+  std::vector<float> values;
+  std::int64_t columns() const { return shape.back(); }
+  std::int64_t rows() const { return std::ssize(values) / columns(); }
+
+  // Row i is what row of(i) was.
+  template <class Of>
+  void Reorder(const Of& of) {
+    const std::vector<float> old = values;
+    const bool vector = shape.size() == 1;
+    const std::int64_t width = vector ? 1 : columns();
+    const std::int64_t count = std::ssize(values) / width;
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::copy_n(old.begin() + of(i) * width, width, values.begin() + i * width);
+    }
+  }
+  void Transpose() {
+    const std::vector<float> old = values;
+    std::swap(shape[0], shape[1]);
+    for (std::int64_t i = 0; i < shape[0]; ++i) {
+      for (std::int64_t j = 0; j < shape[1]; ++j) {
+        values[static_cast<std::size_t>(i * shape[1] + j)] =
+            old[static_cast<std::size_t>(j * shape[0] + i)];
+      }
+    }
+  }
+};
+
+class Converter {
+ public:
+  Converter(const Path& directory, const ConvertedFamily& family)
+      : family_(family),
+        config_(*ParseJson(*ReadTextFile(directory / "config.json"))),
+        checkpoint_(*Checkpoint::Open(directory)) {}
+
+  GgufLies Convert() {
+    file_.pairs.push_back(GgufLies::Of("general.architecture", family_.architecture));
+    AddMetadata();
+    for (const std::string& name : checkpoint_.Names()) {
+      AddTensor(name);
+    }
+    for (auto& [name, numbers] : stacks_) {
+      Write(name, numbers);
+    }
+    return std::move(file_);
+  }
+
+ private:
+  std::optional<double> Field(std::initializer_list<const char*> names) const {
+    for (const char* name : names) {
+      const Json* value = config_.Find(name);
+      if (value == nullptr) {
+        const Json* rope = config_.Find("rope_parameters");
+        rope = rope != nullptr && rope->Find("full_attention") != nullptr
+                   ? rope->Find("full_attention")
+                   : rope;
+        value = rope == nullptr ? nullptr : rope->Find(name);
+      }
+      if (value != nullptr && value->integer() != nullptr) {
+        return static_cast<double>(*value->integer());
+      }
+      if (value != nullptr && value->real() != nullptr) {
+        return *value->real();
+      }
+    }
+    return std::nullopt;
+  }
+  std::int64_t Size(std::initializer_list<const char*> names) const {
+    return static_cast<std::int64_t>(Field(names).value_or(0));
+  }
+  std::string Key(const std::string& key) const {
+    return std::string(family_.architecture) + "." + key;
+  }
+  void AddInteger(const std::string& key, std::initializer_list<const char*> names) {
+    if (const auto value = Field(names)) {
+      file_.pairs.push_back(GgufLies::U32(Key(key), static_cast<std::uint32_t>(*value)));
+    }
+  }
+  void AddReal(const std::string& key, std::initializer_list<const char*> names) {
+    if (const auto value = Field(names)) {
+      file_.pairs.push_back(GgufLies::F32(Key(key), static_cast<float>(*value)));
+    }
+  }
+
+  void AddMetadata() {
+    heads_ = Size({"num_attention_heads", "n_head"});
+    const bool gpt2 = family_.transposes;
+    key_value_heads_ = gpt2 ? heads_ : Size({"num_kv_heads", "num_key_value_heads"});
+    const std::int64_t width = Size({"hidden_size", "n_embd"});
+    head_dim_ = Field({"head_dim"}) ? Size({"head_dim"}) : width / heads_;
+    AddInteger("block_count", {"num_hidden_layers", "n_layer"});
+    AddInteger("context_length", {"max_position_embeddings", "n_positions"});
+    AddInteger("embedding_length", {"hidden_size", "n_embd"});
+    file_.pairs.push_back(GgufLies::U32(
+        Key("feed_forward_length"),
+        static_cast<std::uint32_t>(gpt2 ? 4 * width
+                                        : Size({"ffn_hidden_size", "intermediate_size"}))));
+    AddInteger("attention.head_count", {"num_attention_heads", "n_head"});
+    file_.pairs.push_back(GgufLies::U32(Key("attention.head_count_kv"),
+                                        static_cast<std::uint32_t>(key_value_heads_)));
+    if (Field({"head_dim"})) {
+      AddInteger("attention.key_length", {"head_dim"});
+      AddInteger("attention.value_length", {"head_dim"});
+    }
+    AddReal("attention.layer_norm_rms_epsilon", {"rms_norm_eps"});
+    AddReal("attention.layer_norm_epsilon", {"layer_norm_epsilon", "norm_epsilon"});
+    AddReal("rope.freq_base", {"rope_theta"});
+    if (family_.adds_one) {
+      AddInteger("attention.sliding_window", {"sliding_window"});
+      AddReal("attn_logit_softcapping", {"attn_logit_softcapping"});
+      AddReal("final_logit_softcapping", {"final_logit_softcapping"});
+    }
+    AddInteger("expert_count", {"num_local_experts", "num_experts"});
+    AddInteger("expert_used_count", {"num_experts_per_tok"});
+    AddInteger("expert_feed_forward_length", {"moe_intermediate_size"});
+    AddInteger("expert_shared_feed_forward_length", {"shared_expert_intermediate_size"});
+    if (Field({"low_freq_factor"})) {
+      AddFrequencyFactors();
+    }
+  }
+
+  // Of the scaling llama3, as its reference implementation computes it.
+  void AddFrequencyFactors() {
+    Numbers factors{.shape = {head_dim_ / 2}};
+    const double low = *Field({"low_freq_factor"});
+    const double high = *Field({"high_freq_factor"});
+    const double original = *Field({"original_max_position_embeddings"});
+    for (std::int64_t i = 0; i < head_dim_ / 2; ++i) {
+      const double frequency = std::pow(
+          *Field({"rope_theta"}), -2 * static_cast<double>(i) / static_cast<double>(head_dim_));
+      const double wavelength = 2 * 3.14159265358979323846 / frequency;
+      const double smooth = std::clamp((original / wavelength - low) / (high - low), 0.0, 1.0);
+      factors.values.push_back(
+          static_cast<float>(1 / ((1 - smooth) / *Field({"factor"}) + smooth)));
+    }
+    Write("rope_freqs.weight", factors);
+  }
+
+  Numbers Load(const std::string& name) const {
+    const SafetensorsEntry& entry = *checkpoint_.Find(name);
+    EXPECT_EQ(entry.dtype, "F32");
+    Numbers numbers{.shape = entry.shape};
+    numbers.values.resize(entry.bytes.size() / sizeof(float));
+    std::memcpy(numbers.values.data(), entry.bytes.data(), entry.bytes.size());
+    return numbers;
+  }
+
+  void AddTensor(const std::string& name) {
+    const std::size_t dot = name.rfind('.');
+    const std::string kind = name.substr(dot);  // ".weight" or ".bias"
+    const std::string stem = name.substr(0, dot);
+    for (const PartName& part : kOtherParts) {
+      if (stem == part.theirs) {
+        Numbers numbers = Load(name);
+        AddOne(stem, numbers);
+        return Write(std::string(part.gguf) + kind, numbers);
+      }
+    }
+    const std::size_t begin = stem.find_first_of("0123456789");
+    const std::size_t end = stem.find('.', begin);
+    const std::string layer = "blk." + stem.substr(begin, end - begin) + ".";
+    const std::string rest = stem.substr(end + 1);
+    if (const std::size_t experts = rest.find("experts."); experts != std::string::npos) {
+      return AddExpert(layer, rest.substr(experts + 8), Load(name));
+    }
+    if (rest == "post_attention_layernorm") {
+      Numbers numbers = Load(name);
+      AddOne(rest, numbers);
+      return Write(layer + (family_.sandwich ? "post_attention_norm" : "ffn_norm") + kind, numbers);
+    }
+    for (const PartName& part : kLayerParts) {
+      if (rest == part.theirs) {
+        Numbers numbers = Load(name);
+        Convert(part.gguf, rest, numbers);
+        return Write(layer + std::string(part.gguf) + kind, numbers);
+      }
+    }
+    FAIL() << "no name for " << name;
+  }
+
+  void AddOne(const std::string& name, Numbers& numbers) const {
+    if (family_.adds_one && name.find("norm") != std::string::npos) {
+      for (float& value : numbers.values) {
+        value += 1;
+      }
+    }
+  }
+
+  void Convert(std::string_view gguf, const std::string& theirs, Numbers& numbers) const {
+    AddOne(theirs, numbers);
+    if (family_.transposes && numbers.shape.size() == 2) {
+      numbers.Transpose();
+    }
+    if (family_.turns_neighbours && (gguf == "attn_q" || gguf == "attn_k")) {
+      numbers.Reorder([this](std::int64_t i) {
+        const std::int64_t in_head = i % head_dim_;
+        return i - in_head + in_head / 2 + in_head % 2 * (head_dim_ / 2);
+      });
+    }
+    if (theirs == "self_attention.query_key_value") {
+      // For each head of keys and values: its queries, the key, the value -> all queries, all keys,
+      // all values.
+      const std::int64_t queries = heads_ / key_value_heads_;
+      numbers.Reorder([&](std::int64_t i) {
+        const std::int64_t head = i / head_dim_;
+        std::int64_t group = head < heads_ ? head / queries : (head - heads_) % key_value_heads_;
+        const std::int64_t in_group =
+            head < heads_ ? head % queries : queries + (head - heads_) / key_value_heads_;
+        return (group * (queries + 2) + in_group) * head_dim_ + i % head_dim_;
+      });
+    }
+  }
+
+  // `rest` is "NUMBER.MATRIX".
+  void AddExpert(const std::string& layer, const std::string& rest, const Numbers& numbers) {
+    constexpr PartName kMatrices[] = {{"gate_proj", "gate"}, {"w1", "gate"},
+                                      {"up_proj", "up"},     {"w3", "up"},
+                                      {"down_proj", "down"}, {"w2", "down"}};
+    const std::string matrix = rest.substr(rest.find('.') + 1);
+    const auto* found = std::ranges::find(kMatrices, matrix, &PartName::theirs);
+    ASSERT_NE(found, std::end(kMatrices)) << rest;
+    Numbers& stack = stacks_[layer + "ffn_" + std::string(found->gguf) + "_exps.weight"];
+    if (stack.values.empty()) {
+      stack.shape = {Size({"num_local_experts", "num_experts"}), numbers.shape[0],
+                     numbers.shape[1]};
+      stack.values.resize(static_cast<std::size_t>(stack.shape[0]) * numbers.values.size());
+    }
+    std::ranges::copy(numbers.values,
+                      stack.values.begin() + std::stoll(rest) * std::ssize(numbers.values));
+  }
+
+  void Write(const std::string& name, const Numbers& numbers) {
+    GgufLies::Tensor tensor{.name = name};
+    tensor.dims.assign(numbers.shape.rbegin(), numbers.shape.rend());
+    tensor.data.assign(reinterpret_cast<const char*>(numbers.values.data()),
+                       numbers.values.size() * sizeof(float));
+    file_.tensors.push_back(std::move(tensor));
+  }
+
+  const ConvertedFamily& family_;
+  const Json config_;
+  const Checkpoint checkpoint_;
+  std::int64_t heads_ = 0;
+  std::int64_t key_value_heads_ = 0;
+  std::int64_t head_dim_ = 0;
+  std::map<std::string, Numbers> stacks_;
+  GgufLies file_;
+};
+
+TEST(GgufArchitectures, GiveTheLogitsOfTheReferenceImplementation) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  const TempDirectory temporary;
+  for (const ConvertedFamily& family : kConverted) {
+    SCOPED_TRACE(family.fixture);
+    const Path directory = shared / "fixtures/hf" / family.fixture;
+    const Path path = temporary / (std::string(family.fixture) + ".gguf");
+    std::ofstream(path, std::ios::binary) << Converter(directory, family).Convert().Write();
+    Library library;
+    const auto report = ImportGguf(path, "net", library.catalog());
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    const Network network = *library.catalog().Load("net");
+    const SafetensorsFile expected = *SafetensorsFile::Open(directory / "expected.safetensors");
+    const auto ids = testing::NumbersOf<std::int32_t>(expected, "input_ids");
+    const auto logits = testing::NumbersOf<float>(expected, "logits");
+    constexpr std::size_t kSequences = 2;
+    const std::size_t length = ids.size() / kSequences;
+    Engine engine(library.store(), {.isa = testing::BestIsa(), .max_positions = 64});
+    const NetworkId id = *engine.Load(network);
+    double largest = 0;
+    for (std::size_t i = 0; i < kSequences; ++i) {
+      const std::vector<std::int32_t> sequence(
+          ids.begin() + static_cast<std::ptrdiff_t>(i * length),
+          ids.begin() + static_cast<std::ptrdiff_t>((i + 1) * length));
+      const std::span<const float> wanted =
+          std::span(logits).subspan(i * logits.size() / kSequences, logits.size() / kSequences);
+      largest = std::max(
+          largest, testing::LargestDifference(testing::LogitsOf(engine, id, sequence), wanted));
+    }
+    EXPECT_LE(largest, 3e-4);
+  }
+}
+
+}  // namespace
+}  // namespace ashlar

@@ -1,0 +1,289 @@
+// GGUF files, from file to logits: what is imported, that nothing is lost, and what is refused.
+#include "ashlar/formats/gguf_import.h"
+
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/base/temp_directory.h"
+#include "ashlar/formats/gguf_export.h"
+#include "ashlar/formats/internal/row_order.h"
+#include "ashlar/formats/testing_gguf.h"
+#include "ashlar/graph/derive.h"
+#include "tests/support/imported.h"
+#include "tests/support/model_directories.h"
+#include "tests/support/tiny_model.h"
+
+namespace ashlar {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Library;
+using testing::LogitsOf;
+using testing::TinySpec;
+
+class GgufImport : public ::testing::Test {
+ protected:
+  Network MustImport(const Path& path, const std::string& name) {
+    const auto report = ImportGguf(path, name, library_.catalog());
+    EXPECT_TRUE(report.ok()) << report.error().message;
+    return *library_.catalog().Load(name);
+  }
+  std::vector<float> Logits(const Network& network, Isa isa = testing::BestIsa()) {
+    Engine engine(library_.store(), {.isa = isa, .max_positions = 64});
+    const auto id = engine.Load(network);
+    EXPECT_TRUE(id.ok()) << id.error().message;
+    std::vector<std::int32_t> ids;
+    for (int i = 0; i < 21; ++i) {
+      ids.push_back(i * 5 + 3);
+    }
+    return LogitsOf(engine, *id, ids);
+  }
+  Network Encoded(const std::string& base, const std::string& codec) {
+    const TransformStep step{*FindTransform("encode"), {{"codec", codec}}};
+    const auto derived = Derive(library_.catalog(), base + "-" + codec, base, {&step, 1});
+    EXPECT_TRUE(derived.ok()) << derived.error().message;
+    return derived->network;
+  }
+
+  Library library_;
+  TempDirectory directory_;
+};
+
+// ---- Every type of tensor: files of the reference implementation.
+
+// mini-TYPE.gguf, in ../shared.
+std::vector<Path> TypeFixtures(const Path& shared) {
+  std::vector<Path> files;
+  for (const auto& file : std::filesystem::directory_iterator(shared / "fixtures/gguf")) {
+    if (file.path().extension() == ".gguf") {
+      files.push_back(file.path());
+    }
+  }
+  std::ranges::sort(files);
+  return files;
+}
+
+TEST_F(GgufImport, OfEveryTypeKeepsNumbersAndBytesAndComputesWithThem) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  for (const Path& path : TypeFixtures(shared)) {
+    const std::string name = path.stem();
+    SCOPED_TRACE(name);
+    const Network network = MustImport(path, name);
+    // The numbers of one matrix, whose rows stand in the file in another order.
+    Path expected_path = path;
+    const auto expected =
+        SafetensorsFile::Open(expected_path.replace_extension("expected.safetensors"));
+    ASSERT_TRUE(expected.ok()) << expected.error().message;
+    const Block& attention = network.BlockOf(1);
+    const TensorManifest& k = attention.tensors.at("k");
+    const Blob blob = *library_.store().Get(k.levels.front().blob);
+    const std::int64_t columns = k.shape[1];
+    std::vector<float> values(static_cast<std::size_t>(k.shape.elements()));
+    DecodeTensor(*k.codec, k.shape, blob.bytes(), values.data());
+    const std::vector<float> numbers =
+        testing::NumbersOf<float>(*expected, expected->entries().front().name);
+    ASSERT_EQ(numbers.size(), values.size());
+    const internal::RowOrder order(attention.attributes.Integer("key_dim"));
+    for (std::int64_t row = 0; row < k.shape[0]; ++row) {
+      ASSERT_EQ(
+          std::memcmp(values.data() + row * columns, numbers.data() + order.InFile(row) * columns,
+                      static_cast<std::size_t>(columns) * sizeof(float)),
+          0)
+          << "row " << row;
+    }
+    // An export gives every tensor's bytes back.
+    const Path out = directory_ / (name + ".gguf");
+    const auto report = ExportGguf(network, name, library_.store(), out);
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    const auto before = GgufFile::Open(path);
+    const auto after = GgufFile::Open(out);
+    ASSERT_TRUE(before.ok() && after.ok());
+    EXPECT_EQ(before->entries().size(), after->entries().size());
+    for (const GgufEntry& entry : before->entries()) {
+      const GgufEntry* again = after->Find(entry.name);
+      ASSERT_NE(again, nullptr) << entry.name;
+      EXPECT_EQ(again->type->name, entry.type->name) << entry.name;
+      EXPECT_TRUE(std::ranges::equal(again->bytes, entry.bytes)) << entry.name;
+    }
+    // What its kernels compute is what plain numbers give, up to the rounding of activations.
+    const std::vector<float> logits = Logits(network);
+    const std::vector<float> plain = Logits(Encoded(name, "f32"));
+    double largest = 0;
+    for (const float logit : plain) {
+      largest = std::max<double>(largest, std::abs(logit));
+    }
+    EXPECT_LT(testing::LargestDifference(logits, plain), 0.03 * largest);
+  }
+}
+
+// ---- Every architecture: what was exported comes back as the same blocks.
+
+TEST_F(GgufImport, OfAnExportedNetworkGivesTheSameBlocks) {
+  const TinySpec cases[] = {
+      {},
+      {.tied = true},
+      {.qkv_bias = true, .output_bias = true, .mlp_bias = true},
+      {.model_type = "qwen2", .class_name = "Qwen2ForCausalLM", .qkv_bias = true},
+      {.model_type = "qwen3", .class_name = "Qwen3ForCausalLM", .qk_norm = true},
+  };
+  int index = 0;
+  for (TinySpec spec : cases) {
+    SCOPED_TRACE(index);
+    if (spec.output_bias) {
+      spec.fields = {{"attention_bias", true}, {"mlp_bias", true}};
+    }
+    const std::string name = "tiny" + std::to_string(index++);
+    const Path directory = directory_ / name;
+    testing::WriteModel(testing::MakeTinyModel(spec), directory);
+    const Network network = library_.Import(directory, name);
+    const Path file = directory_ / (name + ".gguf");
+    const auto report = ExportGguf(network, name, library_.store(), file);
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    const Network again = MustImport(file, name + "-again");
+    ASSERT_EQ(again.nodes.size(), network.nodes.size());
+    for (std::size_t i = 0; i < network.nodes.size(); ++i) {
+      EXPECT_EQ(WriteJson(again.BlockOf(static_cast<int>(i)).attributes.ToJson()),
+                WriteJson(network.BlockOf(static_cast<int>(i)).attributes.ToJson()));
+      // Vectors come back as f32, whatever they were; these are.
+      EXPECT_EQ(again.nodes[i], network.nodes[i]) << i;
+    }
+    EXPECT_EQ(again.metadata.context_length, network.metadata.context_length);
+    EXPECT_EQ(Logits(again), Logits(network));
+  }
+}
+
+// ---- What is refused
+
+// A network of one layer, width 32, in f32.
+GgufLies TinyFile() {
+  GgufLies file;
+  file.pairs = {GgufLies::Of("general.architecture", "llama"),
+                GgufLies::U32("llama.block_count", 1),
+                GgufLies::U32("llama.context_length", 64),
+                GgufLies::U32("llama.embedding_length", 32),
+                GgufLies::U32("llama.feed_forward_length", 64),
+                GgufLies::U32("llama.attention.head_count", 2),
+                GgufLies::F32("llama.attention.layer_norm_rms_epsilon", 1e-5f)};
+  const auto add = [&file](const std::string& name, std::vector<std::uint64_t> dims) {
+    std::uint64_t count = 1;
+    for (const std::uint64_t dim : dims) {
+      count *= dim;
+    }
+    std::string data;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      data += GgufLies::Bytes(static_cast<float>(i % 7) * 0.01f);
+    }
+    file.tensors.push_back({name, std::move(dims), 0, data});
+  };
+  add("token_embd.weight", {32, 128});
+  add("output_norm.weight", {32});
+  add("blk.0.attn_norm.weight", {32});
+  for (const char* name : {"q", "k", "v", "output"}) {
+    add(std::string("blk.0.attn_") + name + ".weight", {32, 32});
+  }
+  add("blk.0.ffn_norm.weight", {32});
+  add("blk.0.ffn_gate.weight", {32, 64});
+  add("blk.0.ffn_up.weight", {32, 64});
+  add("blk.0.ffn_down.weight", {64, 32});
+  return file;
+}
+
+class GgufImportLie : public GgufImport {
+ protected:
+  void ExpectRefusal(const GgufLies& lies, const std::string& message) {
+    const Path path = directory_ / "lie.gguf";
+    std::ofstream(path, std::ios::binary) << lies.Write();
+    const auto report = ImportGguf(path, "lie", library_.catalog());
+    ASSERT_FALSE(report.ok()) << message;
+    EXPECT_THAT(report.error().message, HasSubstr(message));
+    EXPECT_THAT(report.error().message, HasSubstr("lie.gguf"));
+    EXPECT_FALSE(library_.catalog().Load("lie").ok());
+  }
+  static GgufLies::Pair& PairOf(GgufLies& lies, const std::string& key) {
+    return *std::ranges::find(lies.pairs, key, &GgufLies::Pair::key);
+  }
+};
+
+TEST_F(GgufImportLie, TheTruthIsImported) {
+  const Path path = directory_ / "truth.gguf";
+  std::ofstream(path, std::ios::binary) << TinyFile().Write();
+  const Network network = MustImport(path, "truth");
+  EXPECT_EQ(network.nodes.size(), 5u);
+  for (const float logit : Logits(network)) {
+    ASSERT_TRUE(std::isfinite(logit));
+  }
+}
+
+TEST_F(GgufImportLie, AnArchitectureOrAKeyThatIsNotKnownIsNamed) {
+  GgufLies lies = TinyFile();
+  lies.pairs[0] = GgufLies::Of("general.architecture", "clip");
+  ExpectRefusal(lies, "networks of architecture \"clip\" cannot be imported; known: llama");
+  lies = TinyFile();
+  lies.pairs.push_back(GgufLies::F32("llama.attn_logit_softcapping", 30));
+  ExpectRefusal(lies, "\"llama.attn_logit_softcapping\" is a key that ashlar does not know");
+  lies = TinyFile();
+  lies.pairs.erase(lies.pairs.begin());
+  ExpectRefusal(lies, "no general.architecture");
+  lies = TinyFile();
+  lies.pairs.erase(lies.pairs.begin() + 3);
+  ExpectRefusal(lies, "the metadata have no llama.embedding_length");
+  lies = TinyFile();
+  lies.pairs.push_back(GgufLies::Of("llama.rope.scaling.type", "longrope"));
+  ExpectRefusal(lies, "llama.rope.scaling.type \"longrope\" cannot be imported");
+}
+
+// A count of layers past any fixed array is an error, and so is one that is only too large.
+TEST_F(GgufImportLie, HyperParametersBeyondTheirBoundsAreErrors) {
+  for (const auto& [key, value, message] : {
+           std::tuple{"llama.block_count", 600u, "there is no tensor \"blk.1.attn_norm.weight\""},
+           {"llama.block_count", 4'000'000'000u, "llama.block_count is 4000000000, expected 1 to"},
+           {"llama.block_count", 2'000'000'000u, "at most 10000 are allowed"},
+           {"llama.block_count", 0u, "llama.block_count is 0"},
+           {"llama.embedding_length", 0u, "llama.embedding_length is 0"},
+           {"llama.embedding_length", 64u, "but the metadata make it"},
+           {"llama.attention.head_count", 3u, "the metadata make it [30, 32]"},
+           {"llama.attention.head_count", 64u, "heads with keys of 0"},
+           {"llama.feed_forward_length", 2'147'483'648u,
+            "the mlp blocks that the metadata describe: attribute \"channels\""},
+       }) {
+    GgufLies lies = TinyFile();
+    PairOf(lies, key) = GgufLies::U32(key, value);
+    ExpectRefusal(lies, message);
+  }
+  GgufLies lies = TinyFile();
+  PairOf(lies, "llama.attention.head_count") =
+      GgufLies::Array("llama.attention.head_count", 5, 2, GgufLies::Bytes(2) + GgufLies::Bytes(4));
+  ExpectRefusal(lies, "layers that differ in it cannot be imported");
+  lies = TinyFile();
+  PairOf(lies, "llama.block_count") = GgufLies::Of("llama.block_count", "one");
+  ExpectRefusal(lies, "llama.block_count is text, expected an integer");
+}
+
+TEST_F(GgufImportLie, TensorsThatAreMissingLeftOverOrOfAnotherShapeAreNamed) {
+  GgufLies lies = TinyFile();
+  lies.tensors.pop_back();
+  ExpectRefusal(lies, "there is no tensor \"blk.0.ffn_down.weight\"");
+  lies = TinyFile();
+  lies.tensors.push_back({"blk.1.attn_q.weight", {4}, 0, std::string(16, '\0')});
+  ExpectRefusal(lies, "tensor \"blk.1.attn_q.weight\" is one that the metadata do not call for");
+  lies = TinyFile();
+  std::swap(lies.tensors.back().dims[0], lies.tensors.back().dims[1]);
+  ExpectRefusal(lies, "tensor \"blk.0.ffn_down.weight\" has shape [64, 32]");
+  lies = TinyFile();
+  lies.tensors.push_back({"rope_freqs.weight", {8}, 0, std::string(32, '\0')});
+  ExpectRefusal(lies, "the tensor rope_freqs.weight is not what the llama3 scaling gives");
+}
+
+TEST_F(GgufImportLie, AScaleThatIsNotANumberIsNamedAndNothingIsTagged) {
+  GgufLies lies = TinyFile();
+  GgufLies::Tensor& tensor = lies.tensors.back();
+  tensor.type = 8;
+  tensor.data = std::string(32 * 2 * 34, '\x01');
+  tensor.data[34 * 7 + 1] = '\x7c';
+  ExpectRefusal(lies, "tensor \"blk.0.ffn_down.weight\", from row 0 on: the scale of row 3");
+}
+
+}  // namespace
+}  // namespace ashlar
