@@ -40,11 +40,13 @@ struct Rope {
   double low = 1, high = 4;              // llama3: turns within the original context
   double beta_fast = 32, beta_slow = 1;  // yarn: the same
   double magnitude = 1;                  // of the turned vectors
+  bool neighbours = false;               // turn together, not i and i + dims / 2
+  std::int64_t without = 0;              // each so many-th layer does not turn
+  double theta = 10000;
 };
 
 double Frequency(const Rope& rope, double dims, double pair, double position) {
-  constexpr double kTheta = 10000;
-  const double plain = std::pow(kTheta, -2 * pair / dims);
+  const double plain = std::pow(rope.theta, -2 * pair / dims);
   const double turns = rope.original * plain / (2 * std::numbers::pi);
   if (rope.type == "linear") {
     return plain / rope.factor;
@@ -52,7 +54,7 @@ double Frequency(const Rope& rope, double dims, double pair, double position) {
   if (rope.type == "dynamic") {
     const double length = std::max(position + 1, rope.original);
     const double stretch = rope.factor * length / rope.original - (rope.factor - 1);
-    return std::pow(kTheta * std::pow(stretch, dims / (dims - 2)), -2 * pair / dims);
+    return std::pow(rope.theta * std::pow(stretch, dims / (dims - 2)), -2 * pair / dims);
   }
   if (rope.type == "llama3") {
     const double keep = std::clamp((turns - rope.low) / (rope.high - rope.low), 0.0, 1.0);
@@ -61,7 +63,7 @@ double Frequency(const Rope& rope, double dims, double pair, double position) {
   if (rope.type == "yarn") {
     const auto pair_with = [&](double wanted) {
       return dims * std::log(rope.original / (wanted * 2 * std::numbers::pi)) /
-             (2 * std::log(kTheta));
+             (2 * std::log(rope.theta));
     };
     const double first = std::max(std::floor(pair_with(rope.beta_fast)), 0.0);
     const double last = std::min(std::ceil(pair_with(rope.beta_slow)), dims - 1);
@@ -139,15 +141,20 @@ class PlainForward {
     return y;
   }
   // One head's query or key.
-  Row Turned(const Row& x, std::int64_t position) const {
+  Row Turned(const Row& x, std::int64_t layer, std::int64_t position) const {
+    if (rope_.without != 0 && (layer + 1) % rope_.without == 0) {
+      return x;
+    }
     const std::size_t half = x.size() / 2;
     Row y(x.size());
     for (std::size_t i = 0; i < half; ++i) {
       const double angle = static_cast<double>(position) *
                            Frequency(rope_, static_cast<double>(x.size()), static_cast<double>(i),
                                      static_cast<double>(position));
-      y[i] = rope_.magnitude * (x[i] * std::cos(angle) - x[i + half] * std::sin(angle));
-      y[i + half] = rope_.magnitude * (x[i + half] * std::cos(angle) + x[i] * std::sin(angle));
+      const std::size_t a = rope_.neighbours ? 2 * i : i;
+      const std::size_t b = rope_.neighbours ? 2 * i + 1 : i + half;
+      y[a] = rope_.magnitude * (x[a] * std::cos(angle) - x[b] * std::sin(angle));
+      y[b] = rope_.magnitude * (x[b] * std::cos(angle) + x[a] * std::sin(angle));
     }
     return y;
   }
@@ -162,10 +169,11 @@ class PlainForward {
     std::vector<Row> queries = Heads(Linear(name + "q_proj", x));
     std::vector<Row> keys = Heads(Linear(name + "k_proj", x));
     for (Row& query : queries) {
-      query = Turned(spec_.qk_norm ? Normed(name + "q_norm.weight", query) : query, position);
+      query =
+          Turned(spec_.qk_norm ? Normed(name + "q_norm.weight", query) : query, layer, position);
     }
     for (Row& key : keys) {
-      key = Turned(spec_.qk_norm ? Normed(name + "k_norm.weight", key) : key, position);
+      key = Turned(spec_.qk_norm ? Normed(name + "k_norm.weight", key) : key, layer, position);
     }
     keys_[layer].push_back(keys);
     values_[layer].push_back(Heads(Linear(name + "v_proj", x)));
@@ -310,6 +318,16 @@ std::vector<FormulaCase> FormulaCases() {
         .fields = {{"use_sliding_window", true}, {"sliding_window", 5}, {"max_window_layers", 1}}},
        {},
        {0, 5}},
+      {"ernie_turns_neighbours",
+       {.model_type = "ernie4_5",
+        .class_name = "Ernie4_5ForCausalLM",
+        .fields = {{"rope_theta", 10000.0}}},
+       {.neighbours = true}},
+      {"smollm3_leaves_layers_unturned",
+       {.model_type = "smollm3",
+        .class_name = "SmolLM3ForCausalLM",
+        .fields = {{"no_rope_layer_interval", 2}, {"rope_theta", 500.0}}},
+       {.without = 2, .theta = 500}},
       {"qwen3", {.model_type = "qwen3", .class_name = "Qwen3ForCausalLM", .qk_norm = true}},
       {"qwen3_windows_by_type",
        {.model_type = "qwen3",
@@ -349,7 +367,8 @@ TEST_P(FormulaTest, HoldsForARandomCheckpointOnEveryInstructionSet) {
     EXPECT_LE(LargestDifference(LogitsOf(engine, id, ids), expected), 2e-4) << IsaName(isa);
   }
   // The case says something: without its scaling or windows the logits are others.
-  if (each.rope.type != "default" || each.windows != std::vector<std::int64_t>{0, 0}) {
+  if (each.rope.type != "default" || each.rope.neighbours || each.rope.without != 0 ||
+      each.windows != std::vector<std::int64_t>{0, 0}) {
     EXPECT_GT(LargestDifference(PlainForward(model, {}, {0, 0}).Logits(ids), expected), 0.01);
   }
 }
