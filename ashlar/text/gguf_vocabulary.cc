@@ -9,6 +9,7 @@
 #include "ashlar/text/internal/base64.h"
 #include "ashlar/text/internal/tokenizer_json.h"
 #include "ashlar/text/internal/utf8.h"
+#include "ashlar/text/models/scored_pieces.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
@@ -25,9 +26,6 @@ enum class TokenType : std::int32_t {
   kUnused = 5,
   kByte = 6,
 };
-
-constexpr std::string_view kGgufWordMark = "▁";
-constexpr double kUnknownPenalty = 10;  // of sentencepiece
 
 // Networks whose tokenizers take the white space behind their markers away, which GGUF cannot say:
 // llama.cpp knows them by name.
@@ -214,10 +212,10 @@ Result<Parts> SpmParts(const GgufVocabulary& given, const Reader& reader) {
   std::vector<Json> stages;
   const bool prefix = given.add_space_prefix.value_or(true);
   if (prefix) {
-    stages.push_back(Json::Of({{"type", "Prepend"}, {"prepend", kGgufWordMark}}));
+    stages.push_back(Json::Of({{"type", "Prepend"}, {"prepend", kWordMark}}));
   }
   stages.push_back(Json::Of(
-      {{"type", "Replace"}, {"pattern", Json::Of({{"String", " "}})}, {"content", kGgufWordMark}}));
+      {{"type", "Replace"}, {"pattern", Json::Of({{"String", " "}})}, {"content", kWordMark}}));
   return Parts{.normalizer = SequenceJson("normalizers", std::move(stages)),
                .pre_tokenizer = {},
                .model = Json::Of({{"type", "SentencePieceBPE"},
@@ -253,21 +251,20 @@ Result<Parts> UgmParts(const GgufVocabulary& given, const Reader& reader) {
                               {"escape_whitespaces", true},
                               {"treat_whitespace_as_suffix", false}}),
       .pre_tokenizer = {},
-      .model = Json::Of(
-          {{"type", "SentencePieceUnigram"},
-           {"unk_id", unknown.id},
-           {"byte_fallback", false},
-           {"vocab", std::move(scores)},
-           {"unknown_score", static_cast<double>(lowest - static_cast<float>(kUnknownPenalty))},
-           {"single_precision", false}}),
+      .model = Json::Of({{"type", "SentencePieceUnigram"},
+                         {"unk_id", unknown.id},
+                         {"byte_fallback", false},
+                         {"vocab", std::move(scores)},
+                         {"unknown_score", static_cast<double>(lowest - kUnknownPenalty)},
+                         {"single_precision", false}}),
       .decoder = SentencePieceDecoderJson(prefix)};
 }
 
 // GGUF has the tokens of a word's front with "▁" and the others bare; a vocab.txt has the first
 // bare and the others with "##". Markers such as [CLS] are the same in both.
 std::string SpellWordPiece(const std::string& content) {
-  if (content.starts_with(kGgufWordMark)) {
-    return content.substr(kGgufWordMark.size());
+  if (content.starts_with(kWordMark)) {
+    return content.substr(kWordMark.size());
   }
   const bool marker = content.size() > 1 && content.starts_with('[') && content.ends_with(']');
   return marker ? content : "##" + content;

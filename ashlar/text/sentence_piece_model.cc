@@ -11,6 +11,7 @@
 #include "ashlar/text/internal/protobuf.h"
 #include "ashlar/text/internal/tokenizer_json.h"
 #include "ashlar/text/internal/utf8.h"
+#include "ashlar/text/models/scored_pieces.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
@@ -29,8 +30,6 @@ enum class PieceType : std::int64_t {
 };
 constexpr std::int64_t kUnigram = 1;
 constexpr std::int64_t kBpe = 2;
-
-constexpr float kUnknownPenaltyOfModel = 10;  // unigram_model.cc
 
 struct ModelPiece {
   std::string content;
@@ -227,7 +226,7 @@ Result<Json> ModelJson(const ModelFile& file, std::int32_t unknown) {
                          {"byte_fallback", file.byte_fallback},
                          {"vocab", std::move(vocab)}});
   if (unigram) {
-    model.Set("unknown_score", static_cast<double>(scores.lowest - kUnknownPenaltyOfModel));
+    model.Set("unknown_score", static_cast<double>(scores.lowest - kUnknownPenalty));
     model.Set("single_precision", true);
   } else {
     model.Set("user_defined", std::move(user_defined));

@@ -1,4 +1,5 @@
-// Encoding and decoding speed with the demo network's tokenizer, on one core, warm.
+// Encoding and decoding speed on one core, warm, with the demo network's tokenizer (BPE) and with
+// small ones of the other models.
 //
 // The text is generated from words of a fixed list, so that the benchmark needs no file but
 // demo/tokenizer.json; ASHLAR_BENCH_TEXT names a file to take instead.
@@ -11,6 +12,8 @@
 #include <benchmark/benchmark.h>
 
 #include "ashlar/base/file.h"
+#include "ashlar/text/gguf_vocabulary.h"
+#include "ashlar/text/sentence_piece_model.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
@@ -74,6 +77,51 @@ void BM_EncodeOneWord(benchmark::State& state) {
   EncodeText(state, text);
 }
 BENCHMARK(BM_EncodeOneWord)->Unit(benchmark::kMillisecond);
+
+void EncodeWith(benchmark::State& state, const Result<std::string>& tokenizer_json) {
+  CHECK(tokenizer_json.ok());
+  const Tokenizer tokenizer = *Tokenizer::FromJson(*tokenizer_json);
+  const std::string text = Prose();
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(tokenizer.Encode(text));
+  }
+  ReportBytes(state, text.size());
+}
+
+void BM_EncodeSentencePieceUnigram(benchmark::State& state) {
+  EncodeWith(state,
+             SentencePieceTokenizerJson(*ReadTextFile("ashlar/text/testdata/unigram.model")));
+}
+BENCHMARK(BM_EncodeSentencePieceUnigram)->Unit(benchmark::kMillisecond);
+
+void BM_EncodeSentencePieceBpe(benchmark::State& state) {
+  EncodeWith(state, SentencePieceTokenizerJson(*ReadTextFile("ashlar/text/testdata/bpe.model")));
+}
+BENCHMARK(BM_EncodeSentencePieceBpe)->Unit(benchmark::kMillisecond);
+
+// Words that BERT would cut, over the letters of a vocabulary without words.
+void BM_EncodeWordPiece(benchmark::State& state) {
+  GgufVocabulary vocabulary{.model = "bert",
+                            .tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]"},
+                            .token_types = {3, 3, 3, 3},
+                            .bos = 2,
+                            .unknown = 1,
+                            .separator = 3};
+  for (const std::string_view token : {"the", "of", "and", "st", "re", "in", "er", "ed"}) {
+    for (const std::string_view mark : {"", "▁"}) {
+      vocabulary.tokens.push_back(fmt::format("{}{}", mark, token));
+      vocabulary.token_types.push_back(1);
+    }
+  }
+  for (char letter = 'a'; letter <= 'z'; ++letter) {
+    for (const std::string_view mark : {"", "▁"}) {
+      vocabulary.tokens.push_back(fmt::format("{}{}", mark, letter));
+      vocabulary.token_types.push_back(1);
+    }
+  }
+  EncodeWith(state, GgufTokenizerJson(vocabulary));
+}
+BENCHMARK(BM_EncodeWordPiece)->Unit(benchmark::kMillisecond);
 
 void BM_EncodeShortPrompt(benchmark::State& state) {
   EncodeText(state, "<|im_start|>user\nWhy is the sky blue?<|im_end|>\n");

@@ -1,5 +1,6 @@
 #include "ashlar/text/internal/tokenizer_json.h"
 
+#include "ashlar/text/models/scored_pieces.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar::internal {
@@ -42,8 +43,8 @@ Json TemplateJson(const std::vector<NamedId>& before, const std::vector<NamedId>
 
 Json SentencePieceDecoderJson(bool drop_first_space) {
   std::vector<Json> stages;
-  stages.push_back(
-      Json::Of({{"type", "Replace"}, {"pattern", Json::Of({{"String", "▁"}})}, {"content", " "}}));
+  stages.push_back(Json::Of(
+      {{"type", "Replace"}, {"pattern", Json::Of({{"String", kWordMark}})}, {"content", " "}}));
   stages.push_back(Json::Of({{"type", "ByteFallback"}}));
   stages.push_back(Json::Of({{"type", "Fuse"}}));
   if (drop_first_space) {

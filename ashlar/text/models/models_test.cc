@@ -201,6 +201,28 @@ TEST(Unigram, NoOtherWayToCutHasAGreaterSum) {
   }
 }
 
+TEST(Unigram, OfEqualSumsTheLastTokenIsTheOneThatBeginsFirst) {
+  const Tokenizer tokenizer = WithModel(Json::Of(
+      {{"type", "Unigram"}, {"vocab", ScoresOf({{"a", -1}, {"aa", -2}, {"b", -3}, {"ab", -4}})}}));
+  EXPECT_EQ(Tokens(tokenizer, "aaa"), (Words{"a", "aa"}));
+  EXPECT_EQ(Tokens(tokenizer, "aab"), (Words{"a", "ab"}));
+}
+
+// The two ways to write "aaa" and "aa" have one sum but for rounding: sentencepiece compares a sum
+// in double precision with one that it has kept in single precision.
+TEST(SentencePieceUnigram, RoundsAsSentencepieceDoes) {
+  Json model = Json::Of({{"type", "SentencePieceUnigram"},
+                         {"vocab", ScoresOf({{"b", -2.930999994277954},
+                                             {"a", -5.058000087738037},
+                                             {"aa", -8.36400032043457},
+                                             {"aaa", -8.737000465393066}})},
+                         {"unknown_score", -20},
+                         {"single_precision", true}});
+  EXPECT_EQ(Tokens(WithModel(model), "baaaaa"), (Words{"b", "aaa", "aa"}));
+  model.Set("single_precision", false);
+  EXPECT_EQ(Tokens(WithModel(model), "baaaaa"), (Words{"b", "aa", "aaa"}));
+}
+
 // The definition: of all neighbours whose text is a token, join the best, leftmost first.
 Words JoinByDefinition(const std::map<std::string, double>& scores, const std::string& text) {
   Words symbols = Characters(text);

@@ -5,8 +5,6 @@
 namespace ashlar::internal {
 namespace {
 
-constexpr std::string_view kWordMark = "▁";
-
 // Where the first "▁" begins that follows another character; npos when none does.
 std::size_t FindInnerMark(std::string_view text) {
   std::size_t at = 0;

@@ -15,6 +15,11 @@
 
 namespace ashlar::internal {
 
+// Of sentencepiece: how a space is written, and how far the score of an unknown character is below
+// the least of all.
+inline constexpr std::string_view kWordMark = "▁";
+inline constexpr float kUnknownPenalty = 10;
+
 struct ScoredPieces {
   Vocabulary vocabulary;
   std::vector<double> scores;  // by id; kNoScore for a token that no text becomes

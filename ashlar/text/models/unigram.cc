@@ -17,8 +17,6 @@
 namespace ashlar::internal {
 namespace {
 
-constexpr double kUnknownPenalty = 10;  // of sentencepiece
-
 template <class Score>
 class Unigram final : public Model {
  public:
