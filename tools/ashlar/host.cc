@@ -11,6 +11,7 @@
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/clock.h"
 #include "ashlar/base/thread_pool.h"
+#include "ashlar/graph/network_files.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/runtime/stop_strings.h"
 
@@ -309,6 +310,11 @@ Result<std::vector<Generation>> Generate(Engine& engine,
 std::string_view FinishName(const Generation& generation) {
   return generation.stopped_by_string || generation.finish == FinishReason::kStop ? "stop"
                                                                                   : "length";
+}
+
+Result<std::optional<std::string>> Host::ReadFile(const HostedNetwork& network,
+                                                  std::string_view name) const {
+  return ReadNetworkFile(network.network, *store_, name);
 }
 
 }  // namespace ashlar::cli

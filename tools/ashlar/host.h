@@ -95,6 +95,9 @@ class Host {
   Engine& engine() { return *engine_; }
   const std::vector<HostedNetwork>& networks() const { return networks_; }
   const MemoryPlan& plan() const { return plan_; }
+  // A file that came with the network; nothing when there was none.
+  Result<std::optional<std::string>> ReadFile(const HostedNetwork& network,
+                                              std::string_view name) const;
   std::int64_t max_positions() const { return engine_->options().max_positions; }
 
  private:

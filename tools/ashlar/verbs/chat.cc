@@ -1,5 +1,7 @@
+#include <ctime>
 #include <iostream>
 
+#include "ashlar/text/chat_format.h"
 #include "tools/ashlar/host.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
@@ -34,60 +36,51 @@ constexpr OptionSpec kChatOptions[] = {
     kVerifyOption,
 };
 
-// How turns are written. ChatML where the vocabulary has its marks, else a plain transcript.
-struct TurnStyle {
-  bool chatml;
-
-  std::string Turn(std::string_view role, std::string_view text) const {
-    return chatml ? fmt::format("<|im_start|>{}\n{}<|im_end|>\n", role, text)
-                  : fmt::format("{}: {}\n", role, text);
-  }
-  std::string Opening(std::string_view role) const {
-    return chatml ? fmt::format("<|im_start|>{}\n", role) : fmt::format("{}:", role);
-  }
-  std::vector<std::string> Stops() const {
-    return chatml ? std::vector<std::string>{} : std::vector<std::string>{"\nuser:"};
-  }
+// How the network's turns are written, and what ends an answer besides its end-of-text.
+struct ChatStyle {
+  ChatFormat format;
+  std::string name;  // for people
+  std::vector<std::int32_t> stop_tokens;
+  std::vector<std::string> stop_strings;
 };
 
-// What is written so far, as ids: turns are encoded one by one, so that what was said never
-// changes its tokens, and each turn finds the pages of those before it.
-class History {
- public:
-  History(const Tokenizer& tokenizer, TurnStyle style) : tokenizer_(tokenizer), style_(style) {}
-
-  // `marks` are ours and may be special tokens; what the user typed may not forge them.
-  Status Add(std::string_view role, const std::string& text) {
-    if (!style_.chatml) {
-      return AddText(style_.Turn(role, text), /*marks=*/false);
+// The network's own template; without one, ChatML where the vocabulary has its marks, else a plain
+// transcript.
+Result<ChatStyle> StyleOf(const Host& host, const HostedNetwork& network,
+                          const Tokenizer& tokenizer) {
+  ChatFiles files;
+  ASHLAR_TRY(files.chat_template, host.ReadFile(network, "chat_template.jinja"));
+  ASHLAR_TRY(files.tokenizer_config, host.ReadFile(network, "tokenizer_config.json"));
+  Result<ChatFormat> own = ChatFormat::FromFiles(files);
+  if (own.ok()) {
+    ChatStyle style{.format = *std::move(own), .name = "its own chat template"};
+    const auto end = style.format.special_tokens().find("eos_token");
+    if (end != style.format.special_tokens().end()) {
+      if (const auto id = tokenizer.TokenId(end->second)) {
+        style.stop_tokens.push_back(*id);
+      }
     }
-    ASHLAR_TRY(AddText(fmt::format("<|im_start|>{}\n", role), /*marks=*/true));
-    ASHLAR_TRY(AddText(text, /*marks=*/false));
-    return AddText("<|im_end|>\n", /*marks=*/true);
+    return style;
   }
-  Status Open(std::string_view role) { return AddText(style_.Opening(role), style_.chatml); }
-  void AddIds(std::span<const std::int32_t> ids) {
-    ids_.insert(ids_.end(), ids.begin(), ids.end());
+  if (own.error().code != ErrorCode::kNotFound) {
+    return own.error().In(network.name);
   }
-  Status Close() { return AddText(style_.chatml ? "<|im_end|>\n" : "\n", style_.chatml); }
-
-  Status AddText(const std::string& text, bool marks) {
-    ASHLAR_TRY(
-        const std::vector<std::int32_t> ids,
-        tokenizer_.Encode(text, {.add_special_tokens = false, .parse_special_tokens = marks}));
-    AddIds(ids);
-    return {};
+  const auto mark_end = tokenizer.TokenId("<|im_end|>");
+  if (mark_end && tokenizer.TokenId("<|im_start|>")) {
+    ASHLAR_TRY(ChatFormat format, ChatFormat::FromTemplate(kChatMlTemplate));
+    return ChatStyle{.format = std::move(format),
+                     .name = "no chat template, turns in ChatML",
+                     .stop_tokens = {*mark_end}};
   }
+  ASHLAR_TRY(ChatFormat format, ChatFormat::FromTemplate(kTranscriptTemplate));
+  return ChatStyle{.format = std::move(format),
+                   .name = "no chat template, turns as a plain transcript",
+                   .stop_strings = {"\nuser:"}};
+}
 
-  const std::vector<std::int32_t>& ids() const { return ids_; }
-  void Clear() { ids_.clear(); }
-  void Truncate(std::size_t size) { ids_.resize(size); }
-
- private:
-  const Tokenizer& tokenizer_;
-  TurnStyle style_;
-  std::vector<std::int32_t> ids_;
-};
+Json Message(std::string_view role, std::string_view content) {
+  return Json::Of({{"role", role}, {"content", content}});
+}
 
 Status RunChat(Session& session) {
   const Options& options = session.options;
@@ -101,21 +94,22 @@ Status RunChat(Session& session) {
   ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"), {.measure_positions = context}));
   const HostedNetwork& network = host.networks().front();
   ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
-  const auto mark_end = tokenizer->TokenId("<|im_end|>");
-  const TurnStyle style{.chatml = tokenizer->TokenId("<|im_start|>") && mark_end};
+  ASHLAR_TRY(const ChatStyle style, StyleOf(host, network, *tokenizer));
   const bool interactive = session.terminal.interactive() && !session.json;
   if (interactive) {
     session.terminal.Note(
-        fmt::format("{}: {} turns, context of {} tokens. /clear forgets, /exit or Ctrl-D ends.",
-                    network.name, style.chatml ? "ChatML" : "plain", host.max_positions()));
+        fmt::format("{}: {}; context of {} tokens. /clear forgets, /exit or Ctrl-D ends.",
+                    network.name, style.name, host.max_positions()));
   }
 
-  History history(*tokenizer, style);
-  const auto begin = [&]() -> Status {
-    history.Clear();
-    return options.Has("system") ? history.Add("system", options.Text("system")) : Status();
-  };
-  ASHLAR_TRY(begin());
+  Json::Array opening;
+  if (options.Has("system")) {
+    opening.push_back(Message("system", options.Text("system")));
+  }
+  Json::Array messages = opening;
+  const std::time_t began = std::time(nullptr);  // one date for the whole conversation
+  std::tm now = {};
+  ::localtime_r(&began, &now);
   Json turns = Json::Array();
   for (std::string line;;) {
     if (interactive) {
@@ -125,34 +119,34 @@ Status RunChat(Session& session) {
       break;
     }
     if (line == "/clear") {
-      ASHLAR_TRY(begin());
+      messages = opening;
       continue;
     }
     if (line.empty()) {
       continue;
     }
-    const std::size_t before = history.ids().size();
-    ASHLAR_TRY(history.Add("user", line));
-    ASHLAR_TRY(history.Open("assistant"));
-    const auto room = host.max_positions() - static_cast<std::int64_t>(history.ids().size());
+    messages.push_back(Message("user", line));
+    ASHLAR_TRY(
+        std::vector<std::int32_t> prompt,
+        style.format.Encode(
+            *tokenizer, Json::Of({{"messages", messages}, {"add_generation_prompt", true}}), now));
+    const auto room = host.max_positions() - static_cast<std::int64_t>(prompt.size());
     if (room < 1) {
       const Error full = Exhausted(
           "not sent: the conversation would have {} tokens, and the context is {} (--context); "
           "/clear begins anew",
-          history.ids().size(), host.max_positions());
+          prompt.size(), host.max_positions());
       session.terminal.Note(full.message);
       turns.Append(Json::Of({{"user", line}, {"error", ErrorJson(full)}}));
-      history.Truncate(before);
+      messages.pop_back();
       continue;
     }
     GenerationRequest request{.network = &network,
-                              .prompt = history.ids(),
+                              .prompt = std::move(prompt),
                               .max_tokens = std::min(max_tokens, room),
                               .sampling = sampling,
-                              .stop = style.Stops()};
-    if (style.chatml) {
-      request.stop_tokens.push_back(*mark_end);
-    }
+                              .stop = style.stop_strings,
+                              .stop_tokens = style.stop_tokens};
     if (!session.json) {
       request.on_text = [&](std::string_view text) { session.terminal.Print(text); };
     }
@@ -168,12 +162,7 @@ Status RunChat(Session& session) {
                                           host.max_positions()));
       }
     }
-    if (answer.stopped_by_string) {  // its last tokens are the stop string's
-      ASHLAR_TRY(history.AddText(answer.text, /*marks=*/false));
-    } else {
-      history.AddIds(answer.token_ids);
-    }
-    ASHLAR_TRY(history.Close());
+    messages.push_back(Message("assistant", answer.text));
   }
   if (session.json) {
     session.terminal.PrintJson(turns);
@@ -190,7 +179,8 @@ constinit const Verb kChat{
     .summary = "talk with a network",
     .details =
         "Reads turns from standard input, a line each, and keeps the history; what was said "
-        "before is not computed again. /clear forgets it, /exit ends.",
+        "before is not computed again. Turns are written by the network's chat template; without "
+        "one, as ChatML or a plain transcript. /clear forgets the history, /exit ends.",
     .examples = "  ashlar chat base --temperature 0.7",
     .options = kChatOptions,
     .run = RunChat,

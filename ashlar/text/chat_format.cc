@@ -1,0 +1,188 @@
+#include "ashlar/text/chat_format.h"
+
+#include <algorithm>
+
+#include "ashlar/base/json_cursor.h"
+
+namespace ashlar {
+
+const std::string_view kChatMlTemplate =
+    "{% for message in messages %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+const std::string_view kTranscriptTemplate =
+    "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}";
+
+namespace {
+
+constexpr std::string_view kDefault = "default";
+constexpr std::string_view kWithTools = "tool_use";
+
+// U+FDD0, a character that no text has. Put into a special token that somebody spelled out, it
+// keeps the two halves apart until they are ids.
+constexpr std::string_view kCut = "\xEF\xB7\x90";
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+// Tokens of tokenizer_config.json that templates know by name.
+constexpr std::string_view kTokenSuffix = "_token";
+
+void ReplaceAll(std::string& text, std::string_view old, std::string_view with) {
+  for (std::size_t at = text.find(old); at != std::string::npos;
+       at = text.find(old, at + with.size())) {
+    text.replace(at, old.size(), with);
+  }
+}
+
+std::vector<std::string> SpecialTokens(const Tokenizer& tokenizer) {
+  std::vector<std::string> tokens;
+  for (std::int32_t id = 0; id < tokenizer.vocabulary_size(); ++id) {
+    if (tokenizer.IsSpecial(id) && !tokenizer.TokenContent(id).empty()) {
+      tokens.emplace_back(tokenizer.TokenContent(id));
+    }
+  }
+  return tokens;
+}
+
+// The bytes of the first character of well-formed text.
+std::size_t FirstSize(std::string_view text) {
+  std::size_t size = 1;
+  while (size < text.size() && (text[size] & 0xc0) == 0x80) {
+    ++size;
+  }
+  return size;
+}
+
+// The same value, with every special token in its strings cut.
+Json WithCuts(const Json& value, const std::vector<std::string>& special) {
+  if (const std::string* text = value.string()) {
+    std::string cut = *text;
+    ReplaceAll(cut, kCut, kReplacement);
+    for (const std::string& token : special) {
+      const std::size_t first = FirstSize(token);
+      const std::string halves = token.substr(0, first) + std::string(kCut) + token.substr(first);
+      ReplaceAll(cut, token, halves);
+    }
+    return cut;
+  }
+  if (const Json::Array* array = value.array()) {
+    Json::Array items;
+    for (const Json& item : *array) {
+      items.push_back(WithCuts(item, special));
+    }
+    return items;
+  }
+  if (const Json::Object* object = value.object()) {
+    Json::Object members;
+    for (const auto& [key, member] : *object) {
+      members.emplace_back(*WithCuts(key, special).string(), WithCuts(member, special));
+    }
+    return members;
+  }
+  return value;
+}
+
+}  // namespace
+
+Result<ChatFormat> ChatFormat::FromTemplate(std::string_view source) {
+  ChatFormat format;
+  ASHLAR_TRY(format.AddTemplate(std::string(kDefault), source));
+  return format;
+}
+
+Result<ChatFormat> ChatFormat::FromFiles(const ChatFiles& files) {
+  ChatFormat format;
+  if (files.chat_template) {
+    ASHLAR_TRY(format.AddTemplate(std::string(kDefault), *files.chat_template));
+  }
+  if (files.tokenizer_config) {
+    ASHLAR_TRY(format.ReadConfig(*files.tokenizer_config));
+  }
+  if (format.templates_.empty()) {
+    return NotFound("the network has no chat template");
+  }
+  if (!format.templates_.contains(kDefault)) {
+    return NotFound("none of the network's chat templates is named \"{}\"", kDefault);
+  }
+  return format;
+}
+
+Status ChatFormat::AddTemplate(std::string name, std::string_view source) {
+  if (templates_.contains(name)) {
+    return {};  // the file of its own comes first
+  }
+  Result<ChatTemplate> parsed = ChatTemplate::Parse(source);
+  if (!parsed.ok()) {
+    return parsed.error().In(fmt::format("chat template \"{}\"", name));
+  }
+  templates_.emplace(std::move(name), *std::move(parsed));
+  return {};
+}
+
+Status ChatFormat::ReadConfig(std::string_view text) {
+  ASHLAR_TRY(const Json json, ParseJson(text));
+  const JsonCursor config(json, "tokenizer_config.json");
+  ASHLAR_TRY(const auto members, config.AsObject());
+  for (const auto& [name, member] : members) {
+    if (!name.ends_with(kTokenSuffix) || member.is_null()) {
+      continue;
+    }
+    if (member.value().string() != nullptr) {
+      tokens_.emplace(name, *member.value().string());
+    } else if (member.value().object() != nullptr) {
+      ASHLAR_TRY(std::string content, member.String("content"));
+      tokens_.emplace(name, std::move(content));
+    }  // else a setting, such as add_bos_token
+  }
+  ASHLAR_TRY(const auto found, config.Find("chat_template"));
+  if (!found) {
+    return {};
+  }
+  if (found->value().array() == nullptr) {
+    ASHLAR_TRY(const std::string source, found->AsString());
+    return AddTemplate(std::string(kDefault), source);
+  }
+  ASHLAR_TRY(const std::vector<JsonCursor> entries, found->AsArray(100));
+  for (const JsonCursor& entry : entries) {
+    ASHLAR_TRY(std::string name, entry.String("name"));
+    ASHLAR_TRY(const std::string source, entry.String("template"));
+    ASHLAR_TRY(AddTemplate(std::move(name), source));
+  }
+  return {};
+}
+
+Result<std::string> ChatFormat::Render(const Json& variables, const std::tm& now) const {
+  Json all = variables;
+  for (const auto& [name, content] : tokens_) {
+    if (all.Find(name) == nullptr) {
+      all.Set(name, content);
+    }
+  }
+  const Json* tools = variables.Find("tools");
+  auto chosen = templates_.find(kDefault);
+  if (tools != nullptr && !tools->is_null() && templates_.contains(kWithTools)) {
+    chosen = templates_.find(kWithTools);
+  }
+  return chosen->second.Render(all, now);
+}
+
+Result<std::vector<std::int32_t>> ChatFormat::Encode(const Tokenizer& tokenizer,
+                                                     const Json& variables,
+                                                     const std::tm& now) const {
+  ASHLAR_TRY(const std::string text, Render(WithCuts(variables, SpecialTokens(tokenizer)), now));
+  std::vector<std::int32_t> ids;
+  for (std::string_view rest = text;;) {
+    const std::size_t end = std::min(rest.find(kCut), rest.size());
+    ASHLAR_TRY(const std::vector<std::int32_t> some,
+               tokenizer.Encode(rest.substr(0, end), {.add_special_tokens = false}));
+    ids.insert(ids.end(), some.begin(), some.end());
+    if (end == rest.size()) {
+      return ids;
+    }
+    rest.remove_prefix(end + kCut.size());
+  }
+}
+
+}  // namespace ashlar

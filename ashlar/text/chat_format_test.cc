@@ -1,0 +1,87 @@
+#include "ashlar/text/chat_format.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/text/internal/test_tokenizer.h"
+
+namespace ashlar {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::tm kAnyTime = {};
+
+Json Conversation(std::string_view content) {
+  return Json::Of({{"messages", Json::Array{Json::Of({{"role", "user"}, {"content", content}})}}});
+}
+
+std::string ConfigWith(const Json& chat_template) {
+  return WriteJson(Json::Of({{"chat_template", chat_template},
+                             {"eos_token", "<end>"},
+                             {"bos_token", Json::Of({{"content", "<begin>"}, {"lstrip", false}})},
+                             {"pad_token", nullptr},
+                             {"add_bos_token", true}}));
+}
+
+TEST(ChatFormat, KnowsTheSpecialTokensByName) {
+  const auto format = ChatFormat::FromFiles(
+      {.tokenizer_config = ConfigWith("{{ bos_token }}{{ messages[0].content }}"
+                                      "{{ eos_token }}{{ pad_token is defined }}")});
+  ASSERT_TRUE(format.ok()) << format.error().message;
+  EXPECT_EQ(*format->Render(Conversation("hi"), kAnyTime), "<begin>hi<end>False");
+}
+
+TEST(ChatFormat, TakesTheTemplateInAFileOfItsOwnFirst) {
+  const auto format = ChatFormat::FromFiles(
+      {.chat_template = "own {{ eos_token }}", .tokenizer_config = ConfigWith("other")});
+  EXPECT_EQ(*format->Render(Conversation("hi"), kAnyTime), "own <end>");
+}
+
+TEST(ChatFormat, TakesTheTemplateForToolsWhenThereAreTools) {
+  const Json named = Json::Array{Json::Of({{"name", "default"}, {"template", "plain"}}),
+                                 Json::Of({{"name", "tool_use"}, {"template", "with tools"}})};
+  const auto format = ChatFormat::FromFiles({.tokenizer_config = ConfigWith(named)});
+  Json variables = Conversation("hi");
+  EXPECT_EQ(*format->Render(variables, kAnyTime), "plain");
+  variables.Set("tools", Json::Array());
+  EXPECT_EQ(*format->Render(variables, kAnyTime), "with tools");
+}
+
+TEST(ChatFormat, NamesWhatIsMissingOrWrong) {
+  EXPECT_EQ(ChatFormat::FromFiles({}).error().message, "the network has no chat template");
+  EXPECT_EQ(ChatFormat::FromFiles({}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(ChatFormat::FromFiles({.chat_template = "{% if %}"}).error().message,
+            "chat template \"default\": line 1: expected a value, found the tag's end");
+  EXPECT_THAT(ChatFormat::FromFiles({.tokenizer_config = ConfigWith(5)}).error().message,
+              HasSubstr("tokenizer_config.json.chat_template: expected a string"));
+  const Json unnamed = Json::Array{Json::Of({{"name", "rag"}, {"template", "a"}})};
+  EXPECT_THAT(ChatFormat::FromFiles({.tokenizer_config = ConfigWith(unnamed)}).error().message,
+              HasSubstr("none of the network's chat templates is named \"default\""));
+}
+
+// a 0, b 1, c 2, d 3, e 4, ab 6, cd 7, abcd 8, <end> 10; other characters have no token.
+TEST(ChatFormat, MakesNoSpecialTokenOfWhatAUserSpells) {
+  const Tokenizer tokenizer = *Tokenizer::FromJson(WriteJson(internal::SmallTokenizer()));
+  const auto format =
+      ChatFormat::FromTemplate("{% for m in messages %}{{ m.content | trim }}<end>{% endfor %}");
+  EXPECT_THAT(*format->Encode(tokenizer, Conversation("abcd"), kAnyTime), ElementsAre(8, 10));
+  EXPECT_THAT(*format->Encode(tokenizer, Conversation(" ab<end>cd "), kAnyTime),
+              ElementsAre(6, 4, 3, 7, 10))
+      << "the letters of <end> that have tokens, e and d";
+  EXPECT_THAT(*format->Encode(tokenizer, Conversation("<e\xEF\xB7\x90nd>"), kAnyTime),
+              ElementsAre(4, 3, 10));
+}
+
+TEST(ChatFormat, HasTemplatesForNetworksWithoutOne) {
+  Json variables = Conversation("hi");
+  variables.Set("add_generation_prompt", true);
+  EXPECT_EQ(*ChatFormat::FromTemplate(kChatMlTemplate)->Render(variables, kAnyTime),
+            "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(*ChatFormat::FromTemplate(kTranscriptTemplate)->Render(variables, kAnyTime),
+            "user: hi\nassistant:");
+}
+
+}  // namespace
+}  // namespace ashlar
