@@ -18,7 +18,7 @@ const std::string_view kTranscriptTemplate =
 
 namespace {
 
-constexpr std::string_view kDefault = "default";
+constexpr std::string_view kDefaultTemplate = "default";
 constexpr std::string_view kWithTools = "tool_use";
 
 // U+FDD0, a character that no text has. Put into a special token that somebody spelled out, it
@@ -88,14 +88,14 @@ Json WithCuts(const Json& value, const std::vector<std::string>& special) {
 
 Result<ChatFormat> ChatFormat::FromTemplate(std::string_view source) {
   ChatFormat format;
-  ASHLAR_TRY(format.AddTemplate(std::string(kDefault), source));
+  ASHLAR_TRY(format.AddTemplate(std::string(kDefaultTemplate), source));
   return format;
 }
 
 Result<ChatFormat> ChatFormat::FromFiles(const ChatFiles& files) {
   ChatFormat format;
   if (files.chat_template) {
-    ASHLAR_TRY(format.AddTemplate(std::string(kDefault), *files.chat_template));
+    ASHLAR_TRY(format.AddTemplate(std::string(kDefaultTemplate), *files.chat_template));
   }
   if (files.tokenizer_config) {
     ASHLAR_TRY(format.ReadConfig(*files.tokenizer_config));
@@ -103,8 +103,8 @@ Result<ChatFormat> ChatFormat::FromFiles(const ChatFiles& files) {
   if (format.templates_.empty()) {
     return NotFound("the network has no chat template");
   }
-  if (!format.templates_.contains(kDefault)) {
-    return NotFound("none of the network's chat templates is named \"{}\"", kDefault);
+  if (!format.templates_.contains(kDefaultTemplate)) {
+    return NotFound("none of the network's chat templates is named \"{}\"", kDefaultTemplate);
   }
   return format;
 }
@@ -142,7 +142,7 @@ Status ChatFormat::ReadConfig(std::string_view text) {
   }
   if (found->value().array() == nullptr) {
     ASHLAR_TRY(const std::string source, found->AsString());
-    return AddTemplate(std::string(kDefault), source);
+    return AddTemplate(std::string(kDefaultTemplate), source);
   }
   ASHLAR_TRY(const std::vector<JsonCursor> entries, found->AsArray(100));
   for (const JsonCursor& entry : entries) {
@@ -161,7 +161,7 @@ Result<std::string> ChatFormat::Render(const Json& variables, const std::tm& now
     }
   }
   const Json* tools = variables.Find("tools");
-  auto chosen = templates_.find(kDefault);
+  auto chosen = templates_.find(kDefaultTemplate);
   if (tools != nullptr && !tools->is_null() && templates_.contains(kWithTools)) {
     chosen = templates_.find(kWithTools);
   }

@@ -46,7 +46,7 @@ class ChatFormat {
   Status AddTemplate(std::string name, std::string_view source);
   Status ReadConfig(std::string_view text);
 
-  std::map<std::string, ChatTemplate, std::less<>> templates_;  // by name; one is kDefault
+  std::map<std::string, ChatTemplate, std::less<>> templates_;  // by name; one is "default"
   std::map<std::string, std::string, std::less<>> tokens_;
 };
 

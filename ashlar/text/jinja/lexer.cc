@@ -16,9 +16,9 @@ constexpr std::string_view kBlanks = " \t";
 constexpr std::string_view kWhitespace = " \t\n\r\f\v";
 
 // Longer ones first.
-constexpr std::string_view kOperators[] = {"**", "//", "==", "!=", ">=", "<=", "+", "-", "*",
-                                           "/",  "%",  "~",  "|",  "=",  ">",  "<", ".", ",",
-                                           ":",  "(",  ")",  "[",  "]",  "{",  "}"};
+constexpr std::string_view kSigns[] = {"**", "//", "==", "!=", ">=", "<=", "+", "-", "*",
+                                       "/",  "%",  "~",  "|",  "=",  ">",  "<", ".", ",",
+                                       ":",  "(",  ")",  "[",  "]",  "{",  "}"};
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
@@ -237,7 +237,7 @@ class Lexer {
     if (c == '\'' || c == '"') {
       return String(c);
     }
-    for (const std::string_view op : kOperators) {
+    for (const std::string_view op : kSigns) {
       if (At(op)) {
         const bool brackets = op == "(" || op == "[" || op == "{";
         braces += brackets ? 1 : op == ")" || op == "]" || op == "}" ? -1 : 0;
