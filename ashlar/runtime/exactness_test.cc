@@ -62,17 +62,18 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
     for (const int mlp : {2, 4}) {
       parallel.nodes[mlp].inputs["x"] = {{mlp - 2, 1.0}};
     }
-    networks_ = {
-        base,
-        tuned,
-        sliced,
-        WithLayers(base, std::vector{0, 2}),
-        WithLayers(tuned, std::vector{0, 1, 1, 2}),
-        RandomLlama(*store_, {.layers = 2, .codec = "q8", .seed = 3, .window = 20}),
-        parallel,
-        RandomLlama(
-            *store_,
-            {.layers = 2, .codec = "q8", .seed = 5, .channels = 64, .experts = 5, .latent = true})};
+    const Network mixture = RandomLlama(
+        *store_,
+        {.layers = 2, .codec = "q8", .seed = 5, .channels = 64, .experts = 5, .latent = true});
+    networks_ = {base,
+                 tuned,
+                 sliced,
+                 WithLayers(base, std::vector{0, 2}),
+                 WithLayers(tuned, std::vector{0, 1, 1, 2}),
+                 RandomLlama(*store_, {.layers = 2, .codec = "q8", .seed = 3, .window = 20}),
+                 parallel,
+                 mixture,
+                 WithLayers(mixture, std::vector{1, 1})};
   }
 
   EngineOptions Options() const {

@@ -219,8 +219,13 @@ Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
   const std::vector<NamedTensor> tensors = NamedTensors(base);
   ASHLAR_TRY(const Selection selection, Select(tensors, **codec, arguments));
   if (!selection.kept.empty() && context.remark) {
-    context.remark(fmt::format("kept as they are, since their shapes do not fit {}: {}",
-                               (*codec)->name, fmt::join(selection.kept, ", ")));
+    // (A mixture of experts may have thousands.)
+    const std::size_t listed = std::min<std::size_t>(selection.kept.size(), 8);
+    const std::size_t more = selection.kept.size() - listed;
+    context.remark(fmt::format("kept as they are, since their shapes do not fit {}: {}{}",
+                               (*codec)->name,
+                               fmt::join(std::span(selection.kept).first(listed), ", "),
+                               more == 0 ? "" : fmt::format(", and {} more", more)));
   }
   ASHLAR_TRY(const auto encoded, EncodeAll(selection, **codec, context));
 

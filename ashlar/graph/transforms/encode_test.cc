@@ -150,6 +150,12 @@ TEST_F(EncodeTest, WhatDoesNotFitIsKeptAndReportedUnlessItWasNamed) {
               HasSubstr("encode: norm.weight: codec q8.1 holds matrices only"));
 }
 
+TEST_F(EncodeTest, ManyTensorsThatDoNotFitAreCounted) {
+  Derived(ToyNetwork(*store_, {.layers = 11, .head_dim = 10}), "encode --codec q8");
+  ASSERT_EQ(remarks_.size(), 1u);
+  EXPECT_THAT(remarks_[0], HasSubstr("layers.7.attention.o, and 3 more"));
+}
+
 TEST_F(EncodeTest, AVectorIsEncodedWhenItIsNamedAndTheCodecHoldsVectors) {
   EXPECT_THAT(In(Derived(base_, "encode --codec bf16 --tensors norm.weight"), "bf16"),
               ElementsAre("norm.weight"));
