@@ -67,7 +67,7 @@ Result<Json> ReadJsonFile(const Path& path) {
 struct PlannedTensor {
   std::size_t block;
   std::string name;
-  std::string source;       // what it is called in the checkpoint; equal for equal bytes
+  std::string source;       // what its blob is called in the checkpoint; equal for equal bytes
   TensorManifest manifest;  // without its level
   internal::TensorPlace place;
   std::vector<std::span<const std::byte>> sources;
@@ -75,6 +75,10 @@ struct PlannedTensor {
 
   std::uint64_t bytes() const {
     return manifest.codec->band_bytes(1) * static_cast<std::uint64_t>(manifest.shape.elements());
+  }
+  // Of its blob, which a whole stack shares.
+  std::uint64_t blob_bytes() const {
+    return bytes() * static_cast<std::uint64_t>(std::max<std::int64_t>(place.stack, 1));
   }
 };
 
@@ -147,9 +151,9 @@ Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
     return planned;
   }
   ASHLAR_TRY(planned.place, internal::PlaceOf(spec, specs, attributes, source));
-  const bool whole = source.joined == nullptr && source.stack == 0;
-  planned.source =
-      whole ? source.tensors.front() : fmt::format("{} ({})", source.tensors.front(), spec.name);
+  planned.source = source.joined == nullptr
+                       ? source.tensors.front()
+                       : fmt::format("{} ({})", source.tensors.front(), internal::OwnName(spec));
   for (const std::string& name : source.tensors) {
     ASHLAR_TRY(const SafetensorsEntry* entry, tensors.Find(name));
     if (!internal::HasShape(planned.place, spec, entry->shape)) {
@@ -204,7 +208,7 @@ Result<ImportPlan> PlanImport(const Recipe& recipe, const Checkpoint& checkpoint
         tensor.source = fmt::format("{} of block {}", spec.name, tensor.block);
       }
       if (distinct.insert(tensor.source).second) {
-        plan.total_bytes += tensor.bytes();
+        plan.total_bytes += tensor.blob_bytes();
       }
       plan.tensors.push_back(std::move(tensor));
     }
@@ -254,7 +258,9 @@ Status StoreTensors(ImportPlan& plan, const Checkpoint& checkpoint, BlobStore& s
         progress({tensor.source, report.source_bytes, plan.total_bytes});
       }
     }
-    tensor.manifest.levels = {{known->second, 0, tensor.bytes()}};
+    tensor.manifest.levels = {{known->second,
+                               static_cast<std::uint64_t>(tensor.place.index) * tensor.bytes(),
+                               tensor.bytes()}};
     plan.blocks[tensor.block].tensors.emplace(tensor.name, tensor.manifest);
   }
   return {};

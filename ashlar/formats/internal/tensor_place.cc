@@ -20,11 +20,6 @@ std::string_view PrefixOf(std::string_view name) {
   return dot == name.npos ? name.substr(0, 0) : name.substr(0, dot + 1);
 }
 
-// "gate" of "experts.3.gate.bias".
-std::string_view OwnName(const TensorSpec& spec) {
-  return WithoutBias(spec.name).substr(PrefixOf(spec.name).size());
-}
-
 // The rows that the part that goes by `name` beside `spec` has in what it is joined to: those of
 // its bias for a bias.
 std::int64_t RowsOfPart(const Joined& joined, std::string_view name, const TensorSpec& spec,
@@ -68,6 +63,10 @@ void Rearrange(const TensorPlace& place, const std::byte* from, std::byte* out) 
 }
 
 }  // namespace
+
+std::string_view OwnName(const TensorSpec& spec) {
+  return WithoutBias(spec.name).substr(PrefixOf(spec.name).size());
+}
 
 Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> specs,
                             const Attributes& attributes, const TensorSource& source) {
@@ -138,18 +137,21 @@ std::span<const std::byte> Gather(const TensorPlace& place,
   const auto numbers = [&](std::int64_t count) {
     return static_cast<std::size_t>(count) * number_bytes;
   };
-  const std::size_t begin = numbers(place.index * place.rows * place.columns);
+  const std::int64_t matrices = std::max<std::int64_t>(place.stack, 1);
   if (place.contiguous() && sources.size() == 1) {
-    return sources.front().subspan(begin + numbers(place.first * place.columns),
-                                   numbers(place.count * place.columns));
+    return sources.front().subspan(numbers(place.first * place.columns),
+                                   numbers(matrices * place.count * place.columns));
   }
-  const std::size_t each = numbers(place.groups * place.count * place.columns);
-  buffer.resize(sources.size() * each);
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    const std::byte* const from = sources[i].data() + begin;
-    std::byte* const to = buffer.data() + i * each;
-    number_bytes == 2 ? Rearrange<std::uint16_t>(place, from, to)
-                      : Rearrange<std::uint32_t>(place, from, to);
+  const std::size_t there = numbers(place.rows * place.columns);
+  const std::size_t here = numbers(place.groups * place.count * place.columns);
+  buffer.resize(sources.size() * static_cast<std::size_t>(matrices) * here);
+  std::byte* to = buffer.data();
+  for (const std::span<const std::byte> source : sources) {
+    for (std::int64_t matrix = 0; matrix < matrices; ++matrix, to += here) {
+      const std::byte* const from = source.data() + static_cast<std::size_t>(matrix) * there;
+      number_bytes == 2 ? Rearrange<std::uint16_t>(place, from, to)
+                        : Rearrange<std::uint32_t>(place, from, to);
+    }
   }
   return buffer;
 }

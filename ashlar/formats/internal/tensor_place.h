@@ -28,9 +28,14 @@ struct TensorPlace {
   std::int64_t stride = 0;
   bool turned = false;
 
-  // Whether the block's tensor is a range of the bytes, as they are.
-  bool contiguous() const { return groups == 1 && !transposed && !turned; }
+  // Whether the block's tensor (of a stack, all of them) is a range of the bytes, as they are.
+  bool contiguous() const {
+    return groups == 1 && !transposed && !turned && (stack == 0 || count == rows);
+  }
 };
+
+// "gate" of "experts.3.gate.bias", "q" of "q".
+std::string_view OwnName(const TensorSpec& spec);
 
 // `specs` are all tensors of the block, `spec` one of them. kInvalid when rows cannot be shared
 // out.
@@ -45,7 +50,8 @@ bool HasShape(const TensorPlace& place, const TensorSpec& spec,
 std::vector<std::int64_t> CheckpointShape(const TensorPlace& place, const TensorSpec& spec);
 
 // The bytes of the block's tensor, out of those of the checkpoint's, whose numbers have
-// `number_bytes` each. In `buffer`, unless they lie in one of the sources as they are.
+// `number_bytes` each; of a stack those of all of its matrices, one after the other. In `buffer`,
+// unless they lie in one of the sources as they are.
 std::span<const std::byte> Gather(const TensorPlace& place,
                                   std::span<const std::span<const std::byte>> sources,
                                   std::size_t number_bytes, std::vector<std::byte>& buffer);
