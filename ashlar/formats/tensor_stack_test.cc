@@ -1,9 +1,9 @@
-#include "ashlar/formats/internal/tensor_place.h"
-
+// Where tensors lie that the checkpoint stacks, or that are the columns of others' rows.
 #include <numeric>
 
 #include <gtest/gtest.h>
 
+#include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/graph/attributes.h"
 
 namespace ashlar::internal {
@@ -25,8 +25,8 @@ TensorSpec MatrixSpec(const std::string& name, std::int64_t rows, std::int64_t c
 
 // The block's tensor `spec`, or all of its stack, out of one tensor of the checkpoint that holds
 // 0, 1, 2, ... (A 16-bit number is as good as any to be moved.)
-Halves Gathered(const TensorSpec& spec, std::span<const TensorSpec> specs,
-                const TensorSource& source, std::int64_t numbers, std::int64_t groups = 1) {
+Halves StackGathered(const TensorSpec& spec, std::span<const TensorSpec> specs,
+                     const TensorSource& source, std::int64_t numbers, std::int64_t groups = 1) {
   Halves checkpoint(static_cast<std::size_t>(numbers));
   std::iota(checkpoint.begin(), checkpoint.end(), std::uint16_t{0});
   const auto place = PlaceOf(spec, specs, WithGroups(groups), source);
@@ -39,27 +39,20 @@ Halves Gathered(const TensorSpec& spec, std::span<const TensorSpec> specs,
   return result;
 }
 
-TEST(TensorPlace, OfATransposedMatrixTurnsIt) {
-  const TensorSpec spec = MatrixSpec("up", 3, 2);
-  // Stored as [2, 3].
-  EXPECT_EQ(Gathered(spec, {&spec, 1}, {.tensors = {"a"}, .transposed = true}, 6),
-            (Halves{0, 3, 1, 4, 2, 5}));
-}
-
-TEST(TensorPlace, OfAStackHasItsMatricesOneAfterTheOther) {
+TEST(TensorStack, HasItsMatricesOneAfterTheOther) {
   const TensorSpec spec = MatrixSpec("experts.1.down", 2, 3);
   Halves all(12);
   std::iota(all.begin(), all.end(), std::uint16_t{0});
-  EXPECT_EQ(Gathered(spec, {&spec, 1}, {.tensors = {"a"}, .stack = 2, .index = 1}, 12), all);
-  EXPECT_EQ(Gathered(spec, {&spec, 1},
-                     {.tensors = {"a"}, .transposed = true, .stack = 2, .index = 1}, 12),
+  EXPECT_EQ(StackGathered(spec, {&spec, 1}, {.tensors = {"a"}, .stack = 2, .index = 1}, 12), all);
+  EXPECT_EQ(StackGathered(spec, {&spec, 1},
+                          {.tensors = {"a"}, .transposed = true, .stack = 2, .index = 1}, 12),
             (Halves{0, 2, 4, 1, 3, 5, 6, 8, 10, 7, 9, 11}));
   const TensorSpec bias = {"experts.1.down.bias", TensorRole::kVector, {2}};
-  EXPECT_EQ(Gathered(bias, {&bias, 1}, {.tensors = {"a"}, .stack = 3, .index = 1}, 6),
+  EXPECT_EQ(StackGathered(bias, {&bias, 1}, {.tensors = {"a"}, .stack = 3, .index = 1}, 6),
             (Halves{0, 1, 2, 3, 4, 5}));
 }
 
-TEST(TensorPlace, OfJoinedRowsThatTakeTurnsIsEverySecondOne) {
+TEST(TensorStack, OfJoinedRowsThatTakeTurnsIsEverySecondOne) {
   constexpr std::string_view kParts[] = {"gate", "up"};
   const Joined joined{kParts, "groups"};
   const TensorSpec specs[] = {MatrixSpec("experts.0.gate", 2, 3), MatrixSpec("experts.0.up", 2, 3),
@@ -67,25 +60,25 @@ TEST(TensorPlace, OfJoinedRowsThatTakeTurnsIsEverySecondOne) {
   // [2, 3, 4]: of each expert the inputs, and in them gate and up of the first channel, ...
   const TensorSource source = {
       .tensors = {"a"}, .joined = &joined, .transposed = true, .stack = 2, .index = 1};
-  EXPECT_EQ(Gathered(specs[2], specs, source, 24, 2),
+  EXPECT_EQ(StackGathered(specs[2], specs, source, 24, 2),
             (Halves{0, 4, 8, 2, 6, 10, 12, 16, 20, 14, 18, 22}));
-  EXPECT_EQ(Gathered(specs[3], specs, source, 24, 2),
+  EXPECT_EQ(StackGathered(specs[3], specs, source, 24, 2),
             (Halves{1, 5, 9, 3, 7, 11, 13, 17, 21, 15, 19, 23}));
 }
 
-TEST(TensorPlace, OfATurnedPartHasTheRowsOfItsPlaceAsColumns) {
+TEST(TensorStack, OfATurnedPartHasTheRowsOfItsPlaceAsColumns) {
   constexpr std::string_view kParts[] = {"q_latent", "v"};
   const Joined joined{.parts = kParts, .turned = "q_latent"};
   // [2 heads, 3 + 1 rows, 2]: of each head three rows of keys, and one of values.
   const TensorSpec specs[] = {MatrixSpec("heads.0.q_latent", 2, 3), MatrixSpec("heads.0.v", 1, 2),
                               MatrixSpec("heads.1.q_latent", 2, 3), MatrixSpec("heads.1.v", 1, 2)};
   const TensorSource source = {.tensors = {"a"}, .joined = &joined, .stack = 2};
-  EXPECT_EQ(Gathered(specs[0], specs, source, 16),
+  EXPECT_EQ(StackGathered(specs[0], specs, source, 16),
             (Halves{0, 2, 4, 1, 3, 5, 8, 10, 12, 9, 11, 13}));
-  EXPECT_EQ(Gathered(specs[1], specs, source, 16), (Halves{6, 7, 14, 15}));
+  EXPECT_EQ(StackGathered(specs[1], specs, source, 16), (Halves{6, 7, 14, 15}));
 }
 
-TEST(TensorPlace, AStackHasItsCountBeforeTheMatrixOrItsRowsInOne) {
+TEST(TensorStack, HasItsCountBeforeTheMatrixOrItsRowsInOne) {
   const TensorSpec spec = MatrixSpec("experts.1.down", 2, 3);
   const auto has = [&](bool transposed, std::vector<std::int64_t> shape) {
     const TensorSource source = {.tensors = {"a"}, .transposed = transposed, .stack = 4};
