@@ -92,7 +92,7 @@ constexpr std::string_view kJais2[] = {
     R"(\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})"};
 
 // Of rows with the same patterns the first names them.
-constexpr GgufPreTokenizer kPreTokenizers[] = {
+constexpr GgufPreTokenizer kGgufPreTokenizers[] = {
     {.names = "default", .patterns = kDefault},
     {.names = "gpt-2 phi-2 mpt olmo jais trillion granite-docling exaone4 gigachat a.x-4.0 mellum "
               "modern-bert jina-es jina-de jina-v2-es jina-v2-de jina-v1-en jina-v2-code "
@@ -137,7 +137,7 @@ std::string_view FirstName(std::string_view names) {
 
 Result<const GgufPreTokenizer*> FindGgufPreTokenizer(std::string_view name) {
   const std::string_view wanted = name.empty() ? "default" : name;
-  for (const GgufPreTokenizer& row : kPreTokenizers) {
+  for (const GgufPreTokenizer& row : kGgufPreTokenizers) {
     for (std::string_view names = row.names; !names.empty();) {
       const std::string_view each = FirstName(names);
       if (each == wanted) {
@@ -151,7 +151,7 @@ Result<const GgufPreTokenizer*> FindGgufPreTokenizer(std::string_view name) {
 
 std::optional<std::string_view> GgufPreTokenizerName(std::span<const std::string> patterns,
                                                      bool ignore_merges) {
-  for (const GgufPreTokenizer& row : kPreTokenizers) {
+  for (const GgufPreTokenizer& row : kGgufPreTokenizers) {
     if (row.ignore_merges == ignore_merges && std::ranges::equal(row.patterns, patterns)) {
       return FirstName(row.names);
     }
