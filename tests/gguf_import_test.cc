@@ -11,6 +11,7 @@
 #include "ashlar/formats/internal/row_order.h"
 #include "ashlar/formats/testing_gguf.h"
 #include "ashlar/graph/derive.h"
+#include "ashlar/text/tokenizer.h"
 #include "tests/support/imported.h"
 #include "tests/support/model_directories.h"
 #include "tests/support/tiny_model.h"
@@ -70,7 +71,9 @@ TEST_F(GgufImport, OfEveryTypeKeepsNumbersAndBytesAndComputesWithThem) {
   for (const Path& path : TypeFixtures(shared)) {
     const std::string name = path.stem();
     SCOPED_TRACE(name);
-    const Network network = MustImport(path, name);
+    Network network = MustImport(path, name);
+    EXPECT_EQ(network.vocabulary, 259);
+    EXPECT_TRUE(network.files.contains("tokenizer.json"));
     // The numbers of one matrix, whose rows stand in the file in another order.
     Path expected_path = path;
     const auto expected =
@@ -93,7 +96,9 @@ TEST_F(GgufImport, OfEveryTypeKeepsNumbersAndBytesAndComputesWithThem) {
           0)
           << "row " << row;
     }
-    // An export gives every tensor's bytes back.
+    // An export gives every tensor's bytes back. (It has no words for this tokenizer.)
+    network.files.clear();
+    network.vocabulary = 0;
     const Path out = directory_ / (name + ".gguf");
     const auto report = ExportGguf(network, name, library_.store(), out);
     ASSERT_TRUE(report.ok()) << report.error().message;
@@ -154,8 +159,6 @@ TEST_F(GgufImport, OfAnExportedNetworkGivesTheSameBlocks) {
   }
 }
 
-// ---- What is refused
-
 // A network of one layer, width 32, in f32.
 GgufLies TinyFile() {
   GgufLies file;
@@ -189,6 +192,43 @@ GgufLies TinyFile() {
   add("blk.0.ffn_down.weight", {64, 32});
   return file;
 }
+
+TEST_F(GgufImport, OfAFileWithATokenizerEncodesText) {
+  GgufLies file = TinyFile();
+  std::vector<std::string> tokens = {"<unk>", "<s>", "</s>"};
+  std::string types = GgufLies::Bytes(2) + GgufLies::Bytes(3) + GgufLies::Bytes(3);
+  std::string scores;
+  for (const char* token : {"\u2581", "a", "b", "ab", "\u2581ab"}) {
+    tokens.push_back(token);
+    types += GgufLies::Bytes(1);
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    scores += GgufLies::Bytes(static_cast<float>(i));
+  }
+  file.pairs.push_back(GgufLies::Of("tokenizer.ggml.model", "llama"));
+  file.pairs.push_back(GgufLies::Texts("tokenizer.ggml.tokens", tokens));
+  file.pairs.push_back(GgufLies::Array("tokenizer.ggml.scores", 6, tokens.size(), scores));
+  file.pairs.push_back(GgufLies::Array("tokenizer.ggml.token_type", 5, tokens.size(), types));
+  file.pairs.push_back(GgufLies::U32("tokenizer.ggml.bos_token_id", 1));
+  file.pairs.push_back(GgufLies::U32("tokenizer.ggml.eos_token_id", 2));
+  file.pairs.push_back(GgufLies::Of("tokenizer.chat_template", "{{ messages }}"));
+  const Path path = directory_ / "words.gguf";
+  std::ofstream(path, std::ios::binary) << file.Write();
+  const Network network = MustImport(path, "words");
+  EXPECT_EQ(network.vocabulary, 8);
+  EXPECT_EQ(network.metadata.bos_token, 1);
+  EXPECT_EQ(network.metadata.eos_tokens, std::vector<std::int64_t>{2});
+  const auto text = [&](const char* name) {
+    return std::string(
+        AsText((*library_.store().Get(network.files.find(name)->second.blob)).bytes()));
+  };
+  EXPECT_EQ(text("chat_template.jinja"), "{{ messages }}");
+  const auto tokenizer = Tokenizer::FromJson(text("tokenizer.json"));
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().message;
+  EXPECT_EQ(*tokenizer->Encode("ab"), (std::vector<std::int32_t>{1, 7}));
+}
+
+// ---- What is refused
 
 class GgufImportLie : public GgufImport {
  protected:
@@ -274,6 +314,22 @@ TEST_F(GgufImportLie, TensorsThatAreMissingLeftOverOrOfAnotherShapeAreNamed) {
   lies = TinyFile();
   lies.tensors.push_back({"rope_freqs.weight", {8}, 0, std::string(32, '\0')});
   ExpectRefusal(lies, "the tensor rope_freqs.weight is not what the llama3 scaling gives");
+}
+
+// Token tables that are larger than the network, of another type or of other lengths.
+TEST_F(GgufImportLie, AVocabularyThatContradictsTheNetworkOrItselfIsNamed) {
+  GgufLies lies = TinyFile();
+  lies.pairs.push_back(GgufLies::Of("tokenizer.ggml.model", "llama"));
+  lies.pairs.push_back(
+      GgufLies::Texts("tokenizer.ggml.tokens", std::vector<std::string>(129, "x")));
+  ExpectRefusal(lies, "tokenizer.ggml.tokens has 129 tokens, but the network reads 128 ids");
+  lies.pairs.back() = GgufLies::Array("tokenizer.ggml.tokens", 0, 4, "abcd");
+  ExpectRefusal(lies, "tokenizer.ggml.tokens is an array of u8, expected an array of texts");
+  lies.pairs.back() = GgufLies::Texts("tokenizer.ggml.tokens", {"a", "b"});
+  lies.pairs.push_back(GgufLies::Array("tokenizer.ggml.scores", 0, 4, "abcd"));
+  ExpectRefusal(lies, "tokenizer.ggml.scores is an array of u8, expected an array of f32");
+  lies.pairs.back() = GgufLies::Array("tokenizer.ggml.scores", 6, 1, GgufLies::Bytes(0.0f));
+  ExpectRefusal(lies, "scores");
 }
 
 TEST_F(GgufImportLie, AScaleThatIsNotANumberIsNamedAndNothingIsTagged) {

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <set>
 
+#include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/codec/raw/raw.h"
 #include "ashlar/formats/gguf_read.h"
 #include "ashlar/formats/internal/gguf_config.h"
 #include "ashlar/formats/internal/gguf_names.h"
+#include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/row_order.h"
 #include "ashlar/formats/recipe.h"
+#include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
 namespace {
@@ -32,6 +35,8 @@ struct GgufPlan {
   std::vector<Block> blocks;  // one per node
   std::vector<PlannedGgufTensor> tensors;
   std::uint64_t total_bytes = 0;
+  std::map<std::string, std::string> files;  // to keep beside the network
+  std::vector<std::string> remarks;
 };
 
 // Files may leave out dimensions of 1 in front.
@@ -247,10 +252,41 @@ Status StoreGgufTensors(GgufPlan& plan, const GgufFile& file, BlobStore& store,
   return {};
 }
 
+// The file's tokenizer as a tokenizer.json, and its chat template. One that this version does not
+// have is left out, which is said.
+Status PlanTokenizer(const GgufFields& fields, std::int64_t ids, GgufPlan& plan) {
+  ASHLAR_TRY(const auto vocabulary, internal::ReadGgufVocabulary(fields, ids));
+  ASHLAR_TRY(const auto chat_template, fields.Text("tokenizer.chat_template"));
+  if (!vocabulary) {
+    return {};
+  }
+  Result<std::string> json = GgufTokenizerJson(*vocabulary);
+  if (!json.ok() && json.error().code == ErrorCode::kUnsupported) {
+    plan.remarks.push_back(
+        fmt::format("the tokenizer is not imported, so the network can be run by ids only: {}",
+                    json.error().message));
+    return {};
+  }
+  ASHLAR_TRY(std::string text, std::move(json));
+  ASHLAR_TRY(const Tokenizer tokenizer, Tokenizer::FromJson(text));
+  if (tokenizer.vocabulary_size() > ids) {
+    return Invalid("the tokenizer gives ids up to {}, but the network reads {}",
+                   tokenizer.vocabulary_size() - 1, ids);
+  }
+  plan.network.vocabulary = tokenizer.vocabulary_size();
+  plan.files.emplace("tokenizer.json", std::move(text));
+  if (chat_template) {
+    plan.files.emplace("chat_template.jinja", *chat_template);
+  }
+  return {};
+}
+
 Result<GgufPlan> ReadPlan(const GgufFile& file, const Kinds& kinds) {
   ASHLAR_TRY(const internal::GgufConfig config, internal::ReadGgufConfig(file));
   ASHLAR_TRY(const Recipe recipe, ReadRecipe(JsonCursor(config.json, "the configuration")));
-  return PlanGguf(file, config, recipe, kinds);
+  ASHLAR_TRY(GgufPlan plan, PlanGguf(file, config, recipe, kinds));
+  ASHLAR_TRY(PlanTokenizer(file.fields(), recipe.vocabulary, plan));
+  return plan;
 }
 
 }  // namespace
@@ -283,12 +319,16 @@ Result<ImportReport> ImportGguf(const Path& path, std::string_view name, Catalog
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     plan.network.nodes[i].block = plan.network.AddBlock(std::move(plan.blocks[i]));
   }
-  ASHLAR_TRY(const auto tokenizer, file.fields().Text("tokenizer.ggml.model"));
-  if (tokenizer && *tokenizer != "none") {
-    report.remarks.push_back(
-        fmt::format("the file's tokenizer ({}) is not imported: the network can be run by ids only",
-                    *tokenizer));
+  for (const auto& [file_name, text] : plan.files) {
+    const Digest digest = Sha256(text);
+    ASHLAR_TRY(const auto present, store.Stat(digest));
+    if (present != text.size()) {
+      ASHLAR_TRY(store.Put(AsBytes(text)));
+      report.added_bytes += text.size();
+    }
+    plan.network.files.emplace(file_name, FileReference{digest, text.size()});
   }
+  report.remarks = std::move(plan.remarks);
   const Provenance provenance = Json::Array{Json::Of(
       {{"transform", "import"},
        {"arguments",

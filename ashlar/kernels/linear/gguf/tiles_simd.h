@@ -35,10 +35,9 @@ inline constexpr int kTileRows = 32;       // outputs
 inline constexpr int kQuads = kGroup / 4;  // of inputs, in a group
 inline constexpr int kChunkGroups = 8;     // 8 KB of codes: with the tile, in the nearest cache
 
-// Few rows wait for memory: as in quantized_simd.h, several bands are read side by side, and lines
-// are asked for ahead of their use, so many bytes or a tile.
+// Few rows wait for memory: lines are asked for so many bytes ahead of their use, or a tile. (Bands
+// are not read side by side as in quantized_simd.h: a chunk is a stream long enough by itself.)
 inline constexpr int kFewTileRows = 4;
-inline constexpr int kTileBandsOfFewRows = 4;
 inline constexpr std::int64_t kTilePrefetchBytes = 4096;
 
 // Weights of 32 outputs in some consecutive groups: scales, and codes when they are unpacked.
@@ -57,9 +56,12 @@ struct alignas(64) TileCodes {
   std::uint8_t codes[kChunkGroups][kQuads][kTileRows * 4];
 };
 
-// Asks for a share of what comes next in a band: that of one group, of a tile at `tile`.
+// Asks for a share of what comes next in a band: that of one group, of a tile at `tile`. The groups
+// of a tile are straight code, in which a compiler moves all that is asked for to the front, more
+// than the processor keeps in mind; so nothing passes this.
 template <class Isa, class Type>
 void PrefetchTile(const std::byte* tile, int g) {
+  __asm__ volatile("" : : : "memory");
   constexpr std::int64_t kAhead =
       Type::kTileBytes > kTilePrefetchBytes ? Type::kTileBytes : kTilePrefetchBytes;
   constexpr std::int64_t kShare = Type::kTileBytes / (Type::kColumns / kGroup);
@@ -307,13 +309,9 @@ void LinearOfTiles(const LinearArgs& args) {
   TileCodes<Type> codes;
   const std::int64_t band_end = (args.output_end + kTileRows - 1) / kTileRows;
   const std::int64_t groups = args.inputs / kGroup;
-  const std::int64_t side_by_side = args.rows <= kFewTileRows ? kTileBandsOfFewRows : 1;
-  for (std::int64_t band = args.output_begin / kTileRows; band < band_end; band += side_by_side) {
-    const std::int64_t end = band + side_by_side < band_end ? band + side_by_side : band_end;
+  for (std::int64_t band = args.output_begin / kTileRows; band < band_end; ++band) {
     for (std::int64_t group = 0; group < groups; group += kChunkGroups) {
-      for (std::int64_t b = band; b < end; ++b) {
-        TileChunkOfBand<Isa, Type>(args, b, group, scales, codes);
-      }
+      TileChunkOfBand<Isa, Type>(args, band, group, scales, codes);
     }
   }
 }
