@@ -121,8 +121,9 @@ Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& conf
         tensor.manifest = {.shape = spec.shape, .codec = &kRawF32};
         tensor.numbers = given->second;
       } else {
-        const std::string_view kind =
-            from.kind == "head" && spec.name == "weight" && tied ? "embed" : from.kind;
+        const std::string_view kind = from.kind == "head" && spec.name == "weight" && tied
+                                          ? "embed"
+                                          : std::string_view(from.kind);
         const auto places =
             internal::GgufPlacesOf(kind, spec, specs, from.layer.value_or(0), config.names);
         if (places.empty()) {

@@ -38,6 +38,7 @@ TEST(KernelCases, AreThereForEveryFormThatThisProcessorCanRun) {
     AddSupported("attention/" + name, AttentionForms(format), expected);
     AddSupported("attention_latent/" + name, AttentionForms(format), expected);
     AddSupported("attention_store/" + name, AttentionForms(format), expected);
+    AddSupported("attention_store_latent/" + name, AttentionForms(format), expected);
   }
   for (const ActivationForm& form : ActivationForms()) {
     AddSupported("activation/" + std::string(ActivationName(form.activation)), std::span(&form, 1),

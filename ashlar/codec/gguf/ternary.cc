@@ -41,18 +41,18 @@ void DecodeTq2(const std::byte* block, float* values) {
 
 }  // namespace
 
-constinit const BlockType kTq1Blocks{.columns = 256,
-                                     .bytes = 54,
-                                     .rows = 1,
-                                     .fields = {{2, 27}},
-                                     .scales = {52, -1},
-                                     .decode = DecodeTq1};
-constinit const BlockType kTq2Blocks{.columns = 256,
-                                     .bytes = 66,
-                                     .rows = 1,
-                                     .fields = {{2, 33}},
-                                     .scales = {64, -1},
-                                     .decode = DecodeTq2};
+constexpr BlockType kTq1Blocks{.columns = 256,
+                               .bytes = 54,
+                               .rows = 1,
+                               .fields = {{2, 27}},
+                               .scales = {52, -1},
+                               .decode = DecodeTq1};
+constexpr BlockType kTq2Blocks{.columns = 256,
+                               .bytes = 66,
+                               .rows = 1,
+                               .fields = {{2, 33}},
+                               .scales = {64, -1},
+                               .decode = DecodeTq2};
 
 constinit const Codec kTq1 = internal::MakeBlockCodec<kTq1Blocks>("tq1_0.1");
 constinit const Codec kTq2 = internal::MakeBlockCodec<kTq2Blocks>("tq2_0.1");
