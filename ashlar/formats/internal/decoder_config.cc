@@ -1,5 +1,7 @@
 #include "ashlar/formats/internal/decoder_config.h"
 
+#include <algorithm>
+
 namespace ashlar::internal {
 namespace {
 
@@ -113,6 +115,12 @@ Result<Sizes> ReadSizes(ConfigReader& config, const Architecture& architecture) 
   }
   ASHLAR_TRY(sizes.head_dim, ReadDerivedSize(config, fields.head_dim, architecture.head_dim,
                                              sizes.width / sizes.heads));
+  // (A checkpoint may have tensors for each: their names are bounded before they are made.)
+  constexpr std::int64_t kMaxHeads = 1 << 16;
+  if (std::max(sizes.heads, sizes.key_value_heads) > kMaxHeads) {
+    return config.json().Invalid("it has {} heads and {} key-value heads; at most {} are allowed",
+                                 sizes.heads, sizes.key_value_heads, kMaxHeads);
+  }
   constexpr std::int64_t kMaxLayers = 10'000;
   if (sizes.layers > kMaxLayers) {
     return config.json().Invalid("{} is {}; at most {} are allowed", config.Spelled(fields.layers),
