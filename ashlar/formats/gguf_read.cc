@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t kMaxKeyBytes = 65'535;  // the format's own limit
 constexpr std::uint64_t kMaxNameBytes = 256;    // ggml reads 64
 constexpr std::uint64_t kMaxAlignment = 1 << 20;
-constexpr std::uint32_t kMaxShards = 65'535;
+constexpr std::uint32_t kMaxSplits = 65'535;
 
 // The least bytes that a tensor's description takes (no name, one dimension), a pair (no key, a
 // byte), and a string: what a count is held against before anything is made room for.
@@ -438,8 +438,8 @@ struct ShardNumber {
   std::int64_t index, count;
 };
 Result<ShardNumber> ReadShardNumber(const GgufFields& fields) {
-  ASHLAR_TRY(const auto count, fields.Integer("split.count", 0, kMaxShards));
-  ASHLAR_TRY(const auto index, fields.Integer("split.no", 0, kMaxShards));
+  ASHLAR_TRY(const auto count, fields.Integer("split.count", 0, kMaxSplits));
+  ASHLAR_TRY(const auto index, fields.Integer("split.no", 0, kMaxSplits));
   return ShardNumber{index.value_or(0), std::max<std::int64_t>(count.value_or(1), 1)};
 }
 
