@@ -10,6 +10,7 @@
 #include "ashlar/formats/internal/gguf_names.h"
 #include "ashlar/formats/internal/gguf_tokenizer.h"
 #include "ashlar/formats/internal/row_order.h"
+#include "ashlar/graph/network_files.h"
 
 namespace ashlar {
 namespace {
@@ -146,19 +147,6 @@ class TensorLister {
   std::map<const GgufTensorType*, std::uint64_t> bytes_;  // of matrices
 };
 
-Result<std::optional<std::string>> ReadFile(const Network& network, const BlobStore& store,
-                                            std::string_view name) {
-  const auto file = network.files.find(name);
-  if (file == network.files.end()) {
-    return std::optional<std::string>();
-  }
-  ASHLAR_TRY(const Blob blob, store.Get(file->second.blob));
-  const BlobGuard guard(file->second.blob, blob);
-  std::string text(AsText(blob.bytes()));
-  ASHLAR_TRY(guard.CheckIntact());
-  return std::optional(std::move(text));
-}
-
 // Several templates: the one called "default" stands where a single one would, each other one under
 // its own key, and an array has their names. Names are made of letters and digits there, with _ for
 // all else.
@@ -204,12 +192,13 @@ Status AddNamedTemplates(const JsonCursor& list, bool has_default, GgufMetadata&
 // the list, a file of its own is the default.
 Status AddChatTemplates(const Network& network, const BlobStore& store, GgufMetadata& metadata,
                         std::vector<std::string>& remarks) {
-  ASHLAR_TRY(std::optional<std::string> text, ReadFile(network, store, "chat_template.jinja"));
+  ASHLAR_TRY(std::optional<std::string> text,
+             ReadNetworkFile(network, store, "chat_template.jinja"));
   const bool has_default = text.has_value();
   if (has_default) {
     metadata.emplace_back("tokenizer.chat_template", *std::move(text));
   }
-  ASHLAR_TRY(text, ReadFile(network, store, "tokenizer_config.json"));
+  ASHLAR_TRY(text, ReadNetworkFile(network, store, "tokenizer_config.json"));
   if (!text) {
     return {};
   }
@@ -264,7 +253,7 @@ Result<GgufReport> ExportGguf(
                             std::move_iterator(more.end()));
   };
   append(internal::DecoderMetadata(network, decoder));
-  ASHLAR_TRY(const auto tokenizer_json, ReadFile(network, store, "tokenizer.json"));
+  ASHLAR_TRY(const auto tokenizer_json, ReadNetworkFile(network, store, "tokenizer.json"));
   if (tokenizer_json) {
     const std::int64_t ids = EffectiveAttributes(network, decoder.embed).Integer("vocabulary");
     ASHLAR_TRY(internal::GgufTokenizer tokenizer,

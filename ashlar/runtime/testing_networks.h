@@ -30,8 +30,8 @@ struct LlamaSpec {
   std::int64_t head_dim = 16;
   std::int64_t vocabulary = 96;
   std::int64_t window = 0;
-  std::int64_t experts = 0;  // of mixtures instead of MLPs, two to a token, with one shared
-  bool latent = false;       // attention that keeps latents
+  std::int64_t experts = 0;    // of mixtures instead of MLPs, two to a token, with one shared
+  bool latent = false;         // attention that keeps latents
   std::int64_t positions = 0;  // learned ones; 0: none
 };
 
