@@ -200,17 +200,8 @@ Result<Value> IsGreaterOrEqual(Machine& machine, const Value& a, const Value& b)
 }
 
 Result<Value> IsIn(Machine& machine, const Value& a, const Value& b) {
-  if (b.string() != nullptr) {
-    if (a.string() == nullptr) {
-      return NotFor("in", a, b);
-    }
-    ASHLAR_TRY(machine.Step(static_cast<std::int64_t>(b.string()->size() / 64)));
-    return Value(b.string()->find(*a.string()) != std::string::npos);
-  }
-  ASHLAR_TRY(machine.Walk(b));
-  ASHLAR_TRY(const std::vector<Value> items, Iterate(b));
-  ASHLAR_TRY(machine.Step(static_cast<std::int64_t>(items.size())));
-  return Value(std::ranges::any_of(items, [&](const Value& item) { return Equal(a, item); }));
+  ASHLAR_TRY(const bool contained, Contains(machine, b, a));
+  return Value(contained);
 }
 Result<Value> IsNotIn(Machine& machine, const Value& a, const Value& b) {
   ASHLAR_TRY(const Value in, IsIn(machine, a, b));

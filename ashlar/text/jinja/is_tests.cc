@@ -1,6 +1,4 @@
 // The tests of `x is name`.
-#include <algorithm>
-
 #include "ashlar/text/jinja/machine.h"
 #include "ashlar/text/jinja/strings.h"
 
@@ -97,14 +95,8 @@ Result<Value> InOrder(const Call& call) {
 }
 
 Result<Value> In(const Call& call) {
-  const Value& where = *call[0];
-  ASHLAR_TRY(call.machine().Walk(where));
-  if (where.string() != nullptr && call.self().string() != nullptr) {
-    return Value(where.string()->find(*call.self().string()) != std::string::npos);
-  }
-  ASHLAR_TRY(const std::vector<Value> items, Iterate(where));
-  return Value(
-      std::ranges::any_of(items, [&](const Value& item) { return Equal(item, call.self()); }));
+  ASHLAR_TRY(const bool contained, Contains(call.machine(), *call[0], call.self()));
+  return Value(contained);
 }
 
 template <const Function* (*kFind)(std::string_view)>

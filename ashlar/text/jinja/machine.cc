@@ -277,4 +277,17 @@ Result<Value> GetItem(Machine& machine, const Value& object, const Value& key) {
   return Undefined{fmt::format("'{}' has no item {}", object.TypeName(), Repr(key))};
 }
 
+Result<bool> Contains(Machine& machine, const Value& where, const Value& what) {
+  ASHLAR_TRY(machine.Walk(where));
+  if (where.string() != nullptr) {
+    if (what.string() == nullptr) {
+      return Invalid("in is not for {} and {}", what.TypeName(), where.TypeName());
+    }
+    return where.string()->find(*what.string()) != std::string::npos;
+  }
+  ASHLAR_TRY(const std::vector<Value> items, Iterate(where));
+  ASHLAR_TRY(machine.Step(static_cast<std::int64_t>(items.size())));
+  return std::ranges::any_of(items, [&](const Value& item) { return Equal(what, item); });
+}
+
 }  // namespace ashlar::jinja

@@ -160,4 +160,7 @@ std::span<const Function> Globals();
 Result<Value> GetAttribute(Machine& machine, const Value& object, std::string_view name);
 Result<Value> GetItem(Machine& machine, const Value& object, const Value& key);
 
+// what in where: a part of a string, an item of a list, a key of a dict.
+Result<bool> Contains(Machine& machine, const Value& where, const Value& what);
+
 }  // namespace ashlar::jinja
