@@ -1,7 +1,7 @@
 #include <ctime>
 #include <iostream>
 
-#include "ashlar/text/chat_format.h"
+#include "ashlar/text/chat_style.h"
 #include "tools/ashlar/host.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
@@ -36,46 +36,13 @@ constexpr OptionSpec kChatOptions[] = {
     kVerifyOption,
 };
 
-// How the network's turns are written, and what ends an answer besides its end-of-text.
-struct ChatStyle {
-  ChatFormat format;
-  std::string name;  // for people
-  std::vector<std::int32_t> stop_tokens;
-  std::vector<std::string> stop_strings;
-};
-
-// The network's own template; without one, ChatML where the vocabulary has its marks, else a plain
-// transcript.
 Result<ChatStyle> StyleOf(const Host& host, const HostedNetwork& network,
                           const Tokenizer& tokenizer) {
   ChatFiles files;
   ASHLAR_TRY(files.chat_template, host.ReadFile(network, "chat_template.jinja"));
   ASHLAR_TRY(files.tokenizer_config, host.ReadFile(network, "tokenizer_config.json"));
-  Result<ChatFormat> own = ChatFormat::FromFiles(files);
-  if (own.ok()) {
-    ChatStyle style{.format = *std::move(own), .name = "its own chat template"};
-    const auto end = style.format.special_tokens().find("eos_token");
-    if (end != style.format.special_tokens().end()) {
-      if (const auto id = tokenizer.TokenId(end->second)) {
-        style.stop_tokens.push_back(*id);
-      }
-    }
-    return style;
-  }
-  if (own.error().code != ErrorCode::kNotFound) {
-    return own.error().In(network.name);
-  }
-  const auto mark_end = tokenizer.TokenId("<|im_end|>");
-  if (mark_end && tokenizer.TokenId("<|im_start|>")) {
-    ASHLAR_TRY(ChatFormat format, ChatFormat::FromTemplate(kChatMlTemplate));
-    return ChatStyle{.format = std::move(format),
-                     .name = "no chat template, turns in ChatML",
-                     .stop_tokens = {*mark_end}};
-  }
-  ASHLAR_TRY(ChatFormat format, ChatFormat::FromTemplate(kTranscriptTemplate));
-  return ChatStyle{.format = std::move(format),
-                   .name = "no chat template, turns as a plain transcript",
-                   .stop_strings = {"\nuser:"}};
+  Result<ChatStyle> style = ChooseChatStyle(files, tokenizer);
+  return style.ok() ? std::move(style) : style.error().In(network.name);
 }
 
 Json Message(std::string_view role, std::string_view content) {

@@ -1,0 +1,112 @@
+#include "ashlar/server/service/network_cards.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ashlar/base/byte_reader.h"
+#include "ashlar/graph/catalog.h"
+#include "ashlar/graph/network_files.h"
+#include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/plan/plan.h"
+
+namespace ashlar {
+namespace {
+
+// Cards that are kept though nobody uses them: a tokenizer takes up to 100 MB.
+constexpr std::size_t kCardsKept = 64;
+
+std::int64_t LogitsOf(const Network& network) {
+  const int last = static_cast<int>(network.nodes.size()) - 1;
+  return network.BlockOf(last).kind->interface(EffectiveAttributes(network, last)).vocabulary;
+}
+
+std::int64_t HiddenWidthOf(const Network& network) {
+  const int last = static_cast<int>(network.nodes.size()) - 1;
+  return network.BlockOf(last).kind->interface(EffectiveAttributes(network, last)).width_in;
+}
+
+}  // namespace
+
+Result<const Tokenizer*> NetworkCard::RequireTokenizer() const {
+  if (!tokenizer) {
+    return Invalid(
+        "network \"{}\" has no tokenizer: it was imported from a directory without tokenizer.json",
+        name);
+  }
+  return &*tokenizer;
+}
+
+std::int64_t NetworkCard::Context(std::int64_t most) const {
+  return std::min(network.metadata.context_length.value_or(most), most);
+}
+
+Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Network network,
+                                                           const BlobStore& store) {
+  auto card = std::make_shared<NetworkCard>();
+  card->name = std::move(name);
+  card->digest = network.digest();
+  card->logits = LogitsOf(network);
+  card->hidden_width = HiddenWidthOf(network);
+  const Network* const networks[] = {&network};
+  card->weight_bytes = PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
+  const auto read = [&](std::string_view file) { return ReadNetworkFile(network, store, file); };
+  ASHLAR_TRY(const std::optional<std::string> json, read("tokenizer.json"));
+  if (json) {
+    Result<Tokenizer> tokenizer = Tokenizer::FromJson(*json);
+    if (!tokenizer.ok()) {
+      return tokenizer.error().In(card->name + ": tokenizer.json");
+    }
+    card->tokenizer = *std::move(tokenizer);
+    ChatFiles files;
+    ASHLAR_TRY(files.chat_template, read("chat_template.jinja"));
+    ASHLAR_TRY(files.tokenizer_config, read("tokenizer_config.json"));
+    Result<ChatStyle> chat = ChooseChatStyle(files, *card->tokenizer);
+    if (chat.ok()) {
+      card->chat = *std::move(chat);
+    } else {
+      card->chat_error = chat.error().In(card->name);
+    }
+  }
+  card->network = std::move(network);
+  return std::shared_ptr<const NetworkCard>(std::move(card));
+}
+
+NetworkCards::NetworkCards(BlobStore& store) : store_(store) {}
+
+Result<std::shared_ptr<const NetworkCard>> NetworkCards::Find(std::string_view name) {
+  // Manifests are hashed and small; a tag that was moved shows by its digest.
+  const Catalog catalog(store_, AllKinds());
+  ASHLAR_TRY(Network network, catalog.Load(name));
+  const Digest digest = network.digest();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = std::ranges::find_if(
+        cards_, [&](const auto& card) { return card->name == name && card->digest == digest; });
+    if (known != cards_.end()) {
+      std::rotate(cards_.begin(), known, known + 1);
+      return cards_.front();
+    }
+  }
+  // Not under the lock: reading a tokenizer takes up to a second.
+  ASHLAR_TRY(std::shared_ptr<const NetworkCard> card,
+             MakeNetworkCard(std::string(name), std::move(network), store_));
+  const std::lock_guard lock(mutex_);
+  cards_.insert(cards_.begin(), card);
+  if (cards_.size() > kCardsKept) {
+    cards_.pop_back();
+  }
+  return card;
+}
+
+Result<std::vector<std::string>> NetworkCards::Names() const {
+  ASHLAR_TRY(const Tags tags, store_.ReadTags());
+  std::vector<std::string> names;
+  for (const auto& [name, descriptor] : tags) {
+    if (descriptor.artifact_type == kNetworkArtifact) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+}  // namespace ashlar

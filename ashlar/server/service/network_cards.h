@@ -1,0 +1,61 @@
+// A NetworkCard is what a server knows of a network without its weights: its graph, its tokenizer,
+// how it writes conversations. NetworkCards finds them by name, each made once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ashlar/graph/network.h"
+#include "ashlar/store/blob_store.h"
+#include "ashlar/text/chat_style.h"
+#include "ashlar/text/tokenizer.h"
+
+namespace ashlar {
+
+// Immutable; shared by all who use it.
+struct NetworkCard {
+  std::string name;
+  Digest digest;
+  Network network;
+  std::optional<Tokenizer> tokenizer;
+  // Nothing without a tokenizer, or when its template cannot be read: then chat_error says why.
+  std::optional<ChatStyle> chat;
+  std::optional<Error> chat_error;
+  std::int64_t logits = 0;         // width of a row of logits
+  std::int64_t hidden_width = 0;   // of what the head reads: the width of embeddings
+  std::uint64_t weight_bytes = 0;  // of its blobs, each counted once
+
+  // kInvalid when it has none.
+  Result<const Tokenizer*> RequireTokenizer() const;
+  // Positions of a sequence, prompt and answer: what the network was made for, and at most `most`.
+  std::int64_t Context(std::int64_t most) const;
+};
+
+// Makes the card of a network that was read from `store`. Errors name the file at fault.
+Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Network network,
+                                                           const BlobStore& store);
+
+// Cards by tag. A tag that is moved to another network gives another card; the old one lives as
+// long as somebody uses it. Thread-safe.
+class NetworkCards {
+ public:
+  // `store` must outlive it.
+  explicit NetworkCards(BlobStore& store);
+
+  // kNotFound when the store has no such network.
+  Result<std::shared_ptr<const NetworkCard>> Find(std::string_view name);
+  // The names of the networks in the store, in order.
+  Result<std::vector<std::string>> Names() const;
+
+ private:
+  BlobStore& store_;
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<const NetworkCard>> cards_;  // most lately used first
+};
+
+}  // namespace ashlar

@@ -1,0 +1,174 @@
+// A Service runs an Engine for many callers: it queues what they ask, keeps the networks that are
+// asked for in memory within a budget, and hands out text as it comes.
+//
+//   ASHLAR_TRY(const auto service, Service::Start(store, options));
+//   ASHLAR_TRY(const auto card, service->cards().Find("lab"));
+//   ASHLAR_TRY(const GenerationId id, service->Submit({.network = card, .prompt = ids}, on_event));
+//
+// Thread-safe. One thread of its own steps the engine, one turns tokens into text and calls the
+// callers back, and one makes networks ready. A generation's text is the same to the bit whatever
+// else is asked for.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ashlar/base/result.h"
+#include "ashlar/runtime/engine.h"
+#include "ashlar/runtime/token_constraint.h"
+#include "ashlar/server/service/network_cards.h"
+
+namespace ashlar {
+
+struct ServiceOptions {
+  EngineOptions engine;  // page_bytes is the budget of all state
+  // Of all networks that are loaded, what they share counted once. A network that is asked for
+  // takes the room of those that nobody uses, least lately used first. 0: no limit.
+  std::uint64_t weight_bytes = 0;
+  std::int64_t max_waiting = 256;   // generations that have not begun; more are refused
+  double keep_alive_seconds = 300;  // a network that nobody uses is unloaded after; < 0: never
+};
+
+enum class GenerationId : std::uint64_t {};
+
+// What a generation may say of the tokens of its prompt.
+struct PromptLogprob {
+  std::int32_t token;
+  std::optional<float> logprob;   // none for the first one
+  std::vector<TokenLogprob> top;  // best first
+};
+
+// One or more continuations of one prompt, or a reading of it.
+struct Generation {
+  std::shared_ptr<const NetworkCard> network;
+  std::vector<std::int32_t> prompt;
+  std::int64_t max_tokens = 16;  // of each continuation; 0: only read the prompt
+  // Continuation i draws with seed + i. They share the prompt's pages.
+  int continuations = 1;
+  SamplingOptions sampling;
+  std::vector<std::string> stop;          // strings that end the text, and are not part of it
+  std::vector<std::int32_t> stop_tokens;  // besides the network's own
+  bool ignore_eos = false;                // the network's own
+  bool keep_special_tokens = false;       // in the text
+  // For each continuation a fresh limit of what may come next; null: anything.
+  std::function<std::unique_ptr<TokenConstraint>()> constraint;
+  // Log-probabilities of the prompt's own tokens, and of so many best; none: not asked for.
+  std::optional<int> prompt_logprobs;
+  bool hidden_states = false;  // what the head would read of each prompt token; no text
+
+  // ---- Who asks
+  std::string tenant;          // fairness is between tenants, by tokens
+  int priority = 0;            // higher ones go first
+  std::string cache_scope;     // cached prefixes are shared among generations of one scope
+  double timeout_seconds = 0;  // from Submit to the end; 0: none
+};
+
+enum class GenerationEnd : std::uint8_t {
+  kNone,
+  kStop,    // a stop token or a stop string, or a constraint's end
+  kLength,  // max_tokens
+  kCancelled,
+  kTimeout,
+  kFailed,  // `error` says why
+};
+
+struct GenerationUsage {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t cached_tokens = 0;      // of those, for how many some work was spared
+  std::int64_t completion_tokens = 0;  // of this continuation, so far
+  double queue_seconds = 0;            // from Submit to the first step
+  double prompt_seconds = 0;           // from there to the first token
+  double total_seconds = 0;            // from Submit until now
+};
+
+// News of one continuation. Its texts, put together, are its whole text.
+struct GenerationEvent {
+  int continuation = 0;
+  std::string text;                  // whole characters that nothing later can change
+  std::vector<SampledToken> tokens;  // new ones, also those whose text is still held back
+  GenerationEnd end = GenerationEnd::kNone;
+  std::string stop_string;  // which one ended it, if any
+  std::optional<Error> error;
+  GenerationUsage usage;
+  // Of continuation 0, once: when asked for.
+  std::vector<PromptLogprob> prompt_logprobs;
+  std::vector<float> hidden_states;  // [prompt tokens, hidden_width]
+};
+
+// Called on the service's own thread, one event at a time: quick, and no call back into Submit.
+// The last call for each continuation has an end.
+using GenerationListener = std::function<void(GenerationEvent)>;
+
+enum class Residency : std::uint8_t { kAbsent, kLoading, kLoaded, kFailed };
+
+struct NetworkStatus {
+  std::string name;
+  Digest digest;
+  Residency residency = Residency::kAbsent;
+  bool pinned = false;
+  std::int64_t running = 0;        // generations that use it, waiting ones too
+  std::uint64_t weight_bytes = 0;  // all
+  std::uint64_t unique_bytes = 0;  // that no other loaded network has
+  double idle_seconds = 0;
+  std::optional<Error> failure;
+};
+
+struct ServiceStatus {
+  std::vector<NetworkStatus> networks;  // loaded, loading or failed ones, by name
+  std::int64_t running = 0;
+  std::int64_t waiting = 0;
+  std::uint64_t resident_weight_bytes = 0;
+  std::uint64_t weight_budget = 0;
+  std::uint64_t page_bytes_used = 0;  // by running sequences and cached prefixes
+  std::uint64_t page_bytes_budget = 0;
+  EngineCounters engine;
+};
+
+// Told of what happens, for metrics; called on the service's threads, quickly.
+struct ServiceObserver {
+  std::function<void(double seconds, std::int64_t rows)> on_step;
+};
+
+class Service {
+ public:
+  // `store` must outlive it. kInvalid names an option out of range.
+  static Result<std::unique_ptr<Service>> Start(BlobStore& store, const ServiceOptions& options,
+                                                ServiceObserver observer = {});
+  // Cancels what runs and waits for the last calls back.
+  ~Service();
+
+  NetworkCards& cards();
+  const ServiceOptions& options() const;
+
+  // Queues a generation. kInvalid: the prompt or an option, by name. kExhausted: it can never have
+  // the pages or the weights that it needs (with numbers). kConflict: the queue is full, or the
+  // service drains; try again later.
+  Result<GenerationId> Submit(Generation generation, GenerationListener listener);
+  // Nothing when it has ended. Its pages are free after the step that runs now.
+  void Cancel(GenerationId id);
+
+  // Loads a network, and waits until it is there or has failed. `pin`: it stays until Unpin.
+  Status Load(const std::shared_ptr<const NetworkCard>& network);
+  Status Pin(const std::shared_ptr<const NetworkCard>& network, bool pinned);
+  // kConflict while somebody uses it, kNotFound when it is not loaded.
+  Status Unload(std::string_view name);
+
+  ServiceStatus status() const;
+
+  bool draining() const;
+  // Refuses new generations (kConflict) and waits until those that run have ended, or for so
+  // long; then cancels the rest. True when none had to be cancelled.
+  bool Drain(double seconds);
+
+ private:
+  class State;
+  explicit Service(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ashlar
