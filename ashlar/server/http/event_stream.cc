@@ -1,6 +1,6 @@
 #include "ashlar/server/http/event_stream.h"
 
-namespace ashlar::server {
+namespace ashlar {
 
 std::string DataEvent(const Json& data, std::string_view name) {
   std::string event;
@@ -10,4 +10,4 @@ std::string DataEvent(const Json& data, std::string_view name) {
   return event.append("data: ").append(WriteJson(data)).append("\n\n");
 }
 
-}  // namespace ashlar::server
+}  // namespace ashlar

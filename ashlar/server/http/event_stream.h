@@ -7,7 +7,7 @@
 
 #include "ashlar/base/json.h"
 
-namespace ashlar::server {
+namespace ashlar {
 
 inline constexpr std::string_view kEventStreamType = "text/event-stream; charset=utf-8";
 // The last event.
@@ -19,4 +19,4 @@ inline constexpr std::string_view kEventStreamKeepAlive = ": keep-alive\n\n";
 // (`event: response.created`); "" for none.
 std::string DataEvent(const Json& data, std::string_view name = "");
 
-}  // namespace ashlar::server
+}  // namespace ashlar

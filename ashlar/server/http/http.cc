@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace ashlar::server {
+namespace ashlar {
 namespace {
 
 char LowerCase(char c) {
@@ -39,8 +39,8 @@ HttpResponse JsonResponse(const Json& body, int status) {
   return {.status = status, .body = WriteJson(body)};
 }
 
-Json ErrorBody(int status, std::string_view message, std::string_view code,
-               std::string_view param) {
+Json HttpErrorBody(int status, std::string_view message, std::string_view code,
+                   std::string_view param) {
   return Json::Of({{"error", Json::Of({{"message", message},
                                        {"type", ErrorType(status)},
                                        {"param", TextOrNull(param)},
@@ -49,10 +49,10 @@ Json ErrorBody(int status, std::string_view message, std::string_view code,
 
 HttpResponse ErrorResponse(int status, std::string_view message, std::string_view code,
                            std::string_view param) {
-  return JsonResponse(ErrorBody(status, message, code, param), status);
+  return JsonResponse(HttpErrorBody(status, message, code, param), status);
 }
 
-int StatusOf(const Error& error) {
+int HttpStatusOf(const Error& error) {
   switch (error.code) {
     case ErrorCode::kInvalid:
     case ErrorCode::kUnsupported:
@@ -71,7 +71,7 @@ int StatusOf(const Error& error) {
 }
 
 HttpResponse ErrorResponse(const Error& error, std::string_view param) {
-  return ErrorResponse(StatusOf(error), error.message, ErrorCodeName(error.code), param);
+  return ErrorResponse(HttpStatusOf(error), error.message, ErrorCodeName(error.code), param);
 }
 
-}  // namespace ashlar::server
+}  // namespace ashlar

@@ -11,7 +11,7 @@
 #include "ashlar/base/json.h"
 #include "ashlar/base/result.h"
 
-namespace ashlar::server {
+namespace ashlar {
 
 struct HttpHeader {
   std::string name;
@@ -52,12 +52,12 @@ HttpResponse JsonResponse(const Json& body, int status = 200);
 // OpenAI's form: {"error":{"message","type","param","code"}}. The type follows from the status
 // ("invalid_request_error", "authentication_error", "rate_limit_error", "server_error", ...);
 // `param` names the member of the request that was wrong, `code` is for programs; "" is null.
-Json ErrorBody(int status, std::string_view message, std::string_view code = "",
-               std::string_view param = "");
+Json HttpErrorBody(int status, std::string_view message, std::string_view code = "",
+                   std::string_view param = "");
 HttpResponse ErrorResponse(int status, std::string_view message, std::string_view code = "",
                            std::string_view param = "");
 // 400 for kInvalid and kUnsupported, 404, 409, 503 for what is corrupt or used up, 500 for kIo.
-int StatusOf(const Error& error);
+int HttpStatusOf(const Error& error);
 HttpResponse ErrorResponse(const Error& error, std::string_view param = "");
 
 // An HttpResponder is the way back to one client. Thread-safe; calls never block.
@@ -91,4 +91,4 @@ class HttpResponder {
 // throws becomes a 500. The body of an answer to HEAD is left out by the server: answer as to GET.
 using HttpHandler = std::function<void(HttpRequest, std::shared_ptr<HttpResponder>)>;
 
-}  // namespace ashlar::server
+}  // namespace ashlar

@@ -16,7 +16,7 @@
 #include "ashlar/base/result.h"
 #include "ashlar/server/http/http.h"
 
-namespace ashlar::server {
+namespace ashlar {
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  // an address or a name; "::" and "0.0.0.0" are all interfaces
@@ -70,4 +70,4 @@ class HttpServer {
   virtual bool Drain(std::chrono::milliseconds patience) = 0;
 };
 
-}  // namespace ashlar::server
+}  // namespace ashlar
