@@ -1,6 +1,7 @@
 #include "ashlar/runtime/engine.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "ashlar/base/check.h"
@@ -9,6 +10,7 @@
 #include "ashlar/kernels/attention/attention.h"
 #include "ashlar/kinds/rope_tables.h"
 #include "ashlar/plan/plan.h"
+#include "ashlar/runtime/internal/fair_share.h"
 #include "ashlar/runtime/internal/interpreter.h"
 #include "ashlar/runtime/internal/loaded_network.h"
 #include "ashlar/runtime/internal/page_cache.h"
@@ -91,6 +93,7 @@ struct Engine::State {
   const std::optional<Error>& FailureOf(const Sequence& sequence) const;
   void FailDamagedNetworks();
   void DeliverEnded();
+  void TakeTurns();
   void Schedule();
   void MakeRoom(Sequence& sequence);
   void CollectRows();
@@ -98,6 +101,8 @@ struct Engine::State {
   const MergedOrder& PlanStep();
   void Deliver(internal::StepRows& rows);
   void SampleNext(Sequence& sequence, std::span<const float> logits, Delivery& delivery);
+  Result<SampledToken> Sample(Sequence& sequence, std::span<const float> logits);
+  void Remove(const std::function<bool(const Sequence&)>& ended);
 
   const EngineOptions options;
   ThreadPool pool;
@@ -115,10 +120,13 @@ struct Engine::State {
   std::uint64_t faults_seen = GuardedFaults();
   std::vector<std::unique_ptr<Sequence>> sequences;  // in order of arrival
   std::uint64_t next_request = 1;
+  internal::FairShare share;
+  std::int64_t prompt_rows_beside_decoding = options.max_rows;
 
   // Of the current step; kept to be filled again.
   std::vector<internal::SlotDemand> demands;
   std::vector<internal::SequenceView> views;
+  std::vector<std::size_t> turns;  // indices of sequences, those first that are served first
   std::vector<std::int64_t> rows;
   std::vector<internal::StepRows> step;
   std::vector<std::uint32_t> step_networks;
@@ -184,6 +192,13 @@ Status Engine::State::CheckRequest(const Request& request, const LoadedNetwork& 
     }
   }
   ASHLAR_TRY(request.sampling.Check(network.logits));
+  if (request.hidden_states && (!request.prompt_logits || request.max_tokens != 0)) {
+    return Invalid("hidden_states needs prompt_logits, and max_tokens 0, not {}",
+                   request.max_tokens);
+  }
+  if (request.hidden_states && network.hidden == 0) {
+    return Invalid("the network's last node reads tokens: it has no hidden states");
+  }
   std::uint64_t page_bytes = 0;
   const std::int64_t pages = (length + request.max_tokens + kPageLength - 1) / kPageLength;
   for (const internal::StateSlot& slot : network.slots) {
@@ -199,6 +214,7 @@ Status Engine::State::CheckRequest(const Request& request, const LoadedNetwork& 
 
 RequestId Engine::State::Add(Request request, std::shared_ptr<const LoadedNetwork> network) {
   const RequestId id{next_request++};
+  share.Enter(request.tenant);
   sequences.push_back(std::make_unique<Sequence>(id, std::move(request), std::move(network)));
   return id;
 }
@@ -242,7 +258,19 @@ void Engine::State::DeliverEnded() {
                             .error = FailureOf(*sequence)});
     }
   }
-  std::erase_if(sequences, ended);
+  Remove([&](const Sequence& sequence) {
+    return sequence.cancelled || FailureOf(sequence).has_value();
+  });
+}
+
+void Engine::State::Remove(const std::function<bool(const Sequence&)>& ended) {
+  std::erase_if(sequences, [&](const auto& sequence) {
+    const bool gone = ended(*sequence);
+    if (gone) {
+      share.Leave(sequence->request.tenant);
+    }
+    return gone;
+  });
 }
 
 void Engine::State::MakeRoom(Sequence& sequence) {
@@ -257,12 +285,29 @@ void Engine::State::MakeRoom(Sequence& sequence) {
   }
 }
 
+// By priority, then by what their tenants have had, then by arrival.
+void Engine::State::TakeTurns() {
+  turns.resize(sequences.size());
+  std::iota(turns.begin(), turns.end(), std::size_t{0});
+  std::ranges::sort(turns, [&](std::size_t a, std::size_t b) {
+    const Request& first = sequences[a]->request;
+    const Request& second = sequences[b]->request;
+    if (first.priority != second.priority) {
+      return first.priority > second.priority;
+    }
+    const std::uint64_t first_had = share.Had(first.tenant);
+    const std::uint64_t second_had = share.Had(second.tenant);
+    return first_had != second_had ? first_had < second_had : a < b;
+  });
+}
+
 // Asks the scheduler until it says to run; then `rows` has the rows of each sequence.
 void Engine::State::Schedule() {
   const internal::SchedulerLimits limits{
       .max_rows = options.max_rows,
       .max_logit_rows = std::min(options.max_rows, options.max_logit_rows),
-      .max_sequences = options.max_sequences};
+      .max_sequences = options.max_sequences,
+      .prompt_rows_beside_decoding = prompt_rows_beside_decoding};
   bool may_admit = true;
   while (true) {
     std::size_t slots = 0;
@@ -277,10 +322,14 @@ void Engine::State::Schedule() {
       slots += sequence->slots.size();
     }
     rows.resize(sequences.size());
-    const internal::Decision decision = internal::Decide(
-        limits,
-        {.sequences = views, .available_bytes = cache.available_bytes(), .may_admit = may_admit},
-        rows);
+    TakeTurns();
+    const internal::Decision decision =
+        internal::Decide(limits,
+                         {.sequences = views,
+                          .turns = turns,
+                          .available_bytes = cache.available_bytes(),
+                          .may_admit = may_admit},
+                         rows);
     if (decision.action == internal::Action::kRun) {
       return;
     }
@@ -290,9 +339,17 @@ void Engine::State::Schedule() {
       may_admit = false;
     } else {
       const auto network = static_cast<std::size_t>(sequence.request.network);
-      counters.prompt_tokens += sequence.length();
-      counters.cached_tokens +=
+      const std::int64_t cached =
           sequence.Begin(cache, networks[network].boundary, options.prefix_cache);
+      counters.prompt_tokens += sequence.length();
+      counters.cached_tokens += cached;
+      if (!sequence.admitted) {  // reading it again after it made room is nobody's debt
+        sequence.admitted = true;
+        sequence.cached_tokens = cached;
+        share.Charge(
+            sequence.request.tenant,
+            internal::kPromptTokenCost * static_cast<std::uint64_t>(sequence.length() - cached));
+      }
     }
   }
 }
@@ -358,13 +415,28 @@ const Engine::State::MergedOrder& Engine::State::PlanStep() {
   return OrderOfStep();
 }
 
+Result<SampledToken> Engine::State::Sample(Sequence& sequence, std::span<const float> logits) {
+  Result<SampledToken> sampled = Error{};
+  if (sequence.request.constraint == nullptr) {
+    sampled = sequence.sampler.Sample(logits, sampler_scratch);
+  } else {
+    ASHLAR_TRY(const std::span<const std::uint64_t> allowed,
+               sequence.request.constraint->Allowed());
+    sampled = sequence.sampler.SampleAmong(allowed, logits, sampler_scratch);
+  }
+  if (!sampled.ok()) {
+    return Corrupt("it gave logits that are no numbers");
+  }
+  return sampled;
+}
+
 void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits,
                                Delivery& delivery) {
   const PartTimer timer(profile, "sample");
-  Result<SampledToken> sampled = sequence.sampler.Sample(logits, sampler_scratch);
+  Result<SampledToken> sampled = Sample(sequence, logits);
   if (!sampled.ok()) {
     delivery.finish = FinishReason::kFailed;
-    delivery.error = Corrupt("it gave logits that are no numbers");
+    delivery.error = sampled.error();
     return;
   }
   if (std::ranges::find(sequence.request.stop_tokens, sampled->token) !=
@@ -372,16 +444,28 @@ void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits
     delivery.finish = FinishReason::kStop;
     return;
   }
+  TokenConstraint* const constraint = sequence.request.constraint.get();
+  if (constraint != nullptr) {
+    if (const Status accepted = constraint->Accept(sampled->token); !accepted.ok()) {
+      delivery.finish = FinishReason::kFailed;
+      delivery.error = accepted.error();
+      return;
+    }
+  }
   sequence.tokens.push_back(sampled->token);
+  share.Charge(sequence.request.tenant, internal::kGeneratedTokenCost);
   delivery.token = *std::move(sampled);
-  if (sequence.generated() == sequence.request.max_tokens) {
+  if (constraint != nullptr && constraint->finished()) {
+    delivery.finish = FinishReason::kStop;
+  } else if (sequence.generated() == sequence.request.max_tokens) {
     delivery.finish = FinishReason::kLength;
   }
 }
 
 void Engine::State::Deliver(internal::StepRows& taken) {
   Sequence& sequence = *taken.sequence;
-  Delivery& delivery = deliveries.emplace_back(Delivery{.request = sequence.id});
+  Delivery& delivery = deliveries.emplace_back(
+      Delivery{.request = sequence.id, .cached_tokens = sequence.cached_tokens});
   if (FailureOf(sequence)) {  // nothing of this step may reach a page that others can find
     delivery.finish = FinishReason::kFailed;
     delivery.error = FailureOf(sequence);
@@ -391,7 +475,7 @@ void Engine::State::Deliver(internal::StepRows& taken) {
     delivery.logits = taken.logits;
     delivery.logits_first_position = taken.logits_first_position;
     sequence.logits_delivered +=
-        static_cast<std::int64_t>(taken.logits.size()) / sequence.network->logits;
+        static_cast<std::int64_t>(taken.logits.size()) / taken.logits_width;
   }
   sequence.Advance(cache, sequence.position + taken.rows, options.prefix_cache);
   if (sequence.position < sequence.length()) {
@@ -477,11 +561,18 @@ Result<RequestId> Engine::Fork(RequestId request, std::span<const std::int32_t> 
     return Invalid("request {} cannot be forked before it has delivered a token",
                    static_cast<std::uint64_t>(request));
   }
+  if (parent->request.constraint != nullptr) {
+    return Unsupported("request {} has a constraint, and cannot be forked",
+                       static_cast<std::uint64_t>(request));
+  }
   Request forked{.network = parent->request.network,
                  .prompt = parent->tokens,
                  .max_tokens = max_tokens,
                  .sampling = sampling,
-                 .stop_tokens = parent->request.stop_tokens};
+                 .stop_tokens = parent->request.stop_tokens,
+                 .tenant = parent->request.tenant,
+                 .priority = parent->request.priority,
+                 .cache_scope = parent->request.cache_scope};
   forked.prompt.insert(forked.prompt.end(), tokens.begin(), tokens.end());
   ASHLAR_TRY(state_->CheckRequest(forked, *parent->network));
   const RequestId id = state_->Add(std::move(forked), parent->network);
@@ -522,8 +613,7 @@ Result<std::span<const Delivery>> Engine::Step() {
     }
     for (const Delivery& delivery : state_->deliveries) {
       if (delivery.finish != FinishReason::kNone) {
-        std::erase_if(state_->sequences,
-                      [&](const auto& sequence) { return sequence->id == delivery.request; });
+        state_->Remove([&](const Sequence& one) { return one.id == delivery.request; });
       }
     }
     ++state_->counters.steps;
@@ -540,9 +630,22 @@ void Engine::set_profile(Profile* profile) {
   state_->profile = profile;
 }
 
+void Engine::set_prompt_rows_beside_decoding(std::int64_t rows) {
+  CHECK(rows >= 1 && rows <= state_->options.max_rows);
+  state_->prompt_rows_beside_decoding = rows;
+}
+
 const EngineCounters& Engine::counters() const {
   return state_->counters;
 }
+
+PageUse Engine::page_use() const {
+  const internal::PageCache& cache = state_->cache;
+  return {.budget = cache.budget(),
+          .running = cache.budget() - cache.available_bytes(),
+          .cached = cache.evictable_bytes()};
+}
+
 const EngineOptions& Engine::options() const {
   return state_->options;
 }

@@ -26,6 +26,7 @@
 #include "ashlar/kernels/isa.h"
 #include "ashlar/kinds/profile.h"
 #include "ashlar/runtime/sampler.h"
+#include "ashlar/runtime/token_constraint.h"
 #include "ashlar/store/blob_store.h"
 #include "ashlar/tensor/kv_format.h"
 
@@ -56,7 +57,7 @@ enum class RequestId : std::uint64_t {};
 
 enum class FinishReason : std::uint8_t {
   kNone,
-  kStop,    // one of stop_tokens came
+  kStop,    // one of stop_tokens came, or the constraint's output is complete
   kLength,  // max_tokens were delivered
   kCancelled,
   kFailed,  // Delivery::error says why
@@ -71,6 +72,18 @@ struct Request {
   std::vector<std::int32_t> stop_tokens;  // finish before delivering one of these
   // All logits of the prompt's rows too, for evaluation; bypasses cached pages' shortcut.
   bool prompt_logits = false;
+  // Instead of logits, what the last node reads of each of the prompt's rows: the final hidden
+  // states, for embeddings. The head is not computed. Requires: prompt_logits, max_tokens == 0.
+  bool hidden_states = false;
+  // What the output may be; null: anything. Its end tokens should be among stop_tokens.
+  std::shared_ptr<TokenConstraint> constraint;
+
+  // ---- Who asks. None of it changes a result.
+  // Tenants share the engine by tokens: where not all can go on, the one that has had least does.
+  std::uint32_t tenant = 0;
+  int priority = 0;  // higher ones go first, whatever their tenants have had
+  // Cached prefixes are found by requests of the same scope only: 0 is everybody's.
+  std::uint64_t cache_scope = 0;
 };
 
 // What happened to a request in a step: it had rows in it, or was cancelled before it. Views are
@@ -82,9 +95,13 @@ struct Delivery {
   // kFailed only. kCorrupt: the network gave logits of which none is a number, or bytes of its
   // blobs are gone. The latter fails all of its requests, from then on; no other network's.
   std::optional<Error> error;
-  // prompt_logits only: rows first_position, first_position + 1, ... [count, logits' width].
+  // prompt_logits only: rows first_position, first_position + 1, ... [count, logits' width], or
+  // with hidden_states [count, width that the last node reads].
   std::int64_t logits_first_position = 0;
   std::span<const float> logits;
+  // Positions for which some node was not computed, since its results were cached when the request
+  // was admitted.
+  std::int64_t cached_tokens = 0;
 };
 
 // The experts that a mixture sent consecutive positions of a request to. A view, valid in the call.
@@ -109,6 +126,13 @@ struct EngineCounters {
   std::uint64_t cached_tokens = 0;
   std::uint64_t preemptions = 0;
   std::uint64_t pages_evicted = 0;
+};
+
+// Memory of pages.
+struct PageUse {
+  std::uint64_t budget = 0;
+  std::uint64_t running = 0;  // held by sequences
+  std::uint64_t cached = 0;   // kept for prefixes to come, given up when others need it
 };
 
 class Engine {
@@ -144,6 +168,11 @@ class Engine {
   // Runs one step and returns what it delivered, in order of the requests. Nothing when idle.
   Result<std::span<const Delivery>> Step();
 
+  // How many rows of prompts a step may have in which somebody decodes, so that tokens keep coming
+  // while a long prompt is read; max_rows (as at first): no other limit. In [1, max_rows].
+  // Results do not depend on it.
+  void set_prompt_rows_beside_decoding(std::int64_t rows);
+
   // Where the time of steps is written down from the next one on; null (as at first): nowhere. It
   // must outlive its use. Results do not depend on it.
   void set_profile(Profile* profile);
@@ -153,6 +182,7 @@ class Engine {
   void set_expert_listener(ExpertListener listener);
 
   const EngineCounters& counters() const;
+  PageUse page_use() const;
   const EngineOptions& options() const;
 
  private:

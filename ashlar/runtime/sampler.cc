@@ -54,6 +54,22 @@ double TotalWeight(std::span<const Candidate> candidates) {
   return total;
 }
 
+// Makes every token impossible whose bit is not set.
+void Forbid(std::span<const std::uint64_t> allowed, std::span<float> logits) {
+  constexpr std::size_t kBits = 64;
+  for (std::size_t begin = 0; begin < logits.size(); begin += kBits) {
+    const std::uint64_t word = begin / kBits < allowed.size() ? allowed[begin / kBits] : 0;
+    const std::span<float> part = logits.subspan(begin, std::min(kBits, logits.size() - begin));
+    if (word == 0) {
+      std::ranges::fill(part, kImpossible);
+    } else if (~word != 0) {
+      for (std::size_t i = 0; i < part.size(); ++i) {
+        part[i] = (word >> i & 1) != 0 ? part[i] : kImpossible;
+      }
+    }
+  }
+}
+
 // The first of the largest logits that are numbers; 0 when all are NaN or -infinity. First what it
 // is, over lanes that do not wait for each other, and then where: faster than keeping both.
 std::int32_t Largest(std::span<const float> logits) {
@@ -147,8 +163,21 @@ void Sampler::ApplyBiasAndPenalties(std::span<float> logits) const {
 }
 
 Result<SampledToken> Sampler::Sample(std::span<const float> logits, SamplerScratch& scratch) {
+  return Next({}, logits, scratch);
+}
+
+Result<SampledToken> Sampler::SampleAmong(std::span<const std::uint64_t> allowed,
+                                          std::span<const float> logits, SamplerScratch& scratch) {
+  if (allowed.empty()) {
+    return Corrupt("no token is allowed");
+  }
+  return Next(allowed, logits, scratch);
+}
+
+Result<SampledToken> Sampler::Next(std::span<const std::uint64_t> allowed,
+                                   std::span<const float> logits, SamplerScratch& scratch) {
   SampledToken sampled;
-  const bool as_they_are = options_.logit_bias.empty() && !penalises();
+  const bool as_they_are = allowed.empty() && options_.logit_bias.empty() && !penalises();
   if (options_.temperature == 0 && options_.top_logprobs < 0 && as_they_are) {
     sampled.token = Largest(logits);  // the common case needs no copy
     if (!(logits[sampled.token] > kImpossible)) {
@@ -157,6 +186,9 @@ Result<SampledToken> Sampler::Sample(std::span<const float> logits, SamplerScrat
   } else {
     scratch.logits_.assign(logits.begin(), logits.end());
     const std::span<float> adjusted = scratch.logits_;
+    if (!allowed.empty()) {
+      Forbid(allowed, adjusted);
+    }
     ApplyBiasAndPenalties(adjusted);
 
     auto& candidates = scratch.candidates_;

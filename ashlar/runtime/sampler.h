@@ -1,10 +1,10 @@
 // A Sampler turns a row of logits into the next token of one sequence.
 //
-// The order of the stages is fixed: logit bias, penalties, temperature, top-k, typical-p, top-p,
-// min-p, then one draw; each cut sees the distribution that the one before left, normalised again.
-// Temperature 0 is greedy: the largest logit, the smallest id among equals. The draw uses a
-// counter-based generator keyed by (seed, position in the output), so a request with a seed gives
-// the same tokens whatever runs beside it, and after preemption. Confined.
+// The order of the stages is fixed: constraint, logit bias, penalties, temperature, top-k,
+// typical-p, top-p, min-p, then one draw; each cut sees the distribution that the one before left,
+// normalised again. Temperature 0 is greedy: the largest logit, the smallest id among equals. The
+// draw uses a counter-based generator keyed by (seed, position in the output), so a request with a
+// seed gives the same tokens whatever runs beside it, and after preemption. Confined.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,8 @@ struct SamplingOptions {
 
 struct TokenLogprob {
   std::int32_t token;
-  float logprob;  // natural log, of the distribution after bias and penalties, before temperature
+  // Natural log, of the distribution after constraint, bias and penalties, before temperature.
+  float logprob;
 };
 
 struct SampledToken {
@@ -75,10 +76,16 @@ class Sampler {
   // kCorrupt when no token is possible. Allocates nothing unless top_logprobs > 0, once `scratch`
   // has room for the vocabulary.
   Result<SampledToken> Sample(std::span<const float> logits, SamplerScratch& scratch);
+  // The same among the tokens whose bit is set (see TokenConstraint::Allowed).
+  Result<SampledToken> SampleAmong(std::span<const std::uint64_t> allowed,
+                                   std::span<const float> logits, SamplerScratch& scratch);
 
  private:
   using Candidate = SamplerScratch::Candidate;
   bool penalises() const;
+  // `allowed` empty: all.
+  Result<SampledToken> Next(std::span<const std::uint64_t> allowed, std::span<const float> logits,
+                            SamplerScratch& scratch);
   void ApplyBiasAndPenalties(std::span<float> logits) const;
   // Draws among `candidates`, which are every possible token in ascending order.
   std::int32_t Draw(std::span<Candidate> candidates) const;

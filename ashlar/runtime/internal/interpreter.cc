@@ -61,6 +61,10 @@ void CombineAndAdd(std::span<const WeightedTerm> terms, const LoadedNetwork& net
   }
 }
 
+bool WantsHiddenStates(const StepRows& rows) {
+  return rows.sequence->request.hidden_states;
+}
+
 ValuePages* KeptValuesOf(Sequence& sequence, int node) {
   const auto found = std::ranges::find(sequence.values, node, &ValuePages::node);
   return found == sequence.values.end() ? nullptr : &*found;
@@ -108,7 +112,7 @@ Interpreter::Sizes Interpreter::Measure(std::span<const LoadedNetwork* const> ne
   std::set<std::pair<const BoundWeights*, bool>> measured;
   for (const LoadedNetwork* network : networks) {
     sizes.register_floats = std::max(sizes.register_floats, network->register_floats);
-    sizes.logits = std::max(sizes.logits, network->logits);
+    sizes.logits = std::max({sizes.logits, network->logits, network->hidden});
     for (int i = 0; i <= network->output(); ++i) {
       const LoadedNode& node = network->nodes[i];
       const bool output = i == network->output();
@@ -162,12 +166,12 @@ float* Interpreter::RegistersOf(const RunOfRows& run, std::int64_t position) con
 
 void Interpreter::CollectRuns(std::span<StepRows> step,
                               std::span<const LoadedNetwork* const> networks,
-                              const MergeGroup& group) {
+                              const MergeGroup& group, bool output) {
   runs_.clear();
   std::int64_t batch_row = 0;
-  for (const MergeMember& member : group.members) {
+  const auto collect = [&](const MergeMember& member, bool hidden) {
     for (StepRows& rows : step) {
-      if (rows.network != member.network) {
+      if (rows.network != member.network || (output && WantsHiddenStates(rows)) != hidden) {
         continue;
       }
       const Sequence& sequence = *rows.sequence;
@@ -186,12 +190,22 @@ void Interpreter::CollectRuns(std::span<StepRows> step,
         runs_.push_back(run);
       }
     }
+  };
+  for (const bool hidden : {false, true}) {
+    for (const MergeMember& member : group.members) {
+      if (output || !hidden) {
+        collect(member, hidden);
+      }
+    }
   }
 }
 
-void Interpreter::CollectSegments() {
+void Interpreter::CollectSegments(std::int64_t rows) {
   segments_.clear();
   for (const RunOfRows& run : runs_) {
+    if (run.batch_row >= rows) {
+      break;
+    }
     if (run.node->slot < 0) {
       segments_.push_back({run.batch_row, run.rows, run.first_position, nullptr, false});
       continue;
@@ -275,49 +289,64 @@ void Interpreter::KeepValues(const RunOfRows& run) {
   }
 }
 
+float* Interpreter::HandOut(float* out, std::int64_t rows) {
+  for (const RunOfRows& run : runs_) {
+    const bool hidden = run.batch_row >= rows;
+    const std::int64_t width = hidden ? run.node->width_in : run.node->width_out;
+    const auto floats = static_cast<std::size_t>(run.rows * width);
+    if (hidden) {
+      std::memcpy(out, buffers_.x + run.batch_row * width, floats * sizeof(float));
+    }
+    run.step->logits = {out, floats};
+    run.step->logits_width = width;
+    run.step->logits_first_position = run.first_position;
+    out += floats;
+  }
+  return out;
+}
+
 void Interpreter::Run(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
                       std::span<const MergeGroup> order, EngineCounters& counters, Profile* profile,
                       const ExpertListener& listener) {
   float* next_logits = buffers_.logits;
   for (const MergeGroup& group : order) {
-    CollectRuns(step, networks, group);
-    if (runs_.empty()) {
-      continue;
-    }
-    CollectSegments();
     const LoadedNetwork& network = *networks[group.members.front().network];
     const int index = static_cast<int>(group.members.front().node);
     const LoadedNode& node = network.nodes[index];
     const bool output = index == network.output();  // then of all members: MeetingNumbers
-    const std::int64_t rows = runs_.back().batch_row + runs_.back().rows;
-    CHECK_LE(rows, output ? max_logit_rows_ : max_rows_);
-
-    GatherInputs(rows, profile);
-    float* const f = output ? next_logits : buffers_.f;
-    const std::size_t mark = arena_.used();
-    const RowBatch batch{.rows = rows, .segments = segments_, .tokens = buffers_.tokens};
-    {
-      const PartTimer timer(profile, node.kind->name);
-      ExpertsOfRuns experts(runs_, listener);
-      node.bound->block->Forward(batch, buffers_.x, f,
-                                 {&pool_, &arena_, profile, listener ? &experts : nullptr});
+    CollectRuns(step, networks, group, output);
+    if (runs_.empty()) {
+      continue;
     }
-    arena_.Rewind(mark);
-    PutBack(rows, output, f, profile);
-    ++counters.block_runs;
-    counters.block_rows += rows;
+    const std::int64_t gathered = runs_.back().batch_row + runs_.back().rows;
+    CHECK_LE(gathered, output ? max_logit_rows_ : max_rows_);
+    GatherInputs(gathered, profile);
 
-    for (const RunOfRows& run : runs_) {
-      if (output) {
-        run.step->logits = {f + run.batch_row * node.width_out,
-                            static_cast<std::size_t>(run.rows * node.width_out)};
-        run.step->logits_first_position = run.first_position;
-      } else {
-        KeepValues(run);
+    const auto hidden = std::ranges::find_if(
+        runs_, [&](const RunOfRows& run) { return output && WantsHiddenStates(*run.step); });
+    const std::int64_t rows = hidden == runs_.end() ? gathered : hidden->batch_row;
+    float* const f = output ? next_logits : buffers_.f;
+    if (rows > 0) {
+      CollectSegments(rows);
+      const std::size_t mark = arena_.used();
+      const RowBatch batch{.rows = rows, .segments = segments_, .tokens = buffers_.tokens};
+      {
+        const PartTimer timer(profile, node.kind->name);
+        ExpertsOfRuns experts(runs_, listener);
+        node.bound->block->Forward(batch, buffers_.x, f,
+                                   {&pool_, &arena_, profile, listener ? &experts : nullptr});
       }
+      arena_.Rewind(mark);
+      PutBack(rows, output, f, profile);
+      ++counters.block_runs;
+      counters.block_rows += rows;
     }
     if (output) {
-      next_logits += rows * node.width_out;
+      next_logits = HandOut(next_logits, rows);
+      continue;
+    }
+    for (const RunOfRows& run : runs_) {
+      KeepValues(run);
     }
   }
 }

@@ -29,8 +29,10 @@ struct StepRows {
   std::uint32_t network;   // its index in the list that was merged
   std::int64_t first_row;  // in the step
   std::int64_t rows;
-  // Filled in by Run: the logits that were wanted, [count, network->logits], valid until the next.
+  // Filled in by Run: the logits that were wanted, [count, network->logits], or the hidden states,
+  // [count, network->hidden]; valid until the next.
   std::span<const float> logits;
+  std::int64_t logits_width = 0;
   std::int64_t logits_first_position = 0;
 };
 
@@ -73,18 +75,23 @@ class Interpreter {
     float* registers;      // [max_rows, register_floats]
     float* x;              // [max_rows, width_in]
     float* f;              // [max_rows, width_out]
-    float* logits;         // [max_logit_rows, logits]
+    float* logits;         // [max_logit_rows, logits]; hidden states too
     std::int32_t* tokens;  // [max_rows]
     std::int32_t* run_of;  // [max_rows]: index into runs_
   };
   Sizes Measure(std::span<const LoadedNetwork* const> networks) const;
   Buffers Layout(const Sizes& sizes, Arena& arena) const;
 
+  // Those that want hidden states of an output come last.
   void CollectRuns(std::span<StepRows> step, std::span<const LoadedNetwork* const> networks,
-                   const MergeGroup& group);
-  void CollectSegments();
+                   const MergeGroup& group, bool output);
+  // Of the first `rows` rows.
+  void CollectSegments(std::int64_t rows);
   void GatherInputs(std::int64_t rows, Profile* profile);
   void PutBack(std::int64_t rows, bool output, float* f, Profile* profile);
+  // What the runs of an output want: results, of which `out` has the first `rows`, and the inputs
+  // of those after them. Returns where the next output may be written.
+  float* HandOut(float* out, std::int64_t rows);
   void LoadKeptValues(const RunOfRows& run);
   void KeepValues(const RunOfRows& run);
   float* RegistersOf(const RunOfRows& run, std::int64_t position) const;

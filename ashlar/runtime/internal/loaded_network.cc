@@ -109,6 +109,7 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
     loaded.nodes.push_back(std::move(node));
   }
   loaded.logits = loaded.nodes.back().width_out;
+  loaded.hidden = loaded.nodes.back().width_in;
   if (loaded.logits > loaded.token_limit) {
     return Invalid("{} scores {} tokens, but the network can read only {}",
                    NodeName(network, output), loaded.logits, loaded.token_limit);

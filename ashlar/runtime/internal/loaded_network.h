@@ -45,6 +45,7 @@ struct LoadedNetwork {
   std::vector<MergeNode> merge;           // as MergeGraphs wants them
   MerkleKeys keys;
   std::int64_t logits = 0;           // width of the output
+  std::int64_t hidden = 0;           // width of what the output reads; 0: tokens
   std::int64_t token_limit = 0;      // every token id is below this
   std::int64_t max_positions = 0;    // no sequence may have more
   std::int64_t register_floats = 0;  // of a row

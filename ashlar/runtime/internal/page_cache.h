@@ -65,6 +65,7 @@ class PageCache {
   std::uint64_t available_bytes() const {
     return memory_.budget() - memory_.taken_bytes() + evictable_;
   }
+  std::uint64_t evictable_bytes() const { return evictable_; }  // of published pages nobody holds
   std::uint64_t evictions() const { return evictions_; }
 
  private:

@@ -22,15 +22,23 @@ std::int64_t RowsWithin(const SequenceView& sequence, std::int64_t wanted, std::
   return std::max<std::int64_t>(rows, 0);
 }
 
-// The youngest sequence that holds pages, the oldest running one excepted.
+// The youngest sequence of the lowest priority that holds pages. Not the oldest running one of the
+// highest priority, unless it is alone.
 std::size_t Victim(std::span<const SequenceView> sequences) {
-  const auto oldest = std::ranges::find_if(sequences, &SequenceView::running);
-  for (std::size_t i = sequences.size(); i-- > 0;) {
-    if (HoldsPages(sequences[i]) && &sequences[i] != &*oldest) {
-      return i;
+  const SequenceView* kept = nullptr;
+  for (const SequenceView& sequence : sequences) {
+    if (sequence.running && (kept == nullptr || sequence.priority > kept->priority)) {
+      kept = &sequence;
     }
   }
-  return oldest - sequences.begin();
+  const SequenceView* victim = kept;
+  for (const SequenceView& sequence : sequences) {
+    if (HoldsPages(sequence) && &sequence != kept &&
+        (victim == kept || sequence.priority <= victim->priority)) {
+      victim = &sequence;
+    }
+  }
+  return victim - sequences.data();
 }
 
 }  // namespace
@@ -69,9 +77,13 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
       --logit_rows_left;
     }
   }
+  const bool decoding = rows_left < limits.max_rows;
+  if (decoding) {
+    rows_left = std::min(rows_left, limits.prompt_rows_beside_decoding);
+  }
   bool stuck = false;          // a prompt found no page for even one row
   std::uint64_t promised = 0;  // what running prompts will need after this step
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
+  for (const std::size_t i : state.turns) {
     const SequenceView& sequence = sequences[i];
     if (!sequence.running || decodes(sequence)) {
       continue;
@@ -88,26 +100,28 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     logit_rows_left -= std::clamp<std::int64_t>(end - sequence.logits_from, 0, rows[i]);
     promised += BytesToReach(sequence, sequence.length) - bytes;
   }
-  const bool idle = rows_left == limits.max_rows;
+  const bool idle = !decoding && rows_left == limits.max_rows;
   if (idle && stuck) {
     return {Action::kMakeRoom, Victim(sequences)};
   }
 
-  const auto next = std::ranges::find_if_not(sequences, &SequenceView::running);
-  if (next != sequences.end() && running < limits.max_sequences && rows_left > 0 &&
+  const auto turn = std::ranges::find_if_not(
+      state.turns, [&](const std::size_t i) { return sequences[i].running; });
+  if (turn != state.turns.end() && running < limits.max_sequences && rows_left > 0 &&
       logit_rows_left > 0 && (state.may_admit || running == 0)) {
+    const SequenceView* const next = &sequences[*turn];
     // Room for one more token too, lest it be turned out at once; unless nobody else is there.
     const std::int64_t end = next->length + (running > 0 ? 1 : 0);
     if (promised <= bytes_left && BytesToReach(*next, end) <= bytes_left - promised) {
-      return {Action::kAdmit, static_cast<std::size_t>(next - sequences.begin())};
+      return {Action::kAdmit, *turn};
     }
     if (running == 0) {  // others that wait (forks) hold what it needs
       for (std::size_t i = sequences.size(); i-- > 0;) {
-        if (&sequences[i] != &*next && HoldsPages(sequences[i])) {
+        if (i != *turn && HoldsPages(sequences[i])) {
           return {Action::kMakeRoom, i};
         }
       }
-      return {Action::kMakeRoom, static_cast<std::size_t>(next - sequences.begin())};
+      return {Action::kMakeRoom, *turn};
     }
   }
   return {Action::kRun};

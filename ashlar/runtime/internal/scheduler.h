@@ -1,11 +1,12 @@
 // Decides what a step does: a pure function of the sequences there are and the room that is left,
 // without clock, thread or memory of earlier steps.
 //
-// Sequences are served in order of arrival. A step has one row for every sequence that decodes,
-// then as much of the prompts as max_rows leaves. A waiting sequence is admitted when all it has
-// to say so far fits beside what the running ones have. When those that run outgrow the pages, the
-// youngest that holds pages gives them up and waits again; it loses time, and nothing else. The
-// oldest never does, so something always finishes.
+// A step has one row for every sequence that decodes, then as much of the prompts as the limits
+// leave, in the order in which the engine's policy serves them. The first in that order that waits
+// is admitted when all it has to say so far fits beside what the running ones have; nobody passes
+// it meanwhile, so a long one gets its turn. When those that run outgrow the pages, the youngest of
+// the lowest priority that holds pages gives them up and waits again; it loses time, and nothing
+// else. The oldest running one of the highest priority never does, so something always finishes.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +33,7 @@ struct SequenceView {
   std::int64_t position = 0;     // next one to be processed
   std::int64_t length = 0;       // tokens known; position < length
   std::int64_t logits_from = 0;  // first position whose logits are wanted
+  int priority = 0;              // lower ones make room first
   std::span<const SlotDemand> slots;
 };
 
@@ -39,10 +41,13 @@ struct SchedulerLimits {
   std::int64_t max_rows;
   std::int64_t max_logit_rows;  // >= max_sequences
   std::int64_t max_sequences;   // running at once; <= max_rows
+  // Of prompts, in a step in which somebody decodes.
+  std::int64_t prompt_rows_beside_decoding = max_rows;
 };
 
 struct SchedulerState {
   std::span<const SequenceView> sequences;  // in order of arrival
+  std::span<const std::size_t> turns;       // their indices, those first that are served first
   std::uint64_t available_bytes;            // for pages
   bool may_admit;                           // false in a step in which somebody had to make room
 };

@@ -1,5 +1,6 @@
 #include "ashlar/runtime/internal/scheduler.h"
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Row {
   std::int64_t held = 0;          // pages
   std::int64_t logits_from = -1;  // -1: the last position
   bool copy_last = false;
+  int priority = 0;
 };
 
 struct Step {
@@ -26,6 +28,7 @@ struct Step {
   std::vector<Row> sequences;
   std::string expected;
   bool may_admit = true;
+  std::vector<std::size_t> turns = {};  // empty: in order of arrival
 };
 
 std::string Decided(const Step& step) {
@@ -36,12 +39,20 @@ std::string Decided(const Step& step) {
   std::vector<SequenceView> views;
   for (std::size_t i = 0; i < step.sequences.size(); ++i) {
     const Row& row = step.sequences[i];
-    views.push_back({row.state == Row::kRuns, row.position, row.length,
-                     row.logits_from < 0 ? row.length - 1 : row.logits_from,
-                     std::span(demands).subspan(i, 1)});
+    views.push_back({.running = row.state == Row::kRuns,
+                     .position = row.position,
+                     .length = row.length,
+                     .logits_from = row.logits_from < 0 ? row.length - 1 : row.logits_from,
+                     .priority = row.priority,
+                     .slots = std::span(demands).subspan(i, 1)});
   }
   std::vector<std::int64_t> rows(views.size());
-  const Decision decision = Decide(step.limits, {views, step.room, step.may_admit}, rows);
+  std::vector<std::size_t> turns = step.turns;
+  if (turns.empty()) {
+    turns.resize(views.size());
+    std::iota(turns.begin(), turns.end(), 0);
+  }
+  const Decision decision = Decide(step.limits, {views, turns, step.room, step.may_admit}, rows);
   switch (decision.action) {
     case Action::kAdmit:
       return "admit " + std::to_string(decision.index);
@@ -168,6 +179,44 @@ TEST(Scheduler, DecidesEachStepOfTheTable) {
        0,
        {{kWaits, 0, 20}, {kWaits, 5, 20, 1}},
        "take the pages of 1"},
+      {.name = "whose turn it is, is admitted first",
+       .limits = kWide,
+       .room = 100,
+       .sequences = {{kWaits, 0, 10}, {kWaits, 0, 5}},
+       .expected = "admit 1",
+       .turns = {1, 0}},
+      {.name = "and has the rows first",
+       .limits = kWide,
+       .room = 100,
+       .sequences = {{kRuns, 0, 60}, {kRuns, 0, 40}},
+       .expected = "run 24 40",
+       .turns = {1, 0}},
+      {.name = "nobody passes who waits first, though a shorter one would fit",
+       .limits = kWide,
+       .room = 3,
+       .sequences = {{kRuns, 5, 6, 1}, {kWaits, 0, 10}, {kWaits, 0, 60}},
+       .expected = "run 1 0 0",
+       .turns = {0, 2, 1}},
+      {"the lowest priority makes room before the youngest",
+       kWide,
+       0,
+       {{kRuns, 16, 17, 1}, {kRuns, 5, 6, 1, -1, false, -1}, {kRuns, 5, 6, 1}},
+       "take the pages of 1"},
+      {"and the highest is kept, though it be the youngest",
+       kWide,
+       0,
+       {{kRuns, 16, 17, 1}, {kRuns, 5, 6, 1, -1, false, 1}},
+       "take the pages of 0"},
+      {"beside those who decode, prompts have the rows that they are given",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_rows_beside_decoding = 8},
+       100,
+       {{kRuns, 0, 100}, {kRuns, 20, 21, 2}, {kRuns, 0, 100}},
+       "run 8 1 0"},
+      {"and all of them when nobody decodes",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_rows_beside_decoding = 8},
+       100,
+       {{kRuns, 0, 100}},
+       "run 64"},
   };
   for (const Step& step : kSteps) {
     EXPECT_EQ(Decided(step), step.expected) << step.name;

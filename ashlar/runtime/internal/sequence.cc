@@ -8,7 +8,6 @@
 #include "ashlar/kernels/attention/attention.h"
 
 namespace ashlar::internal {
-namespace {}  // namespace
 
 void PageTable::Reserve(std::int64_t pages) {
   pages_.reserve(pages);
@@ -46,9 +45,20 @@ Sequence::Sequence(RequestId id_in, Request request_in,
     sampler.ObservePrompt(token);
   }
   tokens.reserve(prompt_length + request.max_tokens);
-  for (SlotPages& slot : slots) {
-    slot.table.Reserve(PagesFor(prompt_length + request.max_tokens));
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    slots[i].chain = ChainOf(network->slots[i].chain);
+    slots[i].table.Reserve(PagesFor(prompt_length + request.max_tokens));
   }
+}
+
+Digest Sequence::ChainOf(const Digest& key) const {
+  if (request.cache_scope == 0) {
+    return key;
+  }
+  Hasher hash;
+  hash.Update(std::as_bytes(std::span(key.bytes())));
+  hash.Update(std::as_bytes(std::span(&request.cache_scope, 1)));
+  return hash.Finish();
 }
 
 std::int64_t Sequence::logits_from() const {
@@ -84,7 +94,8 @@ void Sequence::FindValues(PageCache& cache, std::span<const int> boundary) {
     ValuePages& value = values.emplace_back();
     value.node = node;
     value.table.Reserve(PagesFor(prompt_length + request.max_tokens));
-    FindPages(cache, network->keys.value[node], value.table);
+    value.chain = ChainOf(network->keys.value[node]);
+    FindPages(cache, value.chain, value.table);
     bytes += network->value_page_bytes(node) * static_cast<std::uint64_t>(value.table.size());
     // Values that are still to be read cannot be let go; they must never keep the sequence from
     // getting all of its state pages, not even when it runs alone.
@@ -133,7 +144,7 @@ std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bo
       std::ranges::any_of(slots, [](const SlotPages& slot) { return slot.table.size() > 0; });
   if (!has_state && use_cache) {
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      FindPages(cache, network->slots[i].chain, slots[i].table);
+      FindPages(cache, slots[i].chain, slots[i].table);
       slots[i].published = slots[i].table.size();
       slots[i].cached = slots[i].published * kPageLength;
     }
@@ -206,12 +217,12 @@ void Sequence::Advance(PageCache& cache, std::int64_t end, bool use_cache) {
   if (!use_cache) {
     return;
   }
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    PublishPages(cache, network->slots[i].chain, end, slots[i].table, slots[i].published);
+  for (SlotPages& slot : slots) {
+    PublishPages(cache, slot.chain, end, slot.table, slot.published);
   }
   for (ValuePages& value : values) {
     if (value.recording) {
-      PublishPages(cache, network->keys.value[value.node], end, value.table, value.published);
+      PublishPages(cache, value.chain, end, value.table, value.published);
     }
   }
 }
@@ -256,7 +267,7 @@ SequenceView Sequence::View(std::span<SlotDemand> demand) const {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     demand[i] = {network->slots[i].page_bytes, slots[i].table.size(), NeedsCopy(slots[i])};
   }
-  return {running, position, length(), logits_from(), demand};
+  return {running, position, length(), logits_from(), request.priority, demand};
 }
 
 }  // namespace ashlar::internal

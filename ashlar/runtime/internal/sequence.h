@@ -41,6 +41,7 @@ class PageTable {
 
 struct SlotPages {
   PageTable table;
+  Digest chain = {};           // under which its pages are published
   std::int64_t cached = 0;     // positions that were there at the start: read, never written
   std::int64_t published = 0;  // first pages of the table that are published
 };
@@ -48,6 +49,7 @@ struct SlotPages {
 // The kept values of one node where networks part (see BoundaryNodes).
 struct ValuePages {
   int node;
+  Digest chain;  // under which its pages are published
   PageTable table;
   std::int64_t cached = 0;     // positions that were there at the start
   std::int64_t published = 0;  // first pages of the table that are published
@@ -68,6 +70,8 @@ class Sequence {
   Sampler sampler;
   std::int64_t logits_delivered = 0;  // prompt_logits: positions done
   bool cancelled = false;
+  std::int64_t cached_tokens = 0;  // as Begin found them the first time
+  bool admitted = false;           // ever
 
   std::int64_t length() const { return static_cast<std::int64_t>(tokens.size()); }
   std::int64_t generated() const { return length() - prompt_length; }
@@ -104,6 +108,8 @@ class Sequence {
   SequenceView View(std::span<SlotDemand> demand) const;
 
  private:
+  // What pages with this Merkle key are published under, for those who share the cache.
+  Digest ChainOf(const Digest& key) const;
   bool NeedsCopy(const SlotPages& slot) const;
   std::span<const std::int32_t> PageTokens(std::int64_t page) const;
   void FindPages(PageCache& cache, const Digest& chain, PageTable& table) const;
