@@ -2,13 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench bench-peers fuzz format lint clean release packages
+.PHONY: help demo test soak bench bench-peers compatibility fuzz format lint clean release packages
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 packages:
 	@scripts/install-packages.sh
@@ -30,6 +30,9 @@ bench: packages  ## networks, tokenizer, kernels; writes their part of docs/benc
 
 bench-peers: packages  ## ashlar beside llama.cpp (npm, half an hour); writes its part of the same
 	@scripts/bench-peers.sh
+
+compatibility: packages  ## what can be read, measured on the fixtures; writes docs/compatibility.md
+	@scripts/compatibility.sh
 
 fuzz: packages  ## each fuzzer for FUZZ_SECONDS (default 600)
 	@scripts/fuzz.sh $(FUZZ_SECONDS)

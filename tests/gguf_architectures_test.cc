@@ -7,6 +7,7 @@
 
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/base/temp_directory.h"
+#include "ashlar/base/test_evidence.h"
 #include "ashlar/formats/checkpoint.h"
 #include "ashlar/formats/gguf_import.h"
 #include "ashlar/formats/testing_gguf.h"
@@ -371,6 +372,9 @@ TEST(GgufArchitectures, GiveTheLogitsOfTheReferenceImplementation) {
           largest, testing::LargestDifference(testing::LogitsOf(engine, id, sequence), wanted));
     }
     EXPECT_LE(largest, 3e-4);
+    Record({"Architectures of GGUF files", family.architecture,
+            std::string("fixtures/hf/") + family.fixture + ", converted",
+            fmt::format("largest difference of a logit {:.1e}", largest), largest <= 3e-4});
   }
 }
 

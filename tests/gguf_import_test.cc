@@ -1,16 +1,20 @@
 // GGUF files, from file to logits: what is imported, that nothing is lost, and what is refused.
 #include "ashlar/formats/gguf_import.h"
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ashlar/base/temp_directory.h"
+#include "ashlar/base/test_evidence.h"
 #include "ashlar/formats/gguf_export.h"
 #include "ashlar/formats/internal/row_order.h"
 #include "ashlar/formats/testing_gguf.h"
 #include "ashlar/graph/derive.h"
+#include "ashlar/kernels/linear/linear.h"
 #include "ashlar/text/tokenizer.h"
 #include "tests/support/imported.h"
 #include "tests/support/model_directories.h"
@@ -52,7 +56,50 @@ class GgufImport : public ::testing::Test {
   TempDirectory directory_;
 };
 
+// A network of one layer, width 32, in f32.
+GgufLies TinyFile() {
+  GgufLies file;
+  file.pairs = {GgufLies::Of("general.architecture", "llama"),
+                GgufLies::U32("llama.block_count", 1),
+                GgufLies::U32("llama.context_length", 64),
+                GgufLies::U32("llama.embedding_length", 32),
+                GgufLies::U32("llama.feed_forward_length", 64),
+                GgufLies::U32("llama.attention.head_count", 2),
+                GgufLies::F32("llama.attention.layer_norm_rms_epsilon", 1e-5f)};
+  const auto add = [&file](const std::string& name, std::vector<std::uint64_t> dims) {
+    std::uint64_t count = 1;
+    for (const std::uint64_t dim : dims) {
+      count *= dim;
+    }
+    std::string data;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      data += GgufLies::Bytes(static_cast<float>(i % 7) * 0.01f);
+    }
+    file.tensors.push_back({name, std::move(dims), 0, data});
+  };
+  add("token_embd.weight", {32, 128});
+  add("output_norm.weight", {32});
+  add("blk.0.attn_norm.weight", {32});
+  for (const char* name : {"q", "k", "v", "output"}) {
+    add(std::string("blk.0.attn_") + name + ".weight", {32, 32});
+  }
+  add("blk.0.ffn_norm.weight", {32});
+  add("blk.0.ffn_gate.weight", {32, 64});
+  add("blk.0.ffn_up.weight", {32, 64});
+  add("blk.0.ffn_down.weight", {64, 32});
+  return file;
+}
+
 // ---- Every type of tensor: files of the reference implementation.
+
+constexpr const char* kTypesTable = "Tensor types of GGUF files";
+
+// What the codec's kernel computes on.
+const char* KernelOf(const Codec& codec) {
+  const auto kernel = std::ranges::find(LinearKernels(), codec.name, &LinearKernel::codec);
+  CHECK(kernel != LinearKernels().end());
+  return kernel->activations == Activations::kQuantized ? "on the packed form" : "by rows";
+}
 
 // mini-TYPE.gguf, in ../shared.
 std::vector<Path> TypeFixtures(const Path& shared) {
@@ -112,6 +159,10 @@ TEST_F(GgufImport, OfEveryTypeKeepsNumbersAndBytesAndComputesWithThem) {
       EXPECT_EQ(again->type->name, entry.type->name) << entry.name;
       EXPECT_TRUE(std::ranges::equal(again->bytes, entry.bytes)) << entry.name;
     }
+    const std::string_view type = before->Find("blk.0.attn_k.weight")->type->name;
+    Record({kTypesTable, type, "fixtures/gguf/" + name + ".gguf",
+            fmt::format("{} numbers equal to the bit; exported, the same bytes", values.size()),
+            true});
     // What its kernels compute is what plain numbers give, up to the rounding of activations.
     const std::vector<float> logits = Logits(network);
     const std::vector<float> plain = Logits(Encoded(name, "f32"));
@@ -119,7 +170,55 @@ TEST_F(GgufImport, OfEveryTypeKeepsNumbersAndBytesAndComputesWithThem) {
     for (const float logit : plain) {
       largest = std::max<double>(largest, std::abs(logit));
     }
-    EXPECT_LT(testing::LargestDifference(logits, plain), 0.03 * largest);
+    const double difference = testing::LargestDifference(logits, plain);
+    EXPECT_LT(difference, 0.03 * largest);
+    Record({kTypesTable, type, std::string("its kernel, ") + KernelOf(*k.codec),
+            fmt::format("logits within {:.2g} % of those of f32", 100 * difference / largest),
+            difference < 0.03 * largest});
+  }
+}
+
+// Every finite number of 16 bits, and as many of 32, comes out as the formula of its type says.
+TEST_F(GgufImport, OfPlainNumbersKeepsEveryOne) {
+  for (const char* name : {"F32", "F16", "BF16"}) {
+    SCOPED_TRACE(name);
+    const GgufTensorType& type =
+        *std::ranges::find(AllGgufTensorTypes(), name, &GgufTensorType::name);
+    constexpr std::uint32_t kNumbers = 1 << 16;
+    GgufLies file = TinyFile();
+    GgufLies::Tensor& embedding = file.tensors.front();
+    embedding.dims = {32, kNumbers / 32};
+    embedding.type = type.id;
+    embedding.data.clear();
+    std::vector<float> expected;
+    for (std::uint32_t i = 0; i < kNumbers; ++i) {
+      const std::uint32_t bits = type.block_bytes == 4 ? i * 0x10001u : i;
+      const int exponent_bits = type.id == 1 ? 5 : 8;
+      const int fraction_bits = type.block_bytes * 8 - 1 - exponent_bits;
+      const int exponent = static_cast<int>(bits >> fraction_bits) & ((1 << exponent_bits) - 1);
+      const auto fraction = static_cast<double>(bits & ((1u << fraction_bits) - 1));
+      const int bias = (1 << (exponent_bits - 1)) - 1;
+      const bool finite = exponent != (1 << exponent_bits) - 1;
+      const double size = exponent == 0 ? std::ldexp(fraction, 1 - bias - fraction_bits)
+                                        : std::ldexp(fraction + std::ldexp(1, fraction_bits),
+                                                     exponent - bias - fraction_bits);
+      const bool negative = (bits >> (type.block_bytes * 8 - 1)) != 0;
+      expected.push_back(!finite ? 0 : static_cast<float>(negative ? -size : size));
+      const std::uint32_t kept = finite ? bits : 0;
+      embedding.data.append(reinterpret_cast<const char*>(&kept),
+                            static_cast<std::size_t>(type.block_bytes));
+    }
+    const Path path = directory_ / (std::string(name) + ".gguf");
+    std::ofstream(path, std::ios::binary) << file.Write();
+    const Network network = MustImport(path, name);
+    const TensorManifest& tensor = network.BlockOf(0).tensors.begin()->second;
+    const Blob blob = *library_.store().Get(tensor.levels.front().blob);
+    std::vector<float> values(kNumbers);
+    DecodeTensor(*tensor.codec, tensor.shape, blob.bytes(), values.data());
+    const bool equal = std::memcmp(values.data(), expected.data(), kNumbers * sizeof(float)) == 0;
+    EXPECT_TRUE(equal);
+    Record({kTypesTable, name, "every number of 16 bits, or as many of 32",
+            fmt::format("{} numbers equal to the bit", kNumbers), equal});
   }
 }
 
@@ -157,40 +256,6 @@ TEST_F(GgufImport, OfAnExportedNetworkGivesTheSameBlocks) {
     EXPECT_EQ(again.metadata.context_length, network.metadata.context_length);
     EXPECT_EQ(Logits(again), Logits(network));
   }
-}
-
-// A network of one layer, width 32, in f32.
-GgufLies TinyFile() {
-  GgufLies file;
-  file.pairs = {GgufLies::Of("general.architecture", "llama"),
-                GgufLies::U32("llama.block_count", 1),
-                GgufLies::U32("llama.context_length", 64),
-                GgufLies::U32("llama.embedding_length", 32),
-                GgufLies::U32("llama.feed_forward_length", 64),
-                GgufLies::U32("llama.attention.head_count", 2),
-                GgufLies::F32("llama.attention.layer_norm_rms_epsilon", 1e-5f)};
-  const auto add = [&file](const std::string& name, std::vector<std::uint64_t> dims) {
-    std::uint64_t count = 1;
-    for (const std::uint64_t dim : dims) {
-      count *= dim;
-    }
-    std::string data;
-    for (std::uint64_t i = 0; i < count; ++i) {
-      data += GgufLies::Bytes(static_cast<float>(i % 7) * 0.01f);
-    }
-    file.tensors.push_back({name, std::move(dims), 0, data});
-  };
-  add("token_embd.weight", {32, 128});
-  add("output_norm.weight", {32});
-  add("blk.0.attn_norm.weight", {32});
-  for (const char* name : {"q", "k", "v", "output"}) {
-    add(std::string("blk.0.attn_") + name + ".weight", {32, 32});
-  }
-  add("blk.0.ffn_norm.weight", {32});
-  add("blk.0.ffn_gate.weight", {32, 64});
-  add("blk.0.ffn_up.weight", {32, 64});
-  add("blk.0.ffn_down.weight", {64, 32});
-  return file;
 }
 
 TEST_F(GgufImport, OfAFileWithATokenizerEncodesText) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "ashlar/base/file.h"
+#include "ashlar/base/test_evidence.h"
 #include "ashlar/text/jinja/parser.h"
 #include "ashlar/text/jinja/render.h"
 
@@ -46,6 +47,7 @@ TEST(ChatTemplate, RendersWhatJinjaRenders) {
   const Json& variables = *data.Find("variables");
   const Json::Array& cases = *data.Find("cases")->array();
   EXPECT_GT(cases.size(), 500u);
+  Tally tally;
   for (const Json& item : cases) {
     const std::string& source = *item.Find("source")->string();
     const Result<std::string> text = RenderText(source, variables);
@@ -55,7 +57,11 @@ TEST(ChatTemplate, RendersWhatJinjaRenders) {
     } else {
       EXPECT_FALSE(text.ok()) << source << "\n" << *text;
     }
+    const Json* const out = item.Find("out");
+    tally.Count(out == nullptr ? !text.ok() : text.ok() && *text == *out->string());
   }
+  Record({"Chat templates", "the language itself", "testdata/jinja.json", tally.text("snippets"),
+          tally.all()});
 }
 
 // Templates in the manner of thirteen families, each over conversations with and without systems,
@@ -69,6 +75,7 @@ TEST(ChatTemplate, RendersTheConversationsOfEveryFamily) {
     const auto parsed = ChatTemplate::Parse(*ReadTextFile(kData / "chat" / file));
     ASSERT_TRUE(parsed.ok()) << file << ": " << parsed.error().message;
     ASSERT_EQ(expected.array()->size(), conversations.size());
+    Tally tally;
     for (std::size_t i = 0; i < conversations.size(); ++i) {
       const Json& text = (*expected.array())[i];
       const Result<std::string> found = parsed->Render(conversations[i], kNow);
@@ -78,7 +85,10 @@ TEST(ChatTemplate, RendersTheConversationsOfEveryFamily) {
         ASSERT_TRUE(found.ok()) << file << ", " << i << ": " << found.error().message;
         EXPECT_EQ(*found, *text.string()) << file << ", conversation " << i;
       }
+      tally.Count(text.is_null() ? !found.ok() : found.ok() && *found == *text.string());
     }
+    Record({"Chat templates", file.substr(0, file.find('.')), "testdata/chat/" + file,
+            tally.text("conversations"), tally.all()});
   }
 }
 

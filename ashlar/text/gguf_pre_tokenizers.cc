@@ -137,16 +137,20 @@ std::string_view FirstName(std::string_view names) {
 
 Result<const GgufPreTokenizer*> FindGgufPreTokenizer(std::string_view name) {
   const std::string_view wanted = name.empty() ? "default" : name;
+  std::string known;
   for (const GgufPreTokenizer& row : kGgufPreTokenizers) {
     for (std::string_view names = row.names; !names.empty();) {
       const std::string_view each = FirstName(names);
       if (each == wanted) {
         return &row;
       }
+      known += fmt::format("{}{}", known.empty() ? "" : ", ", each);
       names.remove_prefix(std::min(each.size() + 1, names.size()));
     }
   }
-  return Unsupported("tokenizer.ggml.pre: the pre-tokenizer {} is not known", QuoteForError(name));
+  return Unsupported(
+      "tokenizer.ggml.pre: the pre-tokenizer {} is not one that can be read; known: {}",
+      QuoteForError(name), known);
 }
 
 std::optional<std::string_view> GgufPreTokenizerName(std::span<const std::string> patterns,

@@ -316,8 +316,12 @@ constexpr Kind kKinds[] = {
 Result<std::string> GgufTokenizerJson(const GgufVocabulary& vocabulary) {
   const auto kind = std::ranges::find(kKinds, std::string_view(vocabulary.model), &Kind::model);
   if (kind == std::ranges::end(kKinds)) {
-    return Unsupported("tokenizer.ggml.model: {} is not supported",
-                       QuoteForError(vocabulary.model));
+    std::string known;
+    for (const Kind& each : kKinds) {
+      known += fmt::format("{}{}", known.empty() ? "" : ", ", each.model);
+    }
+    return Unsupported("tokenizer.ggml.model: {} is not supported; known: {}",
+                       QuoteForError(vocabulary.model), known);
   }
   Reader reader(vocabulary);
   ASHLAR_TRY(reader.Check());

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/base/test_evidence.h"
 #include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/internal/test_charsmap.h"
 #include "ashlar/text/internal/test_tokenizer.h"
@@ -99,13 +100,14 @@ TEST(GgufVocabulary, GivesTheIdsThatLlamaCppGives) {
     }
     SCOPED_TRACE(entry.path().filename());
     const std::string name = entry.path();
-    const Result<std::string> json =
-        GgufTokenizerJson(Metadata(*ReadTextFile(name, 64u << 20)).vocabulary);
+    const GgufVocabulary vocabulary = Metadata(*ReadTextFile(name, 64u << 20)).vocabulary;
+    const Result<std::string> json = GgufTokenizerJson(vocabulary);
     ASSERT_TRUE(json.ok()) << json.error().message;
     const Tokenizer tokenizer = *Tokenizer::FromJson(*json);
     const auto texts = SplitAt(*ReadTextFile(name + ".inp"), "\n__ggml_vocab_test__\n");
     const auto lines = SplitAt(*ReadTextFile(name + ".out"), "\n");
     ASSERT_GE(lines.size(), texts.size());
+    Tally tally;
     for (std::size_t i = 0; i < texts.size(); ++i) {
       GgufIds expected;
       for (const std::string& id : SplitAt(lines[i], " ")) {
@@ -113,10 +115,18 @@ TEST(GgufVocabulary, GivesTheIdsThatLlamaCppGives) {
           expected.push_back(std::stoi(id));
         }
       }
-      EXPECT_EQ(
-          *tokenizer.Encode(texts[i], {.add_special_tokens = false, .parse_special_tokens = false}),
-          expected)
-          << texts[i];
+      const GgufIds found =
+          *tokenizer.Encode(texts[i], {.add_special_tokens = false, .parse_special_tokens = false});
+      EXPECT_EQ(found, expected) << texts[i];
+      tally.Count(found == expected);
+    }
+    const std::string file = "fixtures/tokenizers/" + entry.path().filename().string();
+    Record(
+        {"Vocabularies in GGUF files", vocabulary.model, file, tally.text("lines"), tally.all()});
+    if (vocabulary.model == "gpt2") {  // all names of a row mean the same
+      for (const std::string& pre : SplitAt((*FindGgufPreTokenizer(vocabulary.pre))->names, " ")) {
+        Record({"Pre-tokenizers of GGUF files", pre, file, tally.text("lines"), tally.all()});
+      }
     }
     ++vocabularies;
   }

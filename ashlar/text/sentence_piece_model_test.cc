@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/test_evidence.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/text/internal/test_tokenizer.h"
 
@@ -29,18 +30,27 @@ TEST(SentencePieceModel, GivesTheIdsThatSentencepieceGives) {
   for (const std::string name : {"unigram", "bpe"}) {
     const Tokenizer tokenizer = LoadModel(TestFile(name + ".model"));
     std::istringstream lines(TestFile(name + ".jsonl"));
-    int cases = 0;
-    for (std::string line; std::getline(lines, line); ++cases) {
+    Tally tally;
+    for (std::string line; std::getline(lines, line);) {
       const Json json = *ParseJson(line);
       std::vector<std::int32_t> expected;
       for (const Json& id : *json.Find("ids")->array()) {
         expected.push_back(static_cast<std::int32_t>(*id.integer()));
       }
       const std::string& text = *json.Find("text")->string();
-      EXPECT_EQ(*tokenizer.Encode(text, {.parse_special_tokens = false}), expected)
-          << name << " " << line;
+      const auto found = *tokenizer.Encode(text, {.parse_special_tokens = false});
+      EXPECT_EQ(found, expected) << name << " " << line;
+      tally.Count(found == expected);
     }
-    EXPECT_GT(cases, 100);
+    EXPECT_GT(tally.total, 100);
+    Record({"sentencepiece's tokenizer.model", name, "testdata/" + name + ".model",
+            tally.text("lines"), tally.all()});
+    for (const TokenizerStage& stage :
+         StagesOf(*ParseJson(*SentencePieceTokenizerJson(TestFile(name + ".model"))))) {
+      if (stage.first != "decoders") {  // ids only are compared
+        RecordStage(stage, "testdata/" + name + ".model", tally);
+      }
+    }
   }
 }
 

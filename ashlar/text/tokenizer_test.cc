@@ -1,10 +1,12 @@
 #include "ashlar/text/tokenizer.h"
 
+#include <map>
 #include <random>
 #include <thread>
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/test_evidence.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/text/internal/test_tokenizer.h"
 #include "ashlar/text/internal/utf8.h"
@@ -242,26 +244,31 @@ TEST(Tokenizer, AgreesWithTheReferenceOnEveryCaseBothWays) {
       *Tokenizer::FromJson(*ReadTextFile(shared / "models/lab/tokenizer.json"));
   const Json cases = *ParseJson(*cases_text);
   ASSERT_GT(cases.array()->size(), 30u);
+  Tally tally;
   for (const Json& test_case : *cases.array()) {
     const std::string& text = *test_case.Find("text")->string();
     Ids ids;
     for (const Json& id : *test_case.Find("ids")->array()) {
       ids.push_back(static_cast<std::int32_t>(*id.integer()));
     }
-    EXPECT_EQ(*tokenizer.Encode(text), ids) << text;
     const std::string& decoded = *test_case.Find("decoded")->string();
+    EXPECT_EQ(*tokenizer.Encode(text), ids) << text;
     EXPECT_EQ(tokenizer.Decode(ids, {.skip_special_tokens = false}), decoded) << text;
     EXPECT_EQ(DecodeAsStream(tokenizer, ids, {.skip_special_tokens = false}), decoded) << text;
+    tally.Count(*tokenizer.Encode(text) == ids &&
+                tokenizer.Decode(ids, {.skip_special_tokens = false}) == decoded);
   }
+  Record({"tokenizer.json: models", "BPE", "fixtures/reference/tokenizer_cases.json",
+          tally.text("texts, both ways"), tally.all()});
 }
 
-// What @huggingface/tokenizers 0.2.0 answers.
 // testdata/reference.json: what the `tokenizers` library gives for texts of every kind of trouble,
 // with each type of stage in at least one of its tokenizers.
 TEST(Tokenizer, AgreesWithTheReferenceOnEveryTypeOfStage) {
   const Json file =
       *ParseJson(*ReadTextFile(ASHLAR_SOURCE_DIR "/ashlar/text/testdata/reference.json"));
   const Json::Array& texts = *file.Find("texts")->array();
+  std::map<internal::TokenizerStage, Tally> tallies;
   const auto added = [](std::size_t id, std::string_view content, std::string_view flag) {
     Json token = Json::Of({{"id", id},
                            {"content", content},
@@ -289,6 +296,7 @@ TEST(Tokenizer, AgreesWithTheReferenceOnEveryTypeOfStage) {
       json.Set(role, *row.Find(role));
     }
     const Tokenizer tokenizer = Load(json);
+    const auto stages = internal::StagesOf(json);
     json.Set("model", *row.Find("model"));
     for (std::size_t i = 0; i < texts.size(); ++i) {
       const std::string& text = *texts[i].string();
@@ -296,11 +304,19 @@ TEST(Tokenizer, AgreesWithTheReferenceOnEveryTypeOfStage) {
       for (const Json& id : *(*row.Find("ids")->array())[i].array()) {
         expected.push_back(static_cast<std::int32_t>(*id.integer()));
       }
-      EXPECT_EQ(*tokenizer.Encode(text), expected) << WriteJson(json) << " " << WriteJson(text);
-      EXPECT_EQ(DecodeAsStream(tokenizer, expected, {.skip_special_tokens = false}),
-                *(*row.Find("decoded")->array())[i].string())
-          << WriteJson(json) << " " << WriteJson(text);
+      const std::vector<std::int32_t> ids = *tokenizer.Encode(text);
+      EXPECT_EQ(ids, expected) << WriteJson(json) << " " << WriteJson(text);
+      const std::string decoded =
+          DecodeAsStream(tokenizer, expected, {.skip_special_tokens = false});
+      const std::string& expected_text = *(*row.Find("decoded")->array())[i].string();
+      EXPECT_EQ(decoded, expected_text) << WriteJson(json) << " " << WriteJson(text);
+      for (const auto& stage : stages) {
+        tallies[stage].Count(ids == expected && decoded == expected_text);
+      }
     }
+  }
+  for (const auto& [stage, tally] : tallies) {
+    internal::RecordStage(stage, "testdata/reference.json", tally);
   }
 }
 

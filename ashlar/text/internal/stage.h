@@ -36,12 +36,15 @@ template <class Stage>
 Result<std::unique_ptr<const Stage>> ParseStage(const JsonCursor& json,
                                                 std::span<const StageType<Stage>> types) {
   ASHLAR_TRY(const std::string name, json.String("type"));
+  std::string known;
   for (const StageType<Stage>& type : types) {
     if (type.name == name) {
       return type.parse(json);
     }
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", type.name);
   }
-  return Unsupported("{}: the type {} is not supported", json.path(), QuoteForError(name));
+  return Unsupported("{}: the type {} is not supported; known: {}", json.path(),
+                     QuoteForError(name), known);
 }
 
 // `members` is the key under which a Sequence of this role holds its stages. A Sequence within a

@@ -1,14 +1,18 @@
 // For tests: small tokenizers, spelled as JSON that a test then changes.
 #pragma once
 
+#include <functional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "ashlar/base/file.h"
 #include "ashlar/base/json.h"
+#include "ashlar/base/test_evidence.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar::internal {
@@ -70,6 +74,43 @@ inline std::string DecodeAsStream(const Tokenizer& tokenizer, const std::vector<
     text += decoder.Push(id);
   }
   return text + decoder.Finish();
+}
+
+using TokenizerStage = std::pair<std::string, std::string>;  // its role and its type
+
+// Each stage of a tokenizer.json, those of sequences too.
+inline std::set<TokenizerStage> StagesOf(const Json& tokenizer) {
+  std::set<TokenizerStage> stages;
+  const std::function<void(const std::string&, const Json*)> add = [&](const std::string& role,
+                                                                       const Json* stage) {
+    if (stage == nullptr || stage->object() == nullptr) {
+      return;
+    }
+    const std::string& type = *stage->Find("type")->string();
+    if (type != "Sequence") {
+      stages.emplace(role, type);
+      return;
+    }
+    for (const auto& [key, value] : *stage->object()) {
+      if (value.array() != nullptr) {
+        for (const Json& part : *value.array()) {
+          add(role, &part);
+        }
+      }
+    }
+  };
+  add("models", tokenizer.Find("model"));
+  add("normalizers", tokenizer.Find("normalizer"));
+  add("pre-tokenizers", tokenizer.Find("pre_tokenizer"));
+  add("post-processors", tokenizer.Find("post_processor"));
+  add("decoders", tokenizer.Find("decoder"));
+  return stages;
+}
+
+inline void RecordStage(const TokenizerStage& stage, const std::string& against,
+                        const Tally& tally) {
+  Record(
+      {"tokenizer.json: " + stage.first, stage.second, against, tally.text("texts"), tally.all()});
 }
 
 inline Path SharedFixtures() {
