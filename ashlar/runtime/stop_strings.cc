@@ -26,6 +26,7 @@ std::string StopStrings::Push(std::string_view piece) {
   }
   if (begin != std::string::npos) {
     stopped_ = true;
+    stopped_by_ = held_.substr(begin, end - begin);
     return std::exchange(held_, {}).substr(0, begin);
   }
   std::size_t keep = 0;  // the longest end of the text that begins a stop string

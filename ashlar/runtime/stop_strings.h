@@ -27,11 +27,14 @@ class StopStrings {
   std::string Finish();
 
   bool stopped() const { return stopped_; }
+  // Which one it was; empty until then.
+  const std::string& stopped_by() const { return stopped_by_; }
 
  private:
   std::vector<std::string> strings_;
   std::string held_;
   bool stopped_ = false;
+  std::string stopped_by_;
 };
 
 }  // namespace ashlar

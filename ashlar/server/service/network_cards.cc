@@ -1,6 +1,7 @@
 #include "ashlar/server/service/network_cards.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "ashlar/base/byte_reader.h"
@@ -15,14 +16,25 @@ namespace {
 // Cards that are kept though nobody uses them: a tokenizer takes up to 100 MB.
 constexpr std::size_t kCardsKept = 64;
 
-std::int64_t LogitsOf(const Network& network) {
-  const int last = static_cast<int>(network.nodes.size()) - 1;
-  return network.BlockOf(last).kind->interface(EffectiveAttributes(network, last)).vocabulary;
-}
-
-std::int64_t HiddenWidthOf(const Network& network) {
-  const int last = static_cast<int>(network.nodes.size()) - 1;
-  return network.BlockOf(last).kind->interface(EffectiveAttributes(network, last)).width_in;
+// What the interfaces of its nodes say of the whole.
+void Measure(NetworkCard& card) {
+  card.token_limit = std::numeric_limits<std::int64_t>::max();
+  card.position_limit = std::numeric_limits<std::int64_t>::max();
+  const int last = static_cast<int>(card.network.nodes.size()) - 1;
+  for (int i = 0; i <= last; ++i) {
+    const Interface interface =
+        card.network.BlockOf(i).kind->interface(EffectiveAttributes(card.network, i));
+    if (interface.width_in == 0) {
+      card.token_limit = std::min(card.token_limit, interface.vocabulary);
+    }
+    if (interface.max_positions != 0) {
+      card.position_limit = std::min(card.position_limit, interface.max_positions);
+    }
+    if (i == last) {
+      card.logits = interface.vocabulary;
+      card.hidden_width = interface.width_in;
+    }
+  }
 }
 
 }  // namespace
@@ -37,7 +49,7 @@ Result<const Tokenizer*> NetworkCard::RequireTokenizer() const {
 }
 
 std::int64_t NetworkCard::Context(std::int64_t most) const {
-  return std::min(network.metadata.context_length.value_or(most), most);
+  return std::min({network.metadata.context_length.value_or(most), position_limit, most});
 }
 
 Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Network network,
@@ -45,11 +57,13 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Net
   auto card = std::make_shared<NetworkCard>();
   card->name = std::move(name);
   card->digest = network.digest();
-  card->logits = LogitsOf(network);
-  card->hidden_width = HiddenWidthOf(network);
-  const Network* const networks[] = {&network};
+  card->network = std::move(network);
+  Measure(*card);
+  const Network* const networks[] = {&card->network};
   card->weight_bytes = PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
-  const auto read = [&](std::string_view file) { return ReadNetworkFile(network, store, file); };
+  const auto read = [&](std::string_view file) {
+    return ReadNetworkFile(card->network, store, file);
+  };
   ASHLAR_TRY(const std::optional<std::string> json, read("tokenizer.json"));
   if (json) {
     Result<Tokenizer> tokenizer = Tokenizer::FromJson(*json);
@@ -67,7 +81,6 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Net
       card->chat_error = chat.error().In(card->name);
     }
   }
-  card->network = std::move(network);
   return std::shared_ptr<const NetworkCard>(std::move(card));
 }
 

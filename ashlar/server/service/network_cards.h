@@ -26,9 +26,11 @@ struct NetworkCard {
   // Nothing without a tokenizer, or when its template cannot be read: then chat_error says why.
   std::optional<ChatStyle> chat;
   std::optional<Error> chat_error;
-  std::int64_t logits = 0;         // width of a row of logits
-  std::int64_t hidden_width = 0;   // of what the head reads: the width of embeddings
-  std::uint64_t weight_bytes = 0;  // of its blobs, each counted once
+  std::int64_t logits = 0;          // width of a row of logits
+  std::int64_t token_limit = 0;     // the ids it reads are below
+  std::int64_t position_limit = 0;  // no sequence can have more
+  std::int64_t hidden_width = 0;    // of what the head reads: the width of embeddings
+  std::uint64_t weight_bytes = 0;   // of its blobs, each counted once
 
   // kInvalid when it has none.
   Result<const Tokenizer*> RequireTokenizer() const;

@@ -1,0 +1,127 @@
+// A little language for tests of the service: small networks that spell, and what was heard.
+#pragma once
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "ashlar/base/check.h"
+#include "ashlar/base/json.h"
+#include "ashlar/runtime/testing_networks.h"
+#include "ashlar/server/service/service.h"
+
+namespace ashlar::testing_service {
+
+// A tokenizer whose tokens are the printable ASCII characters, id 0 for the space; the last of its
+// 96 is the special token "<end>".
+inline std::string SpellingTokenizer() {
+  Json vocabulary = Json::Object();
+  for (int id = 0; id < 95; ++id) {
+    vocabulary.Set(std::string(1, static_cast<char>(' ' + id)), id);
+  }
+  return WriteJson(Json::Of(
+      {{"version", "1.0"},
+       {"added_tokens", Json::Array{Json::Of({{"id", 95},
+                                              {"content", "<end>"},
+                                              {"single_word", false},
+                                              {"lstrip", false},
+                                              {"rstrip", false},
+                                              {"normalized", false},
+                                              {"special", true}})}},
+       {"normalizer", nullptr},
+       {"pre_tokenizer", nullptr},
+       {"post_processor", nullptr},
+       {"decoder", Json::Of({{"type", "Fuse"}})},
+       {"model", Json::Of({{"type", "BPE"}, {"vocab", vocabulary}, {"merges", Json::Array{}}})}}));
+}
+
+// A random network of 96 tokens that spells. It has no end token.
+inline Network SpellingNetwork(BlobStore& store, const testing_networks::LlamaSpec& spec) {
+  Network network = testing_networks::RandomLlama(store, spec);
+  const std::string tokenizer = SpellingTokenizer();
+  network.files["tokenizer.json"] = {*store.Put(std::as_bytes(std::span(tokenizer))),
+                                     tokenizer.size()};
+  return network;
+}
+
+inline std::vector<std::int32_t> Spelled(std::string_view text) {
+  std::vector<std::int32_t> ids;
+  for (const char c : text) {
+    ids.push_back(c - ' ');
+  }
+  return ids;
+}
+
+// What one continuation has said.
+struct Heard {
+  std::string text;
+  std::vector<SampledToken> tokens;
+  GenerationEnd end = GenerationEnd::kNone;
+  std::string stop_string;
+  std::optional<Error> error;
+  GenerationUsage usage;
+  std::vector<PromptLogprob> prompt_logprobs;
+  std::vector<float> hidden_states;
+  int ends = 0;
+  bool spoke_after_its_end = false;
+
+  std::vector<std::int32_t> ids() const {
+    std::vector<std::int32_t> ids;
+    for (const SampledToken& token : tokens) {
+      ids.push_back(token.token);
+    }
+    return ids;
+  }
+};
+
+// Listens to one generation. Thread-safe.
+class Ear {
+ public:
+  GenerationListener listener() {
+    return [this](GenerationEvent event) {
+      {
+        const std::lock_guard lock(mutex_);
+        Heard& heard = heard_[event.continuation];
+        heard.spoke_after_its_end |= heard.end != GenerationEnd::kNone;
+        heard.text += event.text;
+        heard.tokens.insert(heard.tokens.end(), event.tokens.begin(), event.tokens.end());
+        heard.end = event.end;
+        heard.ends += event.end != GenerationEnd::kNone ? 1 : 0;
+        heard.stop_string += event.stop_string;
+        heard.usage = event.usage;
+        if (event.error) {
+          heard.error = event.error;
+        }
+        if (!event.prompt_logprobs.empty()) {
+          heard.prompt_logprobs = std::move(event.prompt_logprobs);
+        }
+        heard.hidden_states.insert(heard.hidden_states.end(), event.hidden_states.begin(),
+                                   event.hidden_states.end());
+      }
+      changed_.notify_all();
+    };
+  }
+  // Waits for the end of a continuation.
+  Heard Wait(int continuation = 0) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return heard_[continuation].end != GenerationEnd::kNone; });
+    return heard_[continuation];
+  }
+  // Waits until it has said so many tokens, or has ended.
+  void WaitForTokens(std::size_t count, int continuation = 0) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] {
+      const Heard& heard = heard_[continuation];
+      return heard.tokens.size() >= count || heard.end != GenerationEnd::kNone;
+    });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<int, Heard> heard_;
+};
+
+}  // namespace ashlar::testing_service
