@@ -88,7 +88,7 @@ TEST(CommandLineLies, AreFoundBeforeAnythingIsRead) {
       {{"bench", "net", "--context", "0"}, "--context"},
       // A folder, where a file will be written.
       {{"export", "gguf", "net", directory.path().string()},
-       "FILE: " + directory.path().string() + ": expected a regular file"},
+       "PATH: " + directory.path().string() + ": expected a regular file"},
       {{"eval", "logits", "net", "--ids", "x", "--out", directory.path().string()},
        "--out: " + directory.path().string() + ": expected a regular file"},
   };

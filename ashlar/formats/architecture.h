@@ -41,20 +41,28 @@ struct TensorName {
                                      // numbered by the second {}, have its rows
   // An integer attribute: there are so many such tensors, numbered by the {} of their names. The
   // checkpoint has as many, numbered by another {}; or, without it, all in one, whose first
-  // dimension counts them.
+  // dimension counts them, or (`flat`) whose rows are those of all.
   std::string_view each = {};
+  bool flat = false;
 };
 
 // ---- Settings
 
 using SettingValue = std::variant<std::int64_t, double, std::string_view>;
 
+// What a number in a field means, where an attribute wants another form of it; and the way back,
+// but for rounding.
+struct Conversion {
+  double (*meaning)(double) = nullptr;  // null: what it is
+  double (*number)(double) = nullptr;
+};
+
 // An attribute of a block and what decides it: the family alone, or a field of config.json.
 struct Setting {
   std::string_view attribute;
   SettingValue value;  // without a field, or when it is absent
   std::string_view field = {};
-  double (*convert)(double) = nullptr;    // what a number in the field means
+  Conversion convert = {};                // what a number in the field means
   std::optional<SettingValue> null = {};  // when the field is null; none: as when absent
   SettingValue on = std::int64_t{1};      // when the field is true
   SettingValue off = std::int64_t{0};     // when it is false
@@ -66,6 +74,7 @@ struct Condition {
   std::int64_t is;                        // true counts as 1, false as 0
   std::int64_t otherwise;                 // what it counts as when it is absent
   std::optional<std::int64_t> null = {};  // and when it is null; none: as when absent
+  bool counts = false;                    // an integer; else a boolean, unless it is beyond 0 and 1
 };
 
 struct FixedWord {

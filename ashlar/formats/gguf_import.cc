@@ -37,6 +37,7 @@ struct GgufPlan {
   std::uint64_t total_bytes = 0;
   std::map<std::string, std::string> files;  // to keep beside the network
   std::vector<std::string> remarks;
+  std::string family;  // model_type
 };
 
 // Files may leave out dimensions of 1 in front.
@@ -287,6 +288,7 @@ Result<GgufPlan> ReadPlan(const GgufFile& file, const Kinds& kinds) {
   ASHLAR_TRY(const Recipe recipe, ReadRecipe(JsonCursor(config.json, "the configuration")));
   ASHLAR_TRY(GgufPlan plan, PlanGguf(file, config, recipe, kinds));
   ASHLAR_TRY(PlanTokenizer(file.fields(), recipe.vocabulary, plan));
+  plan.family = *config.json.Find("model_type")->string();
   return plan;
 }
 
@@ -330,10 +332,11 @@ Result<ImportReport> ImportGguf(const Path& path, std::string_view name, Catalog
     plan.network.files.emplace(file_name, FileReference{digest, text.size()});
   }
   report.remarks = std::move(plan.remarks);
-  const Provenance provenance = Json::Array{Json::Of(
-      {{"transform", "import"},
-       {"arguments",
-        Json::Of({{"format", "gguf"}, {"file", std::filesystem::absolute(path).string()}})}})};
+  const Provenance provenance = Json::Array{
+      Json::Of({{"transform", "import"},
+                {"arguments", Json::Of({{"format", "gguf"},
+                                        {"file", std::filesystem::absolute(path).string()},
+                                        {"family", plan.family}})}})};
   ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(plan.network, name, provenance));
   report.network = saved.digest;
   report.parameters = plan.network.parameters();

@@ -363,7 +363,8 @@ Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view n
   const Provenance provenance = Json::Array{Json::Of(
       {{"transform", "import"},
        {"arguments", Json::Of({{"format", "hf"},
-                               {"directory", std::filesystem::absolute(directory).string()}})}})};
+                               {"directory", std::filesystem::absolute(directory).string()},
+                               {"family", *config.Find("model_type")}})}})};
   ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(plan.network, name, provenance));
   report.network = saved.digest;
   report.parameters = plan.network.parameters();

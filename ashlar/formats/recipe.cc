@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ashlar/formats/internal/activation_words.h"
 #include "ashlar/formats/internal/decoder_config.h"
 #include "ashlar/formats/internal/harmless_fields.h"
 
@@ -16,30 +17,14 @@ using internal::Rotation;
 using internal::Rotations;
 using internal::Sizes;
 
-// The words of config.json's activations in ours.
-struct ActivationWord {
-  std::string_view theirs;
-  std::string_view ours;
-};
-constexpr ActivationWord kActivations[] = {
-    {"silu", "silu"},
-    {"swish", "silu"},
-    {"gelu", "gelu"},
-    {"gelu_python", "gelu"},
-    {"gelu_new", "gelu_tanh"},
-    {"gelu_fast", "gelu_tanh"},
-    {"gelu_pytorch_tanh", "gelu_tanh"},
-    {"relu", "relu"},
-};
-
 Result<std::string> ReadActivation(ConfigReader& config, const Architecture& architecture) {
   const std::string_view key = config.Spelled(architecture.activation);
   ASHLAR_TRY(const std::string word, config.StringOr(key, architecture.default_activation));
-  const auto* known = std::ranges::find(kActivations, word, &ActivationWord::theirs);
-  if (known == std::end(kActivations)) {
+  const auto known = internal::ActivationOf(word);
+  if (!known) {
     return Unsupported("{}: {} \"{}\" cannot be imported", config.json().path(), key, word);
   }
-  return std::string(known->ours);
+  return std::string(*known);
 }
 
 AttributeValue ValueOf(const SettingValue& value) {
@@ -56,8 +41,9 @@ Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting)
   if (setting.field.empty() || !config.Has(setting.field)) {
     // (A default is converted as the number would be.)
     const double* const real = std::get_if<double>(&setting.value);
-    return real != nullptr && setting.convert != nullptr ? AttributeValue(setting.convert(*real))
-                                                         : ValueOf(setting.value);
+    return real != nullptr && setting.convert.meaning != nullptr
+               ? AttributeValue(setting.convert.meaning(*real))
+               : ValueOf(setting.value);
   }
   ASHLAR_TRY(const std::optional<JsonCursor> field, config.Find(setting.field));
   if (!field) {
@@ -68,7 +54,7 @@ Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting)
   }
   if (std::holds_alternative<double>(setting.value)) {
     ASHLAR_TRY(const double real, field->AsReal());
-    const double value = setting.convert == nullptr ? real : setting.convert(real);
+    const double value = setting.convert.meaning == nullptr ? real : setting.convert.meaning(real);
     if (!std::isfinite(value)) {
       return field->Invalid("{} has no finite meaning here", real);
     }

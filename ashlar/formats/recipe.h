@@ -19,6 +19,7 @@ struct TensorSource {
   bool transposed = false;           // the checkpoint's are [inputs, outputs]
   std::int64_t stack = 0;            // the checkpoint's holds so many; 0: it is no stack
   std::int64_t index = 0;            // of those, the block's
+  bool flat = false;                 // the stack is written as one matrix
   std::vector<float> numbers = {};   // config.json has them itself; then no `tensors`
 };
 

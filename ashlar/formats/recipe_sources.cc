@@ -70,6 +70,7 @@ TensorSource SourceOf(const BlockRecipe& block, std::string_view tensor) {
       if (!name.each.empty() && CountPlaces(name.checkpoint) == 1) {
         source.stack = count(name.each);
         source.index = *index;
+        source.flat = name.flat;
       }
       source.tensors.push_back(Named(name.checkpoint, block.layer, *index));
       return source;

@@ -213,9 +213,10 @@ Result<SafetensorsWriter> SafetensorsWriter::Create(
       shape.Append(dim);
     }
     const std::uint64_t end = offset + tensor.bytes;
-    header.Set(tensor.name, Json::Of({{"dtype", tensor.dtype},
-                                      {"shape", std::move(shape)},
-                                      {"data_offsets", Json::Array{offset, end}}}));
+    header.object()->emplace_back(tensor.name,
+                                  Json::Of({{"dtype", tensor.dtype},
+                                            {"shape", std::move(shape)},
+                                            {"data_offsets", Json::Array{offset, end}}}));
     offset = end;
   }
   std::string text = WriteJson(header);

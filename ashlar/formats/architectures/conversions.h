@@ -3,16 +3,15 @@
 
 #include <cmath>
 
+#include "ashlar/formats/architecture.h"
+
 namespace ashlar {
 
-inline double Inverse(double x) {
-  return 1 / x;
-}
-inline double Root(double x) {
-  return std::sqrt(x);
-}
-inline double InverseRoot(double x) {
-  return 1 / std::sqrt(x);
-}
+inline constexpr Conversion kInverse{.meaning = [](double x) { return 1 / x; },
+                                     .number = [](double x) { return 1 / x; }};
+inline constexpr Conversion kRoot{.meaning = [](double x) { return std::sqrt(x); },
+                                  .number = [](double x) { return x * x; }};
+inline constexpr Conversion kInverseRoot{.meaning = [](double x) { return 1 / std::sqrt(x); },
+                                         .number = [](double x) { return 1 / (x * x); }};
 
 }  // namespace ashlar

@@ -5,11 +5,11 @@
 namespace ashlar {
 namespace {
 
-constexpr Setting kGemma2Embed[] = {{"multiplier", 1.0, "hidden_size", Root}};
+constexpr Setting kGemma2Embed[] = {{"multiplier", 1.0, "hidden_size", kRoot}};
 constexpr Setting kGemma2Attention[] = {
     {"qkv_bias", 0, "attention_bias"},
     {"o_bias", 0, "attention_bias"},
-    {"scale", 256.0, "query_pre_attn_scalar", InverseRoot},
+    {"scale", 256.0, "query_pre_attn_scalar", kInverseRoot},
     {.attribute = "soft_cap", .value = 50.0, .field = "attn_logit_softcapping", .null = 0.0},
 };
 constexpr Setting kGemma2Head[] = {

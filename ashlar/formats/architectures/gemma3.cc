@@ -5,11 +5,11 @@
 namespace ashlar {
 namespace {
 
-constexpr Setting kGemma3Embed[] = {{"multiplier", 1.0, "hidden_size", Root}};
+constexpr Setting kGemma3Embed[] = {{"multiplier", 1.0, "hidden_size", kRoot}};
 constexpr Setting kGemma3Attention[] = {
     {"qkv_bias", 0, "attention_bias"},
     {"o_bias", 0, "attention_bias"},
-    {"scale", 256.0, "query_pre_attn_scalar", InverseRoot},
+    {"scale", 256.0, "query_pre_attn_scalar", kInverseRoot},
     {"qk_norm", "rms_per_head"},
 };
 constexpr Setting kGemma3Head[] = {{"soft_cap", 0.0, "final_logit_softcapping"}};

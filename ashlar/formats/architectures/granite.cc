@@ -16,7 +16,7 @@ constexpr Setting kGraniteMlp[] = {
     {"bias", 0, "mlp_bias"},
     {"multiplier", 1.0, "residual_multiplier"},
 };
-constexpr Setting kGraniteHead[] = {{"multiplier", 1.0, "logits_scaling", Inverse}};
+constexpr Setting kGraniteHead[] = {{"multiplier", 1.0, "logits_scaling", kInverse}};
 
 }  // namespace
 

@@ -46,20 +46,34 @@ void PlaceJoined(const Joined& joined, const TensorSpec& spec, std::span<const T
   place.stride = total / place.groups;
 }
 
-// The rows of the block's tensor that one of the checkpoint's has, to `out`.
-template <class Number>
-void Rearrange(const TensorPlace& place, const std::byte* from, std::byte* out) {
+// Calls move(there, here) for each number of the rows that the block's tensor has in one of the
+// checkpoint's: its index there, and among those rows as the block has them.
+template <class Move>
+void ForNumbers(const TensorPlace& place, const Move& move) {
   const std::int64_t rows = place.groups * place.count;
   for (std::int64_t row = 0; row < rows; ++row) {
     const std::int64_t there = place.first + row / place.count * place.stride + row % place.count;
     for (std::int64_t column = 0; column < place.columns; ++column) {
-      const std::int64_t number =
-          place.transposed ? column * place.rows + there : there * place.columns + column;
-      const std::int64_t to = place.turned ? column * rows + row : row * place.columns + column;
-      std::memcpy(out + to * static_cast<std::int64_t>(sizeof(Number)),
-                  from + number * static_cast<std::int64_t>(sizeof(Number)), sizeof(Number));
+      move(place.transposed ? column * place.rows + there : there * place.columns + column,
+           place.turned ? column * rows + row : row * place.columns + column);
     }
   }
+}
+
+template <class Number>
+void Take(const TensorPlace& place, const std::byte* from, std::byte* out) {
+  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(Number));
+  ForNumbers(place, [&](std::int64_t there, std::int64_t here) {
+    std::memcpy(out + here * kBytes, from + there * kBytes, sizeof(Number));
+  });
+}
+
+template <class Number>
+void Put(const TensorPlace& place, const std::byte* from, std::byte* out) {
+  constexpr auto kBytes = static_cast<std::int64_t>(sizeof(Number));
+  ForNumbers(place, [&](std::int64_t there, std::int64_t here) {
+    std::memcpy(out + there * kBytes, from + here * kBytes, sizeof(Number));
+  });
 }
 
 }  // namespace
@@ -78,6 +92,7 @@ Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> 
                     .transposed = source.transposed && matrix,
                     .stack = source.stack,
                     .index = source.index,
+                    .flat = source.flat,
                     .turned = turned};
   if (source.joined != nullptr) {
     if (!source.joined->by.empty()) {
@@ -105,7 +120,9 @@ std::vector<std::int64_t> CheckpointShape(const TensorPlace& place, const Tensor
   if (spec.shape.rank() == 2) {
     shape.insert(place.transposed ? shape.begin() : shape.end(), place.columns);
   }
-  if (place.stack > 0) {
+  if (place.stack > 0 && place.flat) {
+    shape.front() *= place.stack;
+  } else if (place.stack > 0) {
     shape.insert(shape.begin(), place.stack);
   }
   return shape;
@@ -149,11 +166,22 @@ std::span<const std::byte> Gather(const TensorPlace& place,
   for (const std::span<const std::byte> source : sources) {
     for (std::int64_t matrix = 0; matrix < matrices; ++matrix, to += here) {
       const std::byte* const from = source.data() + static_cast<std::size_t>(matrix) * there;
-      number_bytes == 2 ? Rearrange<std::uint16_t>(place, from, to)
-                        : Rearrange<std::uint32_t>(place, from, to);
+      number_bytes == 2 ? Take<std::uint16_t>(place, from, to)
+                        : Take<std::uint32_t>(place, from, to);
     }
   }
   return buffer;
+}
+
+void Scatter(const TensorPlace& place, std::size_t source, std::span<const std::byte> tensor,
+             std::size_t number_bytes, std::span<std::byte> out) {
+  const auto numbers = [&](std::int64_t count) {
+    return static_cast<std::size_t>(count) * number_bytes;
+  };
+  const std::byte* const from =
+      tensor.data() + source * numbers(place.groups * place.count * place.columns);
+  std::byte* const to = out.data() + numbers(place.index * place.rows * place.columns);
+  number_bytes == 2 ? Put<std::uint16_t>(place, from, to) : Put<std::uint32_t>(place, from, to);
 }
 
 }  // namespace ashlar::internal

@@ -22,6 +22,7 @@ struct TensorPlace {
   bool transposed = false;
   std::int64_t stack = 0;
   std::int64_t index = 0;
+  bool flat = false;  // the stack is written as one matrix
   std::int64_t first = 0;
   std::int64_t count = 0;
   std::int64_t groups = 1;
@@ -55,5 +56,10 @@ std::vector<std::int64_t> CheckpointShape(const TensorPlace& place, const Tensor
 std::span<const std::byte> Gather(const TensorPlace& place,
                                   std::span<const std::span<const std::byte>> sources,
                                   std::size_t number_bytes, std::vector<std::byte>& buffer);
+
+// The way back, for one of the checkpoint's tensors: puts what the block's tensor has of number
+// `source` of them where it stands in `out`, which is all of that one. (Of a stack, one matrix.)
+void Scatter(const TensorPlace& place, std::size_t source, std::span<const std::byte> tensor,
+             std::size_t number_bytes, std::span<std::byte> out);
 
 }  // namespace ashlar::internal

@@ -1,0 +1,274 @@
+// Networks written as Hugging Face directories: what is read again is the same network, and what no
+// family has is refused with the reason.
+#include <algorithm>
+#include <map>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/base/temp_directory.h"
+#include "ashlar/formats/checkpoint.h"
+#include "ashlar/formats/hugging_face_export.h"
+#include "ashlar/graph/derive.h"
+#include "tests/support/command.h"
+#include "tests/support/imported.h"
+#include "tests/support/model_directories.h"
+#include "tests/support/tiny_model.h"
+
+namespace ashlar {
+namespace {
+
+using testing::Ashlar;
+using testing::DemoModel;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::Library;
+using testing::TinySpec;
+
+class HfExport : public ::testing::Test {
+ protected:
+  Network Import(const TinySpec& spec, const std::string& name = "tiny") {
+    WriteModel(testing::MakeTinyModel(spec), directory_ / name);
+    return library_.Import(directory_ / name, name);
+  }
+  Network Derive(const std::string& base, const std::string& name, std::string_view transform,
+                 const Arguments& arguments) {
+    const TransformStep step{*FindTransform(transform), arguments};
+    const auto derived = ashlar::Derive(library_.catalog(), name, base, {&step, 1});
+    EXPECT_TRUE(derived.ok()) << derived.error().message;
+    return derived->network;
+  }
+  Path NewPath() { return directory_ / fmt::format("out{}", ++paths_); }
+  Result<HuggingFaceReport> Write(const Network& network, const Path& to,
+                                  const HuggingFaceOptions& options = {}) {
+    return ExportHuggingFace(network, library_.store(), to, options);
+  }
+  // Of a network that can be written: read again.
+  Network Again(const Network& network, const HuggingFaceOptions& options = {}) {
+    const Path to = NewPath();
+    const auto report = Write(network, to, options);
+    EXPECT_TRUE(report.ok()) << report.error().message;
+    return library_.Import(to, to.filename().string());
+  }
+  void ExpectRefusal(const Network& network, const std::string& message,
+                     const HuggingFaceOptions& options = {}) {
+    const Path to = NewPath();
+    const auto report = Write(network, to, options);
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.error().code, ErrorCode::kUnsupported);
+    EXPECT_THAT(report.error().message, HasSubstr(message));
+    EXPECT_FALSE(std::filesystem::exists(to));
+  }
+
+  Library library_;
+  TempDirectory directory_;
+  int paths_ = 0;
+};
+
+// Name -> dtype, shape and bytes of each tensor of a directory.
+struct HfContent {
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::vector<std::byte> bytes;
+  friend bool operator==(const HfContent&, const HfContent&) = default;
+};
+std::map<std::string, HfContent> ContentOf(const Path& directory) {
+  std::map<std::string, HfContent> content;
+  const auto checkpoint = Checkpoint::Open(directory);
+  EXPECT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+  for (const std::string& name : checkpoint->Names()) {
+    const SafetensorsEntry& entry = *checkpoint->Find(name);
+    content[name] = {entry.dtype, entry.shape, {entry.bytes.begin(), entry.bytes.end()}};
+  }
+  return content;
+}
+
+// Every family that has a fixture: the same tensors, to the name and the bit, in a directory whose
+// import has the digest of the first.
+TEST_F(HfExport, OfEveryFixtureIsTheFixture) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(shared / "fixtures/hf")) {
+    const std::string name = entry.path().filename().string();
+    SCOPED_TRACE(name);
+    const auto imported = ImportHuggingFace(entry.path(), name, library_.catalog());
+    if (!imported.ok()) {
+      std::printf("%s is not imported, so it is not exported: %s\n", name.c_str(),
+                  imported.error().message.c_str());
+      continue;
+    }
+    const Json config = *ParseJson(*ReadTextFile(entry.path() / "config.json"));
+    const std::string family = *config.Find("model_type")->string();
+    const Path to = directory_ / name;
+    const auto report = Write(*library_.catalog().Load(name), to, {.usual = family});
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_EQ(report->model_type, family);
+    EXPECT_THAT(report->remarks, IsEmpty());
+    EXPECT_EQ(library_.Import(to, name + "-again").digest(), imported->network);
+    EXPECT_EQ(ContentOf(to), ContentOf(entry.path()));
+    ++count;
+  }
+  EXPECT_GE(count, 29);
+}
+
+TEST_F(HfExport, OfAnyFormOfAFamilyIsReadAsTheSameNetwork) {
+  const auto scaled = [](Json::Object scaling) {
+    return Json::Object{{"rope_scaling", Json(std::move(scaling))}};
+  };
+  const TinySpec cases[] = {
+      {.tied = true},
+      {.qkv_bias = true,
+       .output_bias = true,
+       .mlp_bias = true,
+       .fields = {{"attention_bias", true}, {"mlp_bias", true}, {"rope_theta", 123456.789}}},
+      {.model_type = "mistral",
+       .class_name = "MistralForCausalLM",
+       .fields = {{"sliding_window", 77}, {"eos_token_id", Json::Array{3, 5}}}},
+      {.model_type = "qwen2",
+       .class_name = "Qwen2ForCausalLM",
+       .layers = 3,
+       .qkv_bias = true,
+       .fields = {{"use_sliding_window", true}, {"sliding_window", 32}, {"max_window_layers", 2}}},
+      {.model_type = "qwen3", .class_name = "Qwen3ForCausalLM", .qk_norm = true},
+      {.fields = scaled({{"rope_type", "linear"}, {"factor", 2.5}})},
+      {.fields = scaled({{"rope_type", "dynamic"}, {"factor", 3.0}})},
+      {.fields = scaled({{"rope_type", "llama3"},
+                         {"factor", 8.0},
+                         {"low_freq_factor", 1.5},
+                         {"high_freq_factor", 4.25},
+                         {"original_max_position_embeddings", 64}})},
+      {.fields = scaled({{"rope_type", "yarn"}, {"factor", 4.0}, {"beta_fast", 31.0}})},
+      {.head_dim = 8,
+       .fields = scaled({{"rope_type", "longrope"},
+                         {"original_max_position_embeddings", 64},
+                         {"short_factor", Json::Array{1.0, 1.1, 1.2, 1.3}},
+                         {"long_factor", Json::Array{2.0, 3.1, 4.2, 5.3}}})},
+      {.model_type = "qwen2_moe",
+       .class_name = "Qwen2MoeForCausalLM",
+       .layers = 3,
+       .qkv_bias = true,
+       .experts = 4,
+       .fields = {{"num_experts", 4},
+                  {"num_experts_per_tok", 2},
+                  {"moe_intermediate_size", 96},
+                  {"shared_expert_intermediate_size", 96},
+                  {"norm_topk_prob", true},
+                  {"mlp_only_layers", Json::Array{0}}}},
+      {.layers = 4,
+       .tied = true,
+       .fields = {{"model_type", "smollm3"},
+                  {"architectures", Json::Array{"SmolLM3ForCausalLM"}},
+                  {"no_rope_layers", Json::Array{1, 0, 1, 1}}}},
+  };
+  int index = 0;
+  for (const TinySpec& spec : cases) {
+    SCOPED_TRACE(index);
+    const Network network = Import(spec, "tiny" + std::to_string(index++));
+    EXPECT_EQ(Again(network).digest(), network.digest());
+  }
+}
+
+// The tokenizer, templates and settings of generation go out as they came in; shards are as small
+// as asked for.
+TEST_F(HfExport, KeepsFilesAndPartsManyBytesIntoShards) {
+  const Network network = library_.Import(DemoModel(), "demo");
+  const Path to = NewPath();
+  const auto report = Write(network, to, {.shard_bytes = 3'000'000});
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_GT(report->shards, 3);
+  const Json index = *ParseJson(*ReadTextFile(to / "model.safetensors.index.json"));
+  EXPECT_EQ(*index.Find("metadata")->Find("total_size")->integer(),
+            static_cast<std::int64_t>(report->tensor_bytes));
+  for (const auto& [tensor, file] : *index.Find("weight_map")->object()) {
+    EXPECT_LT(std::filesystem::file_size(to / *file.string()), 3'000'000u + (64u << 10));
+  }
+  EXPECT_EQ(ContentOf(to), ContentOf(DemoModel()));
+  EXPECT_EQ(*ReadTextFile(to / "tokenizer.json"), *ReadTextFile(DemoModel() / "tokenizer.json"));
+  EXPECT_EQ(library_.Import(to, "again").digest(), network.digest());
+}
+
+TEST_F(HfExport, OfDerivedNetworksIsWhatTheyCompute) {
+  Import({.layers = 4, .width = 128, .channels = 192, .head_dim = 32, .tied = true});
+  for (const char* transform : {"drop", "repeat"}) {
+    const Network network = Derive("tiny", transform, transform, {{"layers", "1"}});
+    EXPECT_EQ(Again(network).digest(), network.digest()) << transform;
+  }
+  // A slice is written without what it leaves out: other blocks, the same logits.
+  const Network sliced = Derive("tiny", "sliced", "slice", {{"channels", "96"}});
+  const auto report = Write(sliced, directory_ / "sliced-out");
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks, ::testing::ElementsAre(HasSubstr("4 nodes use a part")));
+  const Network again = library_.Import(directory_ / "sliced-out", "sliced-again");
+  EXPECT_NE(again.digest(), sliced.digest());
+  Engine engine(library_.store(), {});
+  const std::vector<std::int32_t> ids = {1, 5, 9, 100, 2, 7};
+  std::vector<std::vector<float>> logits;
+  for (const Network& each : {sliced, again}) {
+    logits.push_back(LogitsOf(engine, *engine.Load(each), ids));
+  }
+  EXPECT_EQ(logits[0], logits[1]);
+}
+
+TEST_F(HfExport, WritesOtherCodecsInTheTypeThatIsAskedFor) {
+  Import({.width = 128, .channels = 192, .head_dim = 32});
+  const Network network = Derive("tiny", "q8", "encode", {{"codec", "q8"}});
+  ExpectRefusal(network,
+                "\"weight\" is in codec q8.1, which tensor model.embed_tokens.weight of a "
+                "Hugging Face directory cannot hold; say in which type");
+  const Network wide = Derive("q8", "wide", "encode", {{"codec", "f32"}});
+  EXPECT_EQ(Again(network, {.dtype = DType::kF32}).digest(), wide.digest());
+}
+
+TEST_F(HfExport, IsOfTheFamilyThatIsAskedForOrSaysWhyNot) {
+  const Network network = Import({});
+  const auto report = Write(network, directory_ / "m", {.family = "mistral"});
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_EQ(report->model_type, "mistral");
+  EXPECT_EQ(library_.Import(directory_ / "m", "m").digest(), network.digest());
+  ExpectRefusal(network,
+                "none of the family qwen3: layers.0.attention has qk_norm = none; qwen3 has "
+                "rms_per_head",
+                {.family = "qwen3"});
+  ExpectRefusal(network, "model_type \"qwen9\" is not one that can be imported",
+                {.family = "qwen9"});
+}
+
+TEST_F(HfExport, RefusesWhatNoFamilyHas) {
+  const Network network = Import({.layers = 3});
+  Network changed = network;
+  changed.nodes[3].carry = {{2, 0.5}};
+  ExpectRefusal(changed, "layers.1.attention: a file holds plain chains");
+  changed = network;
+  changed.nodes[3].state_of = 1;
+  ExpectRefusal(changed, "layers.1.attention: it reads the state of layers.0.attention");
+  ExpectRefusal(Derive("tiny", "thin", "slice", {{"channels", "32"}, {"layers", "1"}}),
+                "no family that ashlar knows has such a network; the nearest: layers.1.mlp has "
+                "channels = 32");
+  // What stands at the path is kept.
+  const Path taken = directory_ / "taken";
+  std::filesystem::create_directory(taken);
+  testing::WriteText(taken / "file", "mine");
+  const auto report = Write(network, taken);
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message, HasSubstr("expected no directory yet, or an empty one"));
+  EXPECT_EQ(*ReadTextFile(taken / "file"), "mine");
+}
+
+TEST(HfExportCommand, TakesTheOptionsOfItsFormatOnly) {
+  const TempDirectory directory;
+  const Ashlar ashlar(directory / "store");
+  ASSERT_EQ(ashlar({"import", "hf", DemoModel().string(), "--as", "demo"}).exit_code, 0);
+  const auto result =
+      ashlar({"export", "hf", "demo", directory / "out", "--dtype", "f32", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << ::testing::PrintToString(result);
+  const Json json = *ParseJson(result.out);
+  EXPECT_EQ(*json.Find("model_type")->string(), "llama");
+  EXPECT_EQ(json.Find("remarks")->array()->size(), 1u);
+  EXPECT_EQ(ashlar({"export", "hf", "demo", directory / "out"}).exit_code, 2) << "it is there";
+  EXPECT_EQ(ashlar({"export", "hf", "demo", directory / "b", "--dtype", "q4"}).exit_code, 2);
+  EXPECT_EQ(ashlar({"export", "gguf", "demo", directory / "c", "--dtype", "f32"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace ashlar
