@@ -1,0 +1,657 @@
+#include "ashlar/server/http/http_server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <latch>
+#include <mutex>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ashlar/base/temp_directory.h"
+
+namespace ashlar {
+namespace {
+
+using namespace std::chrono_literals;
+
+// ---- A client's side of a socket, in raw bytes
+
+struct Answer {
+  int status = 0;
+  std::string head;
+  std::string body;  // of chunks, put together
+  bool whole = false;
+  bool Has(std::string_view line) const { return head.find(line) != std::string::npos; }
+};
+
+class Client {
+ public:
+  explicit Client(std::uint16_t port, int receive_buffer = 0)
+      : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    if (receive_buffer != 0) {
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof(receive_buffer));
+    }
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  }
+  ~Client() { Close(); }
+  Client(Client&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), connected_(other.connected_) {}
+
+  bool connected() const { return connected_; }
+  int fd() const { return fd_; }
+
+  Client& Send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) {
+        break;  // the server has refused already
+      }
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return *this;
+  }
+  Client& Get(std::string_view path) {
+    return Send(fmt::format("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path));
+  }
+  Client& Post(std::string_view path, std::string_view body, std::string_view headers = "") {
+    return Send(fmt::format("POST {} HTTP/1.1\r\nHost: a\r\n{}Content-Length: {}\r\n\r\n{}", path,
+                            headers, body.size(), body));
+  }
+
+  // More bytes into the buffer; false at the end, or after ten silent seconds.
+  bool Receive() {
+    pollfd poll{.fd = fd_, .events = POLLIN};
+    char bytes[4096];
+    if (::poll(&poll, 1, 10'000) <= 0) {
+      return false;
+    }
+    const ssize_t count = ::recv(fd_, bytes, sizeof(bytes), 0);
+    buffer_.append(bytes, count > 0 ? static_cast<std::size_t>(count) : 0);
+    return count > 0;
+  }
+  std::string ReadUntil(std::string_view mark) {
+    while (buffer_.find(mark) == std::string::npos) {
+      if (!Receive()) {
+        return std::exchange(buffer_, {}) + "<end>";
+      }
+    }
+    const std::size_t end = buffer_.find(mark) + mark.size();
+    std::string head = buffer_.substr(0, end);
+    buffer_.erase(0, end);
+    return head;
+  }
+  std::string ReadToEnd() {
+    while (Receive()) {
+    }
+    return std::exchange(buffer_, {});
+  }
+  // One answer; `has_body` false for an answer to HEAD.
+  Answer Read(bool has_body = true) {
+    Answer answer{.head = ReadUntil("\r\n\r\n")};
+    answer.status = answer.head.size() > 12 ? std::atoi(answer.head.c_str() + 9) : 0;
+    if (const std::size_t at = answer.head.find("Content-Length: "); at != std::string::npos) {
+      const auto size = has_body ? std::strtoull(answer.head.c_str() + at + 16, nullptr, 10) : 0;
+      while (buffer_.size() < size && Receive()) {
+      }
+      answer.whole = buffer_.size() >= size;
+      answer.body = buffer_.substr(0, size);
+      buffer_.erase(0, size);
+    } else if (answer.Has("chunked") && has_body) {
+      for (;;) {
+        const std::string line = ReadUntil("\r\n");
+        if (line.ends_with("<end>")) {
+          break;
+        }
+        const std::size_t size = std::strtoull(line.c_str(), nullptr, 16);
+        while (buffer_.size() < size + 2 && Receive()) {
+        }
+        if (buffer_.size() < size + 2) {
+          break;
+        }
+        answer.body += buffer_.substr(0, size);
+        buffer_.erase(0, size + 2);
+        if (size == 0) {
+          answer.whole = true;
+          break;
+        }
+      }
+    }
+    return answer;
+  }
+  bool IsClosed() { return ReadToEnd().empty(); }
+
+  void ShutdownSend() { ::shutdown(fd_, SHUT_WR); }
+  void Close() {
+    if (fd_ >= 0) {
+      ::close(std::exchange(fd_, -1));
+    }
+  }
+  void Reset() {  // as a process that dies with bytes unread
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    Close();
+  }
+
+ private:
+  int fd_;
+  bool connected_ = false;
+  std::string buffer_;
+};
+
+// ---- A server whose answers the test gives by hand, but for a few paths
+
+class HttpServerTest : public testing::Test {
+ protected:
+  using Responder = std::shared_ptr<HttpResponder>;
+
+  void Serve(HttpServerOptions options = {}) {
+    auto started = HttpServer::Start(options, [this](HttpRequest request, Responder responder) {
+      Handle(std::move(request), std::move(responder));
+    });
+    ASSERT_TRUE(started.ok()) << started.error().message;
+    server_ = *std::move(started);
+  }
+
+  void Handle(HttpRequest request, Responder responder) {
+    if (request.path == "/echo") {
+      responder->Send({.content_type = "text/plain", .body = request.method + " " + request.body});
+    } else if (request.path == "/throw") {
+      throw std::runtime_error("oh");
+    } else if (request.path == "/stream") {
+      responder->BeginStream(200, "text/plain");
+      responder->Write("one ");
+      responder->Write("two");
+      responder->End();
+    } else if (request.path != "/drop") {
+      const std::lock_guard lock(mutex_);
+      asked_.emplace_back(std::move(request), std::move(responder));
+      changed_.notify_all();
+    }
+  }
+
+  // The next request to any other path, oldest first.
+  std::pair<HttpRequest, Responder> Next() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, 10s, [&] { return !asked_.empty(); }));
+    auto next = std::move(asked_.front());
+    asked_.erase(asked_.begin());
+    return next;
+  }
+
+  Client Connect(int receive_buffer = 0) { return Client(server_->port(), receive_buffer); }
+
+  // Waits for what another thread brings about.
+  template <class Condition>
+  static bool Eventually(Condition condition) {
+    for (int i = 0; i < 2000 && !condition(); ++i) {
+      std::this_thread::sleep_for(5ms);
+    }
+    return condition();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::pair<HttpRequest, Responder>> asked_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpServerTest, ARequestIsHandedOverAndAnswered) {
+  Serve();
+  Client client = Connect();
+  client.Post("/a%20b?c=d", "body", "X-Request-Id: mine-1\r\nAuthorization: Bearer k\r\n");
+  auto [request, responder] = Next();
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.path, "/a b");
+  EXPECT_EQ(request.query, "c=d");
+  EXPECT_EQ(request.body, "body");
+  EXPECT_EQ(request.id, "mine-1");
+  EXPECT_EQ(*request.headers.Find("authorization"), "Bearer k");
+  EXPECT_TRUE(request.peer.starts_with("127.0.0.1:")) << request.peer;
+  responder->Send({.status = 429,
+                   .headers = {{"Retry-After", "3"}, {"X-Bad", "a\r\nSet-Cookie: b"}},
+                   .body = "{}"});
+  responder->Send({.body = "a second answer is no answer"});
+  const Answer answer = client.Read();
+  EXPECT_EQ(answer.status, 429);
+  EXPECT_EQ(answer.body, "{}");
+  EXPECT_TRUE(answer.Has("HTTP/1.1 429 Too Many Requests\r\nDate: ")) << answer.head;
+  EXPECT_TRUE(answer.Has("\r\nContent-Type: application/json\r\n"));
+  EXPECT_TRUE(answer.Has("\r\nX-Request-Id: mine-1\r\n"));
+  EXPECT_TRUE(answer.Has("\r\nRetry-After: 3\r\n"));
+  EXPECT_TRUE(answer.Has("\r\nX-Bad: a  Set-Cookie: b\r\n")) << "no header of a header's making";
+  EXPECT_FALSE(answer.Has("Connection:"));
+  client.Get("/hold").Get("/hold");
+  EXPECT_EQ(Next().first.id.size(), 32u) << "an id of ours";
+}
+
+TEST_F(HttpServerTest, RequestsSentAheadAreAnsweredInOrder) {
+  Serve();
+  Client client = Connect();
+  client.Get("/slow").Post("/echo", "2").Get("/slow").Post("/echo", std::string(200'000, 'x'));
+  for (const char* body : {"1", "3"}) {
+    auto [request, responder] = Next();
+    std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(server_->counts().requests, 1u) << "one at a time";
+    responder->Send({.body = body});
+  }
+  EXPECT_EQ(client.Read().body, "1");
+  EXPECT_EQ(client.Read().body, "POST 2");
+  EXPECT_EQ(client.Read().body, "3");
+  EXPECT_EQ(client.Read().body.size(), 200'005u);
+}
+
+TEST_F(HttpServerTest, HeadHasTheHeadersOfGetAndNoBody) {
+  Serve();
+  Client client = Connect();
+  client.Send("HEAD /echo HTTP/1.1\r\nHost: a\r\n\r\nHEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n");
+  const Answer whole = client.Read(false);
+  EXPECT_TRUE(whole.Has("Content-Length: 5\r\n")) << whole.head;
+  EXPECT_TRUE(client.Read(false).Has("chunked"));
+  EXPECT_EQ(client.Get("/echo").Read().body, "GET ") << "nothing of a body came before this";
+}
+
+TEST_F(HttpServerTest, HttpOneZeroGetsNoChunksAndClosesUnlessAsked) {
+  Serve();
+  Client stream = Connect();
+  stream.Send("GET /stream HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  const std::string answer = stream.ReadToEnd();
+  EXPECT_TRUE(answer.ends_with("\r\n\r\none two")) << answer;
+  EXPECT_EQ(answer.find("keep-alive"), std::string::npos) << "only its end ends the stream";
+  Client kept = Connect();
+  kept.Send("GET /echo HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /echo HTTP/1.0\r\n\r\n");
+  EXPECT_TRUE(kept.Read().Has("Connection: keep-alive"));
+  EXPECT_FALSE(kept.Read().Has("keep-alive"));
+  EXPECT_TRUE(kept.IsClosed());
+}
+
+TEST_F(HttpServerTest, BrowsersOfAnAllowedOriginMayAsk) {
+  Serve({.cors_origin = "https://a.example"});
+  Client client = Connect();
+  const auto options = [&](std::string_view origin) {
+    client.Send(
+        fmt::format("OPTIONS /v1/x HTTP/1.1\r\nHost: a\r\nOrigin: {}\r\n"
+                    "Access-Control-Request-Method: POST\r\n"
+                    "Access-Control-Request-Headers: x-stainless-os\r\n\r\n",
+                    origin));
+    return client.Read();
+  };
+  const Answer allowed = options("https://a.example");
+  EXPECT_EQ(allowed.status, 204);
+  EXPECT_TRUE(allowed.Has("Access-Control-Allow-Origin: https://a.example\r\n")) << allowed.head;
+  EXPECT_TRUE(allowed.Has("Access-Control-Allow-Headers: x-stainless-os\r\n"));
+  EXPECT_FALSE(options("https://b.example").Has("Access-Control-"));
+  client.Post("/echo", "", "Origin: https://a.example\r\n");
+  EXPECT_TRUE(client.Read().Has("Access-Control-Allow-Origin: https://a.example"));
+}
+
+TEST_F(HttpServerTest, ABodyIsAskedForWhenTheClientWaits) {
+  Serve();
+  Client client = Connect();
+  client.Send(
+      "POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  EXPECT_EQ(client.ReadUntil("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(client.Send("ab").Read().body, "POST ab");
+  client.Send(
+      "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n");
+  EXPECT_EQ(client.Read().status, 413) << "before the body was sent";
+}
+
+TEST_F(HttpServerTest, ARefusalIsReadAlsoByAClientThatStillSends) {
+  Serve({.max_body_bytes = 1000});
+  Client client = Connect();
+  client.Post("/echo", std::string(2'000'000, 'x')).Get("/echo");
+  const Answer answer = client.Read();
+  EXPECT_EQ(answer.status, 413);
+  EXPECT_EQ(
+      answer.body,
+      R"({"error":{"message":"the body is larger than 1000 bytes, which is this server's limit",)"
+      R"("type":"invalid_request_error","param":null,"code":"body_too_large"}})");
+  EXPECT_TRUE(answer.Has("Connection: close"));
+  client.ShutdownSend();
+  EXPECT_TRUE(client.IsClosed()) << "what follows a refusal is not read";
+  EXPECT_EQ(server_->counts().handled_requests, 0u);
+}
+
+TEST_F(HttpServerTest, OneTooManyOfAnythingIsRefusedAndTheOthersGoOn) {
+  Serve({.max_connections = 3,
+         .max_requests = 1,
+         .max_body_bytes = 1000,
+         .max_all_body_bytes = 1500});
+  Client first = Connect();
+  first.Post("/hold", std::string(900, 'x'));
+  auto [request, responder] = Next();
+  Client second = Connect();
+  const Answer busy = second.Get("/echo").Read();
+  EXPECT_EQ(busy.status, 503);
+  EXPECT_TRUE(busy.Has("Retry-After: 1"));
+  EXPECT_EQ(second.Post("/echo", std::string(900, 'x')).Read().status, 503) << "all bodies";
+  Client third = Connect();
+  Client fourth = Connect();
+  EXPECT_TRUE(Eventually([&] { return server_->counts().connections >= 3; }));
+  EXPECT_EQ(Connect().Get("/echo").Read().status, 503) << "connections";
+  responder->Send({.body = "answered"});
+  EXPECT_EQ(first.Read().body, "answered");
+  EXPECT_EQ(first.Post("/echo", "free again").Read().body, "POST free again");
+}
+
+TEST_F(HttpServerTest, SlowSendersAreTimedOutHoweverTheyTrickle) {
+  Serve({.idle_timeout = 300ms, .header_timeout = 150ms, .body_timeout = 150ms});
+  Client header = Connect();
+  Client body = Connect();
+  Client idle = Connect();
+  header.Send("GET / HTTP/1.1\r\n");
+  body.Send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n");
+  for (int i = 0; i < 6; ++i) {
+    std::this_thread::sleep_for(40ms);
+    header.Send("X: y\r\n");
+    body.Send("z");
+  }
+  EXPECT_EQ(header.Read().status, 408);
+  EXPECT_EQ(body.Read().status, 408);
+  EXPECT_TRUE(idle.IsClosed()) << "without a word";
+}
+
+TEST_F(HttpServerTest, AStreamArrivesAsItIsWritten) {
+  Serve();
+  Client client = Connect();
+  client.Get("/hold");
+  auto [request, responder] = Next();
+  EXPECT_FALSE(responder->Write("too early"));
+  responder->BeginStream(200, "text/event-stream", {{"Cache-Control", "no-cache"}});
+  EXPECT_TRUE(client.ReadUntil("\r\n\r\n").find("Cache-Control: no-cache") != std::string::npos);
+  EXPECT_TRUE(responder->Write("data: 1\n\n"));
+  EXPECT_EQ(client.ReadUntil("\n\n\r\n"), "9\r\ndata: 1\n\n\r\n");
+  EXPECT_TRUE(responder->Write(""));  // would end the stream as a chunk
+  EXPECT_TRUE(responder->Write("data: 2\n\n"));
+  EXPECT_EQ(client.ReadUntil("\n\n\r\n"), "9\r\ndata: 2\n\n\r\n");
+  responder->End();
+  EXPECT_FALSE(responder->Write("too late"));
+  EXPECT_EQ(client.ReadUntil("0\r\n\r\n"), "0\r\n\r\n");
+  EXPECT_EQ(client.Get("/echo").Read().status, 200) << "the connection goes on";
+}
+
+TEST_F(HttpServerTest, AResponderThatGoesWithoutAnAnswerIsNoticed) {
+  Serve();
+  Client client = Connect();
+  EXPECT_EQ(client.Get("/drop").Read().status, 500);
+  EXPECT_EQ(client.Get("/throw").Read().status, 500);
+  client.Get("/hold");
+  {
+    auto [request, responder] = Next();
+    responder->BeginStream(200, "text/plain");
+    responder->Write("half");
+    EXPECT_EQ(client.ReadUntil("half\r\n").substr(0, 12), "HTTP/1.1 200");
+  }
+  EXPECT_EQ(client.ReadToEnd(), "") << "cut, without the chunk that ends a stream";
+}
+
+TEST_F(HttpServerTest, ASlowReaderIsCutOffAndCostsNoMoreThanItsBacklog) {
+  Serve({.max_backlog_bytes = 100'000});
+  Client client = Connect(/*receive_buffer=*/4096);
+  client.Get("/hold");
+  auto [request, responder] = Next();
+  std::atomic<int> closed = 0;
+  responder->OnClosed([&] { ++closed; });
+  responder->BeginStream(200, "text/plain");
+  std::size_t sent = 0;
+  while (sent < 100'000'000 && responder->Write(std::string(10'000, 'x'))) {
+    sent += 10'000;
+  }
+  EXPECT_LT(sent, 20'000'000u) << "the system's buffers and the backlog";
+  EXPECT_TRUE(Eventually([&] { return server_->counts().connections == 0; }));
+  EXPECT_EQ(closed, 1);
+  EXPECT_EQ(server_->counts().cut_streams, 1u);
+}
+
+TEST_F(HttpServerTest, AClientThatReadsNothingAtAllIsTimedOut) {
+  Serve({.write_timeout = 200ms});
+  Client client = Connect(/*receive_buffer=*/4096);
+  client.Get("/hold");
+  Next().second->Send({.body = std::string(50'000'000, 'x')});
+  EXPECT_TRUE(Eventually([&] { return server_->counts().connections == 0; }));
+}
+
+TEST_F(HttpServerTest, AClientThatGoesIsNoticedWhileNothingIsWritten) {
+  Serve();
+  const std::function<void(Client&)> ways[] = {[](Client& client) { client.Close(); },
+                                               [](Client& client) { client.Reset(); },
+                                               [](Client& client) { client.ShutdownSend(); }};
+  for (const auto& go : ways) {
+    for (const bool streaming : {false, true}) {
+      Client client = Connect();
+      client.Get("/hold");
+      auto [request, responder] = Next();
+      if (streaming) {
+        responder->BeginStream(200, "text/plain");
+        client.ReadUntil("\r\n\r\n");
+      }
+      std::latch closed(1);
+      responder->OnClosed([&] { closed.count_down(); });
+      go(client);
+      closed.wait();
+      EXPECT_FALSE(responder->Write("x"));
+      bool at_once = false;
+      responder->OnClosed([&] { at_once = true; });
+      EXPECT_TRUE(at_once) << "it has gone already";
+    }
+  }
+  Client client = Connect();
+  client.Get("/hold");
+  auto [request, responder] = Next();
+  auto alive = std::make_shared<int>();
+  responder->OnClosed([alive] { ADD_FAILURE() << "called after the end"; });
+  responder->Send({});
+  EXPECT_EQ(alive.use_count(), 1) << "dropped uncalled";
+  client.Read();
+  client.Close();
+  EXPECT_TRUE(Eventually([&] { return server_->counts().connections == 0; }));
+}
+
+TEST_F(HttpServerTest, DrainFinishesWhatRunsAndTakesNothingNew) {
+  Serve();
+  Client idle = Connect();
+  idle.Get("/echo").Read();
+  Client busy = Connect();
+  busy.Get("/hold");
+  auto [request, responder] = Next();
+  std::atomic<bool> done = false;
+  std::thread drain([&] {
+    EXPECT_TRUE(server_->Drain(10s));
+    done = true;
+  });
+  EXPECT_TRUE(idle.IsClosed());
+  idle.Close();
+  EXPECT_FALSE(Connect().connected());
+  EXPECT_FALSE(done);
+  responder->Send({.body = "the last"});
+  const Answer answer = busy.Read();
+  EXPECT_EQ(answer.body, "the last");
+  EXPECT_TRUE(answer.Has("Connection: close"));
+  busy.Close();
+  drain.join();
+}
+
+TEST_F(HttpServerTest, DrainCutsWhatTakesTooLong) {
+  Serve();
+  Client client = Connect();
+  client.Get("/hold");
+  auto [request, responder] = Next();
+  std::latch closed(1);
+  responder->OnClosed([&] { closed.count_down(); });
+  EXPECT_FALSE(server_->Drain(20ms));
+  closed.wait();
+  EXPECT_TRUE(client.IsClosed());
+}
+
+TEST_F(HttpServerTest, ResponderOutlivesItsServer) {
+  Serve();
+  Client client = Connect();
+  client.Get("/hold");
+  auto [request, responder] = Next();
+  bool closed = false;
+  responder->OnClosed([&] { closed = true; });
+  server_.reset();
+  EXPECT_TRUE(closed);
+  responder->BeginStream(200, "text/plain");
+  EXPECT_FALSE(responder->Write("x"));
+}
+
+TEST_F(HttpServerTest, OptionsThatCannotBeServedAreErrors) {
+  Serve();
+  const auto code = [](HttpServerOptions options) {
+    const auto server = HttpServer::Start(options, [](HttpRequest, Responder) {});
+    return server.ok() ? std::string("started") : ErrorCodeName(server.error().code);
+  };
+  EXPECT_EQ(code({.port = server_->port()}), "conflict");
+  EXPECT_EQ(code({.host = "no.such.host.invalid"}), "invalid");
+  EXPECT_EQ(code({.threads = 0}), "invalid");
+  EXPECT_EQ(code({.certificate_file = "x"}), "invalid");
+  EXPECT_EQ(code({.certificate_file = "/dev/null", .key_file = "/dev/null"}), "invalid");
+}
+
+// Hundreds in every run; ten thousand when ASHLAR_LONG is set and the system allows it.
+TEST_F(HttpServerTest, SoakManyIdleConnectionsCostOthersNothing) {
+  Serve();
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const rlim_t wanted = std::getenv("ASHLAR_LONG") != nullptr ? 10'000 : 300;
+  const std::size_t count = std::min<rlim_t>(wanted, (limit.rlim_cur - 200) / 2);
+  std::vector<Client> idle;
+  for (std::size_t i = 0; i < count; ++i) {
+    idle.push_back(Connect());
+    ASSERT_TRUE(idle.back().connected());
+    if (i % 3 == 0) {
+      idle.back().Send("GET /half HTTP/1.1\r\n");  // half-open, as far as can be seen
+    }
+  }
+  EXPECT_TRUE(Eventually([&] { return server_->counts().connections == count; }));
+  Client client = Connect();
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_EQ(client.Get("/echo").Read().status, 200);
+  }
+  idle.clear();
+  EXPECT_TRUE(Eventually([&] { return server_->counts().connections == 1; }));
+}
+
+TEST_F(HttpServerTest, OutOfFilesItRefusesAndRecovers) {
+  Serve();
+  Client before = Connect();
+  Client waiting = Connect();
+  waiting.Get("/echo").Read();
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const rlimit low{.rlim_cur = 200, .rlim_max = limit.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  std::vector<int> files;
+  for (int file = ::open("/dev/null", O_RDONLY); file >= 0; file = ::open("/dev/null", O_RDONLY)) {
+    files.push_back(file);
+  }
+  ::close(files.back());
+  files.pop_back();
+  Client refused = Connect();  // takes the last file; the server's end finds none
+  EXPECT_TRUE(refused.Get("/echo").ReadToEnd().empty());
+  EXPECT_EQ(waiting.Get("/echo").Read().status, 200) << "those that are there go on";
+  for (const int file : files) {
+    ::close(file);
+  }
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  EXPECT_EQ(Connect().Get("/echo").Read().status, 200);
+}
+
+// ---- TLS
+
+// A certificate that signs itself, and its key, as PEM files.
+void WriteCertificate(const Path& certificate_file, const Path& key_file) {
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  X509* certificate = X509_new();
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+  X509_set_pubkey(certificate, key);
+  X509_NAME* name = X509_get_subject_name(certificate);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>("localhost"), -1, -1, 0);
+  X509_set_issuer_name(certificate, name);
+  X509_sign(certificate, key, EVP_sha256());
+  FILE* file = std::fopen(certificate_file.c_str(), "w");
+  PEM_write_X509(file, certificate);
+  std::fclose(file);
+  file = std::fopen(key_file.c_str(), "w");
+  PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr);
+  std::fclose(file);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+}
+
+TEST_F(HttpServerTest, TlsServesTheSame) {
+  const TempDirectory directory;
+  WriteCertificate(directory / "certificate.pem", directory / "key.pem");
+  Serve({.certificate_file = directory / "certificate.pem", .key_file = directory / "key.pem"});
+  Client plain = Connect();
+  plain.Get("/echo");
+  EXPECT_EQ(plain.ReadToEnd().find("HTTP"), std::string::npos);
+
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  Client socket = Connect();
+  SSL* tls = SSL_new(context);
+  SSL_set_fd(tls, socket.fd());
+  ASSERT_EQ(SSL_connect(tls), 1);
+  const auto ask = [&](const std::string& request, const std::string& end) {
+    EXPECT_EQ(SSL_write(tls, request.data(), static_cast<int>(request.size())),
+              static_cast<int>(request.size()));
+    std::string answer;
+    char bytes[4096];
+    while (!answer.ends_with(end)) {
+      const int count = SSL_read(tls, bytes, sizeof(bytes));
+      if (count <= 0) {
+        break;
+      }
+      answer.append(bytes, static_cast<std::size_t>(count));
+    }
+    return answer;
+  };
+  const std::string body(100'000, 'x');
+  EXPECT_TRUE(ask(fmt::format("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}",
+                              body.size(), body),
+                  body)
+                  .ends_with("\r\n\r\nPOST " + body));
+  EXPECT_TRUE(ask("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", "0\r\n\r\n")
+                  .ends_with("4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n"));
+  EXPECT_TRUE(ask("BAD\r\n\r\n", "never").find("HTTP/1.1 400") != std::string::npos)
+      << "and then the connection ends";
+  SSL_shutdown(tls);
+  SSL_free(tls);
+
+  Client vanishing = Connect();  // in mid-stream
+  tls = SSL_new(context);
+  SSL_set_fd(tls, vanishing.fd());
+  ASSERT_EQ(SSL_connect(tls), 1);
+  const std::string hold = "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n";
+  SSL_write(tls, hold.data(), static_cast<int>(hold.size()));
+  auto [request, responder] = Next();
+  std::latch closed(1);
+  responder->OnClosed([&] { closed.count_down(); });
+  vanishing.Reset();
+  closed.wait();
+  SSL_free(tls);
+  SSL_CTX_free(context);
+  EXPECT_TRUE(server_->Drain(10s));
+}
+
+}  // namespace
+}  // namespace ashlar

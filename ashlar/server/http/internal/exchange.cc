@@ -1,0 +1,181 @@
+#include "ashlar/server/http/internal/exchange.h"
+
+#include <utility>
+
+#include "ashlar/server/http/internal/server_core.h"
+
+namespace ashlar::internal {
+namespace {
+
+class ExchangeResponder final : public HttpResponder {
+ public:
+  explicit ExchangeResponder(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+  ~ExchangeResponder() override { exchange_->Abandon(); }
+
+  void Send(HttpResponse response) override { exchange_->Send(std::move(response)); }
+  void BeginStream(int status, std::string_view content_type, HttpHeaders headers) override {
+    exchange_->BeginStream(status, content_type, headers);
+  }
+  bool Write(std::string_view bytes) override { return exchange_->Write(bytes); }
+  void End() override { exchange_->End(); }
+  void OnClosed(std::function<void()> closed) override { exchange_->OnClosed(std::move(closed)); }
+
+ private:
+  const std::shared_ptr<Exchange> exchange_;
+};
+
+}  // namespace
+
+std::shared_ptr<HttpResponder> MakeResponder(std::shared_ptr<Exchange> exchange) {
+  return std::make_shared<ExchangeResponder>(std::move(exchange));
+}
+
+Exchange::Exchange(std::shared_ptr<ServerCore> core, ResponseFrame frame,
+                   std::function<void()> wake)
+    : core_(std::move(core)), wake_(std::move(wake)), frame_(std::move(frame)) {}
+
+void Exchange::BeginLocked(int status, std::string_view content_type, const HttpHeaders& headers,
+                           std::optional<std::size_t> body_bytes) {
+  const bool ends_with_connection = !body_bytes && frame_.http_1_0;
+  frame_.keep_alive = frame_.keep_alive && !core_->draining && !ends_with_connection;
+  output_ = ResponseHead(frame_, status, content_type, headers, body_bytes);
+}
+
+std::function<void()> Exchange::LeaveLocked(State state) {
+  state_ = state;
+  return std::exchange(on_closed_, nullptr);
+}
+
+void Exchange::Send(HttpResponse response) {
+  std::function<void()> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ != State::kWaiting) {
+      return;
+    }
+    BeginLocked(response.status, response.content_type, response.headers, response.body.size());
+    if (!frame_.head_only && response.status != 204) {
+      output_ += response.body;
+    }
+    dropped = LeaveLocked(State::kEnded);
+  }
+  wake_();
+}
+
+void Exchange::BeginStream(int status, std::string_view content_type, const HttpHeaders& headers) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ != State::kWaiting) {
+      return;
+    }
+    BeginLocked(status, content_type, headers, std::nullopt);
+    state_ = State::kStreaming;
+  }
+  wake_();
+}
+
+bool Exchange::Write(std::string_view bytes) {
+  bool first = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ != State::kStreaming) {
+      return false;
+    }
+    if (output_.size() + being_written_ > core_->options.max_backlog_bytes) {
+      ++core_->cut_streams;
+      output_ = {};
+      state_ = State::kCut;  // Close, which follows, calls on_closed_
+    } else if (!bytes.empty() && !frame_.head_only) {
+      first = output_.empty();  // else the connection knows that there is something
+      if (frame_.http_1_0) {
+        output_ += bytes;
+      } else {
+        AppendChunk(output_, bytes);
+      }
+    }
+    if (state_ == State::kStreaming && !first) {
+      return true;
+    }
+  }
+  wake_();
+  return first;
+}
+
+void Exchange::End() {
+  std::function<void()> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ != State::kStreaming) {
+      return;
+    }
+    if (!frame_.http_1_0 && !frame_.head_only) {
+      output_ += kLastChunk;
+    }
+    dropped = LeaveLocked(State::kEnded);
+  }
+  wake_();
+}
+
+void Exchange::OnClosed(std::function<void()> closed) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::kEnded) {
+      return;
+    }
+    if (state_ != State::kCut && state_ != State::kClosed) {
+      on_closed_ = std::move(closed);
+      return;
+    }
+  }
+  closed();
+}
+
+void Exchange::Abandon() {
+  Send(ErrorResponse(500, "the request was dropped without an answer", "internal_error"));
+  std::function<void()> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ != State::kStreaming) {
+      return;
+    }
+    dropped = LeaveLocked(State::kCut);
+  }
+  wake_();
+}
+
+std::string Exchange::TakeOutput() {
+  const std::lock_guard lock(mutex_);
+  being_written_ = output_.size();
+  return std::exchange(output_, {});
+}
+
+bool Exchange::ended() const {
+  const std::lock_guard lock(mutex_);
+  return state_ == State::kEnded;
+}
+
+bool Exchange::is_cut() const {
+  const std::lock_guard lock(mutex_);
+  return state_ == State::kCut;
+}
+
+bool Exchange::keep_alive() const {
+  const std::lock_guard lock(mutex_);
+  return frame_.keep_alive;
+}
+
+void Exchange::Close() {
+  std::function<void()> closed;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::kClosed || state_ == State::kEnded) {
+      return;
+    }
+    closed = LeaveLocked(State::kClosed);
+  }
+  if (closed) {
+    closed();
+  }
+}
+
+}  // namespace ashlar::internal
