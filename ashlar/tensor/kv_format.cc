@@ -4,18 +4,25 @@
 
 namespace ashlar {
 
+std::span<const KvFormat> KvFormats() {
+  static constexpr KvFormat kAll[] = {KvFormat::kF32, KvFormat::kF16};
+  return kAll;
+}
+
 std::string_view KvFormatName(KvFormat format) {
   switch (format) {
     case KvFormat::kF32:
       return "f32";
     case KvFormat::kF16:
       return "f16";
+    case KvFormat::kQ8:
+      return "q8";
   }
   CHECK(false);
 }
 
 Result<KvFormat> ParseKvFormat(std::string_view name) {
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+  for (const KvFormat format : KvFormats()) {
     if (KvFormatName(format) == name) {
       return format;
     }

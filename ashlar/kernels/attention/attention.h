@@ -13,6 +13,8 @@
 //   values v[kv_head][kPageLength][dim]
 // (k first, then v.) Where the shape is latent, of one key-value head:
 //   latent k[kPageLength][dim]             v is its first dims
+// Behind them, where the numbers of the KV format have scales: those of the keys,
+// [kv_head][kPageLength], then those of the values (not where the shape is latent).
 // Positions past the row's own are never read as numbers, though their bytes
 // may be. The numbers are kept as the KV format says, rounded when they are stored; all arithmetic
 // is on f32.
@@ -22,9 +24,9 @@
 // window only; never on which rows, heads or chunks are computed together.
 //
 // Error. With u = 2^-24, n visible positions whose (capped) scores span a range of S, and
-// E = (key_dim + 2) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap + 2 slope n the error of a score
+// E = (key_dim + 4) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap + 2 slope n the error of a score
 // over u,
-//   |out - exact| <= u (2 E + 3 S + 2 n + 32) sum_t softmax_t |v[t]|          (to first order)
+//   |out - exact| <= u (2 E + 3 S + 2 n + 34) sum_t softmax_t |v[t]|          (to first order)
 // for the keys and values as stored, where 2 E and S are of the weights and their sum, 2 S of the
 // rescaling as the maximum rises, and 2 n of the sums and the corrections of n / 16 pages.
 //
@@ -45,6 +47,10 @@ namespace ashlar {
 // Numbers in a page.
 constexpr std::int64_t PageNumbers(const AttentionShape& shape) {
   return shape.kv_heads * kPageLength * (shape.key_dim + (shape.latent ? 0 : shape.value_dim));
+}
+constexpr std::int64_t PageBytes(const AttentionShape& shape, KvFormat format) {
+  const std::int64_t vectors = shape.kv_heads * kPageLength * (shape.latent ? 1 : 2);
+  return static_cast<std::int64_t>(KvBytes(format, PageNumbers(shape), vectors));
 }
 using AttentionFn = void (*)(const AttentionArgs& args) noexcept;
 

@@ -37,8 +37,7 @@ class CasePages {
       : shape_(shape),
         k_(MakeRandom(shape.kv_heads * shape.key_dim)),
         v_(MakeRandom(shape.kv_heads * shape.value_dim)) {
-    const std::int64_t bytes =
-        PageNumbers(shape) * static_cast<std::int64_t>(ByteSize(form.kv_format));
+    const std::int64_t bytes = PageBytes(shape, form.kv_format);
     storage_ = MakeAligned<std::byte>(count * bytes);
     for (std::int64_t i = 0; i < count; ++i) {
       pages_.push_back(storage_.get() + i * bytes);
@@ -101,7 +100,8 @@ void AddCases(const AttentionForm& form, const AttentionModel& model,
   const AttentionShape& shape = model.shape;
   const std::string format = fmt::format("{}/{}", model.suffix, KvFormatName(form.kv_format));
   const auto numbers_each = static_cast<double>(PageNumbers(shape) / kPageLength);
-  const double bytes_each = static_cast<double>(ByteSize(form.kv_format)) * numbers_each;
+  const double bytes_each =
+      static_cast<double>(PageBytes(shape, form.kv_format)) / static_cast<double>(kPageLength);
   for (const AttentionSize& size : kAttentionSizes) {
     if (form.isa == Isa::kReference && size.rows * size.context > 2048) {
       continue;  // seconds for a call
@@ -134,7 +134,7 @@ void AddCases(const AttentionForm& form, const AttentionModel& model,
 std::vector<KernelCase> AttentionCases() {
   std::vector<KernelCase> cases;
   for (const AttentionModel& model : kAttentionModels) {
-    for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+    for (const KvFormat format : KvFormats()) {
       for (const AttentionForm& form : AttentionForms(format)) {
         AddCases(form, model, cases);
       }

@@ -7,6 +7,7 @@
 #include "ashlar/kernels/attention/attention_args.h"
 #include "ashlar/kernels/simd/for_vectors.h"
 #include "ashlar/kernels/simd/math.h"
+#include "ashlar/kernels/simd/scaled8.h"
 
 namespace ashlar::simd {
 
@@ -30,6 +31,12 @@ struct Query {
   F32 sums[kPageVectors<F32>];  // of exp(score - max) so far, for each slot of a page
 };
 
+// Whether the numbers of a page have scales.
+template <class Element>
+inline constexpr bool kScaled = false;
+template <>
+inline constexpr bool kScaled<Scaled8> = true;
+
 // One page, for one key-value head, and the slots of it that all queries of a tile see.
 template <class PageElement>
 struct PagePart {
@@ -37,7 +44,9 @@ struct PagePart {
   const PageElement* values;  // [kPageLength, value_dim]
   std::int64_t value_stride;  // from a slot's values to the next slot's
   std::int64_t begin, end;
-  std::int64_t position;  // of slot 0
+  std::int64_t position;                // of slot 0
+  const float* key_scales = nullptr;    // [kPageLength], where the numbers have scales
+  const float* value_scales = nullptr;  // the same
 };
 
 // The numbers of the slots of a page, from slot `first` on.
@@ -57,7 +66,8 @@ void PrefetchNumbers(const Element* p, std::int64_t count) {
   }
 }
 
-// scores <- cap(scale * scores) - slope * distance of the visible slots; -infinity for the others.
+// scores <- cap(scale * scores * scale of the key) - slope * distance of the visible slots;
+// -infinity for the others.
 template <class F32, class Element, int kQueries>
 void FinishScores(const AttentionShape& shape, const PagePart<Element>& page,
                   const Query<F32>* queries, F32 (&scores)[kQueries][kPageVectors<F32>]) {
@@ -65,7 +75,11 @@ void FinishScores(const AttentionShape& shape, const PagePart<Element>& page,
   for (int i = 0; i < kQueries; ++i) {
     ASHLAR_UNROLL
     for (int j = 0; j < kPageVectors<F32>; ++j) {
-      F32 score = scores[i][j] * F32::Broadcast(shape.scale);
+      F32 score = scores[i][j];
+      if constexpr (kScaled<Element>) {
+        score = score * F32::Load(page.key_scales + j * F32::kLanes);
+      }
+      score = score * F32::Broadcast(shape.scale);
       if (shape.soft_cap != 0) {
         const F32 cap = F32::Broadcast(shape.soft_cap);
         score = cap * Tanh(score / cap);
@@ -81,7 +95,8 @@ void FinishScores(const AttentionShape& shape, const PagePart<Element>& page,
   }
 }
 
-// k[kv_head][dim][kPageLength], then v[kv_head][kPageLength][dim].
+// k[kv_head][dim][kPageLength], then v[kv_head][kPageLength][dim]; then, where numbers have scales,
+// those of the keys [kv_head][kPageLength] and those of the values.
 template <class F32, class PageElement>
 struct KeyValuePages {
   using Element = PageElement;
@@ -92,20 +107,38 @@ struct KeyValuePages {
   static std::int64_t ValueOffset(const AttentionShape& shape, std::int64_t kv_head) {
     return (shape.kv_heads * shape.key_dim + kv_head * shape.value_dim) * kPageLength;
   }
+  // Where the scales of a head's keys are, in floats from the first scale on; and its values'.
+  static std::int64_t KeyScales(std::int64_t kv_head) { return kv_head * kPageLength; }
+  static std::int64_t ValueScales(const AttentionShape& shape, std::int64_t kv_head) {
+    return (shape.kv_heads + kv_head) * kPageLength;
+  }
+  static std::int64_t ScalesAt(const AttentionShape& shape) {  // in bytes of the page
+    return ValueOffset(shape, shape.kv_heads) * static_cast<std::int64_t>(sizeof(Element));
+  }
   static PagePart<Element> Whole(const AttentionShape& shape, const std::byte* page,
                                  std::int64_t kv_head) {
     const Element* const numbers = reinterpret_cast<const Element*>(page);
-    return {numbers + KeyOffset(shape, kv_head),
-            numbers + ValueOffset(shape, kv_head),
-            shape.value_dim,
-            0,
-            kPageLength,
-            0};
+    PagePart<Element> part = {numbers + KeyOffset(shape, kv_head),
+                              numbers + ValueOffset(shape, kv_head),
+                              shape.value_dim,
+                              0,
+                              kPageLength,
+                              0};
+    if constexpr (kScaled<Element>) {
+      const float* const scales = reinterpret_cast<const float*>(page + ScalesAt(shape));
+      part.key_scales = scales + KeyScales(kv_head);
+      part.value_scales = scales + ValueScales(shape, kv_head);
+    }
+    return part;
   }
   static void Prefetch(const AttentionShape& shape, const std::byte* page, std::int64_t kv_head) {
     const PagePart<Element> part = Whole(shape, page, kv_head);
     PrefetchNumbers<F32>(part.keys, shape.key_dim * kPageLength);
     PrefetchNumbers<F32>(part.values, shape.value_dim * kPageLength);
+    if constexpr (kScaled<Element>) {
+      PrefetchNumbers<F32>(part.key_scales, kPageLength);
+      PrefetchNumbers<F32>(part.value_scales, kPageLength);
+    }
   }
 
   // Per slot, the sum over d = 0, 1, ...
@@ -141,6 +174,10 @@ struct KeyValuePages {
   // line (or half of one) of its own.
   static void Store(const AttentionShape& shape, const float* k, const float* v, int slot,
                     std::byte* page) {
+    if constexpr (kScaled<Element>) {
+      StoreScaled(shape, k, v, slot, page);
+      return;
+    }
     const F32 zero = F32::Zero();
     Element* const keys = reinterpret_cast<Element*>(page) + slot;
     const std::int64_t key_numbers = shape.kv_heads * shape.key_dim;
@@ -161,9 +198,32 @@ struct KeyValuePages {
       });
     }
   }
+
+ private:
+  static void StoreScaled(const AttentionShape& shape, const float* k, const float* v, int slot,
+                          std::byte* page) {
+    Element* const numbers = reinterpret_cast<Element*>(page);
+    float* const scales = reinterpret_cast<float*>(page + ScalesAt(shape));
+    for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
+      Element* const keys = numbers + KeyOffset(shape, head) + slot;
+      scales[KeyScales(head) + slot] = NarrowScaled<F32>(
+          k + head * shape.key_dim, shape.key_dim, [&](std::int64_t d, F32 rounded, auto /*all*/) {
+            Element narrow[F32::kLanes];
+            rounded.Store(narrow);
+            const std::int64_t left = shape.key_dim - d;
+            for (std::int64_t lane = 0; lane < F32::kLanes && lane < left; ++lane) {
+              keys[(d + lane) * kPageLength] = narrow[lane];
+            }
+          });
+      Element* const values = numbers + ValueOffset(shape, head) + slot * shape.value_dim;
+      scales[ValueScales(shape, head) + slot] = NarrowScaled<F32>(
+          v + head * shape.value_dim, shape.value_dim,
+          [&](std::int64_t d, F32 rounded, auto vector) { vector.Store(rounded, values + d); });
+    }
+  }
 };
 
-// k[kPageLength][dim], whose first dims are the values.
+// k[kPageLength][dim], whose first dims are the values; then its scales [kPageLength], if any.
 template <class F32, class PageElement>
 struct LatentPages {
   using Element = PageElement;
@@ -171,7 +231,15 @@ struct LatentPages {
   static PagePart<Element> Whole(const AttentionShape& shape, const std::byte* page,
                                  std::int64_t /*kv_head*/) {
     const Element* const numbers = reinterpret_cast<const Element*>(page);
-    return {numbers, numbers, shape.key_dim, 0, kPageLength, 0};
+    PagePart<Element> part = {numbers, numbers, shape.key_dim, 0, kPageLength, 0};
+    if constexpr (kScaled<Element>) {
+      part.key_scales = reinterpret_cast<const float*>(page + ScalesAt(shape));
+      part.value_scales = part.key_scales;
+    }
+    return part;
+  }
+  static std::int64_t ScalesAt(const AttentionShape& shape) {  // in bytes of the page
+    return kPageLength * shape.key_dim * static_cast<std::int64_t>(sizeof(Element));
   }
   static void Prefetch(const AttentionShape& shape, const std::byte* page, std::int64_t kv_head) {
     PrefetchNumbers<F32>(Whole(shape, page, kv_head).keys, shape.key_dim * kPageLength);
@@ -221,6 +289,12 @@ struct LatentPages {
   static void Store(const AttentionShape& shape, const float* k, int slot, std::byte* page) {
     const F32 zero = F32::Zero();
     Element* const to = reinterpret_cast<Element*>(page) + slot * shape.key_dim;
+    if constexpr (kScaled<Element>) {
+      reinterpret_cast<float*>(page + ScalesAt(shape))[slot] = NarrowScaled<F32>(
+          k, shape.key_dim,
+          [&](std::int64_t d, F32 rounded, auto vector) { vector.Store(rounded, to + d); });
+      return;
+    }
     ForVectors<F32>(shape.key_dim, [=](std::int64_t d, auto vector) {
       vector.Store(vector.Load(k + d, zero), to + d);
     });

@@ -7,8 +7,9 @@
 namespace ashlar::reference {
 namespace {
 
-// The numbers of a page, by their index in it.
+// The numbers of a page, by their index in it. kScaled: each key and value of a head has a scale.
 struct F32 {
+  static constexpr bool kScaled = false;
   static double Read(const std::byte* page, std::int64_t i) {
     return reinterpret_cast<const float*>(page)[i];
   }
@@ -17,6 +18,7 @@ struct F32 {
   }
 };
 struct F16 {
+  static constexpr bool kScaled = false;
   static double Read(const std::byte* page, std::int64_t i) {
     return F16ToF32(reinterpret_cast<const std::uint16_t*>(page)[i]);
   }
@@ -24,6 +26,33 @@ struct F16 {
     reinterpret_cast<std::uint16_t*>(page)[i] = F32ToF16(value);
   }
 };
+
+struct Q8 {
+  static constexpr bool kScaled = true;
+  static double Read(const std::byte* page, std::int64_t i) {
+    return reinterpret_cast<const std::int8_t*>(page)[i];
+  }
+  static void Write(float whole, std::byte* page, std::int64_t i) {
+    reinterpret_cast<std::int8_t*>(page)[i] = static_cast<std::int8_t>(whole);
+  }
+};
+
+enum class Side { kKey, kValue };
+
+// Where the scale of a key or value is, which are behind the numbers of the page.
+float* ScaleAt(const AttentionShape& shape, std::byte* page, Side side, std::int64_t kv_head,
+               std::int64_t slot) {
+  const bool second = side == Side::kValue && !shape.latent;  // latent values are parts of keys
+  return reinterpret_cast<float*>(page + PageNumbers(shape)) +
+         ((second ? shape.kv_heads : 0) + kv_head) * kPageLength + slot;
+}
+template <class Number>
+double ReadScale(const AttentionShape& shape, const std::byte* page, Side side,
+                 std::int64_t kv_head, std::int64_t slot) {
+  return Number::kScaled
+             ? *ScaleAt(shape, const_cast<std::byte*>(page), side, kv_head, slot)  // only read
+             : 1;
+}
 
 std::int64_t KeyIndex(const AttentionShape& shape, std::int64_t kv_head, std::int64_t d,
                       std::int64_t slot) {
@@ -45,7 +74,8 @@ double ProductScore(const AttentionShape& shape, const float* q, const std::byte
   for (std::int64_t d = 0; d < shape.key_dim; ++d) {
     dot += static_cast<double>(q[d]) * Number::Read(page, KeyIndex(shape, kv_head, d, slot));
   }
-  const double score = shape.scale * dot;
+  const double score =
+      shape.scale * dot * ReadScale<Number>(shape, page, Side::kKey, kv_head, slot);
   return shape.soft_cap == 0 ? score : shape.soft_cap * std::tanh(score / shape.soft_cap);
 }
 
@@ -81,10 +111,12 @@ void AttendRow(const AttentionArgs& args, std::int64_t row, std::int64_t head) {
     const std::int64_t dims = shape.value_dim - d < kDims ? shape.value_dim - d : kDims;
     double mean[kDims] = {};
     for (std::int64_t t = begin; t <= position; ++t) {
-      const double probability = std::exp(score(t) - max) / sum;
+      const std::byte* const page = args.pages[t / kPageLength];
+      const std::int64_t slot = t % kPageLength;
+      const double weight = std::exp(score(t) - max) / sum *
+                            ReadScale<Number>(shape, page, Side::kValue, kv_head, slot);
       for (std::int64_t i = 0; i < dims; ++i) {
-        mean[i] += probability * Number::Read(args.pages[t / kPageLength],
-                                              ValueIndex(shape, kv_head, d + i, t % kPageLength));
+        mean[i] += weight * Number::Read(page, ValueIndex(shape, kv_head, d + i, slot));
       }
     }
     for (std::int64_t i = 0; i < dims; ++i) {
@@ -103,14 +135,41 @@ void Attend(const AttentionArgs& args) {
   }
 }
 
+// Writes a key or value x[dim] of a head, number d at page number index(d).
+template <class Number, class Index>
+void StoreVector(const AttentionShape& shape, const float* x, std::int64_t dim, std::byte* page,
+                 Side side, std::int64_t head, int slot, const Index& index) {
+  if constexpr (Number::kScaled) {
+    float largest = 0;
+    bool finite = true;
+    for (std::int64_t d = 0; d < dim; ++d) {
+      largest = std::fmax(largest, std::fabs(x[d]));
+      finite = finite && std::isfinite(x[d]);
+    }
+    const bool zero = !finite || largest < 1e-30F;
+    const float inverse = zero ? 0 : 127 / largest;
+    *ScaleAt(shape, page, side, head, slot) = !finite ? std::numeric_limits<float>::quiet_NaN()
+                                              : zero  ? 0
+                                                      : largest / 127;
+    for (std::int64_t d = 0; d < dim; ++d) {
+      Number::Write(zero ? 0 : std::nearbyint(x[d] * inverse), page, index(d));
+    }
+  } else {
+    for (std::int64_t d = 0; d < dim; ++d) {
+      Number::Write(x[d], page, index(d));
+    }
+  }
+}
+
 template <class Number>
 void Store(const AttentionShape& shape, const float* k, const float* v, int slot, std::byte* page) {
   for (std::int64_t head = 0; head < shape.kv_heads; ++head) {
-    for (std::int64_t d = 0; d < shape.key_dim; ++d) {
-      Number::Write(k[head * shape.key_dim + d], page, KeyIndex(shape, head, d, slot));
-    }
-    for (std::int64_t d = 0; d < shape.value_dim && !shape.latent; ++d) {
-      Number::Write(v[head * shape.value_dim + d], page, ValueIndex(shape, head, d, slot));
+    StoreVector<Number>(shape, k + head * shape.key_dim, shape.key_dim, page, Side::kKey, head,
+                        slot, [&](std::int64_t d) { return KeyIndex(shape, head, d, slot); });
+    if (!shape.latent) {
+      StoreVector<Number>(shape, v + head * shape.value_dim, shape.value_dim, page, Side::kValue,
+                          head, slot,
+                          [&](std::int64_t d) { return ValueIndex(shape, head, d, slot); });
     }
   }
 }
@@ -123,6 +182,9 @@ void AttentionF32(const AttentionArgs& args) noexcept {
 void AttentionF16(const AttentionArgs& args) noexcept {
   Attend<F16>(args);
 }
+void AttentionQ8(const AttentionArgs& args) noexcept {
+  Attend<Q8>(args);
+}
 
 void StoreKeyValueF32(const AttentionShape& shape, const float* k, const float* v, int slot,
                       std::byte* page) noexcept {
@@ -131,6 +193,10 @@ void StoreKeyValueF32(const AttentionShape& shape, const float* k, const float* 
 void StoreKeyValueF16(const AttentionShape& shape, const float* k, const float* v, int slot,
                       std::byte* page) noexcept {
   Store<F16>(shape, k, v, slot, page);
+}
+void StoreKeyValueQ8(const AttentionShape& shape, const float* k, const float* v, int slot,
+                     std::byte* page) noexcept {
+  Store<Q8>(shape, k, v, slot, page);
 }
 
 }  // namespace ashlar::reference

@@ -20,7 +20,8 @@
 // load of q for a reload of what was just stored to out, and waits (measured: a third slower).
 //
 // A page's numbers are of type Element, widened to f32 as they are loaded: halves cost one more
-// instruction per load, which the queries of a tile share, and move half the bytes.
+// instruction per load, which the queries of a tile share, and move half the bytes. Where numbers
+// have scales, those are applied to scores and weights, sixteen at a time, and not to the numbers.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +39,8 @@ inline constexpr int kBlock = 16;
 inline constexpr std::int64_t kBlockFloats = std::int64_t{16} << 10;
 static_assert(kMaxHeadDim <= kBlockFloats, "a block holds at least one query");
 
-// What exp(score - max) of a tile is in one page, and what exp(old max - new max) is.
+// What exp(score - max) of a tile is in one page, times the values' scales, and what
+// exp(old max - new max) is.
 template <class F32, int kQueries>
 struct Weights {
   float of_slot[kQueries][kPageLength];
@@ -46,9 +48,9 @@ struct Weights {
 };
 
 // Moves the running maxima and sums on by one page.
-template <class F32, int kQueries>
-void Weigh(const F32 (&scores)[kQueries][kPageVectors<F32>], Query<F32>* queries,
-           Weights<F32, kQueries>* weights) {
+template <class F32, class Element, int kQueries>
+void Weigh(const F32 (&scores)[kQueries][kPageVectors<F32>], const PagePart<Element>& page,
+           Query<F32>* queries, Weights<F32, kQueries>* weights) {
   static_assert(kQueries <= F32::kLanes, "the corrections of a tile are one vector");
   constexpr int kVectors = kPageVectors<F32>;
   F32 change = F32::Zero();  // old max - new max, of query i in lane i
@@ -68,8 +70,12 @@ void Weigh(const F32 (&scores)[kQueries][kPageVectors<F32>], Query<F32>* queries
     const F32 correction = F32::Broadcast(weights->correction[i]);
     for (int j = 0; j < kVectors; ++j) {
       const F32 weight = Exp(scores[i][j] - F32::Broadcast(queries[i].max));
-      weight.Store(weights->of_slot[i] + j * F32::kLanes);
       queries[i].sums[j] = MulAdd(queries[i].sums[j], correction, weight);
+      F32 of_value = weight;
+      if constexpr (kScaled<Element>) {
+        of_value = weight * F32::Load(page.value_scales + j * F32::kLanes);
+      }
+      of_value.Store(weights->of_slot[i] + j * F32::kLanes);
     }
   }
 }
@@ -139,7 +145,7 @@ void AttendTile(const AttentionShape& shape, const PagePart<typename Pages::Elem
     Weights<F32, kQueries> weights;
     Pages::template Dot<kQueries>(shape.key_dim, page, queries, scores);
     FinishScores<F32, typename Pages::Element, kQueries>(shape, page, queries, scores);
-    Weigh<F32, kQueries>(scores, queries, &weights);
+    Weigh<F32, typename Pages::Element, kQueries>(scores, page, queries, &weights);
     AddValues<F32, typename Pages::Element, kQueries, kVectors>(0, shape.value_dim, page, queries,
                                                                 weights);
   } else if constexpr (kQueries > 1) {

@@ -18,9 +18,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 class TestPage {
  public:
   TestPage(const AttentionShape& shape, KvFormat format, std::int64_t offset)
-      : format_(format),
-        storage_((PageNumbers(shape) * static_cast<std::int64_t>(ByteSize(format)) + 3) / 4,
-                 offset) {
+      : format_(format), shape_(shape), storage_((PageBytes(shape, format) + 3) / 4, offset) {
     std::memset(data(), 0xff, static_cast<std::size_t>(storage_.size()) * sizeof(float));
   }
   std::byte* data() { return reinterpret_cast<std::byte*>(storage_.data()); }
@@ -29,6 +27,11 @@ class TestPage {
     if (format_ == KvFormat::kF32) {
       return storage_[i];
     }
+    if (format_ == KvFormat::kQ8) {
+      float scale = 0;
+      std::memcpy(&scale, data() + PageNumbers(shape_) + 4 * ScaleOf(i), 4);
+      return static_cast<float>(static_cast<std::int8_t>(data()[i])) * scale;
+    }
     std::uint16_t half = 0;
     std::memcpy(&half, data() + 2 * i, 2);
     return F16ToF32(half);
@@ -36,7 +39,18 @@ class TestPage {
   void ExpectIntact() const { storage_.ExpectIntact(); }
 
  private:
+  // Which scale number i has.
+  std::int64_t ScaleOf(std::int64_t i) const {
+    if (shape_.latent) {
+      return i / shape_.key_dim;
+    }
+    const std::int64_t keys = shape_.kv_heads * shape_.key_dim * kPageLength;
+    return i < keys ? i / (shape_.key_dim * kPageLength) * kPageLength + i % kPageLength
+                    : shape_.kv_heads * kPageLength + (i - keys) / shape_.value_dim;
+  }
+
   KvFormat format_;
+  AttentionShape shape_;
   GuardedFloats storage_;
 };
 
@@ -53,9 +67,27 @@ std::int64_t ValueAt(const AttentionShape& shape, std::int64_t kv_head, std::int
                             (kv_head * kPageLength + slot) * shape.value_dim + dim;
 }
 
-// What a number is once it is stored.
-float Stored(KvFormat format, float value) {
-  return format == KvFormat::kF32 ? value : F16ToF32(F32ToF16(value));
+// What keys or values, vectors of `dim` numbers, are once they are stored.
+std::vector<float> Stored(KvFormat format, std::vector<float> numbers, std::int64_t dim) {
+  if (format == KvFormat::kF16) {
+    for (float& number : numbers) {
+      number = F16ToF32(F32ToF16(number));
+    }
+  }
+  for (auto vector = numbers.begin(); format == KvFormat::kQ8 && vector != numbers.end();
+       vector += dim) {
+    float largest = 0;
+    bool finite = true;
+    std::for_each(vector, vector + dim, [&](float number) {
+      largest = std::max(largest, std::fabs(number));
+      finite = finite && std::isfinite(number);
+    });
+    const float inverse = largest < 1e-30F ? 0 : 127 / largest;
+    std::for_each(vector, vector + dim, [&](float& number) {
+      number = finite ? std::nearbyint(number * inverse) * (largest / 127) : kNotANumber;
+    });
+  }
+  return numbers;
 }
 
 // A sequence with its queries, keys and values. Slots that hold no position of the sequence are
@@ -112,11 +144,8 @@ class Sequence {
     const auto page = static_cast<std::size_t>(t / kPageLength);
     const int slot = static_cast<int>(t % kPageLength);
     AttentionForms(format_).front().store(shape_, k.data(), v.data(), slot, storage_[page]->data());
-    for (std::vector<float>* numbers : {&k, &v}) {
-      for (float& number : *numbers) {
-        number = Stored(format_, number);
-      }
-    }
+    k = Stored(format_, std::move(k), shape_.key_dim);
+    v = Stored(format_, std::move(v), shape_.value_dim);
     AttentionForms(KvFormat::kF32)
         .front()
         .store(shape_, k.data(), v.data(), slot, widened_[page]->data());
@@ -206,10 +235,10 @@ class Sequence {
       }
     }
     const auto positions = static_cast<double>(position - begin + 1);
-    const double score_error = (static_cast<double>(shape_.key_dim) + 2) * largest_terms +
+    const double score_error = (static_cast<double>(shape_.key_dim) + 4) * largest_terms +
                                8 * std::fabs(shape_.soft_cap) + 2 * slope * positions;
     for (double& bound : bounds) {
-      bound *= kUnitRoundoff / sum * (2 * score_error + 3 * (max - min) + 2 * positions + 32);
+      bound *= kUnitRoundoff / sum * (2 * score_error + 3 * (max - min) + 2 * positions + 34);
     }
     return bounds;
   }
@@ -412,10 +441,12 @@ TEST_P(AttentionParity, LatentPagesGiveWhatKeysWithTheirFirstDimsAsValuesGive) {
   for (int t = 0; t < positions; ++t) {
     std::vector<float> k(40);
     std::generate(k.begin(), k.end(), [&] { return random.Normal(); });
+    k[7] = 10;  // the largest is part of the value: key and value have one scale
     GetParam().store(latent, k.data(), nullptr, t, latent_page.data());
     GetParam().store(plain, k.data(), k.data(), t, plain_page.data());
+    const std::vector<float> stored = Stored(GetParam().kv_format, k, 40);
     for (std::int64_t d = 0; d < 40; ++d) {
-      ASSERT_EQ(latent_page[t * 40 + d], Stored(GetParam().kv_format, k[d]));
+      ASSERT_EQ(latent_page[t * 40 + d], stored[static_cast<std::size_t>(d)]);
     }
   }
   GuardedFloats q(5 * 40, 0);
@@ -543,8 +574,9 @@ TEST_P(AttentionParity, OnePositionGivesItsValueExactly) {
   sequence.Store(23, k, v);
   const auto out = sequence.NewOut();
   GetParam().fn(sequence.Args(*out));
+  const std::vector<float> stored = Stored(GetParam().kv_format, v, 18);
   for (std::int64_t i = 0; i < 36; ++i) {
-    EXPECT_EQ((*out)[i], Stored(GetParam().kv_format, v[static_cast<std::size_t>(i)])) << i;
+    EXPECT_EQ((*out)[i], stored[static_cast<std::size_t>(i)]) << i;
   }
 }
 
@@ -569,7 +601,7 @@ TEST_P(AttentionParity, ASinkAsLargeAsTheOnlyScoreHalvesTheValue) {
                  .rows = 1,
                  .kv_begin = 0,
                  .kv_end = 1});
-  EXPECT_EQ(out, 5);
+  EXPECT_NEAR(out, 5, GetParam().kv_format == KvFormat::kQ8 ? 1e-5 : 0);
 }
 
 TEST_P(AttentionParity, StoresEveryPositionAsTheReferenceDoesAndTouchesNothingElse) {
@@ -588,9 +620,8 @@ TEST_P(AttentionParity, StoresEveryPositionAsTheReferenceDoesAndTouchesNothingEl
       AttentionForms(GetParam().kv_format)
           .front()
           .store(shape, k.data(), v.data(), slot, expected.data());
-      ASSERT_EQ(std::memcmp(
-                    page.data(), expected.data(),
-                    static_cast<std::size_t>(PageNumbers(shape)) * ByteSize(GetParam().kv_format)),
+      ASSERT_EQ(std::memcmp(page.data(), expected.data(),
+                            static_cast<std::size_t>(PageBytes(shape, GetParam().kv_format))),
                 0)
           << "key dim " << dim << ", slot " << slot;
     }
@@ -599,6 +630,9 @@ TEST_P(AttentionParity, StoresEveryPositionAsTheReferenceDoesAndTouchesNothingEl
 }
 
 TEST_P(AttentionParity, StoresNumbersBeyondTheFormatAsInfiniteAndHalvesRoundedToEven) {
+  if (GetParam().kv_format == KvFormat::kQ8) {
+    return;  // nothing is beyond it
+  }
   const AttentionShape shape = PlainShape(1, 1, 4);
   TestPage page(shape, GetParam().kv_format, 0);
   const float k[] = {65519, -65520, 1 + 0x1p-11F, 1 + 3 * 0x1p-11F};
@@ -619,22 +653,51 @@ INSTANTIATE_TEST_SUITE_P(F32, AttentionParity, testing::ValuesIn(AttentionForms(
                          FormName());
 INSTANTIATE_TEST_SUITE_P(F16, AttentionParity, testing::ValuesIn(AttentionForms(KvFormat::kF16)),
                          FormName());
+INSTANTIATE_TEST_SUITE_P(Q8, AttentionParity, testing::ValuesIn(AttentionForms(KvFormat::kQ8)),
+                         FormName());
+
+TEST(AttentionQ8, AVectorHasTheScaleOfItsLargestNumber) {
+  const AttentionShape shape = PlainShape(1, 1, 4);
+  for (const AttentionForm& form : AttentionForms(KvFormat::kQ8)) {
+    if (!Supported(form.isa)) {
+      continue;
+    }
+    TestPage page(shape, KvFormat::kQ8, 0);
+    const auto store = [&](const std::vector<float>& v) {
+      form.store(shape, v.data(), v.data(), 3, page.data());
+      const std::int64_t values = 4 * kPageLength + 3 * 4;
+      return std::vector<float>{page[values], page[values + 1], page[values + 2], page[values + 3]};
+    };
+    EXPECT_EQ(store({-127, 1, 2.5, 3.5}), (std::vector<float>{-127, 1, 2, 4})) << form.name;
+    EXPECT_EQ(store({254, 254, -254, 3}), (std::vector<float>{254, 254, -254, 4})) << form.name;
+    EXPECT_EQ(store({0, 0, 0, 0}), (std::vector<float>{0, 0, 0, 0})) << form.name;
+    EXPECT_EQ(store({1e-31F, 0, 0, -1e-40F}), (std::vector<float>{0, 0, 0, 0})) << form.name;
+    EXPECT_NEAR(store({3e38F, 0, 0, 0})[0], 3e38F, 1e32F) << form.name;
+    for (const float spoiled : {kInfinity, -kInfinity, kNotANumber}) {
+      for (const float number : store({1, spoiled, 2, 3})) {
+        EXPECT_TRUE(std::isnan(number)) << form.name;
+      }
+    }
+  }
+}
 
 TEST_P(AttentionParity, PutsKeysDimsOutermostAndValuesPositionsOutermost) {
   AttentionShape shape = PlainShape(2, 2, 3);
   shape.value_dim = 2;
   TestPage page(shape, GetParam().kv_format, 0);
-  const float k[] = {1, 2, 3, 4, 5, 6};
-  const float v[] = {7, 8, 9, 10};
-  GetParam().store(shape, k, v, 5, page.data());
+  std::vector<float> k = {1, 2, 3, 4, 5, 6};
+  std::vector<float> v = {7, 8, 9, 10};
+  GetParam().store(shape, k.data(), v.data(), 5, page.data());
+  k = Stored(GetParam().kv_format, k, 3);
+  v = Stored(GetParam().kv_format, v, 2);
   std::vector<float> expected(2 * 16 * (3 + 2), kNotANumber);
   for (std::size_t i = 0; i < 6; ++i) {
     expected[i * 16 + 5] = k[i];
   }
-  expected[96 + 5 * 2] = 7;
-  expected[96 + 5 * 2 + 1] = 8;
-  expected[96 + 32 + 5 * 2] = 9;
-  expected[96 + 32 + 5 * 2 + 1] = 10;
+  expected[96 + 5 * 2] = v[0];
+  expected[96 + 5 * 2 + 1] = v[1];
+  expected[96 + 32 + 5 * 2] = v[2];
+  expected[96 + 32 + 5 * 2 + 1] = v[3];
   for (std::int64_t i = 0; i < PageNumbers(shape); ++i) {
     const float wanted = expected[static_cast<std::size_t>(i)];
     EXPECT_TRUE(page[i] == wanted || (std::isnan(page[i]) && std::isnan(wanted))) << i;

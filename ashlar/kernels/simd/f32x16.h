@@ -7,6 +7,7 @@
 #include <immintrin.h>
 
 #include "ashlar/kernels/simd/half.h"
+#include "ashlar/kernels/simd/scaled8.h"
 
 namespace ashlar::simd {
 
@@ -39,12 +40,27 @@ struct F32x16 {
     const __mmask16 first = Lanes(0, n).bits;
     return {_mm512_mask_cvtph_ps(rest.v, first, _mm256_maskz_loadu_epi16(first, p))};
   }
+  static F32x16 Load(const Scaled8* p) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes))};
+  }
+  static F32x16 LoadFirst(const Scaled8* p, std::int64_t n, F32x16 rest) {
+    const __mmask16 first = Lanes(0, n).bits;
+    return {_mm512_mask_cvtepi32_ps(rest.v, first,
+                                    _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(first, p)))};
+  }
   static void Prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
   void Store(float* p) const { _mm512_storeu_ps(p, v); }
   void StoreFirst(float* p, std::int64_t n) const { _mm512_mask_storeu_ps(p, Lanes(0, n).bits, v); }
   void Store(Half* p) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), Halves()); }
   void StoreFirst(Half* p, std::int64_t n) const {
     _mm256_mask_storeu_epi16(p, Lanes(0, n).bits, Halves());
+  }
+  void Store(Scaled8* p) const {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
+  }
+  void StoreFirst(Scaled8* p, std::int64_t n) const {
+    _mm_mask_storeu_epi8(p, Lanes(0, n).bits, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
   }
   __m256i Halves() const {
     return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

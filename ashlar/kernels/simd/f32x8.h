@@ -11,6 +11,7 @@
 #include <immintrin.h>
 
 #include "ashlar/kernels/simd/half.h"
+#include "ashlar/kernels/simd/scaled8.h"
 
 namespace ashlar::simd {
 
@@ -51,6 +52,18 @@ struct F32x8 {
     }
     return {_mm256_blendv_ps(rest.v, Load(copy).v, Lanes(0, n).bits)};
   }
+  // The same of integers.
+  static F32x8 Load(const Scaled8* p) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))};
+  }
+  static F32x8 LoadFirst(const Scaled8* p, std::int64_t n, F32x8 rest) {
+    Scaled8 copy[kLanes] = {};
+    for (std::int64_t i = 0; i < n; ++i) {
+      copy[i] = p[i];
+    }
+    return {_mm256_blendv_ps(rest.v, Load(copy).v, Lanes(0, n).bits)};
+  }
   // Asks for the cache line of p, in the second-level cache.
   static void Prefetch(const void* p) { _mm_prefetch(static_cast<const char*>(p), _MM_HINT_T1); }
   void Store(float* p) const { _mm256_storeu_ps(p, v); }
@@ -63,6 +76,19 @@ struct F32x8 {
   }
   void StoreFirst(Half* p, std::int64_t n) const {
     Half copy[kLanes];
+    Store(copy);
+    for (std::int64_t i = 0; i < n; ++i) {
+      p[i] = copy[i];
+    }
+  }
+  void Store(Scaled8* p) const {
+    const __m256i whole = _mm256_cvtps_epi32(v);
+    const __m128i words =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+  }
+  void StoreFirst(Scaled8* p, std::int64_t n) const {
+    Scaled8 copy[kLanes];
     Store(copy);
     for (std::int64_t i = 0; i < n; ++i) {
       p[i] = copy[i];
