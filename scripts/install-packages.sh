@@ -10,7 +10,7 @@ packages=(
   clang-format-14 clang-tidy-14
   # Libraries.
   libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libssl-dev
-  libpcre2-dev libutf8proc-dev libboost1.81-dev
+  libpcre2-dev libutf8proc-dev libboost1.81-dev libtomlplusplus-dev
   # Tests and benchmarks. Strace, skopeo and npm serve tests that skip visibly without them.
   libgtest-dev libgmock-dev libbenchmark-dev
 )

@@ -1,0 +1,15 @@
+// TOML: what is read can be written as JSON, and read again as the same.
+#include <cstddef>
+#include <cstdint>
+
+#include "ashlar/server/config/toml.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto read = ashlar::ParseToml({reinterpret_cast<const char*>(data), size});
+  if (read.ok()) {
+    const auto again = ashlar::ParseJson(ashlar::WriteJson(*read));
+    CHECK(again.ok());
+    CHECK(*again == *read);
+  }
+  return 0;
+}
