@@ -1,0 +1,36 @@
+#include "ashlar/server/config/http_settings.h"
+
+#include <cmath>
+
+namespace ashlar {
+namespace {
+
+std::chrono::milliseconds MillisOf(double seconds) {
+  return std::chrono::milliseconds(std::llround(seconds * 1000));
+}
+
+}  // namespace
+
+HttpServerOptions HttpOptionsOf(const Settings& settings) {
+  const auto count = [&](std::string_view name) {
+    return static_cast<std::size_t>(settings.Integer(name));
+  };
+  return {.host = settings.Text("host"),
+          .port = static_cast<std::uint16_t>(settings.Integer("port")),
+          .threads = static_cast<int>(settings.Integer("http-threads")),
+          .certificate_file = settings.Text("tls-certificate"),
+          .key_file = settings.Text("tls-key"),
+          .cors_origin = settings.Text("cors-origin"),
+          .max_connections = count("max-connections"),
+          .max_requests = count("max-requests"),
+          .max_header_bytes = settings.Bytes("max-header"),
+          .max_body_bytes = settings.Bytes("max-body"),
+          .max_all_body_bytes = settings.Bytes("max-bodies"),
+          .max_backlog_bytes = settings.Bytes("max-backlog"),
+          .idle_timeout = MillisOf(settings.Seconds("idle-timeout")),
+          .header_timeout = MillisOf(settings.Seconds("header-timeout")),
+          .body_timeout = MillisOf(settings.Seconds("body-timeout")),
+          .write_timeout = MillisOf(settings.Seconds("write-timeout"))};
+}
+
+}  // namespace ashlar
