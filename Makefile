@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench bench-peers compatibility fuzz format lint clean release packages
+.PHONY: help demo test soak bench bench-peers bench-serving compatibility fuzz format lint clean release packages
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
@@ -30,6 +30,9 @@ bench: packages  ## networks, tokenizer, kernels; writes their part of docs/benc
 
 bench-peers: packages  ## ashlar beside llama.cpp (npm, half an hour); writes its part of the same
 	@scripts/bench-peers.sh
+
+bench-serving: packages  ## a server against its goals (node, ten minutes); writes docs/serving.md
+	@scripts/bench-serving.sh
 
 compatibility: packages  ## what can be read, measured on the fixtures; writes docs/compatibility.md
 	@scripts/compatibility.sh

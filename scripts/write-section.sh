@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Replaces one section of docs/benchmarks.md, between its markers, by standard input.
-# write-section.sh NAME
+# Replaces one section of a page, between its markers, by standard input.
+# write-section.sh NAME [PAGE]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-page=docs/benchmarks.md
+page=${2:-docs/benchmarks.md}
 for edge in begin end; do
   marker="<!-- $1: $edge -->"
   grep -qxF "$marker" $page || { echo "$page has no line $marker" >&2; exit 1; }

@@ -45,7 +45,7 @@ function randomTokens(model, count, seed) {
 }
 
 // Reads a prompt in every sequence, and then decodes in all of them in step. Tokens per second of
-// all together: until each has its first token, and from then on.
+// all together: until each has its first token, and from then on; and new ones over the whole.
 async function run(model, sequences, length, gen, seed) {
   const streams = sequences.map((sequence, i) =>
     sequence.evaluate(randomTokens(model, length, seed + i), {
@@ -64,6 +64,7 @@ async function run(model, sequences, length, gen, seed) {
   return {
     prompt: (sequences.length * length) / (read - start),
     decode: (sequences.length * (gen - 1)) / (end - read),
+    total: (sequences.length * gen) / (end - start),
   };
 }
 
@@ -82,7 +83,7 @@ if (mode === "EMPTY") {
 } else {
   const { prompts, gen, batches, batchPrompt } = options;
   const model = await llama.loadModel({ modelPath });
-  const result = { prompt: {}, decode: {}, batch: {} };
+  const result = { prompt: {}, decode: {}, batch: {}, total: {} };
   const longest = Math.max(...prompts);
   const single = await makeContext(model, 1, longest + gen);
   await run(model, single.all, Math.min(128, longest), 8, 0); // warm up
@@ -96,7 +97,9 @@ if (mode === "EMPTY") {
   for (const count of batches) {
     const many = await makeContext(model, count, batchPrompt + gen);
     await run(model, many.all, batchPrompt, 4, 0);
-    result.batch[count] = (await run(model, many.all, batchPrompt, gen, count)).decode;
+    const rates = await run(model, many.all, batchPrompt, gen, count);
+    result.batch[count] = rates.decode;
+    result.total[count] = rates.total;
     await many.context.dispose();
   }
   print(result);

@@ -1,0 +1,53 @@
+// A client of ashlar's server that notes when things happen. Times are in milliseconds of
+// performance.now().
+import http from "node:http";
+
+const agent = new http.Agent({ keepAlive: true, maxSockets: Infinity });
+
+// Sends `body` to a completions endpoint as a stream, and gives what came:
+//   { sent, first, tokens: [when each piece of text came], ended, text, usage, error }
+// `first` is null when no text came, `error` null when all went well. Never throws.
+export function complete(url, body, { key } = {}) {
+  return new Promise((resolve) => {
+    const got = { sent: performance.now(), first: null, tokens: [], text: "", usage: null,
+                  error: null };
+    const end = (error = null) => {
+      got.error ??= error;
+      got.ended ??= performance.now();
+      resolve(got);
+    };
+    const payload = JSON.stringify({
+      ...body, stream: true, stream_options: { include_usage: true } });
+    const headers = { "content-type": "application/json",
+                      "content-length": Buffer.byteLength(payload) };
+    if (key) headers.authorization = `Bearer ${key}`;
+    const request = http.request(`${url}/v1/completions`, { method: "POST", headers, agent });
+    request.on("error", (error) => end(error.message));
+    request.on("response", (response) => {
+      let buffered = "";
+      response.setEncoding("utf8");
+      response.on("error", (error) => end(error.message));
+      response.on("data", (data) => {
+        buffered += data;
+        if (response.statusCode !== 200) return;
+        const now = performance.now();
+        const lines = buffered.split("\n");
+        buffered = lines.pop();
+        for (const line of lines) {
+          if (!line.startsWith("data: ") || line === "data: [DONE]") continue;
+          const chunk = JSON.parse(line.slice(6));
+          got.error ??= chunk.error?.message ?? null;
+          got.usage = chunk.usage ?? got.usage;
+          const text = chunk.choices?.[0]?.text ?? "";
+          if (text === "") continue;
+          got.first ??= now;
+          got.tokens.push(now);
+          got.text += text;
+        }
+      });
+      response.on("end", () =>
+        end(response.statusCode === 200 ? null : `status ${response.statusCode}: ${buffered}`));
+    });
+    request.end(payload);
+  });
+}

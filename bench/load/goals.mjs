@@ -1,0 +1,166 @@
+// node bench/load/goals.mjs --ashlar FILE --store DIR --family A,A2,B,B2 [--large NET]
+//   [--peer DIR --gguf NET=FILE,...]
+//
+// Measures what docs/serving.md promises, against running servers, and prints JSON (render.mjs makes
+// a table of it). `family`: two networks, and one derived from each, in the order base, derived,
+// base, derived. `large`: a network for the gap between tokens while a long prompt is read. `peer`:
+// where bench/peers/peer.mjs and node-llama-cpp are, to run the same numbers of requests on files.
+import { execFileSync } from "node:child_process";
+import { parseArgs } from "node:util";
+
+import { complete } from "./client.mjs";
+import { sentence, uniform } from "./random.mjs";
+import { pss, serve } from "./server.mjs";
+import { gaps, median, percentile } from "./statistics.mjs";
+
+const { values: flags } = parseArgs({ options: {
+  ashlar: { type: "string", default: "build/release/ashlar" }, store: { type: "string" },
+  family: { type: "string" }, large: { type: "string" }, threads: { type: "string", default: "2" },
+  rounds: { type: "string", default: "3" }, mixed: { type: "string", default: "500" },
+  peer: { type: "string" }, gguf: { type: "string", default: "" },
+} });
+const family = flags.family.split(",");
+const rounds = Number(flags.rounds);
+const note = (text) => process.stderr.write(text + "\n");
+const start = (...words) => serve(flags.ashlar, flags.store, ...words);
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+// What answers that were all asked for at once have said, in tokens per second of all together.
+async function rate(asked) {
+  const begin = performance.now();
+  const answers = await Promise.all(asked.map(({ url, body }) => complete(url, body)));
+  const failed = answers.find(({ error }) => error);
+  if (failed) throw new Error(failed.error);
+  return sum(answers.map(({ usage }) => usage.completion_tokens)) / ((performance.now() - begin) / 1000);
+}
+const body = (model, i, tokens = 64) =>
+  ({ model, prompt: sentence(uniform(i + 1), 32), max_tokens: tokens, temperature: 0, ignore_eos: true });
+
+const files = Object.fromEntries(flags.gguf.split(",").filter(Boolean).map((pair) => pair.split("=")));
+const counts = [1, 4, 8, 16];
+const answerTokens = 128;
+
+// Tokens per second of so many requests at once on one network; and of llama.cpp, which is asked
+// within its own process, without HTTP.
+async function throughput(network) {
+  const ours = Object.fromEntries(counts.map((count) => [count, []]));
+  const theirs = Object.fromEntries(counts.map((count) => [count, []]));
+  for (let round = 0; round < rounds; ++round) {
+    const server = await start("--threads", flags.threads);
+    await rate([{ url: server.url, body: body(network, 0, 8) }]);
+    for (const count of counts) {
+      ours[count].push(await rate(Array.from({ length: count }, (_, i) =>
+        ({ url: server.url, body: body(network, 1000 * round + 100 * count + i, answerTokens) }))));
+    }
+    await server.stop();
+    if (flags.peer && files[network]) {
+      const options = { threads: Number(flags.threads), flash: true, prompts: [32],
+                        gen: answerTokens, batches: counts, batchPrompt: 40 };
+      const { total } = JSON.parse(execFileSync(process.execPath,
+        [`${flags.peer}/peer.mjs`, "MEASURE", files[network], JSON.stringify(options)]));
+      for (const count of counts) theirs[count].push(total[count]);
+    }
+  }
+  return Object.fromEntries(counts.map((count) =>
+    [count, { ashlar: median(ours[count]), llama_cpp: median(theirs[count]) }]));
+}
+
+// How long the tokens of four streams are apart before and while a long prompt is read.
+async function longPrompt(network) {
+  const server = await start("--threads", flags.threads);
+  await rate([{ url: server.url, body: body(network, 0, 8) }]);
+  const streams = Array.from({ length: 4 }, (_, i) => complete(server.url, body(network, i, 400)));
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const reader = await complete(server.url, { model: network, prompt: sentence(uniform(99), 2000),
+                                              max_tokens: 1, temperature: 0, ignore_eos: true });
+  const before = [];
+  const during = [];
+  for (const answer of await Promise.all(streams)) {
+    gaps(answer).forEach((gap, i) => {
+      const came = answer.tokens[i + 1];
+      if (i > 2 && came < reader.sent) before.push(gap);
+      else if (came >= reader.sent && answer.tokens[i] < reader.ended) during.push(gap);
+    });
+  }
+  await server.stop();
+  return { prompt_tokens: reader.usage?.prompt_tokens, error: reader.error,
+           prompt_seconds: (reader.ended - reader.sent) / 1000, median_before_ms: median(before),
+           median_during_ms: median(during), p99_during_ms: percentile(during, 99),
+           longest_during_ms: percentile(during, 100) };
+}
+
+// Four networks in one process, and each in one of its own.
+async function oneProcess() {
+  const asked = (urlOf) => family.flatMap((network, n) =>
+    Array.from({ length: 2 }, (_, i) => ({ url: urlOf(n), body: body(network, 10 * n + i) })));
+  const one = { rates: [] };
+  const apart = { rates: [] };
+  for (let round = 0; round < rounds; ++round) {
+    const server = await start("--threads", flags.threads);
+    await rate(asked(() => server.url));
+    one.rates.push(await rate(asked(() => server.url)));
+    one.pss = pss(server.pid);
+    await server.stop();
+    const servers = [];
+    for (const network of family) servers.push(await start("--threads", "1"));
+    await rate(asked((n) => servers[n].url));
+    apart.rates.push(await rate(asked((n) => servers[n].url)));
+    apart.pss = sum(servers.map(({ pid }) => pss(pid)));
+    for (const server of servers) await server.stop();
+  }
+  return { one: { pss: one.pss, tokens_per_second: median(one.rates) },
+           apart: { pss: apart.pss, tokens_per_second: median(apart.rates) } };
+}
+
+// A network with its derived one in one batch, against as many requests of it alone.
+async function together() {
+  const [base, derived] = family;
+  const server = await start("--threads", flags.threads);
+  const eight = (networkOf) => rate(Array.from({ length: 8 }, (_, i) =>
+    ({ url: server.url, body: body(networkOf(i), i) })));
+  await eight((i) => (i % 2 ? derived : base));
+  const ratios = [];
+  for (let round = 0; round < rounds; ++round) {
+    const alone = await eight(() => base);
+    ratios.push(await eight((i) => (i % 2 ? derived : base)) / alone);
+  }
+  await server.stop();
+  return { ratio: median(ratios) };
+}
+
+// Many different requests at once, and each again alone: how many texts differ.
+async function exactness() {
+  const random = uniform(7);
+  const bodies = Array.from({ length: Number(flags.mixed) }, (_, i) => ({
+    model: family[Math.floor(random() * family.length)],
+    prompt: sentence(random, 1 + Math.floor(random() * 60)),
+    max_tokens: 1 + Math.floor(random() * 40), temperature: random() < 0.5 ? 0 : 1, seed: i,
+    top_p: random() < 0.5 ? 1 : 0.9 }));
+  let server = await start("--threads", flags.threads, "--max-waiting", `${bodies.length}`);
+  const crowded = await Promise.all(bodies.map((each) => complete(server.url, each)));
+  await server.stop();
+  server = await start("--threads", "1");
+  let different = 0;
+  for (let i = 0; i < bodies.length; ++i) {
+    const alone = await complete(server.url, bodies[i]);
+    different += alone.error || crowded[i].error || alone.text !== crowded[i].text ? 1 : 0;
+  }
+  await server.stop();
+  return { requests: bodies.length, different };
+}
+
+const measure = async (what, run) => {
+  note(what);
+  return run();
+};
+const results = {
+  throughput: {
+    [family[0]]: await measure("throughput", () => throughput(family[0])),
+    ...(flags.large && { [flags.large]: await measure(`throughput of ${flags.large}`, () => throughput(flags.large)) }),
+  },
+  long_prompt: await measure("a long prompt beside streams", () => longPrompt(flags.large ?? family[0])),
+  one_process: await measure("four networks in one process", oneProcess),
+  together: await measure("a network and its derived one together", together),
+  exactness: await measure("the same requests crowded and alone", exactness),
+};
+console.log(JSON.stringify(results, null, 2));

@@ -1,0 +1,37 @@
+// node render.mjs RESULTS.json | scripts/write-section.sh goals docs/serving.md
+//
+// The table of docs/serving.md: what goals.mjs measured, beside what was aimed at.
+import { readFileSync } from "node:fs";
+import { cpus } from "node:os";
+
+const results = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+const fixed = (value, digits = 2) => (value == null ? "--" : value.toFixed(digits));
+const rows = [];
+const row = (what, measured, goal, met) => rows.push(`| ${what} | ${measured} | ${goal} | ${met === null ? "" : met ? "yes" : "no"} |`);
+
+for (const [network, rates] of Object.entries(results.throughput)) {
+  for (const [count, { ashlar, llama_cpp: theirs }] of Object.entries(rates)) {
+    const ratio = theirs && ashlar / theirs;
+    row(`${network}, ${count} requests at once`,
+        `${fixed(ashlar, 1)} tokens/s${theirs ? `, ${fixed(ratio)} times llama.cpp's ${fixed(theirs, 1)}` : ""}`,
+        count === "8" ? "2 times llama.cpp" : "", count === "8" && theirs ? ratio >= 2 : null);
+  }
+}
+const { long_prompt: long, one_process: memory, together, exactness } = results;
+row(`longest gap between tokens while a prompt of ${long.prompt_tokens} tokens is read`,
+    `${fixed(long.longest_during_ms, 0)} ms, ${fixed(long.longest_during_ms / long.median_before_ms)} times the median of ${fixed(long.median_before_ms, 0)} ms before; the prompt takes ${fixed(long.prompt_seconds, 1)} s`,
+    "3 times", long.longest_during_ms <= 3 * long.median_before_ms);
+row("four networks in one process, resident (PSS)",
+    `${megabytes(memory.one.pss)}; in four processes ${megabytes(memory.apart.pss)}`, "", null);
+const gain = memory.one.tokens_per_second / memory.apart.tokens_per_second;
+row("the same, tokens of all together",
+    `${fixed(memory.one.tokens_per_second, 0)} tokens/s, ${fixed(gain)} times the four processes`, "1.5 times", gain >= 1.5);
+row("a network and its derived one in one batch", `${fixed(together.ratio)} of one network alone`, "0.9", together.ratio >= 0.9);
+row(`${exactness.requests} requests at once, and each alone`, `${exactness.different} texts differ`, "0", exactness.different === 0);
+
+console.log(`Measured on ${cpus()[0].model.trim()}, ${cpus().length} cores, ${new Date().toISOString().slice(0, 10)}, by \`make bench-serving\`.
+
+| what | measured | goal | met |
+|---|---|---|---|
+${rows.join("\n")}`);
