@@ -13,8 +13,8 @@ Result<FamilyForm> FindFamilyForm(const DecoderFacts& facts, const Network& netw
   if (!family.empty()) {
     ASHLAR_TRY(rows, FindArchitectures(family));
   }
-  std::ranges::stable_partition(rows,
-                                [&](const Architecture* row) { return row->model_type == usual; });
+  std::stable_partition(rows.begin(), rows.end(),
+                        [&](const Architecture* row) { return row->model_type == usual; });
   std::optional<FamilyForm> shifted;
   int nearest = std::numeric_limits<int>::max();
   std::string in_the_way;
