@@ -47,6 +47,17 @@ done
     row "$network" 8
   done
   echo
+  echo '## Loading'
+  echo
+  echo 'A network of a thousand million weights (`ashlar synth --shape llama-1b --codec q4`), its'
+  echo 'files in the page cache: what loading takes, and what the checks of its structure cost'
+  echo 'against a load without them (`ashlar bench NET --load`).'
+  echo
+  echo '```'
+  "$ashlar" synth --shape llama-1b --codec q4 --as llama-1b-q4 >/dev/null
+  "$ashlar" bench llama-1b-q4 --load --rounds 5 2>/dev/null
+  echo '```'
+  echo
   echo '## Tokenizer'
   echo
   echo 'The tokenizer of `demo/`, one thread (`build/bench/ashlar_text_bench`).'

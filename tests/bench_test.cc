@@ -188,5 +188,27 @@ TEST(BenchKernels, NamesWhatItDoesNotKnow) {
   EXPECT_FALSE(std::filesystem::exists(svg));
 }
 
+// A layer of a network of a thousand million weights; all of it when there is time.
+TEST(BenchLoad, ChecksCostLessThanATwentiethOfLoadingALargeNetwork) {
+  TempDirectory directory;
+  const Ashlar ashlar(directory / "store");
+  std::vector<std::string> words = {"synth", "--shape", "llama-1b", "--codec",
+                                    "q8",    "--as",    "large"};
+  if (std::getenv("ASHLAR_LONG") == nullptr) {
+    words.insert(words.end(), {"--layers", "1"});
+  }
+  ASSERT_EQ(ashlar(words).exit_code, 0);
+  const CommandResult result = ashlar({"bench", "large", "--load", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << ::testing::PrintToString(result);
+  const Json json = *ParseJson(result.out);
+  const JsonCursor root(json);
+  std::printf("%s", result.out.c_str());
+  EXPECT_GT(*root.Real("weights_seconds"), 0);
+  EXPECT_GT(*root.Real("checks_seconds"), 0);
+  EXPECT_LE(*root.Real("checks_seconds"), *root.Real("load_seconds"));
+  EXPECT_LT(*root.Real("checks_cost"), 0.05);
+  EXPECT_EQ(ashlar({"bench", "large", "--load", "--batch", "2"}).exit_code, 2);
+}
+
 }  // namespace
 }  // namespace ashlar

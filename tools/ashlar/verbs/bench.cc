@@ -8,6 +8,7 @@
 #include "ashlar/kernels/peak/peak.h"
 #include "tools/ashlar/host.h"
 #include "tools/ashlar/kernel_bench.h"
+#include "tools/ashlar/load_bench.h"
 #include "tools/ashlar/profile_report.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
@@ -30,6 +31,9 @@ constexpr OptionSpec kBenchOptions[] = {
      .doc = "tokens that a sequence may grow to, for which memory is planned (default: --prompt or "
             "--depth, and --gen together)"},
     {.name = "--rounds", .value = "N", .otherwise = "3", .doc = "rounds; the median is printed"},
+    {.name = "--load",
+     .kind = OptionKind::kFlag,
+     .doc = "what loading takes instead, and how much of it are checks"},
     {.name = "--profile",
      .kind = OptionKind::kFlag,
      .doc = "one more round, timed by block kind and kernel"},
@@ -51,7 +55,12 @@ constexpr std::string_view kKernelOptions[] = {"isa", "kernel", "seconds", "svg"
 
 // kInvalid when an option was typed that is not for what is measured.
 Status CheckBenchOptions(const Options& options, bool kernels) {
+  constexpr std::string_view kLoadOptions[] = {"NET", "load", "rounds"};
   for (const auto& [name, values] : options.values) {
+    if (options.Flag("load") && options.Typed(name) &&
+        std::ranges::find(kLoadOptions, name) == std::end(kLoadOptions)) {
+      return Invalid("--{} is not for --load", name);
+    }
     const bool of_kernels = std::ranges::find(kKernelOptions, name) != std::end(kKernelOptions);
     if (name != "NET" && options.Typed(name) && of_kernels != kernels) {
       return Invalid("--{} is for {}", name, kernels ? "networks" : "`ashlar bench kernels`");
@@ -262,6 +271,9 @@ Status RunBench(Session& session) {
   if (kernels) {
     return BenchKernels(session);
   }
+  if (options.Flag("load")) {
+    return BenchLoad(session);
+  }
   ASHLAR_TRY(const std::int64_t prompt, options.Integer("prompt", 1, 1 << 20));
   ASHLAR_TRY(const std::int64_t gen, options.Integer("gen", 2, 1 << 20));
   Lengths lengths{.prompt = prompt, .depth = prompt};
@@ -379,6 +391,8 @@ constinit const Verb kBench{
         "of every node (of a mixture's experts, as many as so many tokens choose that choose "
         "evenly), and each sequence's state. --profile says where the time of a step goes, as the "
         "thread that runs it sees it; what is in no kernel is overhead.\n\n"
+        "--load times loading alone: the manifests, which are read, parsed and checked; the checks "
+        "among that, once more by themselves; and the weights, mapped and made resident.\n\n"
         "`bench kernels` times every kernel by itself, on one thread, in each form that this "
         "processor can run, against what it can do at most: the read bandwidth of memory where the "
         "operands come from there, else the arithmetic of the form's instruction set. All of them "
@@ -387,6 +401,7 @@ constinit const Verb kBench{
     .examples =
         "  ashlar bench base --prompt 128 --gen 64\n  ashlar bench base --batch 8 --json\n"
         "  ashlar bench base --depth 2048 --kv f16 --profile\n"
+        "  ashlar bench base --load\n"
         "  ashlar bench kernels\n"
         "  ashlar bench kernels --kernel linear/q8 --isa avx2 --svg roofline.svg",
     .options = kBenchOptions,
