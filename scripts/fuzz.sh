@@ -1,24 +1,27 @@
 #!/usr/bin/env bash
 # fuzz.sh SECONDS [PRESET]: runs each fuzzer of the build PRESET (default fuzz) for SECONDS, from the
-# corpus in tests/corpus and what earlier runs found (build/fuzz-corpus). A crash prints its input's
-# path and fails.
+# corpus in tests/corpus and what earlier runs found (build/fuzz-corpus), and prints a table: inputs
+# run, in all and per second, edges covered, seconds of processor time. A crash prints its input's
+# path and fails. FUZZ_ONLY names a single fuzzer.
+# `fuzz.sh keep` puts into tests/corpus the least inputs that cover what was found, at most 32 new
+# ones of at most 2 KiB per fuzzer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 preset=${2:-fuzz}
 scripts/build.sh "$preset" fuzzers
-shopt -s nullglob
-run_one() {
-  local fuzzer=$1 seconds=$2
-  local name
-  name=$(basename "$fuzzer")
-  local found=build/fuzz-corpus/$name seeds=tests/corpus/$name
-  mkdir -p "$found" build/fuzz-crashes
-  local inputs=("$found")
-  [[ -d $seeds ]] && inputs+=("$seeds")
-  local log=build/fuzz-crashes/$name.log
-  if ! "$fuzzer" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -max_len=65536 \
-      -artifact_prefix="build/fuzz-crashes/$name-" -print_final_stats=1 "${inputs[@]}" \
+mkdir -p build/fuzz-crashes
+
+run_one() {  # FUZZER SECONDS
+  local name log inputs
+  name=$(basename "$1")
+  log=build/fuzz-crashes/$name.log
+  inputs=("build/fuzz-corpus/$name")
+  mkdir -p "${inputs[0]}"
+  [[ -d tests/corpus/$name ]] && inputs+=("tests/corpus/$name")
+  local TIMEFORMAT='cpu %U %S'
+  if ! { time "$1" -max_total_time="$2" -timeout=10 -rss_limit_mb=1024 \
+      -artifact_prefix="build/fuzz-crashes/$name-" -print_final_stats=1 "${inputs[@]}"; } \
       >"$log" 2>&1; then
     tail -40 "$log"
     echo "FAILED: $name (log: $log)"
@@ -28,10 +31,34 @@ run_one() {
     /stat::number_of_executed_units/ {runs = $2}
     /stat::average_exec_per_sec/ {rate = $2}
     match($0, /cov: [0-9]+/) {coverage = substr($0, RSTART + 5, RLENGTH - 5)}
-    END {printf "  %-28s %9d runs %8d/s  coverage %d\n", name, runs, rate, coverage}' "$log"
+    /^cpu / {cpu = $2 + $3}
+    END {printf "%-34s %9d %7d %8d %7.0f\n", name, runs, rate, coverage, cpu}' "$log"
 }
 export -f run_one
-fuzzers=$(find "build/$preset" -maxdepth 1 -name '*_fuzz' -type f -perm -u+x | sort)
+
+# The smallest inputs first, so that what is kept is small.
+keep_one() {  # FUZZER
+  local name seeds merged
+  name=$(basename "$1")
+  seeds=tests/corpus/$name
+  merged=build/fuzz-merged/$name
+  rm -rf "$merged" && mkdir -p "$merged" "$seeds"
+  cp "$seeds"/* "$merged" 2>/dev/null || true
+  "$1" -merge=1 -max_len=2048 "$merged" "build/fuzz-corpus/$name" >/dev/null 2>&1
+  find "$merged" -type f -printf '%s %f\n' | sort -n | cut -d ' ' -f 2 |
+    while read -r file; do [[ -e $seeds/$file ]] || echo "$file"; done | head -32 |
+    while read -r file; do cp "$merged/$file" "$seeds/${file:0:12}"; done
+  echo "$seeds: $(find "$seeds" -type f | wc -l) inputs"
+}
+export -f keep_one
+
+fuzzers=$(find "build/$preset" -maxdepth 1 -name "${FUZZ_ONLY:-*_fuzz}" -type f -perm -u+x | sort)
 [[ -n $fuzzers ]] || { echo "no fuzzer was built in build/$preset"; exit 1; }
-echo "$fuzzers" |
-  xargs -P "$(nproc)" -I{} bash -c 'run_one {} '"$seconds"
+if [[ $seconds == keep ]]; then
+  xargs -P "$(nproc)" -I{} bash -c 'keep_one {}' <<<"$fuzzers"
+  exit
+fi
+printf '%-34s %9s %7s %8s %7s\n' fuzzer runs runs/s coverage "cpu (s)"
+xargs -P "$(nproc)" -I{} bash -c 'run_one {} '"$seconds" <<<"$fuzzers" | tee build/fuzz.table
+awk '{runs += $2; cpu += $5} END {printf "%-34s %9d %7s %8s %7.0f\n", "all", runs, "", "", cpu}' \
+  build/fuzz.table
