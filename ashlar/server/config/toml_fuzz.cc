@@ -1,4 +1,4 @@
-// TOML: what is read can be written as JSON, and read again as the same.
+// TOML: what is read can be written as JSON, and read again as the same text.
 #include <cstddef>
 #include <cstdint>
 
@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (read.ok()) {
     const auto again = ashlar::ParseJson(ashlar::WriteJson(*read));
     CHECK(again.ok());
-    CHECK(*again == *read);
+    CHECK(ashlar::WriteJson(*again) == ashlar::WriteJson(*read));
   }
   return 0;
 }

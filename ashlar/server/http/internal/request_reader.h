@@ -58,6 +58,7 @@ class RequestReader {
   class Parser;
   RequestStage Refuse(HttpResponse refusal);
   bool FindHeaderEnd();
+  bool Feed(std::size_t bytes);
 
   const std::size_t max_header_bytes_;
   const std::size_t max_body_bytes_;

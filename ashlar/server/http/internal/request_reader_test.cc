@@ -179,6 +179,7 @@ TEST(RequestReader, RandomCutsMakeNoDifference) {
       "\r\n",
       "\n",
       "GET / HTTP/1.0\r\n\r\n",
+      Post("Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
       Post("Content-Length: 4\r\nContent-Length: 4\r\n", "abcd"),
   };
   for (int round = 0; round < 2000; ++round) {
