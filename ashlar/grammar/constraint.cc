@@ -1,0 +1,193 @@
+#include "ashlar/grammar/constraint.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "ashlar/base/json.h"
+#include "ashlar/grammar/internal/parse_states.h"
+#include "ashlar/grammar/internal/token_slices.h"
+
+namespace ashlar {
+
+using grammar::ParseStates;
+using grammar::TokenSlice;
+
+namespace {
+
+// Items that one call may look at: tens of milliseconds. Masks of grammars in use take thousands.
+constexpr std::uint64_t kWorkPerCall = 4'000'000;
+
+}  // namespace
+
+GrammarMasks::GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary)
+    : vocabulary_(std::move(vocabulary)),
+      states_(std::make_unique<ParseStates>(std::move(grammar))) {}
+
+GrammarMasks::~GrammarMasks() = default;
+
+Result<std::shared_ptr<GrammarMasks>> GrammarMasks::Make(
+    Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
+    std::span<const std::int32_t> ends) {
+  const std::shared_ptr<GrammarMasks> masks(
+      new GrammarMasks(std::move(grammar), std::move(vocabulary)));
+  for (const std::int32_t end : ends) {
+    if (end >= 0 && end < masks->vocabulary_->size()) {
+      masks->ends_.push_back(end);
+    }
+  }
+  if (masks->ends_.empty()) {
+    return Invalid("no token ends an answer: a constrained answer could not stop");
+  }
+  return masks;
+}
+
+std::size_t GrammarMasks::bytes() const {
+  return states_->bytes() + mask_count_ * vocabulary_->words() * sizeof(std::uint64_t);
+}
+
+Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id state) {
+  masks_.resize(std::max<std::size_t>(masks_.size(), state + 1));
+  if (masks_[state] == nullptr) {
+    const std::size_t words = vocabulary_->words();
+    auto made = std::make_unique<std::uint64_t[]>(words);
+    const std::span<std::uint64_t> mask(made.get(), words);
+    states_->GiveWork(kWorkPerCall);
+    const int plain = PlainTextAllowed(*states_, state);
+    for (const TokenSlice& slice : vocabulary_->slices()) {
+      if (slice.max_chars <= plain) {
+        std::ranges::transform(mask, slice.mask, mask.begin(), std::bit_or());
+      } else {
+        slice.tree.Walk(*states_, state, path_, mask);
+      }
+    }
+    if (states_->exhausted()) {
+      return Exhausted("the grammar is too ambiguous: its next tokens take more than {} steps",
+                       kWorkPerCall);
+    }
+    for (const std::int32_t end : ends_) {
+      std::uint64_t& word = mask[static_cast<std::size_t>(end) / 64];
+      const std::uint64_t bit = std::uint64_t{1} << (end % 64);
+      word = states_->accepting(state) ? word | bit : word & ~bit;
+    }
+    if (std::ranges::all_of(mask, [](std::uint64_t word) { return word == 0; })) {
+      return Unsupported(
+          "no token of the vocabulary may come next{}",
+          vocabulary_->writes_any_text()
+              ? fmt::format(": the answer nests deeper than {} levels", ParseStates::kMaxDepth)
+              : ", which cannot write every text");
+    }
+    masks_[state] = std::move(made);
+    ++mask_count_;
+  }
+  return std::span<const std::uint64_t>(masks_[state].get(), vocabulary_->words());
+}
+
+void GrammarMasks::DropIfTooMuch() {
+  if (bytes() <= drop_at_bytes_) {
+    return;
+  }
+  states_->Collect(places_);
+  std::vector<bool> in_use(masks_.size());
+  for (const ParseStates::Id state : places_) {
+    if (state < in_use.size()) {
+      in_use[state] = true;
+    }
+  }
+  for (std::size_t i = 0; i < masks_.size(); ++i) {
+    if (masks_[i] != nullptr && !in_use[i]) {
+      masks_[i] = nullptr;
+      --mask_count_;
+    }
+  }
+  // What answers hold on to is not looked for again at once.
+  drop_at_bytes_ = std::max(kMaxBytes, 2 * bytes());
+}
+
+Constraint::Constraint(std::shared_ptr<GrammarMasks> masks) : masks_(std::move(masks)) {
+  if (masks_->free_places_.empty()) {
+    place_ = masks_->places_.size();
+    masks_->places_.push_back(0);
+  } else {
+    place_ = masks_->free_places_.back();
+    masks_->free_places_.pop_back();
+  }
+  state() = masks_->states_->start();
+}
+
+Constraint::Constraint(const Constraint& other) : Constraint(other.masks_) {
+  state() = other.state();
+  bytes_ = other.bytes_;
+  ended_ = other.ended_;
+}
+
+Constraint::Constraint(Constraint&& other) noexcept = default;
+
+Constraint& Constraint::operator=(Constraint other) noexcept {
+  std::swap(masks_, other.masks_);
+  std::swap(place_, other.place_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(ended_, other.ended_);
+  return *this;
+}
+
+Constraint::~Constraint() {
+  if (masks_ != nullptr) {
+    state() = masks_->states_->start();
+    masks_->free_places_.push_back(place_);
+  }
+}
+
+Error Constraint::NotAfterAnEnd() const {
+  return Invalid("the answer has ended after {} bytes: no token may follow", bytes_);
+}
+
+Result<std::span<const std::uint64_t>> Constraint::Allowed() {
+  if (ended_) {
+    return NotAfterAnEnd();
+  }
+  masks_->DropIfTooMuch();
+  auto mask = masks_->MaskOf(state());
+  if (!mask.ok()) {
+    return mask.error().In(fmt::format("after {} bytes of the answer", bytes_));
+  }
+  return mask;
+}
+
+Status Constraint::Accept(std::int32_t token) {
+  if (ended_) {
+    return NotAfterAnEnd();
+  }
+  if (std::ranges::find(masks_->ends_, token) != masks_->ends_.end()) {
+    if (!may_end()) {
+      return Invalid("token {} would end the answer after {} bytes, where it is not whole", token,
+                     bytes_);
+    }
+    ended_ = true;
+    return {};
+  }
+  if (token < 0 || token >= masks_->vocabulary_->size()) {
+    return Invalid("token {} is not in the vocabulary of {}", token, masks_->vocabulary_->size());
+  }
+  const std::string_view bytes = masks_->vocabulary_->Bytes(token);
+  masks_->states_->GiveWork(kWorkPerCall);
+  ParseStates::Id next = state();
+  for (const char byte : bytes) {
+    next = masks_->states_->Next(next, static_cast<std::uint8_t>(byte));
+  }
+  if (masks_->states_->exhausted()) {
+    return Exhausted("the grammar is too ambiguous after {} bytes of the answer", bytes_);
+  }
+  if (bytes.empty() || next == ParseStates::kDead) {
+    return Invalid("token {} ({}) may not come after {} bytes of the answer", token,
+                   QuoteForError(bytes), bytes_);
+  }
+  state() = next;
+  bytes_ += bytes.size();
+  return {};
+}
+
+bool Constraint::may_end() const {
+  return masks_->states_->accepting(state());
+}
+
+}  // namespace ashlar

@@ -1,0 +1,100 @@
+// A Constraint holds one answer to a grammar, token by token: it says which tokens may come next,
+// and is told which one came.
+//
+//   const auto masks = std::make_shared<GrammarMasks>(grammar, vocabulary, ends);  // kept, shared
+//   Constraint constraint(masks);                                                  // one per
+//   answer ASHLAR_TRY(const std::span<const std::uint64_t> allowed, constraint.Allowed());
+//   ... sample among the tokens whose bit is set ...
+//   ASHLAR_TRY(constraint.Accept(token));
+//
+// It cannot fail open: a token outside of the mask is an error of Accept, and where no token may
+// come Allowed is an error, never an empty mask.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ashlar/base/result.h"
+#include "ashlar/grammar/grammar.h"
+#include "ashlar/grammar/token_vocabulary.h"
+
+namespace ashlar {
+
+namespace grammar {
+class ParseStates;
+}  // namespace grammar
+
+// What answers to one grammar share: which masks were found in which states. The first answer pays
+// for the others, so keep it for as long as the grammar may come again.
+//
+// Confined: with all its constraints it belongs to one thread at a time.
+class GrammarMasks {
+ public:
+  // Beyond these, what no answer is at is dropped, and found again when it is needed.
+  static constexpr std::size_t kMaxBytes = 128u << 20;
+
+  // `ends`: the tokens that end an answer, which may come exactly where the grammar may end. Those
+  // outside of the vocabulary count for nothing. kInvalid when none is left.
+  static Result<std::shared_ptr<GrammarMasks>> Make(
+      Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
+      std::span<const std::int32_t> ends);
+  ~GrammarMasks();
+
+  const TokenVocabulary& vocabulary() const { return *vocabulary_; }
+  // Bytes that are kept now.
+  std::size_t bytes() const;
+
+ private:
+  friend class Constraint;
+  GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary);
+
+  // The mask of `state`; stays for as long as a constraint is in that state.
+  Result<std::span<const std::uint64_t>> MaskOf(std::uint32_t state);
+  void DropIfTooMuch();
+
+  std::shared_ptr<const TokenVocabulary> vocabulary_;
+  std::vector<std::int32_t> ends_;
+  std::unique_ptr<grammar::ParseStates> states_;
+  std::vector<std::unique_ptr<std::uint64_t[]>> masks_;  // by state; null: not found yet
+  std::size_t mask_count_ = 0;
+  std::size_t drop_at_bytes_ = kMaxBytes;
+  std::vector<std::uint32_t> places_;  // the state that each constraint is in, by its number
+  std::vector<std::size_t> free_places_;
+  std::vector<std::uint32_t> path_;  // scratch of walks
+};
+
+class Constraint {
+ public:
+  explicit Constraint(std::shared_ptr<GrammarMasks> masks);
+  // A copy goes its own way from here: another answer with the same beginning.
+  Constraint(const Constraint& other);
+  Constraint(Constraint&& other) noexcept;
+  Constraint& operator=(Constraint other) noexcept;
+  ~Constraint();
+
+  // The tokens that may come next: bit (id % 64) of word (id / 64); valid until this constraint's
+  // next Accept. Never empty. Errors: kUnsupported when the vocabulary has no token for what must
+  // come, or it nests too deep; kExhausted when the grammar is too ambiguous here; kInvalid after
+  // an end token.
+  Result<std::span<const std::uint64_t>> Allowed();
+  // Goes on by `token`. kInvalid, and nothing changes, when it may not come.
+  Status Accept(std::int32_t token);
+
+  // Whether the text so far is whole: an end token may come.
+  bool may_end() const;
+  // Whether an end token came.
+  bool ended() const { return ended_; }
+
+ private:
+  std::uint32_t& state() const { return masks_->places_[place_]; }
+  Error NotAfterAnEnd() const;
+
+  std::shared_ptr<GrammarMasks> masks_;
+  std::size_t place_ = 0;
+  std::uint64_t bytes_ = 0;  // read so far, for messages
+  bool ended_ = false;
+};
+
+}  // namespace ashlar

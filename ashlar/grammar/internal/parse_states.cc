@@ -1,0 +1,213 @@
+#include "ashlar/grammar/internal/parse_states.h"
+
+#include <algorithm>
+
+namespace ashlar::grammar {
+namespace {
+
+std::uint64_t Mix(std::uint64_t hash, std::uint64_t value) {
+  hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+  return hash ^ (hash >> 29);
+}
+
+}  // namespace
+
+std::size_t ParseStates::KernelHash::operator()(const std::vector<Item>& kernel) const {
+  std::uint64_t hash = kernel.size();
+  for (const Item& item : kernel) {
+    hash = Mix(Mix(Mix(hash, item.at), item.goal), item.caller);
+  }
+  return hash;
+}
+
+ParseStates::ParseStates(Grammar grammar)
+    : grammar_(std::move(grammar)),
+      rules_(grammar_.rules()),
+      classes_(rules_.classes),
+      states_(1),
+      next_(classes_, kDead),
+      by_kernel_(0, KernelHash{&states_}, KernelEqual{&states_}),
+      slots_(64) {
+  for (int byte = 0; byte < 256; ++byte) {
+    if (byte == 0 || rules_.class_of[byte] != rules_.class_of[byte - 1]) {
+      one_of_class_.push_back(static_cast<std::uint8_t>(byte));
+    }
+  }
+  work_left_ = kMaxItems * kMaxItems;  // the start is the source's, which is bounded
+  kernel_ = {{rules_.starts[rules_.root], rules_.root, kNobody}};
+  const Id start = Intern();
+  CHECK_EQ(start, kStart);
+}
+
+template <class Take>
+void ParseStates::Return(RuleId goal, Id caller, Take take) {
+  const std::vector<Item>& waiting = states_[caller].items;
+  Count(waiting.size());
+  for (const Item& item : waiting) {
+    for (const Rules::Call& call : rules_.CallsOf(item.at)) {
+      // Who called last has handed his own goal on, and waits for nothing.
+      if (call.rule == goal && call.to != kEnd) {
+        take(Item{call.to, item.goal, item.caller});
+      }
+    }
+  }
+}
+
+ParseStates::Id ParseStates::Step(Id state, Rules::ByteClass read) {
+  kernel_.clear();
+  for (const Item& item : states_[state].items) {
+    Count(1);
+    for (const Rules::Read& edge : rules_.ReadsOf(item.at)) {
+      if (edge.first <= read && read <= edge.last) {
+        // A rule that has ended is replaced by what it returns to, so that the state does not
+        // remember which rule that was.
+        if (edge.to == kEnd && item.caller != kNobody) {
+          Return(item.goal, item.caller, [this](const Item& next) { kernel_.push_back(next); });
+        } else {
+          kernel_.push_back({edge.to, item.goal, item.caller});
+        }
+      }
+    }
+  }
+  std::ranges::sort(kernel_);
+  kernel_.erase(std::ranges::unique(kernel_).begin(), kernel_.end());
+  const Id next = kernel_.empty() ? kDead : Intern();
+  if (exhausted()) {
+    exhausted_ = true;
+    return kDead;
+  }
+  return next_[state * classes_ + read] = next;
+}
+
+ParseStates::Id ParseStates::Intern() {
+  if (const auto known = by_kernel_.find(kernel_); known != by_kernel_.end()) {
+    return *known;
+  }
+  std::uint32_t depth = 0;
+  for (const Item& item : kernel_) {
+    depth = std::max(depth, states_[item.caller].depth + 1);
+  }
+  if (depth > kMaxDepth) {
+    return kDead;
+  }
+  Count(32 + classes_ / 4);  // so that work bounds memory too: some 16 bytes each
+  Id id = static_cast<Id>(states_.size());
+  if (free_.empty()) {
+    states_.emplace_back();
+    next_.resize(next_.size() + classes_, kUnknown);
+  } else {
+    id = free_.back();
+    free_.pop_back();
+  }
+  states_[id].kernel = kernel_;
+  states_[id].depth = depth;
+  Close(id);
+  if (exhausted()) {  // what is not whole is not kept
+    exhausted_ = true;
+    states_[id] = {};
+    free_.push_back(id);
+    return kDead;
+  }
+  by_kernel_.insert(id);
+  bytes_ += BytesOf(states_[id]);
+  return id;
+}
+
+std::size_t ParseStates::BytesOf(const State& state) const {
+  return sizeof(State) + classes_ * sizeof(Id) +
+         (state.kernel.capacity() + state.items.capacity()) * sizeof(Item);
+}
+
+void ParseStates::Add(const Item& item) {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t slot = Mix(Mix(Mix(0, item.at), item.goal), item.caller) & mask;
+  while (slots_[slot] != 0) {
+    if (closure_[slots_[slot] - 1] == item) {
+      return;
+    }
+    slot = (slot + 1) & mask;
+  }
+  Count(1);
+  if (closure_.size() >= kMaxItems || exhausted()) {
+    exhausted_ = true;
+    return;
+  }
+  closure_.push_back(item);
+  slots_[slot] = static_cast<std::uint32_t>(closure_.size());
+  if (closure_.size() * 2 > slots_.size()) {
+    slots_.assign(slots_.size() * 2, 0);
+    const std::vector<Item> items = std::move(closure_);
+    closure_.clear();
+    for (const Item& again : items) {
+      Add(again);
+    }
+  }
+}
+
+void ParseStates::Close(Id id) {
+  closure_.clear();
+  std::ranges::fill(slots_, 0);
+  for (const Item& item : states_[id].kernel) {
+    Add(item);
+  }
+  for (std::size_t i = 0; i < closure_.size(); ++i) {
+    const Item item = closure_[i];
+    if (item.at == kEnd) {
+      if (item.caller == kNobody) {
+        states_[id].accepting = true;
+      } else if (item.caller != id) {  // else the call was passed over below
+        Return(item.goal, item.caller, [this](const Item& next) { Add(next); });
+      }
+      continue;
+    }
+    for (const StateId to : rules_.SkipsOf(item.at)) {
+      Add({to, item.goal, item.caller});
+    }
+    for (const Rules::Call& call : rules_.CallsOf(item.at)) {
+      const bool last = call.to == kEnd;
+      Add({rules_.starts[call.rule], last ? item.goal : call.rule, last ? item.caller : id});
+      if (rules_.nullable[call.rule]) {
+        Add({call.to, item.goal, item.caller});
+      }
+    }
+  }
+  std::erase_if(closure_, [this](const Item& item) {
+    return rules_.ReadsOf(item.at).empty() && rules_.CallsOf(item.at).empty();
+  });
+  states_[id].items.assign(closure_.begin(), closure_.end());
+}
+
+void ParseStates::Collect(std::span<const Id> kept) {
+  std::vector<bool> reached(states_.size());
+  std::vector<Id> open(kept.begin(), kept.end());
+  open.push_back(kStart);
+  while (!open.empty()) {
+    const Id id = open.back();
+    open.pop_back();
+    if (!reached[id]) {
+      reached[id] = true;
+      for (const Item& item : states_[id].kernel) {
+        open.push_back(item.caller);
+      }
+    }
+  }
+  reached[kDead] = true;
+  for (Id id = kStart; id < states_.size(); ++id) {
+    if (!reached[id] && !states_[id].kernel.empty()) {
+      by_kernel_.erase(id);
+      bytes_ -= BytesOf(states_[id]);
+      states_[id] = {};
+      free_.push_back(id);
+    }
+  }
+  for (Id& next : next_) {
+    if (next != kUnknown && !reached[next]) {
+      next = kUnknown;
+    }
+  }
+  for (const Id id : free_) {
+    std::fill_n(next_.begin() + static_cast<std::ptrdiff_t>(id * classes_), classes_, kUnknown);
+  }
+}
+
+}  // namespace ashlar::grammar

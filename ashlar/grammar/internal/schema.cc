@@ -1,0 +1,372 @@
+#include "ashlar/grammar/internal/schema.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ashlar/grammar/grammar.h"
+#include "ashlar/grammar/internal/builder.h"
+
+namespace ashlar::grammar {
+namespace {
+
+struct Keyword {
+  std::string_view name;
+  Types hints = 0;  // types of which it says something
+};
+
+// Every keyword that is honoured, or says nothing of what is valid. Any other is refused.
+constexpr Keyword kKeywords[] = {
+    // Annotations.
+    {"title"},
+    {"description"},
+    {"default"},
+    {"examples"},
+    {"example"},
+    {"$comment"},
+    {"deprecated"},
+    {"readOnly"},
+    {"writeOnly"},
+    {"$schema"},
+    {"contentEncoding"},
+    {"contentMediaType"},
+    // Places for schemas that others refer to.
+    {"$defs"},
+    {"definitions"},
+    {"$ref"},
+    {"allOf"},
+    {"anyOf"},
+    {"oneOf"},
+    {"type"},
+    {"nullable"},
+    {"enum"},
+    {"const"},
+    {"minLength", kString},
+    {"maxLength", kString},
+    {"pattern", kString},
+    {"format", kString},
+    {"minimum", kNumber},
+    {"maximum", kNumber},
+    {"exclusiveMinimum", kNumber},
+    {"exclusiveMaximum", kNumber},
+    {"multipleOf", kNumber},
+    {"properties", kObject},
+    {"required", kObject},
+    {"additionalProperties", kObject},
+    {"patternProperties", kObject},
+    {"propertyNames", kObject},
+    {"minProperties", kObject},
+    {"maxProperties", kObject},
+    {"items", kArray},
+    {"prefixItems", kArray},
+    {"additionalItems", kArray},
+    {"minItems", kArray},
+    {"maxItems", kArray},
+    {"uniqueItems", kArray},
+};
+
+struct TypeName {
+  std::string_view name;
+  Types types;
+};
+constexpr TypeName kTypeNames[] = {
+    {"null", kNull},     {"boolean", kBoolean}, {"string", kString}, {"integer", kInteger},
+    {"number", kNumber}, {"array", kArray},     {"object", kObject}};
+
+std::string NamesOf(Types types) {
+  std::string names;
+  for (const TypeName& known : kTypeNames) {
+    if ((known.types & types) != 0) {
+      names += (names.empty() ? "" : " or ") + std::string(known.name);
+    }
+  }
+  return names;
+}
+
+// "a/b~c" as a step of a JSON pointer (RFC 6901).
+std::string PointerStep(std::string_view key) {
+  std::string step = "/";
+  for (const char c : key) {
+    if (c == '~' || c == '/') {
+      step += c == '~' ? "~0" : "~1";
+    } else {
+      step += c;
+    }
+  }
+  return step;
+}
+
+// Appends the way from `from` to `value`; false when it does not stand below.
+bool FindBelow(const Json& from, const Json& value, std::string& way) {
+  if (&from == &value) {
+    return true;
+  }
+  const std::size_t size = way.size();
+  if (const Json::Object* members = from.object()) {
+    for (const auto& [key, member] : *members) {
+      way += PointerStep(key);
+      if (FindBelow(member, value, way)) {
+        return true;
+      }
+      way.resize(size);
+    }
+  } else if (const Json::Array* elements = from.array()) {
+    for (std::size_t i = 0; i < elements->size(); ++i) {
+      way += fmt::format("/{}", i);
+      if (FindBelow((*elements)[i], value, way)) {
+        return true;
+      }
+      way.resize(size);
+    }
+  }
+  return false;
+}
+
+// Undoes "%41" of a URI's fragment, then "~1" and "~0" of a pointer's step.
+std::string UnescapedStep(std::string_view step) {
+  std::string plain;
+  for (std::size_t i = 0; i < step.size(); ++i) {
+    const auto hex = [&step, i](std::size_t at) {
+      const auto digit = std::string_view("0123456789abcdef").find(step[i + at] | 0x20);
+      return digit == std::string_view::npos ? -1 : static_cast<int>(digit);
+    };
+    if (step[i] == '%' && i + 2 < step.size() && hex(1) >= 0 && hex(2) >= 0) {
+      plain += static_cast<char>(hex(1) * 16 + hex(2));
+      i += 2;
+    } else {
+      plain += step[i];
+    }
+  }
+  for (const auto& [written, meant] : {std::pair("~1", "/"), std::pair("~0", "~")}) {
+    for (std::size_t at = 0; (at = plain.find(written, at)) != std::string::npos; ++at) {
+      plain.replace(at, 2, meant);
+    }
+  }
+  return plain;
+}
+
+constexpr Choice kChoices[] = {kAnyOf, kOneOf};
+
+}  // namespace
+
+Types TypeOf(const Json& value) {
+  if (value.real() != nullptr) {
+    return *value.real() == std::trunc(*value.real()) ? kInteger : kFraction;
+  }
+  return value.is_null()              ? kNull
+         : value.boolean() != nullptr ? kBoolean
+         : value.string() != nullptr  ? kString
+         : value.integer() != nullptr ? kInteger
+         : value.array() != nullptr   ? kArray
+                                      : kObject;
+}
+
+const char* ChoiceName(Choice choice) {
+  return choice == kAnyOf ? "anyOf" : "oneOf";
+}
+
+std::string SchemaSource::PointerTo(const Json& value) const {
+  std::string way = "#";
+  return FindBelow(root_, value, way) ? way : "#";
+}
+
+Result<std::vector<const Json*>> SchemaSource::Find(const Facts& facts, std::string_view keyword,
+                                                    Types types) const {
+  std::vector<const Json*> found;
+  for (const Json* schema : facts.schemas) {
+    if (const Json* value = schema->Find(keyword)) {
+      if ((TypeOf(*value) & types) == 0) {
+        return InvalidAt(*value, "expected {}, found {}", NamesOf(types), value->type_name());
+      }
+      found.push_back(value);
+    }
+  }
+  return found;
+}
+
+Result<std::optional<std::uint32_t>> SchemaSource::Count(const Facts& facts,
+                                                         std::string_view keyword,
+                                                         bool least) const {
+  ASHLAR_TRY(const std::vector<const Json*> values, Find(facts, keyword, kNumber));
+  std::optional<std::uint32_t> count;
+  for (const Json* value : values) {
+    const double number =
+        value->real() != nullptr ? *value->real() : static_cast<double>(*value->integer());
+    if (number < 0 || (TypeOf(*value) & kInteger) == 0) {
+      return InvalidAt(*value, "expected an integer that is not negative, found {}", number);
+    }
+    // More than this a grammar cannot count to: Builder refuses it.
+    const auto bounded = static_cast<std::uint32_t>(std::min(number, 1e9));
+    count = !count ? bounded : least ? std::min(*count, bounded) : std::max(*count, bounded);
+  }
+  return count;
+}
+
+Result<Types> SchemaSource::TypesOf(const Json& schema, const Json& type) const {
+  const auto type_named = [](const Json& name) -> Types {
+    const auto known = name.string() == nullptr
+                           ? std::end(kTypeNames)
+                           : std::ranges::find(kTypeNames, *name.string(), &TypeName::name);
+    return known == std::end(kTypeNames) ? Types{0} : known->types;
+  };
+  Types types = type_named(type);
+  if (const Json::Array* names = type.array()) {
+    for (const Json& name : *names) {
+      if (type_named(name) == 0) {
+        return InvalidAt(name, "expected the name of a type");
+      }
+      types |= type_named(name);
+    }
+  }
+  if (types == 0) {
+    return InvalidAt(type, "expected the name of a type, or a list of such");
+  }
+  if (const Json* nullable = schema.Find("nullable")) {  // OpenAPI 3.0
+    const bool* may_be_null = nullable->boolean();
+    if (may_be_null == nullptr) {
+      return InvalidAt(*nullable, "expected a boolean, found {}", nullable->type_name());
+    }
+    types |= *may_be_null ? Types{kNull} : Types{0};
+  }
+  return types;
+}
+
+Result<const Json*> SchemaSource::Resolve(const Json& reference) const {
+  const std::string* uri = reference.string();
+  if (uri == nullptr) {
+    return InvalidAt(reference, "expected a string, found {}", reference.type_name());
+  }
+  if (*uri != "#" && !uri->starts_with("#/")) {
+    return UnsupportedAt(reference, "$ref {}: only places in this schema (#/...) are supported",
+                         QuoteForError(*uri));
+  }
+  const Json* place = &root_;
+  for (std::size_t at = 1; at < uri->size();) {
+    const std::size_t end = std::min(uri->find('/', at + 1), uri->size());
+    const std::string step = UnescapedStep(std::string_view(*uri).substr(at + 1, end - at - 1));
+    const Json* next = place->Find(step);
+    if (const Json::Array* elements = place->array()) {
+      for (std::size_t i = 0; i < elements->size(); ++i) {
+        next = step == std::to_string(i) ? &(*elements)[i] : next;
+      }
+    }
+    if (next == nullptr) {
+      return InvalidAt(reference, "$ref {}: there is no such place in the schema",
+                       QuoteForError(*uri));
+    }
+    place = next;
+    at = end;
+  }
+  return place;
+}
+
+Status SchemaSource::CheckGuarded(const Json& schema, int depth) {
+  if (schema.object() == nullptr) {
+    return {};
+  }
+  const auto [place, is_new] = guarded_.try_emplace(&schema, false);
+  if (!is_new) {
+    return place->second ? Status()
+                         : UnsupportedAt(schema,
+                                         "it refers to itself without a property or an item "
+                                         "between, which says nothing");
+  }
+  if (depth > Grammar::kMaxNesting) {
+    return UnsupportedAt(schema, "references and choices are nested deeper than {}",
+                         Grammar::kMaxNesting);
+  }
+  if (const Json* reference = schema.Find("$ref")) {
+    ASHLAR_TRY(const Json* target, Resolve(*reference));
+    ASHLAR_TRY(CheckGuarded(*target, depth + 1));
+  }
+  for (const char* keyword : {"allOf", "anyOf", "oneOf"}) {
+    if (const Json* branches = schema.Find(keyword)) {
+      if (branches->array() == nullptr || branches->array()->empty()) {
+        return InvalidAt(*branches, "expected a list of schemas");
+      }
+      for (const Json& branch : *branches->array()) {
+        ASHLAR_TRY(CheckGuarded(branch, depth + 1));
+      }
+    }
+  }
+  guarded_[&schema] = true;
+  return {};
+}
+
+Result<Facts> SchemaSource::Gather(const Parts& parts) {
+  Facts facts;
+  Types hints = 0;
+  for (const Part& part : parts) {
+    ASHLAR_TRY(CheckGuarded(*part.schema, 0));
+  }
+  // In the order in which they are written, so that properties are too.
+  std::vector<Part> open(parts.rbegin(), parts.rend());
+  while (!open.empty()) {
+    const Part part = open.back();
+    open.pop_back();
+    const auto known = std::ranges::find(facts.parts, part.schema, &Part::schema);
+    if (known != facts.parts.end()) {
+      known->chosen |= part.chosen;
+      continue;
+    }
+    facts.parts.push_back(part);
+    ASHLAR_TRY(GatherOne(part, facts, hints, open));
+  }
+  if (!facts.typed && hints != 0) {
+    facts.types = hints;
+  }
+  for (const Part& part : facts.parts) {
+    for (const Choice choice : kChoices) {
+      if ((part.chosen & choice) == 0 && part.schema->Find(ChoiceName(choice)) != nullptr) {
+        facts.choices_at = part.schema;
+        facts.choice = choice;
+        return facts;
+      }
+    }
+  }
+  return facts;
+}
+
+Status SchemaSource::GatherOne(const Part& part, Facts& facts, Types& hints,
+                               std::vector<Part>& open) const {
+  const Json& schema = *part.schema;
+  if (const bool* anything = schema.boolean()) {
+    facts.impossible |= !*anything;
+    return {};
+  }
+  if (schema.object() == nullptr) {
+    return InvalidAt(schema, "expected a schema (an object, true or false), found {}",
+                     schema.type_name());
+  }
+  facts.schemas.push_back(&schema);
+  for (const auto& [key, value] : *schema.object()) {
+    // An identifier of the whole does not change what "#" means; one within would.
+    if (key == "$id" && &schema == &root_) {
+      continue;
+    }
+    const auto known = std::ranges::find(kKeywords, std::string_view(key), &Keyword::name);
+    if (known == std::end(kKeywords)) {
+      return UnsupportedAt(value, "the keyword {} is not supported", QuoteForError(key));
+    }
+    hints |= known->hints;
+  }
+  if (const Json* type = schema.Find("type")) {
+    ASHLAR_TRY(const Types types, TypesOf(schema, *type));
+    facts.types &= types;
+    facts.typed = true;
+  } else if (const Json* nullable = schema.Find("nullable")) {
+    return UnsupportedAt(*nullable, "the keyword \"nullable\" without a \"type\" is not supported");
+  }
+  // Pushed in reverse, since the last is looked at first.
+  if (const Json* all = schema.Find("allOf")) {
+    for (auto branch = all->array()->rbegin(); branch != all->array()->rend(); ++branch) {
+      open.push_back({&*branch});
+    }
+  }
+  if (const Json* reference = schema.Find("$ref")) {
+    ASHLAR_TRY(const Json* target, Resolve(*reference));
+    open.push_back({target});
+  }
+  return {};
+}
+
+}  // namespace ashlar::grammar

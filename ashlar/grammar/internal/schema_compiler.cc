@@ -1,0 +1,311 @@
+#include "ashlar/grammar/internal/schema_compiler.h"
+
+#include <algorithm>
+#include <set>
+
+namespace ashlar::grammar {
+
+Result<Grammar> SchemaCompiler::Compile() && {
+  const RuleId root = RuleFor({{&root_}}, Use::kAnswer);
+  while (!pending_.empty() && !builder_.full()) {
+    const Pending pending = std::move(pending_.front());
+    pending_.pop_front();
+    ASHLAR_TRY(Draw(pending));
+  }
+  auto grammar = std::move(builder_).Finish(root);
+  return grammar.ok() ? std::move(grammar) : grammar.error().In("schema");
+}
+
+RuleId SchemaCompiler::RuleFor(Parts parts, Use use) {
+  Key key = {use, parts};
+  std::ranges::sort(key.second);
+  const auto [place, is_new] = rules_.try_emplace(std::move(key), 0);
+  if (is_new) {
+    place->second = builder_.AddRule();
+    pending_.push_back({place->second, use, std::move(parts)});
+  }
+  return place->second;
+}
+
+RuleId SchemaCompiler::ValueRule(Parts parts, Use use) {
+  return parts.empty() ? json_.value() : RuleFor(std::move(parts), use);
+}
+
+Status SchemaCompiler::Draw(const Pending& pending) {
+  ASHLAR_TRY(const Facts facts, source_.Gather(pending.parts));
+  const StateId from = builder_.start(pending.rule);
+  if (facts.impossible) {
+    return {};
+  }
+  if (facts.choices_at != nullptr) {
+    return DrawChoice(facts, pending.use, from);
+  }
+  ASHLAR_TRY(const bool constant, DrawConstants(facts, pending.use, from));
+  if (constant) {
+    return {};
+  }
+  if ((facts.types & kNull) != 0) {
+    builder_.Literal(from, "null", kEnd);
+  }
+  if ((facts.types & kBoolean) != 0) {
+    builder_.Call(from, json_.boolean(), kEnd);
+  }
+  struct Drawer {
+    Types types;
+    Status (SchemaCompiler::*draw)(const Facts&, Use, StateId);
+  };
+  static constexpr Drawer kDrawers[] = {{kString, &SchemaCompiler::DrawString},
+                                        {kNumber, &SchemaCompiler::DrawNumber},
+                                        {kArray, &SchemaCompiler::DrawArray},
+                                        {kObject, &SchemaCompiler::DrawObject}};
+  for (const Drawer& drawer : kDrawers) {
+    if ((facts.types & drawer.types) != 0) {
+      ASHLAR_TRY((this->*drawer.draw)(facts, pending.use, from));
+    }
+  }
+  return {};
+}
+
+Status SchemaCompiler::DrawChoice(const Facts& facts, Use use, StateId from) {
+  const Json& list = *facts.choices_at->Find(ChoiceName(facts.choice));
+  const Json::Array& branches = *list.array();
+  Parts rest = facts.parts;
+  std::ranges::find(rest, facts.choices_at, &Part::schema)->chosen |= facts.choice;
+  for (const Json& branch : branches) {
+    Parts parts = rest;
+    parts.push_back({&branch});
+    builder_.Call(from, RuleFor(std::move(parts), use), kEnd);
+  }
+  if (facts.choice != kOneOf || use == Use::kOverlap) {
+    return {};
+  }
+  for (std::size_t i = 0; i < branches.size(); ++i) {
+    for (std::size_t j = i + 1; j < branches.size() && !builder_.full(); ++j) {
+      Parts parts = rest;
+      parts.push_back({&branches[i]});
+      parts.push_back({&branches[j]});
+      builder_.RequireNothing(
+          RuleFor(std::move(parts), Use::kOverlap),
+          source_.UnsupportedAt(list,
+                                "oneOf is supported where no value is under two branches, and some "
+                                "may be under both {} and {}; say anyOf, or set them apart by a "
+                                "required property with const",
+                                i, j));
+    }
+  }
+  return {};
+}
+
+Result<bool> SchemaCompiler::DrawConstants(const Facts& facts, Use use, StateId from) {
+  // Each list by its values' canonical forms, since 1 and 1.0 are one value.
+  std::vector<std::set<std::string>> lists;
+  std::vector<const Json*> candidates;
+  for (const Json* schema : facts.schemas) {
+    std::vector<const Json*> values;
+    if (const Json* one = schema->Find("const")) {
+      values.push_back(one);
+      candidates = lists.empty() ? values : candidates;
+      lists.push_back({CanonicalJson(*one)});
+    }
+    if (const Json* several = schema->Find("enum")) {
+      if (several->array() == nullptr || several->array()->empty()) {
+        return source_.InvalidAt(*several, "expected a list of values");
+      }
+      values.clear();
+      std::set<std::string> list;
+      for (const Json& value : *several->array()) {
+        if (list.insert(CanonicalJson(value)).second) {
+          values.push_back(&value);
+        }
+      }
+      candidates = lists.empty() ? values : candidates;
+      lists.push_back(std::move(list));
+    }
+  }
+  if (lists.empty()) {
+    return false;
+  }
+  for (const Json* value : candidates) {
+    const std::string canonical = CanonicalJson(*value);
+    bool allowed = std::ranges::all_of(
+        lists, [&canonical](const auto& list) { return list.contains(canonical); });
+    if (allowed) {
+      ASHLAR_TRY(allowed, Allows(facts, *value, use));
+    }
+    if (allowed) {
+      json_.Constant(from, *value, kEnd);
+    }
+  }
+  return true;
+}
+
+Result<bool> SchemaCompiler::Allows(const Facts& facts, const Json& value, Use use) {
+  const Types type = TypeOf(value);
+  if (facts.typed && (facts.types & type) == 0) {
+    return false;
+  }
+  if (type == kString) {
+    ASHLAR_TRY(const StringConditions conditions,
+               StringConditionsOf(source_, facts, use == Use::kOverlap));
+    if (conditions.none()) {
+      return true;
+    }
+    ASHLAR_TRY(const CharDfa texts, conditions.Together());
+    return texts.Matches(*value.string());
+  }
+  if ((type & kNumber) != 0) {
+    ASHLAR_TRY(const NumberConditions conditions,
+               NumberConditionsOf(source_, facts, use == Use::kOverlap));
+    return conditions.Hold(value.real() != nullptr ? *value.real()
+                                                   : static_cast<double>(*value.integer()));
+  }
+  if (type == kArray || type == kObject) {
+    for (const Json* schema : facts.schemas) {
+      for (const char* keyword :
+           {"properties", "required", "additionalProperties", "patternProperties", "propertyNames",
+            "minProperties", "maxProperties", "items", "prefixItems", "additionalItems", "minItems",
+            "maxItems", "uniqueItems"}) {
+        if (const Json* found = schema->Find(keyword)) {
+          return source_.UnsupportedAt(*found,
+                                       "{} beside an enum or const with arrays or objects is not "
+                                       "supported",
+                                       keyword);
+        }
+      }
+    }
+  }
+  return true;
+}
+
+Status SchemaCompiler::DrawString(const Facts& facts, Use use, StateId from) {
+  ASHLAR_TRY(const StringConditions conditions,
+             StringConditionsOf(source_, facts, use == Use::kOverlap));
+  if (conditions.none()) {
+    builder_.Call(from, json_.string(), kEnd);
+  } else if (conditions.patterns.empty()) {
+    if (conditions.min <= conditions.max) {
+      const StateId begin = builder_.AddState();
+      const StateId end = builder_.AddState();
+      builder_.Literal(from, "\"", begin);
+      builder_.Repeat(begin, json_.character(), conditions.min, conditions.max, end);
+      builder_.Literal(end, "\"", kEnd);
+    }
+  } else if (conditions.patterns.size() == 1 && conditions.min == 0 &&
+             conditions.max == kUnbounded) {
+    json_.StringOf(from, conditions.patterns[0], kEnd);
+  } else {
+    const auto texts = conditions.Together();
+    if (!texts.ok()) {
+      return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));
+    }
+    json_.StringOf(from, texts->AsNfa(), kEnd);
+  }
+  return {};
+}
+
+Status SchemaCompiler::DrawNumber(const Facts& facts, Use use, StateId from) {
+  const bool whole = (facts.types & kFraction) == 0;
+  ASHLAR_TRY(const NumberConditions conditions,
+             NumberConditionsOf(source_, facts, use == Use::kOverlap));
+  if (conditions.none()) {
+    builder_.Call(from, whole ? json_.integer() : json_.number(), kEnd);
+    return {};
+  }
+  const auto texts = conditions.Texts(whole);
+  if (!texts.ok()) {
+    return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));
+  }
+  const auto as_is = [this](StateId a, const CharSet& set, StateId b) {
+    builder_.Chars(a, set, b);
+  };
+  const StateId negative = builder_.AddState();
+  grammar::Draw(builder_, from, texts->positive.AsNfa(), as_is, kEnd);
+  builder_.Literal(from, "-", negative);
+  grammar::Draw(builder_, negative, texts->negative.AsNfa(), as_is, kEnd);
+  return {};
+}
+
+Status SchemaCompiler::DrawArray(const Facts& facts, Use use, StateId from) {
+  ASHLAR_TRY(const auto min_items, source_.Count(facts, "minItems", /*least=*/false));
+  ASHLAR_TRY(const auto max_items, source_.Count(facts, "maxItems", /*least=*/true));
+  const std::uint32_t min = min_items.value_or(0);
+  std::uint32_t max = max_items.value_or(kUnbounded);
+  ASHLAR_TRY(const auto unique, source_.Find(facts, "uniqueItems", kBoolean));
+  for (const Json* value : unique) {
+    if (*value->boolean() && max > 1) {
+      return source_.UnsupportedAt(*value, "the keyword \"uniqueItems\" is not supported");
+    }
+  }
+  // What each schema says of the first items one by one, and of the others.
+  struct Items {
+    const Json::Array* first = nullptr;
+    const Json* others = nullptr;
+  };
+  std::vector<Items> all;
+  std::uint32_t first_items = 0;
+  bool others_known = false;
+  for (const Json* schema : facts.schemas) {
+    Items items = {.first = nullptr, .others = schema->Find("items")};
+    if (const Json* prefix = schema->Find("prefixItems")) {
+      items.first = prefix->array();
+      if (items.first == nullptr) {
+        return source_.InvalidAt(*prefix, "expected a list of schemas");
+      }
+    } else if (items.others != nullptr && items.others->array() != nullptr) {  // before 2020-12
+      items.first = items.others->array();
+      items.others = schema->Find("additionalItems");
+    }
+    first_items =
+        std::max(first_items, items.first ? static_cast<std::uint32_t>(items.first->size()) : 0);
+    others_known |= items.others != nullptr;
+    all.push_back(items);
+  }
+  // As with properties: what is listed is all, unless the schema speaks of others.
+  if (first_items > 0 && !others_known && min <= first_items && use == Use::kAnswer) {
+    max = std::min(max, first_items);
+  }
+  const auto item_at = [&](std::uint32_t index) {
+    Parts parts;
+    for (const Items& items : all) {
+      if (items.first != nullptr && index < items.first->size()) {
+        parts.push_back({&(*items.first)[index]});
+      } else if (items.others != nullptr) {
+        parts.push_back({items.others});
+      }
+    }
+    return ValueRule(std::move(parts), use);
+  };
+  const StateId bracket = builder_.AddState();
+  const StateId close = builder_.AddState();
+  const StateId last = builder_.AddState();
+  builder_.Literal(from, "[", bracket);
+  builder_.Call(close, json_.blank(), last);
+  builder_.Literal(last, "]", kEnd);
+  StateId at = builder_.AddState();
+  builder_.Call(bracket, json_.blank(), at);
+  if (min == 0) {
+    builder_.Literal(at, "]", kEnd);
+  }
+  // Items one by one until all that follow are alike.
+  const std::uint32_t apart = max == kUnbounded ? std::max({first_items, min, 1u}) : max;
+  StateId before = at;  // where the next item begins
+  for (std::uint32_t i = 0; i < apart && !builder_.full(); ++i) {
+    if (i > 0) {
+      before = builder_.AddState();
+      json_.Comma(at, before);
+    }
+    at = builder_.AddState();
+    builder_.Call(before, item_at(i), at);
+    if (i + 1 >= min) {
+      builder_.Skip(at, close);
+    }
+  }
+  if (max == kUnbounded) {
+    before = builder_.AddState();
+    json_.Comma(at, before);
+    builder_.Call(before, item_at(apart), at);
+  }
+  return {};
+}
+
+}  // namespace ashlar::grammar

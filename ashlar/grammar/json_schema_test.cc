@@ -1,0 +1,267 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/base/json.h"
+#include "ashlar/base/test_seed.h"
+#include "ashlar/grammar/testing_answers.h"
+#include "ashlar/grammar/testing_schemas.h"
+
+namespace ashlar {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct SchemaCase {
+  const char* schema;
+  std::vector<std::string> valid;
+  std::vector<std::string> invalid;
+};
+
+const SchemaCase kSchemaCases[] = {
+    // Types, and what has none.
+    {R"({"type":"string"})",
+     {R"("")", R"("aé\n\"\\\/\u00e9\ud83d\ude00😀")"},
+     {"a", R"("\x")", R"("\ud83d")", R"("\ude00")", "\"\n\"", "1", "\"\xC3\""}},
+    {R"({"type":"integer"})", {"0", "-1", "123456789012345678"}, {"-0", "01", "1.0", "1e3", "-"}},
+    {R"({"type":"number"})", {"0", "-0.5", "1e-9", "12.50E+20"}, {".5", "1.", "1e", "1e400", "+1"}},
+    {R"({"type":["boolean","null"]})", {"true", "false", "null"}, {"\"true\"", "0", "nul"}},
+    {R"({"type":"string","nullable":true})", {"null", "\"\""}, {"0"}},
+    {"true", {"1", "[{\"a\":[]},null]"}, {"", "[1,]", "{\"a\" :1}"}},
+    {R"({"title":"t","description":"d","default":3,"$comment":"c"})", {"{}", "1"}, {}},
+    // Whitespace is bounded.
+    {R"({"type":"array","items":{"type":"null"}})",
+     {"[]", "[null]", "[ null, null ]", "[\n  null,\n  null\n]"},
+     {"[null ,null]", "[  null]", "[\n\nnull]", " []", "[] ", "[null,]"}},
+    // Constants.
+    {R"({"enum":["a",1,null,{"k":[true]}]})", {"\"a\"", "1", "null", "{\"k\":[true]}"}, {"2"}},
+    {R"({"type":"string","enum":["a","bb",1],"minLength":2})", {"\"bb\""}, {"\"a\"", "1"}},
+    {R"({"enum":[1,2,3.5,20],"minimum":2,"maximum":10})", {"2", "3.5"}, {"1", "20"}},
+    {R"({"allOf":[{"enum":[1,2,"x"]},{"enum":[2.0,"x",3]}],"type":"number"})",
+     {"2"},
+     {"\"x\"", "1"}},
+    {R"({"const":"a\"b/é"})", {"\"a\\\"b/é\""}, {"\"a\""}},
+    // Strings.
+    {R"({"type":"string","minLength":2,"maxLength":3})",
+     {R"("ab")", R"("éé😀")", R"("\n\u0041")", R"("\ud83d\ude00a")"},
+     {R"("a")", R"("abcd")", R"("\ud83d\ude00")"}},
+    {R"({"type":"string","pattern":"^[a-z]+$"})",
+     {R"("abc")"},
+     {R"("")", R"("aB")", R"("\u0061")"}},
+    {R"({"type":"string","pattern":"b+"})", {R"("abba")", R"("b")"}, {R"("aa")"}},
+    {R"({"type":"string","pattern":"^[\"\\\\\\n]{2}$"})", {R"("\"\n")", R"("\\\"")"}, {R"("\"")"}},
+    {R"({"type":"string","pattern":"^a","allOf":[{"pattern":"z$"}],"minLength":3,"maxLength":4})",
+     {R"("a-z")", R"("abcz")"},
+     {R"("az")", R"("abcdz")", R"("abc")"}},
+    {R"({"type":"string","format":"date"})",
+     {R"("2024-02-29")", R"("2000-02-29")", R"("1999-12-31")"},
+     {R"("2023-02-29")", R"("1900-02-29")", R"("2024-04-31")", R"("2024-13-01")"}},
+    {R"({"type":"string","format":"date-time"})",
+     {R"("2024-05-06T07:08:09Z")", R"("2024-05-06T23:59:59.123+02:00")"},
+     {R"("2024-05-06T24:00:00Z")", R"("2024-05-06 07:08:09Z")"}},
+    {R"({"type":"string","format":"ipv6"})",
+     {R"("::")", R"("::1")", R"("1:2:3:4:5:6:7:8")", R"("fe80::1:2")", R"("1::")"},
+     {R"("1:2:3")", R"("1::2::3")", R"("1:2:3:4:5:6:7:8:9")", R"("12345::")"}},
+    {R"({"type":"string","format":"ipv4"})", {R"("255.0.10.1")"}, {R"("256.0.0.1")", R"("1.2.3")"}},
+    {R"({"type":"string","format":"uuid"})",
+     {R"("123e4567-e89b-12d3-a456-426614174000")"},
+     {R"("1")"}},
+    {R"({"type":"string","format":"email"})", {R"("a.b+c@x.org")"}, {R"("a@b")", R"("@x.org")"}},
+    {R"({"type":"string","format":"uri"})", {R"("https://a.b:80/c/%20?d=e#f")"}, {R"("a b")"}},
+    {R"({"type":"string","format":"duration"})",
+     {R"("P1Y2M")", R"("PT5M1S")", R"("P3W")"},
+     {R"("P")", R"("P1YT")"}},
+    // Numbers.
+    {R"({"type":"integer","minimum":-12,"maximum":105})",
+     {"-12", "-9", "0", "7", "99", "100", "105"},
+     {"-13", "-20", "106", "110", "-0", "200", "1000"}},
+    {R"({"type":"integer","exclusiveMinimum":9,"maximum":9007199254740991})",
+     {"10", "123456"},
+     {"9", "0", "-10", "9007199254740992"}},
+    {R"({"type":"number","minimum":0.05,"exclusiveMaximum":1.5})",
+     {"0.05", "0.050", "1", "1.0", "1.49", "0.5"},
+     {"0", "0.04", "0.0499", "1.5", "1.50", "2", "-1"}},
+    {R"({"type":"number","exclusiveMinimum":-2.5,"maximum":-1})",
+     {"-2.49", "-1", "-1.0", "-2"},
+     {"-2.5", "-0.9", "0", "-3", "1"}},
+    {R"({"type":"number","minimum":0})", {"0", "0.0", "3.25", "123456789012345"}, {"-1", "-0"}},
+    {R"({"type":"integer","multipleOf":7,"minimum":10})", {"14", "700"}, {"7", "15"}},
+    {R"({"type":"number","multipleOf":0.01})", {"1.25", "3", "-0.5"}, {"1.255"}},
+    {R"({"type":"integer","multipleOf":4,"allOf":[{"multipleOf":6}]})",
+     {"0", "12", "-24"},
+     {"4", "6"}},
+    // Objects.
+    {R"({"type":"object"})", {"{}", R"({"a":1,"b\n":{}})"}, {"{a:1}", "[]", R"({"a":1,})"}},
+    {R"({"properties":{"b":{"type":"null"},"a":{"type":"null"},"c":{"type":"null"}},"required":["a"]})",
+     {R"({"a":null})", R"({"b":null,"a":null})", R"({"a": null, "c": null})",
+      "{\n  \"a\": null\n}"},
+     {"{}", R"({"a":null,"b":null})", R"({"a":null,"d":1})", R"({,"a":null})", R"({"a":null,})"}},
+    {R"({"properties":{"a":{"type":"null"}},"additionalProperties":{"type":"boolean"}})",
+     {"{}", R"({"a":null,"b":true,"aa":false})", R"({"":true})"},
+     {R"({"a":true})", R"({"b":null})", R"({"b":true,"a":true})", R"({"\u0061":true})"}},
+    {R"({"properties":{"a":{"const":1}},"patternProperties":{"^n_":{"type":"integer"},"_s$":{"maximum":5}},
+        "additionalProperties":false})",
+     {R"({"a":1,"n_x":9,"x_s":5})", R"({"n_s":4})"},
+     {R"({"n_s":9})", R"({"n_x":"1"})", R"({"other":1})", R"({"x_s":6})"}},
+    {R"({"type":"object","propertyNames":{"pattern":"^[a-z]$"},"additionalProperties":{"const":0},
+        "minProperties":1,"maxProperties":2})",
+     {R"({"a":0})", R"({"a":0,"b":0})"},
+     {"{}", R"({"A":0})", R"({"a":0,"b":0,"c":0})"}},
+    {R"({"properties":{"a":{"const":0},"b":{"const":0},"c":{"const":0}},"minProperties":2,"maxProperties":2})",
+     {R"({"a":0,"b":0})", R"({"b":0,"c":0})"},
+     {R"({"a":0})", R"({"a":0,"b":0,"c":0})", "{}"}},
+    {R"({"type":"object","required":["x"]})", {R"({"x":[]})", R"({"x":1,"y":2})"}, {"{}"}},
+    // Arrays.
+    {R"({"items":{"type":"integer"},"minItems":2,"maxItems":3})",
+     {"[1,2]", "[1, 2, 3]"},
+     {"[]", "[1]", "[1,2,3,4]", "[1,\"\"]"}},
+    {R"({"prefixItems":[{"type":"null"},{"type":"integer"}]})",
+     {"[]", "[null]", "[null,1]"},
+     {"[1]", "[null,1,2]"}},
+    {R"({"prefixItems":[{"type":"null"}],"items":{"type":"integer"},"minItems":1})",
+     {"[null]", "[null,1,2]"},
+     {"[]", "[null,null]"}},
+    {R"({"type":"array","items":[{"const":1}],"additionalItems":false})", {"[]", "[1]"}, {"[1,1]"}},
+    {R"({"type":"array","items":false})", {"[]"}, {"[1]"}},
+    // Choices, merging, recursion.
+    {R"({"anyOf":[{"type":"string"},{"type":"integer"}],"maximum":5,"maxLength":1})",
+     {"5", "\"a\""},
+     {"6", "\"ab\"", "null"}},
+    {R"({"anyOf":[{"minimum":5},{"maximum":-5}],"type":"integer","allOf":[{"anyOf":[{"multipleOf":2},{"multipleOf":3}]}]})",
+     {"6", "-9", "8"},
+     {"5", "0", "7"}},
+    {R"({"oneOf":[{"properties":{"k":{"const":"a"},"v":{"type":"null"}},"required":["k"]},
+                  {"properties":{"k":{"enum":["b","c"]}},"required":["k"]}]})",
+     {R"({"k":"a","v":null})", R"({"k":"b"})"},
+     {R"({"k":"b","v":null})", R"({"k":"d"})"}},
+    {R"({"oneOf":[{"type":"integer","maximum":3},{"type":"integer","minimum":4},{"type":"string","pattern":"^a"},
+                  {"type":"string","pattern":"^b"}]})",
+     {"3", "4", R"("ab")", R"("ba")"},
+     {R"("c")", "1.5"}},
+    {R"({"allOf":[{"properties":{"a":{"type":"number"}},"required":["a"]},
+                  {"properties":{"a":{"minimum":3},"b":{"type":"null"}}}]})",
+     {R"({"a":3.5})", R"({"a":3,"b":null})"},
+     {R"({"a":2})", R"({"a":"x"})"}},
+    {R"({"allOf":[{"properties":{"a":true},"additionalProperties":false},{"properties":{"b":true}}]})",
+     {"{}", R"({"a":1})"},
+     {R"({"b":1})"}},
+    {R"({"$ref":"#/$defs/node","$defs":{"node":{"properties":{"v":{"type":"integer"},
+        "next":{"anyOf":[{"$ref":"#/$defs/node"},{"type":"null"}]}},"required":["v","next"]}}})",
+     {R"({"v":1,"next":{"v":2,"next":null}})"},
+     {R"({"v":1})", R"({"v":1,"next":{}})"}},
+    {R"({"properties":{"children":{"items":{"$ref":"#"}}}})",
+     {R"({"children":[{"children":[]},{}]})"},
+     {"[]"}},
+    {R"({"properties":{"a/b":{"$ref":"#/definitions/x%20y~1"}},"definitions":{"x y/":{"const":1}}})",
+     {R"({"a/b":1})"},
+     {R"({"a/b":2})"}},
+    {R"({"$ref":"#/$defs/s","maxLength":1,"$defs":{"s":{"type":"string"}}})",
+     {"\"a\""},
+     {"\"ab\""}},
+    {R"({"properties":{"never":false,"a":{"const":1}}})", {"{}", R"({"a":1})"}, {R"({"never":1})"}},
+};
+
+TEST(JsonSchema, AllowsWhatItsKeywordsSay) {
+  for (const SchemaCase& item : kSchemaCases) {
+    const Result<Grammar> grammar = GrammarFromJsonSchema(item.schema);
+    ASSERT_TRUE(grammar.ok()) << item.schema << "\n" << grammar.error().message;
+    for (const std::string& text : item.valid) {
+      const Reading reading = Read(*grammar, text);
+      EXPECT_TRUE(reading.whole) << item.schema << "\n" << text << " stops at " << reading.bytes;
+    }
+    for (const std::string& text : item.invalid) {
+      EXPECT_FALSE(Read(*grammar, text).whole) << item.schema << "\n" << text;
+    }
+  }
+}
+
+TEST(JsonSchema, RefusesWhatItCannotEnforceByNameAndPointer) {
+  const std::pair<std::string, const char*> cases[] = {
+      {R"({"properties":{"a":{"not":{}}}})",
+       "schema at #/properties/a/not: the keyword \"not\" is not supported"},
+      {R"({"type":"array","uniqueItems":true})", "#/uniqueItems: the keyword"},
+      {R"({"items":{"contains":1}})", "#/items/contains: the keyword \"contains\""},
+      {R"({"if":{},"then":{}})", "#/if: the keyword \"if\""},
+      {R"({"properties":{"a/b~c":{"x-y":1}}})", "#/properties/a~1b~0c/x-y"},
+      {R"({"type":"string","format":"regex"})", "#/format: the format \"regex\""},
+      {R"s({"type":"string","pattern":"a(?=b)"})s", "#/pattern: regular expression, at byte 3"},
+      {R"({"type":"number","multipleOf":0.3})", "#/multipleOf: multipleOf 0.3"},
+      {R"({"type":"integer","minimum":"3"})",
+       "#/minimum: expected integer or number, found string"},
+      {R"({"type":"text"})", "#/type: expected the name of a type"},
+      {R"({"minLength":-1})", "#/minLength: expected an integer that is not negative"},
+      {R"({"$ref":"http://x/y"})", "#/$ref: $ref \"http://x/y\": only places in this schema"},
+      {R"({"$ref":"#/$defs/x"})", "#/$ref: $ref \"#/$defs/x\": there is no such place"},
+      {R"({"$ref":"#"})", "schema at #: it refers to itself"},
+      {R"({"anyOf":[{"type":"null"},{"$ref":"#"}]})", "it refers to itself"},
+      {R"({"anyOf":[]})", "#/anyOf: expected a list of schemas"},
+      {R"({"oneOf":[{"type":"integer"},{"type":"number","minimum":3}]})",
+       "#/oneOf: oneOf is supported where no value is under two branches, and some may be under "
+       "both 0 and 1"},
+      {R"({"oneOf":[{"properties":{"a":true}},{"properties":{"b":true}}]})", "#/oneOf: oneOf"},
+      {R"({"oneOf":[{"type":"string","format":"ipv4"},{"type":"string","format":"ipv6"}]})",
+       "oneOf"},
+      {R"({"type":"object","minProperties":2})",
+       "the keyword \"minProperties\" is supported up to"},
+      {R"({"enum":[[1]],"maxItems":3})", "#/maxItems: maxItems beside an enum or const"},
+      {R"({"properties":3})", "#/properties: expected object, found integer"},
+      {R"({"properties":{"a":3}})", "#/properties/a: expected a schema"},
+      {R"({"type":"string","minLength":3,"maxLength":2})", "schema: no text satisfies the grammar"},
+      {"false", "no text satisfies"},
+      {R"({"required":["a"],"properties":{"a":false}})", "no text satisfies"},
+      {R"({"type":"array","minItems":100000000})", "takes more than"},
+      {R"({"type":"string","minLength":100000000})", "takes more than"},
+      {R"({"type":"string","pattern":"^(a|b)*a(a|b){20}$","maxLength":40})",
+       "automaton of more than"},
+      {"{", "schema: JSON at byte 1"},
+      {"{\"a\":1,\"a\":2}", "duplicate key"},
+      {R"({"$id":"x","properties":{"a":{"$id":"y"}}})", "#/properties/a/$id"},
+  };
+  for (const auto& [schema, message] : cases) {
+    const Result<Grammar> grammar = GrammarFromJsonSchema(schema);
+    ASSERT_FALSE(grammar.ok()) << schema;
+    EXPECT_THAT(grammar.error().message, HasSubstr(message)) << schema;
+  }
+}
+
+TEST(JsonSchema, AnyJsonObjectIsAnObject) {
+  const Grammar grammar = GrammarForAnyJsonObject();
+  EXPECT_TRUE(Read(grammar, R"({"a":[1,{"b":"\u00e9"}],"c":null})").whole);
+  EXPECT_FALSE(Read(grammar, "[]").whole);
+  EXPECT_FALSE(Read(grammar, "1").whole);
+}
+
+TEST(JsonSchema, EveryAnswerToARandomSchemaIsValid) {
+  std::mt19937_64 random(TestSeed());
+  int answers = 0;
+  int refused = 0;
+  for (int round = 0; round < 120; ++round) {
+    const Json schema = RandomSchema(random);
+    const Result<Grammar> grammar = GrammarFromJsonSchema(WriteJson(schema));
+    if (!grammar.ok()) {
+      ++refused;  // nothing is valid, or branches of oneOf overlap
+      continue;
+    }
+    const auto masks = JsonMasks(*grammar);
+    for (int i = 0; i < 4; ++i) {
+      const std::optional<std::string> answer =
+          RandomAnswer(masks, random, static_cast<int>(random() % 80));
+      if (!answer) {
+        ASSERT_FALSE(::testing::Test::HasFailure()) << WriteJson(schema);
+        continue;
+      }
+      ++answers;
+      const Result<Json> value = ParseJson(*answer);
+      // A name that is free may repeat, which ParseJson refuses and other readers take.
+      if (!value.ok() && value.error().message.find("duplicate key") != std::string::npos) {
+        continue;
+      }
+      ASSERT_TRUE(value.ok()) << *answer << "\n" << WriteJson(schema);
+      ASSERT_EQ(Invalidity(schema, schema, *value), "") << *answer << "\n" << WriteJson(schema);
+    }
+  }
+  EXPECT_GT(answers, 150);
+  EXPECT_LT(refused, 60);
+}
+
+}  // namespace
+}  // namespace ashlar
