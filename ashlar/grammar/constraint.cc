@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "ashlar/base/json.h"
 #include "ashlar/grammar/internal/parse_states.h"
@@ -19,27 +20,15 @@ constexpr std::uint64_t kWorkPerCall = 4'000'000;
 
 }  // namespace
 
-GrammarMasks::GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary)
+GrammarMasks::GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
+                           std::span<const std::int32_t> ends)
     : vocabulary_(std::move(vocabulary)),
-      states_(std::make_unique<ParseStates>(std::move(grammar))) {}
+      states_(std::make_unique<ParseStates>(std::move(grammar))) {
+  std::ranges::copy_if(ends, std::back_inserter(ends_),
+                       [this](std::int32_t end) { return end >= 0 && end < vocabulary_->size(); });
+}
 
 GrammarMasks::~GrammarMasks() = default;
-
-Result<std::shared_ptr<GrammarMasks>> GrammarMasks::Make(
-    Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
-    std::span<const std::int32_t> ends) {
-  const std::shared_ptr<GrammarMasks> masks(
-      new GrammarMasks(std::move(grammar), std::move(vocabulary)));
-  for (const std::int32_t end : ends) {
-    if (end >= 0 && end < masks->vocabulary_->size()) {
-      masks->ends_.push_back(end);
-    }
-  }
-  if (masks->ends_.empty()) {
-    return Invalid("no token ends an answer: a constrained answer could not stop");
-  }
-  return masks;
-}
 
 std::size_t GrammarMasks::bytes() const {
   return states_->bytes() + mask_count_ * vocabulary_->words() * sizeof(std::uint64_t);
@@ -70,6 +59,9 @@ Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id stat
       word = states_->accepting(state) ? word | bit : word & ~bit;
     }
     if (std::ranges::all_of(mask, [](std::uint64_t word) { return word == 0; })) {
+      if (states_->accepting(state)) {
+        return Unsupported("the answer is whole, and no token of the vocabulary ends it");
+      }
       return Unsupported(
           "no token of the vocabulary may come next{}",
           vocabulary_->writes_any_text()
@@ -188,6 +180,10 @@ Status Constraint::Accept(std::int32_t token) {
 
 bool Constraint::may_end() const {
   return masks_->states_->accepting(state());
+}
+
+bool Constraint::must_end() const {
+  return may_end() && !masks_->states_->goes_on(state());
 }
 
 }  // namespace ashlar

@@ -1,9 +1,10 @@
 // A Constraint holds one answer to a grammar, token by token: it says which tokens may come next,
 // and is told which one came.
 //
-//   const auto masks = std::make_shared<GrammarMasks>(grammar, vocabulary, ends);  // kept, shared
-//   Constraint constraint(masks);                                                  // one per
-//   answer ASHLAR_TRY(const std::span<const std::uint64_t> allowed, constraint.Allowed());
+//   // Kept, and shared by the answers to one grammar.
+//   const auto masks = std::make_shared<GrammarMasks>(grammar, vocabulary, ends);
+//   Constraint constraint(masks);
+//   ASHLAR_TRY(const std::span<const std::uint64_t> allowed, constraint.Allowed());
 //   ... sample among the tokens whose bit is set ...
 //   ASHLAR_TRY(constraint.Accept(token));
 //
@@ -36,10 +37,10 @@ class GrammarMasks {
   static constexpr std::size_t kMaxBytes = 128u << 20;
 
   // `ends`: the tokens that end an answer, which may come exactly where the grammar may end. Those
-  // outside of the vocabulary count for nothing. kInvalid when none is left.
-  static Result<std::shared_ptr<GrammarMasks>> Make(
-      Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
-      std::span<const std::int32_t> ends);
+  // outside of the vocabulary count for nothing. With none left an answer ends where nothing can be
+  // added (Constraint::must_end).
+  GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
+               std::span<const std::int32_t> ends);
   ~GrammarMasks();
 
   const TokenVocabulary& vocabulary() const { return *vocabulary_; }
@@ -48,8 +49,6 @@ class GrammarMasks {
 
  private:
   friend class Constraint;
-  GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary);
-
   // The mask of `state`; stays for as long as a constraint is in that state.
   Result<std::span<const std::uint64_t>> MaskOf(std::uint32_t state);
   void DropIfTooMuch();
@@ -84,6 +83,8 @@ class Constraint {
 
   // Whether the text so far is whole: an end token may come.
   bool may_end() const;
+  // Whether it is whole, and nothing can be added: only an end token may come.
+  bool must_end() const;
   // Whether an end token came.
   bool ended() const { return ended_; }
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ashlar/base/sanitized.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/grammar/testing_answers.h"
 
@@ -175,7 +176,7 @@ Part RandomPart(std::mt19937_64& random, int rules, int depth) {
 TEST(Constraint, AllowsExactlyTheTokensThatBeginASentenceOfRandomGrammars) {
   std::mt19937_64 random(TestSeed());
   int tokens_seen = 0;
-  for (int round = 0; round < 25; ++round) {
+  for (int round = 0; round < (kSanitized ? 8 : 25); ++round) {
     std::vector<Part> rules(1 + random() % 4);
     std::string source;
     for (std::size_t i = 0; i < rules.size(); ++i) {
@@ -196,8 +197,8 @@ TEST(Constraint, AllowsExactlyTheTokensThatBeginASentenceOfRandomGrammars) {
     const Result<Grammar> grammar = ParseGbnf(source);
     ASSERT_TRUE(grammar.ok()) << grammar.error().message << "\n" << source;
     constexpr std::int32_t kEndToken = 3;  // it writes nothing
-    const auto masks = *GrammarMasks::Make(*grammar, std::make_shared<TokenVocabulary>(tokens),
-                                           std::vector{kEndToken});
+    const auto masks = std::make_shared<GrammarMasks>(
+        *grammar, std::make_shared<TokenVocabulary>(tokens), std::vector{kEndToken});
     for (int walk = 0; walk < 3; ++walk) {
       Constraint constraint(masks);
       std::string text;
@@ -227,7 +228,7 @@ TEST(Constraint, AllowsExactlyTheTokensThatBeginASentenceOfRandomGrammars) {
       }
     }
   }
-  EXPECT_GT(tokens_seen, 1000);
+  EXPECT_GT(tokens_seen, 300);
 }
 
 // ---- What a server relies on.
@@ -263,11 +264,19 @@ TEST(Constraint, EveryWayToFailIsAnErrorThatSaysWhere) {
   EXPECT_THAT(constraint.Allowed().error().message, HasSubstr("has ended after 3 bytes"));
   EXPECT_FALSE(constraint.Accept(kByteEnd).ok());
 
-  EXPECT_FALSE(GrammarMasks::Make(grammar, ByteVocabulary(), {}).ok());
+  // Without an end token an answer is over where nothing can be added.
+  Constraint endless(
+      std::make_shared<GrammarMasks>(grammar, ByteVocabulary(), std::span<const std::int32_t>()));
+  for (const char byte : std::string("aé")) {
+    ASSERT_TRUE(!endless.must_end() && endless.Accept(static_cast<std::uint8_t>(byte)).ok());
+  }
+  EXPECT_TRUE(endless.must_end());
+  EXPECT_THAT(endless.Allowed().error().message, HasSubstr("the answer is whole"));
   // A vocabulary that cannot write é leads to a place without a way on.
   const std::vector<std::string> tokens = {"a", "b", ""};
   const std::int32_t ends[] = {2};
-  Constraint stuck(*GrammarMasks::Make(grammar, std::make_shared<TokenVocabulary>(tokens), ends));
+  Constraint stuck(
+      std::make_shared<GrammarMasks>(grammar, std::make_shared<TokenVocabulary>(tokens), ends));
   ASSERT_TRUE(stuck.Accept(0).ok());
   const auto none = stuck.Allowed();
   ASSERT_FALSE(none.ok());
@@ -275,7 +284,7 @@ TEST(Constraint, EveryWayToFailIsAnErrorThatSaysWhere) {
   EXPECT_THAT(none.error().message, HasSubstr("after 1 bytes of the answer: no token"));
 }
 
-TEST(Constraint, AmbiguityThatGrowsWithoutBoundIsRefusedAndNotWaitedFor) {
+TEST(Constraint, GrammarsThatAreAmbiguousWithoutBoundDoNotHang) {
   // Each b may close any of the calls that are open, so the items of a state grow with the text.
   const auto masks = ByteMasks(*ParseGbnf(
       "root ::= x x x x x x x x\nx ::= x x | \"a\" x \"b\" | \"a\" x | \"a\" | x \"b\""));
@@ -323,7 +332,7 @@ TEST(Constraint, WhatIsKeptIsBoundedAndALiveMaskStays) {
   const auto masks = ByteMasks(*ParseGbnf("root ::= \"0\" root \"0\" | \"1\" root \"1\" | \"x\""));
   std::mt19937_64 random(TestSeed());
   std::vector<std::pair<Constraint, std::string>> answers;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < (kSanitized ? 10 : 150); ++round) {
     Constraint constraint(masks);
     std::string opened;
     for (int i = 0; i < 1000; ++i) {

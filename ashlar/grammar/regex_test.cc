@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ashlar/base/sanitized.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/grammar/testing_answers.h"
 
@@ -73,7 +74,6 @@ TEST(Regex, RefusesWithThePlace) {
       {"\\q", "\\\"q\" is no escape"},
       {"\\u{110000}", "hexadecimal digits of a character"},
       {"a$b", "no text satisfies"},
-      {"(((a{100}){100}){100}){100}", "takes more than 262144 states"},
   };
   for (const auto& [pattern, message] : cases) {
     const Result<Grammar> grammar = GrammarFromRegex(pattern);
@@ -100,7 +100,7 @@ std::string RandomPattern(std::mt19937_64& random, int depth) {
 TEST(Regex, AgreesWithAnotherImplementationOnRandomPatterns) {
   std::mt19937_64 random(TestSeed());
   int matched = 0;
-  for (int round = 0; round < 60; ++round) {
+  for (int round = 0; round < (kSanitized ? 15 : 60); ++round) {
     const std::string pattern = RandomPattern(random, 0);
     // libstdc++'s form that does not backtrack, which would take for ever.
     const std::regex reference(pattern,
@@ -126,7 +126,7 @@ TEST(Regex, AgreesWithAnotherImplementationOnRandomPatterns) {
           << pattern << " " << text;
     }
   }
-  EXPECT_GT(matched, 40);
+  EXPECT_GT(matched, 10);
 }
 
 TEST(Regex, ConditionsOnOneTextAreOneAutomaton) {
@@ -143,6 +143,11 @@ TEST(Regex, ConditionsOnOneTextAreOneAutomaton) {
   for (int number = 0; number < 200; ++number) {
     EXPECT_EQ(sevens.Matches(std::to_string(number)), number % 7 == 0) << number;
   }
+}
+
+TEST(Regex, PatternsThatExplodeDoNotHang) {
+  using grammar::CharDfa;
+  EXPECT_EQ(GrammarFromRegex("(((a{100}){100}){100}){100}").error().code, ErrorCode::kExhausted);
   EXPECT_EQ(CharDfa::OfLength(0, 1 << 20).error().code, ErrorCode::kExhausted);
   EXPECT_EQ(CharDfa::Of(grammar::ReadRegex("(a|b)*a(a|b){20}")->Plain(false)).error().code,
             ErrorCode::kExhausted);

@@ -32,7 +32,7 @@ inline std::shared_ptr<const TokenVocabulary> ByteVocabulary() {
 
 inline std::shared_ptr<GrammarMasks> ByteMasks(const Grammar& grammar) {
   const std::int32_t ends[] = {kByteEnd};
-  return *GrammarMasks::Make(grammar, ByteVocabulary(), ends);
+  return std::make_shared<GrammarMasks>(grammar, ByteVocabulary(), ends);
 }
 
 // Whether `text` is a sentence; and when not, how many of its bytes begin one.
@@ -74,7 +74,7 @@ inline std::shared_ptr<const TokenVocabulary> JsonVocabulary() {
 
 inline std::shared_ptr<GrammarMasks> JsonMasks(const Grammar& grammar) {
   const std::int32_t ends[] = {kByteEnd};
-  return *GrammarMasks::Make(grammar, JsonVocabulary(), ends);
+  return std::make_shared<GrammarMasks>(grammar, JsonVocabulary(), ends);
 }
 
 // An answer drawn token by token among those allowed. After `wander` tokens it hurries: it ends

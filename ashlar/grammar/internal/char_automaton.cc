@@ -23,7 +23,7 @@ std::vector<char32_t> PartsOf(const std::vector<CharNfa::Edge>& edges) {
     }
   }
   std::ranges::sort(starts);
-  starts.erase(std::ranges::unique(starts).begin(), starts.end());
+  starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
   if (starts.back() > CharSet::kLargest) {
     starts.pop_back();
   }

@@ -70,7 +70,7 @@ ParseStates::Id ParseStates::Step(Id state, Rules::ByteClass read) {
     }
   }
   std::ranges::sort(kernel_);
-  kernel_.erase(std::ranges::unique(kernel_).begin(), kernel_.end());
+  kernel_.erase(std::unique(kernel_.begin(), kernel_.end()), kernel_.end());
   const Id next = kernel_.empty() ? kDead : Intern();
   if (exhausted()) {
     exhausted_ = true;

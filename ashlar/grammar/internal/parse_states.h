@@ -57,6 +57,8 @@ class ParseStates {
   }
   // Whether the text so far is a sentence.
   bool accepting(Id state) const { return states_[state].accepting; }
+  // Whether a longer text is one.
+  bool goes_on(Id state) const { return !states_[state].items.empty(); }
 
   // Steps that are not known yet are work: so many items may be looked at until the next call.
   void GiveWork(std::uint64_t items) {

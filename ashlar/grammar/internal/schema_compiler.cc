@@ -11,6 +11,10 @@ Result<Grammar> SchemaCompiler::Compile() && {
     const Pending pending = std::move(pending_.front());
     pending_.pop_front();
     ASHLAR_TRY(Draw(pending));
+    if (rules_.size() > kMaxSets) {
+      return Exhausted("schema: its choices (anyOf, oneOf, allOf) combine in more than {} ways",
+                       kMaxSets);
+    }
   }
   auto grammar = std::move(builder_).Finish(root);
   return grammar.ok() ? std::move(grammar) : grammar.error().In("schema");

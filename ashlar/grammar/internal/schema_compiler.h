@@ -19,6 +19,9 @@ namespace ashlar::grammar {
 
 class SchemaCompiler {
  public:
+  // Sets of schemas that hold together: choices within all of several choices multiply.
+  static constexpr std::size_t kMaxSets = 1u << 14;
+
   explicit SchemaCompiler(const Json& root) : root_(root), source_(root), json_(builder_) {}
 
   Result<Grammar> Compile() &&;

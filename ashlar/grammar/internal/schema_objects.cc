@@ -41,7 +41,7 @@ Status SchemaCompiler::DrawObject(const Facts& facts, Use use, StateId from) {
     }
   }
   std::ranges::sort(must);
-  must.erase(std::ranges::unique(must).begin(), must.end());
+  must.erase(std::unique(must.begin(), must.end()), must.end());
 
   ASHLAR_TRY(const auto min, source_.Count(facts, "minProperties", /*least=*/false));
   ASHLAR_TRY(const auto max, source_.Count(facts, "maxProperties", /*least=*/true));

@@ -40,7 +40,7 @@ int PlainTextAllowed(ParseStates& states, ParseStates::Id state) {
   std::vector<ParseStates::Id> further;
   const auto unique = [](std::vector<ParseStates::Id>& ids) {
     std::ranges::sort(ids);
-    ids.erase(std::ranges::unique(ids).begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   };
   constexpr std::size_t kTooMany = 64;  // a grammar that tells characters apart is walked
   for (int chars = 0; chars < kLongestPlain; ++chars) {
