@@ -59,12 +59,15 @@ constexpr Setting kFalconMlp[] = {
 
 // The newer form counts its key-value heads and has a norm each for attention and MLP, or one.
 constexpr bool kCounts = true;
-constexpr Condition kIsNewWithTwoNorms[] = {
-    {"new_decoder_architecture", 1, 0}, {"parallel_attn", 1, 1}, {"num_ln_in_parallel_attn", 2, 2, {}, kCounts}};
-constexpr Condition kIsNewWithOneNorm[] = {
-    {"new_decoder_architecture", 1, 0}, {"parallel_attn", 1, 1}, {"num_ln_in_parallel_attn", 1, 2, {}, kCounts}};
-constexpr Condition kIsParallel[] = {
-    {"new_decoder_architecture", 0, 0}, {"parallel_attn", 1, 1}, {"num_ln_in_parallel_attn", 1, 1, {}, kCounts}};
+constexpr Condition kIsNewWithTwoNorms[] = {{"new_decoder_architecture", 1, 0},
+                                            {"parallel_attn", 1, 1},
+                                            {"num_ln_in_parallel_attn", 2, 2, {}, kCounts}};
+constexpr Condition kIsNewWithOneNorm[] = {{"new_decoder_architecture", 1, 0},
+                                           {"parallel_attn", 1, 1},
+                                           {"num_ln_in_parallel_attn", 1, 2, {}, kCounts}};
+constexpr Condition kIsParallel[] = {{"new_decoder_architecture", 0, 0},
+                                     {"parallel_attn", 1, 1},
+                                     {"num_ln_in_parallel_attn", 1, 1, {}, kCounts}};
 constexpr Condition kIsSequential[] = {{"new_decoder_architecture", 0, 0}, {"parallel_attn", 0, 1}};
 constexpr std::string_view kNewIgnores[] = {"ff_factor", "intermediate_size", "multi_query",
                                             "num_key_value_heads"};

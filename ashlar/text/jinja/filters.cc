@@ -72,8 +72,10 @@ Result<Value> Map(const Call& call) {
     }
     for (const Value& item : items) {
       ASHLAR_TRY(Value value, Dotted(call.machine(), item, Str(*attribute)));
-      const bool missing = value.undefined() != nullptr && otherwise != nullptr;
-      mapped.push_back(missing ? *otherwise : std::move(value));
+      if (value.undefined() != nullptr && otherwise != nullptr) {
+        value = *otherwise;
+      }
+      mapped.push_back(std::move(value));
     }
     return ListOf(call, std::move(mapped));
   }

@@ -112,6 +112,7 @@ Result<Value> Join(const Call& call) {
 
 std::vector<Value> ItemsOf(std::vector<Keyed> keyed) {
   std::vector<Value> items;
+  items.reserve(keyed.size());
   for (Keyed& item : keyed) {
     items.push_back(std::move(item.item));
   }
