@@ -1,4 +1,6 @@
 // The command line as people and scripts use it: every verb, its help, its JSON, its exit codes.
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,9 +23,9 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using Words = std::vector<std::string>;
 
-const Words kVerbs = {"import", "ls",   "show",  "diff",    "derive", "encode",
-                      "tag",    "rm",   "gc",    "fsck",    "why",    "run",
-                      "chat",   "eval", "bench", "version", "synth",  "export"};
+const Words kVerbs = {"import", "ls",      "show",  "diff",   "derive", "encode", "tag",
+                      "rm",     "gc",      "fsck",  "why",    "run",    "chat",   "eval",
+                      "bench",  "version", "synth", "export", "keys"};
 
 // A store with the demo network and what most tests derive from it; made once, and read only.
 class CommandLine : public ::testing::Test {
@@ -114,6 +116,26 @@ TEST_F(CommandLine, HelpListsEveryVerbAndEachHasHelpWithAnExample) {
     EXPECT_THAT(of_verb, HasSubstr("--json"));
     EXPECT_THAT(of_verb, HasSubstr("--store"));
   }
+}
+
+// ---- Keys
+
+TEST_F(CommandLine, AKeyIsShownOnceAndItsDigestGoesToAFileThatListChecks) {
+  const CommandResult made = Store()({"keys", "new", "alice"});
+  EXPECT_EQ(made.exit_code, 0);
+  EXPECT_THAT(made.err, HasSubstr("ash-"));
+  EXPECT_THAT(made.out, Not(HasSubstr("ash-")));
+  TempDirectory directory;
+  const std::string file = (directory / "keys.toml").string();
+  std::ofstream(file) << made.out;
+  EXPECT_THAT(Must(Store(), {"keys", "list", file}), HasSubstr("alice"));
+  std::ofstream(file, std::ios::app) << "limit = 3\n";
+  const CommandResult broken = Store()({"keys", "list", file});
+  EXPECT_EQ(broken.exit_code, 1);
+  EXPECT_THAT(broken.err, HasSubstr(file + ": $.tenant[0]: "));
+  EXPECT_THAT(broken.err, HasSubstr("limit"));
+  EXPECT_EQ(Store()({"keys", "new", "not a name"}).exit_code, 2);
+  EXPECT_EQ(Store()({"keys", "forget", "alice"}).exit_code, 2);
 }
 
 TEST_F(CommandLine, OptionsMayComeBeforeTheVerbAndAfterATransform) {
