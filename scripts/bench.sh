@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset release -B build/bench -DASHLAR_BENCHMARKS=ON -DASHLAR_TESTS=OFF >/dev/null
-ninja -C build/bench ashlar ashlar_text_bench >build/bench.log || { cat build/bench.log; exit 1; }
+ninja -C build/bench ashlar ashlar_text_bench ashlar_grammar_bench >build/bench.log || { cat build/bench.log; exit 1; }
 ashlar=build/bench/ashlar
 export ASHLAR_STORE=build/bench-store
 rm -rf "$ASHLAR_STORE"
@@ -71,6 +71,23 @@ done
       rate *= unit == "G" ? 1073.74 : unit == "M" ? 1.048576 : 0.001024
       printf "| %s | %.1f |\n", $1, rate
     }'
+  echo
+  echo '## Grammars'
+  echo
+  echo 'What the masks of an answer cost at a vocabulary of 131072 tokens, in microseconds per token'
+  echo '(`build/bench/ashlar_grammar_bench`): of the first answer to a grammar, and of those after it.'
+  echo
+  echo '| grammar | first answer, mean | first answer, worst | next answer, mean | reading it |'
+  echo '|---|---:|---:|---:|---:|'
+  build/bench/ashlar_grammar_bench --benchmark_format=csv 2>/dev/null | awk -F, '
+    NR == 1 || /^name,/ {for (i = 1; i <= NF; ++i) column[$i] = i}
+    {name = $(column["label"]); gsub(/"/, "", name)}
+    /FirstAnswer/ {names[++count] = name
+      first[name] = $(column["\"mean_us\""]); worst[name] = $(column["\"worst_us\""])}
+    /NextAnswer/ {next_answer[name] = $(column["\"mean_us\""])}
+    /ReadSource/ {read[name] = $(column["cpu_time"])}
+    END {for (i = 1; i <= count; ++i) printf "| %s | %.0f | %.0f | %.1f | %.0f |\n", names[i],
+      first[names[i]], worst[names[i]], next_answer[names[i]], read[names[i]]}'
   echo
   echo '## Kernels'
   echo

@@ -24,6 +24,7 @@ ParseStates::ParseStates(Grammar grammar)
     : grammar_(std::move(grammar)),
       rules_(grammar_.rules()),
       classes_(rules_.classes),
+      class_of_(rules_.class_of),
       states_(1),
       next_(classes_, kDead),
       by_kernel_(0, KernelHash{&states_}, KernelEqual{&states_}),

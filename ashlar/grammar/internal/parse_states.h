@@ -14,6 +14,7 @@
 // Confined to one thread. Ids are valid until Collect drops them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -46,8 +47,8 @@ class ParseStates {
   Id start() const { return kStart; }
   // Once the work is used up (below), a way that is not known is dead.
   Id Next(Id state, std::uint8_t byte) {
-    const std::size_t at = state * classes_ + rules_.class_of[byte];
-    return next_[at] != kUnknown ? next_[at] : Step(state, rules_.class_of[byte]);
+    const Id next = next_[state * classes_ + class_of_[byte]];
+    return next != kUnknown ? next : Step(state, class_of_[byte]);
   }
   // Bytes of `range`, one of each class: the grammar cannot tell the others from them.
   std::span<const std::uint8_t> OneOfEachClass(ByteRange range) const {
@@ -119,6 +120,7 @@ class ParseStates {
   const Grammar grammar_;
   const Rules& rules_;
   const std::size_t classes_;
+  const std::array<Rules::ByteClass, 256> class_of_;  // of rules_: nearer, for walks
   std::vector<std::uint8_t> one_of_class_;
   std::vector<State> states_;
   std::vector<Id> next_;  // [state][class]
