@@ -61,9 +61,10 @@ struct Engine::State {
   State(const BlobStore& store, const EngineOptions& options_in)
       : options(options_in),
         pool(options.threads),
-        binder(internal::FetchFrom(store, options.verify_blobs),
-               {options.isa, options.max_positions, rope_tables, options.kv_format},
-               {.prefault = options.prefault, .check = options.verify_blobs}),
+        binder(
+            internal::FetchFrom(store, options.verify_blobs),
+            {options.isa, options.max_positions, rope_tables, options.kv_format},
+            {.prefault = options.prefault, .check = options.verify_blobs || options.check_numbers}),
         cache(options.page_bytes),
         interpreter(pool, options.isa, options.max_rows, options.max_logit_rows) {
     deliveries.reserve(options.max_sequences);
@@ -246,13 +247,10 @@ void Engine::State::FailDamagedNetworks() {
 
 // Of the sequences that can have no rows any more.
 void Engine::State::DeliverEnded() {
-  const auto ended = [&](const auto& sequence) {
-    return sequence->cancelled || FailureOf(*sequence).has_value();
-  };
   for (const auto& sequence : sequences) {
     if (sequence->cancelled) {
       deliveries.push_back({.request = sequence->id, .finish = FinishReason::kCancelled});
-    } else if (ended(sequence)) {
+    } else if (FailureOf(*sequence)) {
       deliveries.push_back({.request = sequence->id,
                             .finish = FinishReason::kFailed,
                             .error = FailureOf(*sequence)});
@@ -267,7 +265,11 @@ void Engine::State::Remove(const std::function<bool(const Sequence&)>& ended) {
   std::erase_if(sequences, [&](const auto& sequence) {
     const bool gone = ended(*sequence);
     if (gone) {
-      share.Leave(sequence->request.tenant);
+      if (sequence->admitted) {
+        share.Leave(sequence->request.tenant);
+      } else {
+        share.Withdraw(sequence->request.tenant);
+      }
     }
     return gone;
   });
@@ -285,7 +287,8 @@ void Engine::State::MakeRoom(Sequence& sequence) {
   }
 }
 
-// By priority, then by what their tenants have had, then by arrival.
+// By priority; then those that have begun to speak, and wait because they made room; then by what
+// their tenants have had; then by arrival.
 void Engine::State::TakeTurns() {
   turns.resize(sequences.size());
   std::iota(turns.begin(), turns.end(), std::size_t{0});
@@ -294,6 +297,11 @@ void Engine::State::TakeTurns() {
     const Request& second = sequences[b]->request;
     if (first.priority != second.priority) {
       return first.priority > second.priority;
+    }
+    const bool first_speaks = sequences[a]->generated() > 0;
+    const bool second_speaks = sequences[b]->generated() > 0;
+    if (first_speaks != second_speaks) {
+      return first_speaks;
     }
     const std::uint64_t first_had = share.Had(first.tenant);
     const std::uint64_t second_had = share.Had(second.tenant);
@@ -345,6 +353,7 @@ void Engine::State::Schedule() {
       counters.cached_tokens += cached;
       if (!sequence.admitted) {  // reading it again after it made room is nobody's debt
         sequence.admitted = true;
+        share.Admit(sequence.request.tenant);
         sequence.cached_tokens = cached;
         share.Charge(
             sequence.request.tenant,
@@ -416,18 +425,14 @@ const Engine::State::MergedOrder& Engine::State::PlanStep() {
 }
 
 Result<SampledToken> Engine::State::Sample(Sequence& sequence, std::span<const float> logits) {
-  Result<SampledToken> sampled = Error{};
   if (sequence.request.constraint == nullptr) {
-    sampled = sequence.sampler.Sample(logits, sampler_scratch);
-  } else {
-    ASHLAR_TRY(const std::span<const std::uint64_t> allowed,
-               sequence.request.constraint->Allowed());
-    sampled = sequence.sampler.SampleAmong(allowed, logits, sampler_scratch);
+    Result<SampledToken> sampled = sequence.sampler.Sample(logits, sampler_scratch);
+    return sampled.ok() ? std::move(sampled) : Corrupt("it gave logits that are no numbers");
   }
-  if (!sampled.ok()) {
-    return Corrupt("it gave logits that are no numbers");
-  }
-  return sampled;
+  ASHLAR_TRY(const std::span<const std::uint64_t> allowed, sequence.request.constraint->Allowed());
+  Result<SampledToken> sampled = sequence.sampler.SampleAmong(allowed, logits, sampler_scratch);
+  return sampled.ok() ? std::move(sampled)
+                      : Corrupt("of the tokens that the constraint allows, none is possible");
 }
 
 void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits,
@@ -592,6 +597,10 @@ Status Engine::Cancel(RequestId request) {
   sequence->Stop();
   sequence->cancelled = true;
   return {};
+}
+
+std::optional<Error> Engine::FailureOf(NetworkId network) const {
+  return state_->networks.at(static_cast<std::size_t>(network)).failure;
 }
 
 bool Engine::idle() const {

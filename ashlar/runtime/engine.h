@@ -42,7 +42,8 @@ struct EngineOptions {
   std::uint64_t page_bytes = 256 << 20;  // budget of all pages: running and cached
   KvFormat kv_format = KvFormat::kF32;   // of keys and values in pages of state
   bool prefix_cache = true;
-  bool verify_blobs = false;  // hash every blob while loading
+  bool verify_blobs = false;   // hash every blob while loading, and check_numbers
+  bool check_numbers = false;  // refuse packed weights with scales that are no numbers
   // Make weights and workspace resident while loading, as the memory plan counts them, and not
   // when they are first used.
   bool prefault = true;
@@ -152,6 +153,10 @@ class Engine {
   Result<NetworkId> Load(const Network& network);
   // kNotFound, or kConflict while a request of it is there.
   Status Unload(NetworkId network);
+
+  // Why no request of a loaded network can succeed any more: bytes of its weights are gone. Only
+  // loading it again helps. Nothing while it is whole.
+  std::optional<Error> FailureOf(NetworkId network) const;
 
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when
   // even alone it could not get the pages that it may need.

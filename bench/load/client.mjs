@@ -5,12 +5,13 @@ import http from "node:http";
 const agent = new http.Agent({ keepAlive: true, maxSockets: Infinity });
 
 // Sends `body` to a completions endpoint as a stream, and gives what came:
-//   { sent, first, tokens: [when each piece of text came], ended, text, usage, error }
-// `first` is null when no text came, `error` null when all went well. Never throws.
+//   { sent, first, tokens: [when each piece of text came], ended, text, usage, finish, error }
+// `first` is null when no text came, `error` null when all went well: the answer has a reason to
+// end, and its usage. Never throws.
 export function complete(url, body, { key } = {}) {
   return new Promise((resolve) => {
     const got = { sent: performance.now(), first: null, tokens: [], text: "", usage: null,
-                  error: null };
+                  finish: null, error: null };
     const end = (error = null) => {
       got.error ??= error;
       got.ended ??= performance.now();
@@ -35,9 +36,15 @@ export function complete(url, body, { key } = {}) {
         buffered = lines.pop();
         for (const line of lines) {
           if (!line.startsWith("data: ") || line === "data: [DONE]") continue;
-          const chunk = JSON.parse(line.slice(6));
+          let chunk = {};
+          try {
+            chunk = JSON.parse(line.slice(6));
+          } catch (error) {
+            got.error ??= error.message;
+          }
           got.error ??= chunk.error?.message ?? null;
           got.usage = chunk.usage ?? got.usage;
+          got.finish = chunk.choices?.[0]?.finish_reason ?? got.finish;
           const text = chunk.choices?.[0]?.text ?? "";
           if (text === "") continue;
           got.first ??= now;
@@ -46,7 +53,8 @@ export function complete(url, body, { key } = {}) {
         }
       });
       response.on("end", () =>
-        end(response.statusCode === 200 ? null : `status ${response.statusCode}: ${buffered}`));
+        end(response.statusCode !== 200 ? `status ${response.statusCode}: ${buffered}`
+          : got.finish === null || got.usage === null ? "the stream was cut" : null));
     });
     request.end(payload);
   });

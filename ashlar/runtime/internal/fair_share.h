@@ -2,12 +2,13 @@
 // that has had least: virtual token counters (Sheng et al., "Fairness in Serving Large Language
 // Models", 2024, Algorithm 2).
 //
-// A tenant that comes back after a pause begins where the least of those begins that are there:
-// nobody saves up for later. Confined.
+// A tenant that had nothing waiting begins where the least of those is that have, or, where nobody
+// has, where the one is that had last: nobody saves up for later. Confined.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 
 namespace ashlar::internal {
 
@@ -17,25 +18,31 @@ inline constexpr std::uint64_t kGeneratedTokenCost = 2;
 
 class FairShare {
  public:
-  // A request of the tenant has come, or has ended. Requires for Leave: an Enter before it.
+  // A request of the tenant has come and waits; it is admitted, and ends; or it ends before that.
   void Enter(std::uint32_t tenant);
+  void Admit(std::uint32_t tenant);
   void Leave(std::uint32_t tenant);
+  void Withdraw(std::uint32_t tenant);
   void Charge(std::uint32_t tenant, std::uint64_t cost);
   // What the tenant has had. Requires: Enter.
   std::uint64_t Had(std::uint32_t tenant) const;
-  // How many tenants are remembered: those that are there, and those that left with more than the
-  // least of these.
+  // How many tenants are remembered: those that are there, and those that left with more than
+  // where a new one would begin.
   std::size_t size() const { return tenants_.size(); }
 
  private:
   struct Tenant {
-    std::int64_t requests = 0;
+    std::int64_t waiting = 0;
+    std::int64_t admitted = 0;
     std::uint64_t had = 0;
   };
-  // The least that one with requests has had; the largest number without any.
-  std::uint64_t Least() const;
+  // Where one that had nothing waiting begins.
+  std::uint64_t Floor() const;
+  void StopWaiting(std::uint32_t tenant);
+  void Forget();
 
   std::map<std::uint32_t, Tenant> tenants_;
+  std::optional<std::uint32_t> last_;  // that had something waiting; it is remembered
 };
 
 }  // namespace ashlar::internal

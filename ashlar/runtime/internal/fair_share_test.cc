@@ -31,7 +31,7 @@ TEST(FairShare, NobodySavesUpByAPause) {
   FairShare share;
   share.Enter(1);
   share.Enter(2);
-  share.Leave(2);
+  share.Withdraw(2);
   share.Charge(1, 100);
   share.Enter(2);
   EXPECT_EQ(share.Had(2), 100u);
@@ -42,7 +42,7 @@ TEST(FairShare, NobodyLosesADebtByAPause) {
   share.Enter(1);
   share.Enter(2);
   share.Charge(2, 50);
-  share.Leave(2);
+  share.Withdraw(2);
   share.Charge(1, 10);
   share.Enter(2);
   EXPECT_EQ(share.Had(2), 50u);
@@ -53,7 +53,7 @@ TEST(FairShare, ForgetsWhoHasNoDebt) {
   for (std::uint32_t tenant = 0; tenant < 1000; ++tenant) {
     share.Enter(tenant);
     share.Charge(tenant, tenant);
-    share.Leave(tenant);
+    share.Withdraw(tenant);
   }
   EXPECT_EQ(share.size(), 0u) << "nobody is left to owe to";
 }
@@ -63,9 +63,29 @@ TEST(FairShare, ATenantWithTwoRequestsIsThereUntilBothHaveEnded) {
   share.Enter(1);
   share.Enter(1);
   share.Charge(1, 7);
-  share.Leave(1);
+  share.Withdraw(1);
   share.Enter(2);
   EXPECT_EQ(share.Had(2), 7u);
+}
+
+TEST(FairShare, AStreamThatOnlyRunsHoldsNobodyDown) {
+  FairShare share;
+  share.Enter(1);
+  share.Admit(1);
+  share.Charge(1, 10);
+  share.Enter(2);
+  share.Charge(2, 1000);
+  share.Enter(3);
+  EXPECT_EQ(share.Had(3), 1010u) << "as the one that waits has, and not as the one that runs";
+}
+
+TEST(FairShare, WhereNobodyWaitsOneBeginsWhereTheLastThatDidWas) {
+  FairShare share;
+  share.Enter(1);
+  share.Charge(1, 100);
+  share.Admit(1);
+  share.Enter(2);
+  EXPECT_EQ(share.Had(2), 100u);
 }
 
 }  // namespace

@@ -149,10 +149,13 @@ std::uint64_t Interpreter::WorkspaceBytes(std::span<const LoadedNetwork* const> 
 
 void Interpreter::Prepare(std::span<const LoadedNetwork* const> networks, bool prefault) {
   const std::uint64_t bytes = WorkspaceBytes(networks);
-  memory_.reset();
-  memory_ = std::make_unique<ReservedBytes>(std::max<std::uint64_t>(bytes, 1));
-  if (prefault) {
-    std::memset(memory_->data(), 0, bytes);
+  if (memory_ == nullptr || bytes > memory_bytes_) {  // kept when networks go: others may run
+    memory_.reset();
+    memory_bytes_ = std::max<std::uint64_t>(bytes, 1);
+    memory_ = std::make_unique<ReservedBytes>(memory_bytes_);
+    if (prefault) {
+      std::memset(memory_->data(), 0, bytes);
+    }
   }
   sizes_ = Measure(networks);
   arena_ = Arena({memory_->data(), bytes});

@@ -102,6 +102,7 @@ class Interpreter {
   const std::int64_t max_logit_rows_;
   Sizes sizes_;
   std::unique_ptr<ReservedBytes> memory_;
+  std::uint64_t memory_bytes_ = 0;
   Arena arena_;
   Buffers buffers_ = {};
   std::vector<RunOfRows> runs_;

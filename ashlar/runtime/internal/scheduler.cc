@@ -41,6 +41,17 @@ std::size_t Victim(std::span<const SequenceView> sequences) {
   return victim - sequences.data();
 }
 
+// The youngest sequence that waits and holds pages (a fork), for `next`, which must come first; or
+// else that one itself.
+std::size_t HolderBeside(std::span<const SequenceView> sequences, std::size_t next) {
+  for (std::size_t i = sequences.size(); i-- > 0;) {
+    if (i != next && HoldsPages(sequences[i])) {
+      return i;
+    }
+  }
+  return next;
+}
+
 }  // namespace
 
 std::uint64_t BytesToReach(const SequenceView& sequence, std::int64_t end) {
@@ -81,11 +92,35 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
   if (decoding) {
     rows_left = std::min(rows_left, limits.prompt_rows_beside_decoding);
   }
-  bool stuck = false;          // a prompt found no page for even one row
-  std::uint64_t promised = 0;  // what running prompts will need after this step
+  // What running prompts will need, in this step and after it, is kept for them.
+  std::uint64_t promised = 0;
+  for (const SequenceView& sequence : sequences) {
+    if (sequence.running && !decodes(sequence)) {
+      promised += BytesToReach(sequence, sequence.length);
+    }
+  }
+  const std::uint64_t free_bytes = bytes_left - std::min(promised, bytes_left);
+  bool stuck = false;   // a prompt found no page for even one row
+  bool queued = false;  // the first that waits has had its turn
   for (const std::size_t i : state.turns) {
     const SequenceView& sequence = sequences[i];
-    if (!sequence.running || decodes(sequence)) {
+    if (!sequence.running) {
+      if (queued || running == limits.max_sequences || rows_left == 0 || logit_rows_left == 0 ||
+          !(state.may_admit || running == 0)) {
+        continue;
+      }
+      queued = true;
+      // Room for one more token too, lest it be turned out at once; unless nobody else is there.
+      const std::int64_t end = sequence.length + (running > 0 ? 1 : 0);
+      if (BytesToReach(sequence, end) <= free_bytes) {
+        return {Action::kAdmit, i};
+      }
+      if (running == 0) {
+        return {Action::kMakeRoom, HolderBeside(sequences, i)};
+      }
+      continue;
+    }
+    if (decodes(sequence)) {
       continue;
     }
     const std::int64_t wanted = std::min(
@@ -94,35 +129,12 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     rows[i] = RowsWithin(sequence, wanted, bytes_left);
     stuck |= wanted > 0 && rows[i] == 0;
     const std::int64_t end = sequence.position + rows[i];
-    const std::uint64_t bytes = rows[i] > 0 ? BytesToReach(sequence, end) : 0;
-    bytes_left -= bytes;
+    bytes_left -= rows[i] > 0 ? BytesToReach(sequence, end) : 0;
     rows_left -= rows[i];
     logit_rows_left -= std::clamp<std::int64_t>(end - sequence.logits_from, 0, rows[i]);
-    promised += BytesToReach(sequence, sequence.length) - bytes;
   }
-  const bool idle = !decoding && rows_left == limits.max_rows;
-  if (idle && stuck) {
+  if (stuck && !decoding && rows_left == limits.max_rows) {  // nobody goes on
     return {Action::kMakeRoom, Victim(sequences)};
-  }
-
-  const auto turn = std::ranges::find_if_not(
-      state.turns, [&](const std::size_t i) { return sequences[i].running; });
-  if (turn != state.turns.end() && running < limits.max_sequences && rows_left > 0 &&
-      logit_rows_left > 0 && (state.may_admit || running == 0)) {
-    const SequenceView* const next = &sequences[*turn];
-    // Room for one more token too, lest it be turned out at once; unless nobody else is there.
-    const std::int64_t end = next->length + (running > 0 ? 1 : 0);
-    if (promised <= bytes_left && BytesToReach(*next, end) <= bytes_left - promised) {
-      return {Action::kAdmit, *turn};
-    }
-    if (running == 0) {  // others that wait (forks) hold what it needs
-      for (std::size_t i = sequences.size(); i-- > 0;) {
-        if (i != *turn && HoldsPages(sequences[i])) {
-          return {Action::kMakeRoom, i};
-        }
-      }
-      return {Action::kMakeRoom, *turn};
-    }
   }
   return {Action::kRun};
 }

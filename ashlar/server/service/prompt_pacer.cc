@@ -1,37 +1,49 @@
 #include "ashlar/server/service/prompt_pacer.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace ashlar::internal {
 namespace {
 
-// The newest step counts for so much: some ten steps decide, so that one slow step does not.
-constexpr double kNewest = 0.1;
+constexpr int kMeasureEvery = 8;  // steps
+constexpr double kGrowth = 1.5;
+constexpr double kNewest = 0.2;  // of what falls
 
-void Average(double& average, double newest) {
-  average = average == 0 ? newest : average + kNewest * (newest - average);
+// `average` moved to what is newest: at once where that is more, else by a part.
+double RaisedOrEased(double average, double newest) {
+  return newest > average ? newest : average + kNewest * (newest - average);
 }
 
 }  // namespace
 
-void PromptPacer::Observe(std::int64_t decoding_rows, std::int64_t prompt_rows, double seconds) {
-  if (prompt_rows == 0) {
-    Average(decoding_seconds_, seconds);
-    return;
-  }
-  const double decoding = decoding_rows > 0 ? decoding_seconds_ : 0;
-  Average(prompt_row_seconds_,
-          std::max(seconds - decoding, 0.0) / static_cast<double>(prompt_rows));
+void PromptPacer::Restart() {
+  allowed_ = static_cast<double>(min_rows_);
+  decoding_ = 0;
+  each_ = 0;
+  since_measured_ = kMeasureEvery;
 }
 
 std::int64_t PromptPacer::rows() const {
-  if (decoding_seconds_ == 0 || prompt_row_seconds_ == 0) {
-    return min_rows_;
+  return since_measured_ >= kMeasureEvery ? 1 : static_cast<std::int64_t>(allowed_);
+}
+
+void PromptPacer::Observe(std::int64_t decoding, std::int64_t prompt, double seconds) {
+  if (decoding == 0) {
+    return;  // nobody waited for a token
   }
-  const double rows = (stretch_ - 1) * decoding_seconds_ / prompt_row_seconds_;
-  return static_cast<std::int64_t>(
-      std::clamp(rows, static_cast<double>(min_rows_), static_cast<double>(max_rows_)));
+  if (prompt <= 1) {
+    since_measured_ = 0;
+    // Less counts at once: it is what the gaps are compared with.
+    decoding_ = decoding_ == 0 ? seconds : -RaisedOrEased(-decoding_, -seconds);
+    return;
+  }
+  ++since_measured_;
+  const double newest = std::max(seconds - decoding_, 0.0) / static_cast<double>(prompt);
+  each_ = RaisedOrEased(each_, newest);
+  const double in_time =
+      each_ == 0 ? static_cast<double>(max_rows_) : (stretch_ - 1) * decoding_ / each_;
+  allowed_ = std::clamp(std::min(in_time, allowed_ * kGrowth), static_cast<double>(min_rows_),
+                        static_cast<double>(max_rows_));
 }
 
 }  // namespace ashlar::internal

@@ -8,6 +8,7 @@
 #include <future>
 #include <limits>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -34,9 +35,13 @@ using internal::TaskThread;
 using internal::TextChannel;
 
 constexpr std::int64_t kMaxContinuations = 128;
+constexpr std::int64_t kMostLogprobs = 100;  // of each token
 // A step with prompts in it may take so many times as long as one that only decodes.
 constexpr double kLongestStep = 2.5;
 constexpr std::int64_t kFewestPromptRows = 8;
+// A network that could not be loaded is not read again for so long.
+constexpr std::int64_t kFailureMicros = 2'000'000;
+constexpr std::int64_t kForgetMicros = 60'000'000;  // and forgotten after
 // How often the engine's thread looks up when nothing wakes it: for deadlines and idle networks.
 constexpr std::int64_t kLookMicros = 100'000;
 
@@ -85,6 +90,7 @@ class Service::State {
   struct Stream {
     std::shared_ptr<TextChannel> channel;
     std::optional<RequestId> request;  // while the engine has it
+    bool begun = false;                // the engine has run rows of it
     bool ended = false;
     std::int64_t tokens = 0;
   };
@@ -114,6 +120,7 @@ class Service::State {
     std::shared_ptr<const NetworkCard> card;
     Residency state = Residency::kAbsent;
     NetworkId id{};
+    std::set<std::string, std::less<>> names;  // tags of it that were asked for
     bool pinned = false;
     bool closed = false;   // takes nobody new in
     bool suspect = false;  // has failed a request: read anew before the next one
@@ -123,6 +130,7 @@ class Service::State {
     std::uint64_t unique_bytes = 0;
     std::vector<Waiter> waiters;
     std::optional<Error> failure;
+    std::int64_t failed_at = 0;
   };
 
   std::int64_t Now() const { return clock_.NowMicros(); }
@@ -180,7 +188,7 @@ class Service::State {
   std::vector<std::function<void()>> tasks_;
   bool ending_ = false;
   ServiceStatus status_;
-  std::int64_t live_ = 0;     // generations whose last event is still to come
+  std::int64_t live_ = 0;     // continuations of which the last event is still to come
   std::int64_t waiting_ = 0;  // of those, that the engine has not begun
   std::uint64_t next_id_ = 1;
 
@@ -198,6 +206,7 @@ Service::State::State(BlobStore& store, const ServiceOptions& options_in, Servic
       engine_(store,
               [&] {
                 EngineOptions engine = options_in.engine;
+                engine.check_numbers |= engine.verify_blobs;
                 engine.verify_blobs = false;  // the loader's thread does it
                 return engine;
               }()),
@@ -261,10 +270,22 @@ Status Service::State::Check(const Generation& generation) const {
   if (generation.hidden_states && (generation.max_tokens != 0 || generation.prompt_logprobs)) {
     return Invalid("hidden_states come without new tokens and without log-probabilities");
   }
+  const std::int64_t most_logprobs = std::min(kMostLogprobs, card.logits);
   if (generation.prompt_logprobs &&
-      (*generation.prompt_logprobs < 0 || *generation.prompt_logprobs > card.logits)) {
-    return Invalid("prompt_logprobs must be in [0, {}], not {}", card.logits,
+      (*generation.prompt_logprobs < 0 || *generation.prompt_logprobs > most_logprobs)) {
+    return Invalid("prompt_logprobs must be in [0, {}], not {}", most_logprobs,
                    *generation.prompt_logprobs);
+  }
+  if (generation.sampling.top_logprobs > most_logprobs) {
+    return Invalid("top_logprobs must be in [-1, {}], not {}", most_logprobs,
+                   generation.sampling.top_logprobs);
+  }
+  if (generation.constraint && generation.ignore_eos) {
+    return Invalid("a constraint decides where the output ends: ignore_eos cannot be had with it");
+  }
+  if (!generation.stop.empty() && !card.tokenizer) {
+    return Invalid("network \"{}\" has no tokenizer, and so no text that a stop string could end",
+                   card.name);
   }
   for (std::size_t i = 0; i < generation.prompt.size(); ++i) {
     const std::int32_t token = generation.prompt[i];
@@ -290,6 +311,8 @@ Status Service::State::Check(const Generation& generation) const {
 
 Result<GenerationId> Service::State::Submit(Generation generation, GenerationListener listener) {
   ASHLAR_TRY(Check(generation));
+  const int continuations = generation.max_tokens == 0 ? 1 : generation.continuations;
+  GenerationId id{};
   auto job = std::make_unique<Job>();
   job->submitted_at = Now();
   if (generation.timeout_seconds > 0) {
@@ -302,25 +325,25 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
     if (draining) {
       return Conflict("the service is stopping");
     }
-    if (waiting_ >= options.max_waiting) {
-      return Conflict("{} generations wait already, and no more may", waiting_);
+    if (waiting_ > 0 && waiting_ + continuations > options.max_waiting) {
+      return Conflict("{} answers wait to be begun, and {} may", waiting_, options.max_waiting);
     }
-    job->id = GenerationId{next_id_++};
-    ++live_;
-    ++waiting_;
+    id = GenerationId{next_id_++};
+    job->id = id;
+    for (int i = 0; i < continuations; ++i) {
+      const auto stop = [this, id, i] { Post([this, id, i] { CancelStream(id, i); }); };
+      job->streams.push_back(
+          {.channel = std::make_shared<TextChannel>(generation, i, listener, stop)});
+    }
+    job->generation = std::move(generation);
+    live_ += continuations;
+    waiting_ += continuations;
+    // Under the same lock: whoever drains finds it. (A std::function wants to be copyable.)
+    tasks_.push_back([this, shared = std::make_shared<std::unique_ptr<Job>>(std::move(job))] {
+      Begin(std::move(*shared));
+    });
   }
-  const int continuations = generation.max_tokens == 0 ? 1 : generation.continuations;
-  for (int i = 0; i < continuations; ++i) {
-    const auto stop = [this, id = job->id, i] { Post([this, id, i] { CancelStream(id, i); }); };
-    job->streams.push_back(
-        {.channel = std::make_shared<TextChannel>(generation, i, listener, stop)});
-  }
-  job->generation = std::move(generation);
-  const GenerationId id = job->id;
-  // A std::function wants to be copyable.
-  Post([this, shared = std::make_shared<std::unique_ptr<Job>>(std::move(job))] {
-    Begin(std::move(*shared));
-  });
+  changed_.notify_all();
   return id;
 }
 
@@ -345,28 +368,34 @@ Status Service::State::Load(const std::shared_ptr<const NetworkCard>& card) {
 }
 
 Status Service::State::Pin(const std::shared_ptr<const NetworkCard>& card, bool pinned) {
-  if (pinned) {
-    ASHLAR_TRY(Load(card));
-  }
   return Ask([this, card, pinned](std::function<void(Status)> answer) {
-    const auto found = residents_.find(card->digest);
-    if (found == residents_.end() || found->second.state != Residency::kLoaded) {
-      answer(NotFound("network \"{}\" is not loaded", card->name));
-      return;
+    Resident& resident = ResidentFor(card);
+    const auto pin = [this, &resident, pinned, answer = std::move(answer)](const Status& loaded) {
+      if (loaded.ok()) {
+        resident.pinned = pinned;
+        residents_changed_ = true;
+      }
+      answer(loaded);
+    };
+    if (resident.state == Residency::kLoaded) {
+      pin({});
+    } else if (!pinned) {
+      pin(NotFound("network \"{}\" is not loaded", card->name));
+    } else {
+      Want(resident, {.generation = {}, .tell = pin});
     }
-    found->second.pinned = pinned;
-    residents_changed_ = true;
-    answer({});
   });
 }
 
 Status Service::State::Unload(std::string_view name) {
   return Ask([this, name = std::string(name)](std::function<void(Status)> answer) {
     const auto found = std::ranges::find_if(residents_, [&](const auto& entry) {
-      return entry.second.card->name == name && entry.second.state == Residency::kLoaded;
+      return entry.second.names.contains(name) && entry.second.state == Residency::kLoaded;
     });
     if (found == residents_.end()) {
       answer(NotFound("network \"{}\" is not loaded", name));
+    } else if (found->second.pinned) {
+      answer(Conflict("network \"{}\" is pinned", name));
     } else if (found->second.users > 0 || !found->second.waiters.empty()) {
       answer(Conflict("network \"{}\" is used by {} generations", name,
                       found->second.users + std::ssize(found->second.waiters)));
@@ -498,7 +527,8 @@ void Service::State::Step() {
     EraseIfEnded(id);
   }
   const auto rows = static_cast<std::int64_t>(engine_.counters().rows - before.rows);
-  pacer_.Observe(std::min(decoding, rows), std::max<std::int64_t>(rows - decoding, 0), seconds);
+  decoding = std::min(decoding, rows);
+  pacer_.Observe(decoding, rows - decoding, seconds);
   if (observer_.on_step) {
     observer_.on_step(seconds, rows);
   }
@@ -511,6 +541,8 @@ void Service::State::Deliver(const Delivery& delivery) {
     job->begun = true;
     job->begun_at = Now();
     job->cached_tokens = delivery.cached_tokens;
+  }
+  if (!std::exchange(stream.begun, true)) {
     const std::lock_guard lock(mutex_);
     --waiting_;
   }
@@ -543,7 +575,7 @@ void Service::State::Deliver(const Delivery& delivery) {
     case FinishReason::kFailed:
       news.end = GenerationEnd::kFailed;
       news.error = delivery.error->In(fmt::format("network \"{}\"", job->generation.network->name));
-      job->resident->suspect |= !job->generation.constraint;
+      job->resident->suspect |= engine_.FailureOf(job->resident->id).has_value();
       break;
   }
   EndStream(*job, index, std::move(news));
@@ -587,10 +619,16 @@ Service::State::Resident& Service::State::ResidentFor(
   if (resident.card == nullptr) {
     resident.card = card;
   }
+  resident.names.insert(card->name);
   return resident;
 }
 
 void Service::State::Want(Resident& resident, Waiter waiter) {
+  // Reading a broken network again for each request would keep the others waiting.
+  if (resident.state == Residency::kFailed && Now() - resident.failed_at < kFailureMicros) {
+    waiter.tell(*resident.failure);
+    return;
+  }
   if (resident.waiters.empty()) {
     resident.wanted_since = Now();
   }
@@ -611,6 +649,12 @@ void Service::State::ManageResidency() {
     return;
   }
   looked_at_ = now;
+  std::erase_if(residents_, [&](const auto& entry) {  // of which nothing is left to know
+    const Resident& resident = entry.second;
+    return resident.users == 0 && resident.waiters.empty() &&
+           (resident.state == Residency::kAbsent ||
+            (resident.state == Residency::kFailed && now - resident.failed_at > kForgetMicros));
+  });
   while (true) {
     residents_changed_ = false;
     std::vector<Resident*> residents;
@@ -742,6 +786,7 @@ void Service::State::EndLoading(const Digest& digest, const Status& read) {
     return;
   }
   resident.state = Residency::kFailed;
+  resident.failed_at = Now();
   bytes_counted_ = false;
   resident.failure = loaded.error().In(fmt::format("loading \"{}\"", resident.card->name));
   TellWaiters(resident, *resident.failure);
@@ -776,7 +821,9 @@ void Service::State::Begin(std::unique_ptr<Job> job) {
 
 void Service::State::Start(Job& job) {
   job.started = true;
-  ++job.resident->users;
+  if (job.resident->users++ == 0) {
+    pacer_.Restart();
+  }
   job.resident->last_used = Now();
   SubmitStream(job, 0);
 }
@@ -800,12 +847,20 @@ void Service::State::SubmitStream(Job& job, int index) {
   }
   if (generation.constraint) {
     request.constraint = generation.constraint();
+    if (request.constraint == nullptr || request.constraint->finished()) {
+      const bool empty = request.constraint != nullptr;  // the only output is the empty one
+      EndStream(job, index,
+                empty ? News{.end = GenerationEnd::kStop}
+                      : News{.end = GenerationEnd::kFailed, .error = Invalid("no constraint")});
+      return;
+    }
   }
   request.tenant =
       tenants_.try_emplace(generation.tenant, static_cast<std::uint32_t>(tenants_.size()))
           .first->second;
   const Result<RequestId> submitted = engine_.Submit(std::move(request));
   if (!submitted.ok()) {
+    job.resident->suspect |= engine_.FailureOf(job.resident->id).has_value();
     EndStream(job, index, {.end = GenerationEnd::kFailed, .error = submitted.error()});
     return;
   }
@@ -813,15 +868,19 @@ void Service::State::SubmitStream(Job& job, int index) {
   streams_[static_cast<std::uint64_t>(*submitted)] = {&job, index};
 }
 
-// The others find the prompt's pages that the first one has left.
+// The others find the prompt's pages that the first one has left. The engine gets no more of them
+// than it can run: each takes memory there.
 void Service::State::SubmitFollowers(Job& job) {
   if (job.cancelled != GenerationEnd::kNone ||
       (job.streams[0].tokens == 0 && !job.streams[0].ended)) {
     return;
   }
-  for (int i = 1; i < std::ssize(job.streams); ++i) {
+  auto there = std::ranges::count_if(
+      job.streams, [](const Stream& stream) { return stream.request.has_value(); });
+  for (int i = 1; i < std::ssize(job.streams) && there < options.engine.max_sequences; ++i) {
     if (!job.streams[i].request && !job.streams[i].ended) {
       SubmitStream(job, i);
+      there += job.streams[i].request ? 1 : 0;
     }
   }
 }
@@ -913,11 +972,13 @@ void Service::State::EraseIfEnded(GenerationId id) {
                   [&](const Waiter& waiter) { return waiter.generation == job.id; });
   }
   residents_changed_ = true;
-  delivery_.Post([this, begun = job.begun] {
+  const auto count = std::ssize(job.streams);
+  const auto unbegun = std::ranges::count(job.streams, false, &Stream::begun);
+  delivery_.Post([this, count, unbegun] {
     {
       const std::lock_guard lock(mutex_);
-      --live_;
-      waiting_ -= begun ? 0 : 1;
+      live_ -= count;
+      waiting_ -= unbegun;
     }
     changed_.notify_all();
   });
@@ -959,6 +1020,11 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::Start(BlobStore& store, const ServiceOptions& options,
                                                 ServiceObserver observer) {
   ASHLAR_TRY(options.engine.Check());
+  constexpr double kLongest = 1e9;
+  if (!(options.keep_alive_seconds <= kLongest)) {  // a NaN too
+    return Invalid("keep_alive_seconds must be at most {}, not {}", kLongest,
+                   options.keep_alive_seconds);
+  }
   if (options.max_waiting < 1) {
     return Invalid("max_waiting must be at least 1, not {}", options.max_waiting);
   }

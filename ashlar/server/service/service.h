@@ -30,7 +30,8 @@ struct ServiceOptions {
   // Of all networks that are loaded, what they share counted once. A network that is asked for
   // takes the room of those that nobody uses, least lately used first. 0: no limit.
   std::uint64_t weight_bytes = 0;
-  std::int64_t max_waiting = 256;   // generations that have not begun; more are refused
+  // Continuations that have not begun, of all callers; more are refused, unless none waits.
+  std::int64_t max_waiting = 256;
   double keep_alive_seconds = 300;  // a network that nobody uses is unloaded after; < 0: never
 };
 
@@ -120,7 +121,7 @@ struct NetworkStatus {
 
 struct ServiceStatus {
   std::vector<NetworkStatus> networks;  // loaded, loading or failed ones, by name
-  std::int64_t running = 0;
+  std::int64_t running = 0;             // continuations
   std::int64_t waiting = 0;
   std::uint64_t resident_weight_bytes = 0;
   std::uint64_t weight_budget = 0;
@@ -152,10 +153,12 @@ class Service {
   // Nothing when it has ended. Its pages are free after the step that runs now.
   void Cancel(GenerationId id);
 
-  // Loads a network, and waits until it is there or has failed. `pin`: it stays until Unpin.
+  // Loads a network, and waits until it is there or has failed.
   Status Load(const std::shared_ptr<const NetworkCard>& network);
+  // Loads it too. A pinned network stays whoever wants its room, and is not unloaded.
   Status Pin(const std::shared_ptr<const NetworkCard>& network, bool pinned);
-  // kConflict while somebody uses it, kNotFound when it is not loaded.
+  // By any tag of it that was asked for. kConflict while somebody uses it or it is pinned,
+  // kNotFound when it is not loaded.
   Status Unload(std::string_view name);
 
   ServiceStatus status() const;
