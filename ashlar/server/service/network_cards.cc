@@ -15,6 +15,7 @@ namespace {
 
 // Cards that are kept though nobody uses them: a tokenizer takes up to 100 MB.
 constexpr std::size_t kCardsKept = 64;
+constexpr std::string_view kTokenizerFile = "tokenizer.json";
 
 // What the interfaces of its nodes say of the whole.
 void Measure(NetworkCard& card) {
@@ -40,7 +41,7 @@ void Measure(NetworkCard& card) {
 }  // namespace
 
 Result<const Tokenizer*> NetworkCard::RequireTokenizer() const {
-  if (!tokenizer) {
+  if (tokenizer == nullptr) {
     return Invalid(
         "network \"{}\" has no tokenizer: it was imported from a directory without tokenizer.json",
         name);
@@ -52,8 +53,9 @@ std::int64_t NetworkCard::Context(std::int64_t most) const {
   return std::min({network.metadata.context_length.value_or(most), position_limit, most});
 }
 
-Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Network network,
-                                                           const BlobStore& store) {
+Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
+    std::string name, Network network, const BlobStore& store,
+    std::shared_ptr<const Tokenizer> tokenizer) {
   auto card = std::make_shared<NetworkCard>();
   card->name = std::move(name);
   card->digest = network.digest();
@@ -64,13 +66,16 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Net
   const auto read = [&](std::string_view file) {
     return ReadNetworkFile(card->network, store, file);
   };
-  ASHLAR_TRY(const std::optional<std::string> json, read("tokenizer.json"));
-  if (json) {
-    Result<Tokenizer> tokenizer = Tokenizer::FromJson(*json);
-    if (!tokenizer.ok()) {
-      return tokenizer.error().In(card->name + ": tokenizer.json");
+  card->tokenizer = std::move(tokenizer);
+  if (card->tokenizer == nullptr && card->network.files.contains(kTokenizerFile)) {
+    ASHLAR_TRY(const std::optional<std::string> json, read(kTokenizerFile));
+    Result<Tokenizer> made = Tokenizer::FromJson(*json);
+    if (!made.ok()) {
+      return made.error().In(card->name + ": tokenizer.json");
     }
-    card->tokenizer = *std::move(tokenizer);
+    card->tokenizer = std::make_shared<const Tokenizer>(*std::move(made));
+  }
+  if (card->tokenizer != nullptr) {
     ChatFiles files;
     ASHLAR_TRY(files.chat_template, read("chat_template.jinja"));
     ASHLAR_TRY(files.tokenizer_config, read("tokenizer_config.json"));
@@ -86,23 +91,46 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Net
 
 NetworkCards::NetworkCards(BlobStore& store) : store_(store) {}
 
+std::shared_ptr<const NetworkCard> NetworkCards::FindCard(std::string_view name,
+                                                          const Digest& digest) {
+  const std::lock_guard lock(mutex_);
+  const auto known = std::ranges::find_if(
+      cards_, [&](const auto& card) { return card->name == name && card->digest == digest; });
+  if (known == cards_.end()) {
+    return nullptr;
+  }
+  std::rotate(cards_.begin(), known, known + 1);
+  return cards_.front();
+}
+
+std::shared_ptr<const Tokenizer> NetworkCards::FindTokenizer(const Network& network) {
+  const auto file = network.files.find(kTokenizerFile);
+  if (file == network.files.end()) {
+    return nullptr;
+  }
+  const std::lock_guard lock(mutex_);
+  const auto known = std::ranges::find_if(cards_, [&](const auto& card) {
+    const auto its = card->network.files.find(kTokenizerFile);
+    return its != card->network.files.end() && its->second == file->second;
+  });
+  return known == cards_.end() ? nullptr : (*known)->tokenizer;
+}
+
 Result<std::shared_ptr<const NetworkCard>> NetworkCards::Find(std::string_view name) {
   // Manifests are hashed and small; a tag that was moved shows by its digest.
   const Catalog catalog(store_, AllKinds());
   ASHLAR_TRY(Network network, catalog.Load(name));
   const Digest digest = network.digest();
-  {
-    const std::lock_guard lock(mutex_);
-    const auto known = std::ranges::find_if(
-        cards_, [&](const auto& card) { return card->name == name && card->digest == digest; });
-    if (known != cards_.end()) {
-      std::rotate(cards_.begin(), known, known + 1);
-      return cards_.front();
-    }
+  if (auto known = FindCard(name, digest)) {
+    return known;
   }
-  // Not under the lock: reading a tokenizer takes up to a second.
+  const std::lock_guard making(making_);  // reading a tokenizer takes up to a second
+  if (auto known = FindCard(name, digest)) {
+    return known;
+  }
+  std::shared_ptr<const Tokenizer> tokenizer = FindTokenizer(network);
   ASHLAR_TRY(std::shared_ptr<const NetworkCard> card,
-             MakeNetworkCard(std::string(name), std::move(network), store_));
+             MakeNetworkCard(std::string(name), std::move(network), store_, std::move(tokenizer)));
   const std::lock_guard lock(mutex_);
   cards_.insert(cards_.begin(), card);
   if (cards_.size() > kCardsKept) {

@@ -22,7 +22,7 @@ struct NetworkCard {
   std::string name;
   Digest digest;
   Network network;
-  std::optional<Tokenizer> tokenizer;
+  std::shared_ptr<const Tokenizer> tokenizer;  // null: none. Networks with one file share it
   // Nothing without a tokenizer, or when its template cannot be read: then chat_error says why.
   std::optional<ChatStyle> chat;
   std::optional<Error> chat_error;
@@ -38,9 +38,11 @@ struct NetworkCard {
   std::int64_t Context(std::int64_t most) const;
 };
 
-// Makes the card of a network that was read from `store`. Errors name the file at fault.
-Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(std::string name, Network network,
-                                                           const BlobStore& store);
+// Makes the card of a network that was read from `store`. `tokenizer`: made before of the same
+// file; null: made now. Errors name the file at fault.
+Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
+    std::string name, Network network, const BlobStore& store,
+    std::shared_ptr<const Tokenizer> tokenizer = nullptr);
 
 // Cards by tag. A tag that is moved to another network gives another card; the old one lives as
 // long as somebody uses it. Thread-safe.
@@ -55,7 +57,11 @@ class NetworkCards {
   Result<std::vector<std::string>> Names() const;
 
  private:
+  std::shared_ptr<const NetworkCard> FindCard(std::string_view name, const Digest& digest);
+  std::shared_ptr<const Tokenizer> FindTokenizer(const Network& network);
+
   BlobStore& store_;
+  std::mutex making_;  // one card at a time, and never twice; before mutex_
   std::mutex mutex_;
   std::vector<std::shared_ptr<const NetworkCard>> cards_;  // most lately used first
 };
