@@ -101,13 +101,10 @@ inline std::optional<std::string> RandomAnswer(const std::shared_ptr<GrammarMask
     const bool hurry = step >= wander;
     if (IsAllowed(*mask, kByteEnd) && (hurry || random() % 4 == 0)) {
       token = kByteEnd;
-    } else if (hurry) {
-      for (const char* close : {"}", "]", "\""}) {
-        if (IsAllowed(*mask, static_cast<std::uint8_t>(*close))) {
-          token = static_cast<std::uint8_t>(*close);
-          break;
-        }
-      }
+    } else if (hurry && random() % 3 != 0) {
+      // Which of them closes something is not known here: "}" may be a letter of a string.
+      const auto close = static_cast<std::uint8_t>("}]\""[random() % 3]);
+      token = IsAllowed(*mask, close) ? close : token;
     } else if (token >= 0x80 && token < 0x100 && random() % 8 != 0) {
       continue;  // fewer parts of characters, which are most of the tokens
     }
