@@ -153,18 +153,18 @@ Part RandomPart(std::mt19937_64& random, int rules, int depth) {
       return text;
     }
     case 2:
-      if (random() % 2 == 0) {
+      if (random() % 3 == 0) {
         return {.kind = Part::kSet, .text = random() % 2 == 0 ? "ab" : "bc"};
       }
       return {.kind = Part::kRule, .rule = static_cast<int>(random() % rules)};
     case 3: {
       Part times{.kind = Part::kTimes, .parts = {RandomPart(random, rules, depth + 1)}};
-      times.min = static_cast<int>(random() % 3);
+      times.min = static_cast<int>(random() % 2 * (random() % 3));
       times.max = random() % 2 == 0 ? -1 : times.min + static_cast<int>(random() % 3);
       return times;
     }
     default: {
-      Part group{.kind = random() % 2 == 0 ? Part::kAll : Part::kAny};
+      Part group{.kind = random() % 3 == 0 ? Part::kAny : Part::kAll};
       for (auto size = 1 + random() % 3; size > 0; --size) {
         group.parts.push_back(RandomPart(random, rules, depth + 1));
       }
@@ -176,8 +176,8 @@ Part RandomPart(std::mt19937_64& random, int rules, int depth) {
 TEST(Constraint, AllowsExactlyTheTokensThatBeginASentenceOfRandomGrammars) {
   std::mt19937_64 random(TestSeed());
   int tokens_seen = 0;
-  for (int round = 0; round < (kSanitized ? 8 : 25); ++round) {
-    std::vector<Part> rules(1 + random() % 4);
+  for (int round = 0; round < (kSanitized ? 10 : 60); ++round) {
+    std::vector<Part> rules(1 + random() % 3);
     std::string source;
     for (std::size_t i = 0; i < rules.size(); ++i) {
       // Each rule can end: the oracle takes for granted that what is begun can be.
@@ -199,10 +199,10 @@ TEST(Constraint, AllowsExactlyTheTokensThatBeginASentenceOfRandomGrammars) {
     constexpr std::int32_t kEndToken = 3;  // it writes nothing
     const auto masks = std::make_shared<GrammarMasks>(
         *grammar, std::make_shared<TokenVocabulary>(tokens), std::vector{kEndToken});
-    for (int walk = 0; walk < 3; ++walk) {
+    for (int walk = 0; walk < 2; ++walk) {
       Constraint constraint(masks);
       std::string text;
-      while (text.size() < 9) {
+      while (text.size() < 7) {
         const auto mask = constraint.Allowed();
         ASSERT_TRUE(mask.ok()) << mask.error().message << "\n" << source << text;
         std::vector<std::int32_t> allowed;
