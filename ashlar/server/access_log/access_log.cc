@@ -1,5 +1,6 @@
 #include "ashlar/server/access_log/access_log.h"
 
+#include <cmath>
 #include <cstdio>
 #include <ctime>
 
@@ -22,7 +23,7 @@ std::string TimeText(std::chrono::system_clock::time_point time) {
 
 // To the microsecond: more digits say nothing.
 double Rounded(double seconds) {
-  return static_cast<double>(static_cast<std::int64_t>(seconds * 1e6 + 0.5)) / 1e6;
+  return static_cast<double>(std::llround(seconds * 1e6)) / 1e6;
 }
 
 }  // namespace
