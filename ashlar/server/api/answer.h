@@ -1,0 +1,80 @@
+// An ApiAnswer turns what becomes of a request's generations into what its client reads: one JSON
+// document, or events of a stream. Pure: it knows of no network and no connection.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ashlar/base/json.h"
+#include "ashlar/server/service/service.h"
+
+namespace ashlar {
+
+// What all parts of an answer repeat.
+struct AnswerHead {
+  std::string id;            // "chatcmpl-..."
+  std::int64_t created = 0;  // seconds since 1970
+  std::string model;
+  std::string fingerprint;  // of the network
+};
+
+// Confined. Events with an error are not given to it: the caller tells of those.
+class ApiAnswer {
+ public:
+  virtual ~ApiAnswer() = default;
+
+  // News of generation `index` of the request. Returns what to send of it now: whole server-sent
+  // events, or nothing; always nothing for an answer that is not streamed.
+  virtual std::string Take(int index, const GenerationEvent& event) = 0;
+  // The last events of a stream, once everything has ended.
+  virtual std::string End() = 0;
+  // The whole answer, once everything has ended.
+  virtual Json Whole() = 0;
+};
+
+// Tokens of all generations of a request; of each, prompt tokens count once.
+class UsageCount {
+ public:
+  void Take(int index, const GenerationEvent& event);
+
+  std::int64_t prompt_tokens() const;
+  std::int64_t cached_tokens() const;
+  std::int64_t completion_tokens() const;
+  // {"prompt_tokens", "completion_tokens", "total_tokens", and details}
+  Json ForCompletions() const;
+  // {"input_tokens", "output_tokens", "total_tokens", and details}
+  Json ForResponses() const;
+
+ private:
+  struct PromptCount {
+    std::int64_t tokens = 0;
+    std::int64_t cached = 0;
+  };
+  std::map<int, PromptCount> prompts_;
+  std::map<std::pair<int, int>, std::int64_t> completions_;  // by generation and continuation
+};
+
+// "stop" or "length". Requires: the generation ended in one of these ways.
+std::string_view FinishReasonName(GenerationEnd end);
+
+// OpenAI's log-probability of what is as good as impossible.
+inline constexpr double kUnlikelyLogprob = -9999;
+double LogprobNumber(float logprob);
+
+// {"token", "logprob", "bytes", "top_logprobs"} of each token: chat's form.
+Json ChatLogprobs(const std::vector<SampledToken>& tokens, const NetworkCard& network);
+
+// The bytes of a token as text for JSON: "bytes:\xe2\x80" where they are no whole characters, so
+// that no two tokens look alike.
+std::string TokenText(std::int32_t token, const NetworkCard& network);
+
+// Whether the bytes are well-formed UTF-8.
+bool IsWholeText(std::string_view bytes);
+
+// Characters (code points) in well-formed text; of a token's bytes, those that begin in it.
+std::int64_t CharacterCount(std::string_view text);
+
+}  // namespace ashlar

@@ -1,0 +1,310 @@
+#include "ashlar/server/api/api.h"
+
+#include <algorithm>
+#include <ctime>
+#include <random>
+#include <utility>
+
+#include "ashlar/server/api/endpoint.h"
+#include "ashlar/server/api/problem.h"
+#include "ashlar/server/api/request_trace.h"
+#include "ashlar/server/api/service_metrics.h"
+#include "ashlar/server/api/work_queue.h"
+#include "ashlar/server/api/work_run.h"
+
+namespace ashlar {
+namespace {
+
+constexpr std::string_view kTail = "{id}";
+
+// What stands in the path for "{id}"; nothing when the path is not the endpoint's.
+std::optional<std::string_view> TailOf(const Endpoint& endpoint, std::string_view path) {
+  if (!endpoint.path.ends_with(kTail)) {
+    return endpoint.path == path ? std::optional(std::string_view()) : std::nullopt;
+  }
+  const std::string_view head = endpoint.path.substr(0, endpoint.path.size() - kTail.size());
+  if (!path.starts_with(head) || path.size() == head.size()) {
+    return std::nullopt;
+  }
+  return path.substr(head.size());
+}
+
+struct Route {
+  const Endpoint* endpoint = nullptr;
+  std::string tail;
+};
+
+// The endpoint of the request, or what its client is told.
+std::variant<Route, HttpResponse> FindRoute(const HttpRequest& request) {
+  std::string methods;
+  // As GET: the server leaves the body out.
+  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  for (const Endpoint& endpoint : AllEndpoints()) {
+    const std::optional<std::string_view> tail = TailOf(endpoint, request.path);
+    if (tail && endpoint.method == method) {
+      return Route{&endpoint, std::string(*tail)};
+    }
+    if (tail) {
+      methods += (methods.empty() ? "" : ", ") + std::string(endpoint.method);
+    }
+  }
+  if (methods.empty()) {
+    return ErrorResponse(404, fmt::format("there is no {}", QuoteForError(request.path)),
+                         "not_found");
+  }
+  HttpResponse response = ErrorResponse(405, fmt::format("{} takes {} only", request.path, methods),
+                                        "method_not_allowed");
+  response.headers.push_back({"Allow", methods});
+  return response;
+}
+
+// Letters that an id may have: what a client named its request by, or what was made for it.
+std::string PlainId(std::string_view id) {
+  std::string plain;
+  for (const char c : id) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    plain += letter ? c : '_';
+  }
+  return plain;
+}
+
+}  // namespace
+
+// A request on its way to its answer.
+struct Api::Call {
+  HttpRequest request;
+  Route route;
+  std::shared_ptr<HttpResponder> responder;
+  std::shared_ptr<const Tenant> tenant;
+  std::shared_ptr<RequestTrace> trace;
+
+  void Send(HttpResponse response) const {
+    trace->End(response.status);
+    responder->Send(std::move(response));
+  }
+  void Send(const Result<Json>& answer) const {
+    const std::string_view type = route.endpoint->content_type;
+    if (!answer.ok()) {
+      Send(ProblemOf(answer.error()).Response());
+    } else if (type.empty()) {
+      Send(JsonResponse(*answer));
+    } else {
+      Send(HttpResponse{.content_type = std::string(type), .body = *answer->string()});
+    }
+  }
+};
+
+class Api::State {
+ public:
+  State(Service& service, BlobStore& store, const ApiOptions& options)
+      : service_(service),
+        store_(store),
+        options_(options),
+        started_(std::time(nullptr)),
+        queue_(options.workers, options.max_waiting) {
+    if (options.metrics != nullptr) {
+      metrics_.emplace(*options.metrics);
+      SampleService(*options.metrics, service);
+    }
+  }
+
+  void Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder) {
+    auto call = std::make_shared<Call>();  // tasks are copied, and a body may have 32 MB
+    call->trace =
+        std::make_shared<RequestTrace>(request, metrics_ ? &*metrics_ : nullptr, options_.log);
+    call->responder = std::move(responder);
+    std::variant<Route, HttpResponse> found = FindRoute(request);
+    if (HttpResponse* refusal = std::get_if<HttpResponse>(&found)) {
+      call->Send(std::move(*refusal));
+      return;
+    }
+    call->route = std::get<Route>(std::move(found));
+    call->request = std::move(request);
+    if (const std::optional<Problem> refusal = Admit(*call)) {
+      call->Send(refusal->Response());
+      return;
+    }
+    if (call->route.endpoint->access == Access::kOpen) {  // quick, and asked when all else is busy
+      call->Send(Manage(*call, Json(Json::Object())));
+      return;
+    }
+    if (!queue_.Post([this, call] { Answer(*call); })) {
+      call->Send(Problem{.status = 429,
+                         .message = "too many requests wait already; try again",
+                         .code = "overloaded",
+                         .retry_after_seconds = 1}
+                     .Response());
+    }
+  }
+
+ private:
+  // Finds out who asks, and whether they may.
+  std::optional<Problem> Admit(Call& call) const {
+    const Access access = call.route.endpoint->access;
+    call.tenant = options_.tenants == nullptr
+                      ? std::make_shared<const Tenant>(Tenant{.admin = true})
+                      : options_.tenants->Find(BearerKey(call.request.headers));
+    if (call.tenant == nullptr && access == Access::kOpen) {
+      call.tenant = std::make_shared<const Tenant>(Tenant{.networks = {}});
+      return std::nullopt;
+    }
+    if (call.tenant == nullptr) {
+      return Problem{.status = 401,
+                     .message = "there is no such key: send \"Authorization: Bearer KEY\"",
+                     .code = "invalid_api_key"};
+    }
+    call.trace->SetTenant(call.tenant->name);
+    if (access == Access::kAdmin && !call.tenant->admin) {
+      return Problem{
+          .status = 403,
+          .message = fmt::format("{} needs an administrator's key", call.route.endpoint->path),
+          .code = "forbidden"};
+    }
+    return std::nullopt;
+  }
+
+  // On a thread of the queue.
+  void Answer(Call& call) {
+    const Endpoint& endpoint = *call.route.endpoint;
+    Json body = Json::Object();
+    if (endpoint.method == "POST") {
+      Result<Json> parsed = ParseJson(call.request.body.empty() ? "{}" : call.request.body);
+      if (!parsed.ok()) {
+        call.Send(ProblemOf(parsed.error().In("the body is no JSON")).Response());
+        return;
+      }
+      body = *std::move(parsed);
+      call.request.body = std::string();
+    }
+    if (endpoint.manage != nullptr) {
+      call.Send(Manage(call, body));
+      return;
+    }
+    const Result<Parameters> parameters = Parameters::Read(JsonCursor(body), endpoint.parameters);
+    if (!parameters.ok()) {
+      call.Send(ProblemOf(parameters.error()).Response());
+      return;
+    }
+    const Result<RequestSetting> setting = Setting(call, *parameters);
+    if (!setting.ok()) {
+      call.Send(ProblemOf(setting.error()).Response());
+    } else if (endpoint.reply != nullptr) {
+      call.Send(endpoint.reply(*parameters, *setting));
+    } else if (service_.draining()) {
+      call.Send(Problem{.status = 503,
+                        .message = "the server is shutting down",
+                        .code = "draining",
+                        .retry_after_seconds = 1}
+                    .Response());
+    } else {
+      Begin(call, endpoint.work(*parameters, *setting));
+    }
+  }
+
+  void Begin(const Call& call, Result<Work> work) {
+    if (!work.ok()) {
+      call.Send(ProblemOf(work.error()).Response());
+      return;
+    }
+    auto admission = std::make_shared<Admission>();
+    if (options_.tenants != nullptr) {
+      std::int64_t tokens = 0;
+      for (const Generation& generation : work->generations) {
+        tokens += std::ssize(generation.prompt) + generation.max_tokens * generation.continuations;
+      }
+      AdmissionResult admitted = options_.tenants->Admit(*call.tenant, tokens);
+      if (!admitted.ok()) {
+        call.Send(Problem{
+            .status = 429,
+            .message = admitted.refusal->message,
+            .code = "rate_limit_exceeded",
+            .retry_after_seconds = static_cast<double>(admitted.refusal->retry_after_seconds)}
+                      .Response());
+        return;
+      }
+      *admission = std::move(admitted.admission);
+    }
+    StartWork({service_, queue_}, *std::move(work), call.responder,
+              {.on_event = [trace = call.trace](
+                               std::size_t index,
+                               const GenerationEvent& event) { trace->OnEvent(index, event); },
+               .on_end =
+                   [trace = call.trace, admission](const WorkOutcome& outcome) {
+                     admission->Settle(outcome.prompt_tokens + outcome.completion_tokens);
+                     *admission = Admission();
+                     trace->End(outcome);
+                   }});
+  }
+
+  Result<Json> Manage(const Call& call, const Json& body) {
+    const Endpoint& endpoint = *call.route.endpoint;
+    ASHLAR_TRY(const Parameters parameters,
+               Parameters::Read(JsonCursor(body), endpoint.parameters));
+    return endpoint.manage(parameters, {.service = service_,
+                                        .store = store_,
+                                        .started = started_,
+                                        .path_tail = call.route.tail,
+                                        .tenant = *call.tenant,
+                                        .metrics = options_.metrics});
+  }
+
+  // The network that a request names, or else the only one that there is. One that the tenant may
+  // not use is not there for them.
+  Result<std::shared_ptr<const NetworkCard>> FindNetwork(const Call& call,
+                                                         const Parameters& parameters) {
+    std::string name = parameters.String("model", "");
+    if (!parameters.Has("model")) {
+      ASHLAR_TRY(const std::vector<std::string> names, service_.cards().Names());
+      if (names.size() != 1) {
+        return Invalid("$.model: is required, since the store has {} networks", names.size());
+      }
+      name = names.front();
+    }
+    if (!call.tenant->MayUse(name)) {
+      return NotFound("$.model: there is no network {}", QuoteForError(name));
+    }
+    Result<std::shared_ptr<const NetworkCard>> card = service_.cards().Find(name);
+    if (!card.ok() && card.error().code == ErrorCode::kNotFound) {
+      // What is near by name may be another tenant's.
+      return NotFound("$.model: there is no network {}", QuoteForError(name));
+    }
+    return card;
+  }
+
+  Result<RequestSetting> Setting(const Call& call, const Parameters& parameters) {
+    const Tenant& tenant = *call.tenant;
+    RequestSetting setting{.max_positions = service_.options().engine.max_positions,
+                           .id = PlainId(call.request.id),
+                           .created = std::time(nullptr),
+                           .tenant = tenant.name,
+                           .cache_scope = tenant.share_prefix_cache ? "*" : tenant.name,
+                           .priority = tenant.priority};
+    if (tenant.limits.context_length > 0) {
+      setting.max_positions = std::min(setting.max_positions, tenant.limits.context_length);
+    }
+    ASHLAR_TRY(setting.network, FindNetwork(call, parameters));
+    call.trace->SetModel(setting.network->name);
+    std::random_device random;
+    // 53 bits: what every client reads back as it is.
+    setting.seed = (std::uint64_t{random()} << 32 | random()) >> 11;
+    return setting;
+  }
+
+  Service& service_;
+  BlobStore& store_;
+  const ApiOptions options_;
+  std::int64_t started_;
+  std::optional<ServerMetrics> metrics_;
+  WorkQueue queue_;  // last: its tasks use the others
+};
+
+Api::Api(Service& service, BlobStore& store, const ApiOptions& options)
+    : state_(std::make_unique<State>(service, store, options)) {}
+
+Api::~Api() = default;
+
+void Api::Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder) {
+  state_->Handle(std::move(request), std::move(responder));
+}
+
+}  // namespace ashlar

@@ -1,0 +1,42 @@
+// The Api answers HTTP requests: OpenAI's endpoints, those that clients of similar servers use, and
+// those for who runs the server. What there is stands in one table, endpoints.cc.
+#pragma once
+
+#include <memory>
+
+#include "ashlar/server/access_log/access_log.h"
+#include "ashlar/server/http/http.h"
+#include "ashlar/server/metrics/metrics.h"
+#include "ashlar/server/service/service.h"
+#include "ashlar/server/tenants/tenants.h"
+#include "ashlar/store/blob_store.h"
+
+namespace ashlar {
+
+struct ApiOptions {
+  // Each may be null: then anybody may ask for anything, nothing is counted, nothing is logged.
+  // They must outlive the Api.
+  Tenants* tenants = nullptr;
+  Metrics* metrics = nullptr;
+  AccessLog* log = nullptr;
+  int workers = 2;                // threads that read requests and write prompts
+  std::size_t max_waiting = 256;  // requests that no worker has begun; more are refused
+};
+
+// Thread-safe. The service and the store must outlive it.
+class Api {
+ public:
+  Api(Service& service, BlobStore& store, const ApiOptions& options = {});
+  // Waits for the requests that workers have begun.
+  ~Api();
+
+  // An HttpHandler.
+  void Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder);
+
+ private:
+  struct Call;
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace ashlar

@@ -1,0 +1,425 @@
+// Every endpoint over a service that runs: requests as a server hands them over, answers as it
+// would send them.
+#include "ashlar/server/api/api.h"
+
+#include <condition_variable>
+#include <fstream>
+#include <mutex>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/clock.h"
+#include "ashlar/base/temp_directory.h"
+#include "ashlar/graph/catalog.h"
+#include "ashlar/server/api/reference.h"
+#include "ashlar/server/api/testing_networks.h"
+#include "ashlar/server/config/service_settings.h"
+#include "ashlar/server/service/testing_service.h"
+
+namespace ashlar {
+namespace {
+
+using testing_service::SpellingNetwork;
+
+// The client's side of one request.
+class HeardResponder final : public HttpResponder {
+ public:
+  void Send(HttpResponse response) override {
+    const std::lock_guard lock(mutex_);
+    EXPECT_FALSE(over_);
+    response_ = std::move(response);
+    over_ = true;
+    changed_.notify_all();
+  }
+  void BeginStream(int status, std::string_view type, HttpHeaders headers) override {
+    const std::lock_guard lock(mutex_);
+    response_ = {.status = status, .content_type = std::string(type), .headers = headers};
+  }
+  bool Write(std::string_view bytes) override {
+    const std::lock_guard lock(mutex_);
+    EXPECT_FALSE(over_);
+    response_.body += bytes;
+    changed_.notify_all();
+    return !gone_;
+  }
+  void End() override {
+    const std::lock_guard lock(mutex_);
+    EXPECT_FALSE(over_);
+    over_ = true;
+    changed_.notify_all();
+  }
+  void OnClosed(std::function<void()> closed) override {
+    const std::lock_guard lock(mutex_);
+    closed_ = std::move(closed);
+  }
+
+  HttpResponse Wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return over_; });
+    return response_;
+  }
+  // Waits for something of a stream.
+  void WaitForBytes() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return over_ || !response_.body.empty(); });
+  }
+  void GoAway() {
+    std::unique_lock lock(mutex_);
+    gone_ = true;
+    const auto closed = closed_;
+    lock.unlock();
+    closed();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  HttpResponse response_;
+  bool over_ = false;
+  bool gone_ = false;
+  std::function<void()> closed_;
+};
+
+class ApiTest : public ::testing::Test {
+ protected:
+  ApiTest() {
+    Network plain = SpellingNetwork(*store_, {});
+    const auto source = std::as_bytes(std::span(testing_api::kToolTemplate));
+    Network chat = SpellingNetwork(*store_, {.seed = 2});
+    chat.files["chat_template.jinja"] = {*store_->Put(source), source.size()};
+    Catalog catalog(*store_, AllKinds());
+    const auto lease = *store_->BeginWriting();
+    CHECK(catalog.Save(plain, "plain", Json::Array()).ok());
+    CHECK(catalog.Save(chat, "chat", Json::Array()).ok());
+    service_ = *Service::Start(*store_, {.engine = {.max_positions = 512,
+                                                    .max_rows = 64,
+                                                    .max_logit_rows = 16,
+                                                    .max_sequences = 8,
+                                                    .page_bytes = 8 << 20}});
+    api_ = std::make_unique<Api>(*service_, *store_);
+  }
+
+  std::shared_ptr<HeardResponder> Begin(std::string_view method, std::string_view path,
+                                        std::string_view body = "") {
+    auto responder = std::make_shared<HeardResponder>();
+    api_->Handle({.method = std::string(method),
+                  .path = std::string(path),
+                  .body = std::string(body),
+                  .id = "test-id"},
+                 responder);
+    return responder;
+  }
+  HttpResponse Ask(std::string_view path, std::string_view body) {
+    return Begin("POST", path, body)->Wait();
+  }
+  // The answer to what must succeed.
+  Json Asked(std::string_view path, std::string_view body) {
+    const HttpResponse response = Ask(path, body);
+    EXPECT_EQ(response.status, 200) << response.body;
+    return *ParseJson(response.body);
+  }
+  Json Got(std::string_view path) {
+    const HttpResponse response = Begin("GET", path)->Wait();
+    EXPECT_EQ(response.status, 200) << response.body;
+    return *ParseJson(response.body);
+  }
+  static const Json& At(const Json& json, std::initializer_list<std::string_view> path) {
+    const Json* at = &json;
+    for (const std::string_view key : path) {
+      at = at->array() != nullptr ? &at->array()->at(static_cast<std::size_t>(key[0] - '0'))
+                                  : at->Find(key);
+      CHECK(at != nullptr);
+    }
+    return *at;
+  }
+
+  std::unique_ptr<BlobStore> store_ = NewMemoryStore();
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Api> api_;
+};
+
+constexpr std::string_view kHello =
+    R"({"model": "chat", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 12,
+        "temperature": 0.7, "seed": 3)";
+
+// The text of a stream's deltas.
+std::string StreamedText(std::string_view body, std::string_view member) {
+  std::string text;
+  while (body.starts_with("data: {")) {
+    const std::size_t end = body.find("\n\n");
+    const Json event = *ParseJson(body.substr(6, end - 6));
+    body.remove_prefix(end + 2);
+    const Json::Array& choices = *event.Find("choices")->array();
+    if (!choices.empty()) {
+      const Json* delta = member == "text" ? &choices[0] : choices[0].Find("delta");
+      const Json* piece = delta->Find(member);
+      text += piece != nullptr && piece->string() != nullptr ? *piece->string() : "";
+    }
+  }
+  EXPECT_EQ(body, "data: [DONE]\n\n");
+  return text;
+}
+
+TEST_F(ApiTest, AChatSaysTheSameWholeAndStreamed) {
+  const Json whole = Asked("/v1/chat/completions", std::string(kHello) + "}");
+  EXPECT_EQ(At(whole, {"object"}), Json("chat.completion"));
+  EXPECT_EQ(At(whole, {"id"}), Json("chatcmpl-test_id"));
+  EXPECT_EQ(At(whole, {"usage", "completion_tokens"}), Json(12));
+  EXPECT_EQ(At(whole, {"choices", "0", "finish_reason"}), Json("length"));
+  const std::string& text = *At(whole, {"choices", "0", "message", "content"}).string();
+  EXPECT_EQ(text.size(), 12u);
+  const HttpResponse streamed =
+      Ask("/v1/chat/completions", std::string(kHello) + R"(, "stream": true})");
+  EXPECT_EQ(streamed.status, 200);
+  EXPECT_TRUE(streamed.content_type.starts_with("text/event-stream"));
+  EXPECT_EQ(StreamedText(streamed.body, "content"), text);
+  // The same again finds its prompt in the cache.
+  const Json again = Asked("/v1/chat/completions", std::string(kHello) + "}");
+  EXPECT_EQ(At(again, {"choices"}), At(whole, {"choices"}));
+  EXPECT_GT(*At(again, {"usage", "prompt_tokens_details", "cached_tokens"}).integer(), 0);
+}
+
+TEST_F(ApiTest, CompletionsContinueEchoAndScore) {
+  const Json whole = Asked("/v1/completions", R"({"model": "plain", "prompt": ["ab", [33, 34]],
+      "n": 2, "max_tokens": 4, "echo": true, "logprobs": 1, "temperature": 0, "seed": 1})");
+  ASSERT_EQ(At(whole, {"choices"}).array()->size(), 4u);
+  for (const Json& choice : *At(whole, {"choices"}).array()) {
+    EXPECT_EQ(At(choice, {"text"}).string()->size(), 6u);
+    EXPECT_EQ(At(choice, {"logprobs", "tokens"}).array()->size(), 6u);
+    EXPECT_TRUE(At(choice, {"logprobs", "token_logprobs", "0"}).is_null());
+    EXPECT_LT(*At(choice, {"logprobs", "token_logprobs", "1"}).real(), 0);
+  }
+  EXPECT_TRUE(At(whole, {"choices", "2", "text"}).string()->starts_with("AB"));
+  const std::string& text = *At(whole, {"choices", "0", "text"}).string();
+  const HttpResponse streamed =
+      Ask("/v1/completions", R"({"model": "plain", "prompt": "ab", "max_tokens": 4, "echo": true,
+          "logprobs": 1, "temperature": 0, "stream": true})");
+  EXPECT_EQ(StreamedText(streamed.body, "text"), text);
+  const Json read = Asked("/v1/completions", R"({"model": "plain", "prompt": "ab", "max_tokens": 0,
+      "echo": true, "logprobs": 0})");
+  EXPECT_EQ(At(read, {"choices", "0", "text"}), Json("ab"));
+  EXPECT_EQ(At(read, {"usage", "completion_tokens"}), Json(0));
+}
+
+TEST_F(ApiTest, EmbeddingsScoresAndRanksAreOfTheSameVectors) {
+  const auto vector = [&](std::string_view text) {
+    const Json answer =
+        Asked("/v1/embeddings", WriteJson(Json::Of({{"model", "plain"}, {"input", text}})));
+    std::vector<double> numbers;
+    for (const Json& number : *At(answer, {"data", "0", "embedding"}).array()) {
+      numbers.push_back(number.real() != nullptr ? *number.real() : 0);
+    }
+    return numbers;
+  };
+  const std::vector<double> a = vector("apple");
+  const std::vector<double> b = vector("plum");
+  ASSERT_EQ(a.size(), 64u);
+  double length = 0;
+  double cosine = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    length += a[i] * a[i];
+    cosine += a[i] * b[i];
+  }
+  EXPECT_NEAR(length, 1, 1e-5);
+  const Json score = Asked("/v1/score", R"({"model": "plain", "text_1": "apple",
+                                            "text_2": ["plum", "apple"]})");
+  EXPECT_NEAR(*At(score, {"data", "0", "score"}).real(), cosine, 1e-5);
+  EXPECT_NEAR(*At(score, {"data", "1", "score"}).real(), 1, 1e-5);
+  const Json ranks = Asked("/v1/rerank", R"({"model": "plain", "query": "apple", "top_n": 2,
+      "documents": ["plum", "apple", {"text": "pear"}], "return_documents": true})");
+  ASSERT_EQ(At(ranks, {"results"}).array()->size(), 2u);
+  EXPECT_EQ(At(ranks, {"results", "0", "index"}), Json(1));
+  EXPECT_EQ(At(ranks, {"results", "0", "document", "text"}), Json("apple"));
+  const Json likely = Asked("/v1/score", R"({"model": "plain", "text_1": "ap", "text_2": "ple",
+                                             "method": "likelihood"})");
+  const Json echo = Asked("/v1/completions", R"({"model": "plain", "prompt": "apple",
+      "max_tokens": 0, "echo": true, "logprobs": 0})");
+  double sum = 0;
+  for (const std::string_view i : {"2", "3", "4"}) {
+    sum += *At(echo, {"choices", "0", "logprobs", "token_logprobs", i}).real();
+  }
+  EXPECT_NEAR(*At(likely, {"data", "0", "score"}).real(), sum / 3, 1e-5);
+}
+
+TEST_F(ApiTest, MoreInputsThanTheServiceTakesAtOnceAreAllAnswered) {
+  Json inputs = Json::Array();
+  for (int i = 0; i < 400; ++i) {  // its queue has room for 256
+    inputs.Append(fmt::format("text {}", i));
+  }
+  const Json answer = Asked("/v1/embeddings", WriteJson(Json::Of({{"model", "plain"},
+                                                                  {"input", inputs},
+                                                                  {"encoding_format", "base64"},
+                                                                  {"dimensions", 3},
+                                                                  {"pooling", "last"}})));
+  ASSERT_EQ(At(answer, {"data"}).array()->size(), 400u);
+  EXPECT_EQ(At(answer, {"data", "7", "embedding"}).string()->size(), 16u);  // of 12 bytes
+}
+
+TEST_F(ApiTest, ResponsesAreAnswered) {
+  const Json whole = Asked("/v1/responses", R"({"model": "chat", "input": "Hi", "temperature": 0,
+                                               "max_output_tokens": 6, "instructions": "Rhyme."})");
+  EXPECT_EQ(At(whole, {"status"}), Json("incomplete"));
+  EXPECT_EQ(At(whole, {"output", "0", "role"}), Json("assistant"));
+  EXPECT_EQ(At(whole, {"usage", "output_tokens"}), Json(6));
+  EXPECT_EQ(At(whole, {"instructions"}), Json("Rhyme."));
+  const HttpResponse streamed =
+      Ask("/v1/responses", R"({"model": "chat", "input": "Hi", "temperature": 0, "stream": true,
+                               "max_output_tokens": 6, "instructions": "Rhyme."})");
+  EXPECT_TRUE(streamed.body.starts_with("event: response.created\n")) << streamed.body;
+  EXPECT_NE(streamed.body.find("event: response.incomplete\n"), std::string::npos);
+}
+
+TEST_F(ApiTest, TokensAndTemplatesAreShown) {
+  const Json tokens =
+      Asked("/tokenize", R"({"model": "plain", "content": "!#", "with_pieces": true})");
+  EXPECT_EQ(WriteJson(At(tokens, {"tokens"})), R"([{"id":1,"piece":"!"},{"id":3,"piece":"#"}])");
+  EXPECT_EQ(At(Asked("/detokenize", R"({"model": "plain", "tokens": [1, 3, 95]})"), {"content"}),
+            Json("!#<end>"));
+  EXPECT_EQ(At(Asked("/apply-template",
+                     R"({"model": "chat", "messages": [{"role": "user", "content": "a"}]})"),
+               {"prompt"}),
+            Json("<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n"));
+}
+
+TEST_F(ApiTest, NetworksAreListedLoadedDerivedAndUnloaded) {
+  EXPECT_EQ(At(Got("/v1/models"), {"data"}).array()->size(), 2u);
+  const Json shown = Got("/v1/models/plain");
+  EXPECT_EQ(At(shown, {"id"}), Json("plain"));
+  EXPECT_EQ(At(shown, {"embedding_dimensions"}), Json(64));
+  Asked("/admin/networks/derive", R"({"name": "short", "from": "plain",
+      "steps": [{"transform": "drop", "arguments": {"layers": [1, 2]}}]})");
+  EXPECT_EQ(At(Got("/v1/models"), {"data"}).array()->size(), 3u);
+  Asked("/admin/networks/load", R"({"model": "short", "pin": true})");
+  Asked("/admin/networks/load", R"({"model": "plain"})");
+  const Json networks = Got("/admin/networks");
+  EXPECT_EQ(At(networks, {"networks", "0", "state"}), Json("absent"));  // chat
+  EXPECT_EQ(At(networks, {"networks", "2", "state"}), Json("loaded"));
+  EXPECT_EQ(At(networks, {"networks", "2", "pinned"}), Json(true));
+  EXPECT_EQ(At(networks, {"networks", "2", "unique_bytes"}), Json(0));  // plain has all of it
+  EXPECT_GT(*At(networks, {"networks", "1", "unique_bytes"}).integer(), 0);
+  Asked("/admin/networks/pin", R"({"model": "short", "pinned": false})");
+  Asked("/admin/networks/unload", R"({"model": "short"})");
+  EXPECT_EQ(Ask("/admin/networks/unload", R"({"model": "short"})").status, 404);
+  EXPECT_GT(*At(Got("/admin/status"), {"weights", "resident_bytes"}).integer(), 0);
+  const HttpResponse bad = Ask("/admin/networks/derive", R"({"name": "x", "from": "plain",
+      "steps": [{"transform": "melt"}]})");
+  EXPECT_NE(bad.body.find("\"param\":\"steps[0].transform\""), std::string::npos) << bad.body;
+}
+
+TEST_F(ApiTest, ErrorsHaveTheirStatusAndForm) {
+  struct ErrorCase {
+    const char* method;
+    const char* path;
+    const char* body;
+    int status;
+    const char* part;
+  };
+  constexpr ErrorCase kErrors[] = {
+      {"POST", "/v1/completions", R"({"model": "none", "prompt": "a"})", 404, "model_not_found"},
+      {"POST", "/v1/completions", R"({"prompt": "a"})", 400, "\"param\":\"model\""},
+      {"POST", "/v1/completions", "{", 400, "no JSON"},
+      {"POST", "/v1/completions", R"({"prompt": "a", "prompt": "b"})", 400, "no JSON"},
+      {"POST", "/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 9999})", 400,
+       "context_length_exceeded"},
+      {"GET", "/v1/completions", "", 405, "takes POST only"},
+      {"GET", "/v2", "", 404, "there is no"},
+      {"GET", "/v1/models/none", "", 404, "model_not_found"},
+  };
+  for (const ErrorCase& each : kErrors) {
+    const HttpResponse response = Begin(each.method, each.path, each.body)->Wait();
+    EXPECT_EQ(response.status, each.status) << response.body;
+    EXPECT_NE(response.body.find(each.part), std::string::npos) << response.body;
+  }
+}
+
+TEST_F(ApiTest, AClientThatGoesAwayTakesItsGenerationWithIt) {
+  const auto responder = Begin("POST", "/v1/completions", R"({"model": "plain", "prompt": "a",
+      "max_tokens": 500, "stream": true, "n": 4})");
+  responder->WaitForBytes();
+  responder->GoAway();
+  while (service_->status().running > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_LT(service_->status().engine.rows, 4 * 500u);
+}
+
+TEST_F(ApiTest, AServerThatDrainsFinishesWhatWasBegunAndRefusesTheRest) {
+  const auto begun = Begin("POST", "/v1/completions", R"({"model": "plain", "prompt": "a",
+      "max_tokens": 60, "stream": true})");
+  begun->WaitForBytes();
+  Asked("/admin/drain", R"({"seconds": 60})");
+  const HttpResponse whole = begun->Wait();
+  EXPECT_NE(whole.body.find("\"finish_reason\":\"length\""), std::string::npos) << whole.body;
+  EXPECT_TRUE(whole.body.ends_with("data: [DONE]\n\n"));
+  EXPECT_EQ(Ask("/v1/completions", R"({"model": "plain", "prompt": "a"})").status, 503);
+  EXPECT_EQ(Begin("GET", "/health")->Wait().status, 503);
+  EXPECT_EQ(Begin("GET", "/health/live")->Wait().status, 200);
+}
+
+TEST_F(ApiTest, AKeySaysWhoMayUseWhatAndHowMuch) {
+  const TempDirectory directory;
+  const std::string alice = NewKey();
+  const std::string root = NewKey();
+  std::ofstream(directory / "keys.toml") << fmt::format(
+      "[[tenant]]\nname = \"alice\"\nkeys = [\"{}\"]\nnetworks = [\"pl*\"]\n"
+      "tokens_per_minute = 100\ncontext_length = 90\n"
+      "[[tenant]]\nname = \"root\"\nkeys = [\"{}\"]\nadmin = true\n",
+      KeyDigestText(DigestOfKey(alice)), KeyDigestText(DigestOfKey(root)));
+  const SteadyClock clock;
+  const auto tenants = *Tenants::Open(directory / "keys.toml", clock);
+  Metrics metrics;
+  const auto log = *AccessLog::Open(directory / "log");
+  Api api(*service_, *store_, {.tenants = tenants.get(), .metrics = &metrics, .log = log.get()});
+  const auto ask = [&](const std::string& key, std::string_view path, std::string_view body) {
+    auto responder = std::make_shared<HeardResponder>();
+    HttpRequest request{.method = body.empty() ? "GET" : "POST",
+                        .path = std::string(path),
+                        .body = std::string(body),
+                        .id = "x"};
+    if (!key.empty()) {
+      request.headers.push_back({"authorization", "Bearer " + key});
+    }
+    api.Handle(std::move(request), responder);
+    return responder->Wait();
+  };
+  constexpr std::string_view kAsk = R"({"model": "plain", "prompt": "secret", "max_tokens": 60})";
+  EXPECT_EQ(ask("", "/v1/completions", kAsk).status, 401);
+  EXPECT_EQ(ask("ash-wrong", "/v1/completions", kAsk).status, 401);
+  EXPECT_EQ(ask("", "/health", "").status, 200);
+  EXPECT_EQ(ask(alice, "/admin/status", "").status, 403);
+  EXPECT_EQ(ask(alice, "/metrics", "").status, 403);
+  EXPECT_EQ(ask(alice, "/v1/completions", R"({"model": "chat", "prompt": "a"})").status, 404);
+  EXPECT_EQ(ask(alice, "/v1/models/chat", "").status, 404);
+  EXPECT_EQ(ask(alice, "/v1/models", "").body.find("chat"), std::string::npos);
+  EXPECT_EQ(ask(alice, "/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 90})")
+                .status,
+            400);
+  EXPECT_EQ(ask(alice, "/v1/completions", kAsk).status, 200);
+  const HttpResponse limited = ask(alice, "/v1/completions", kAsk);  // 66 of 100 are used
+  EXPECT_EQ(limited.status, 429);
+  EXPECT_NE(limited.headers.Find("Retry-After"), nullptr);
+  const HttpResponse exposed = ask(root, "/metrics", "");
+  EXPECT_TRUE(exposed.content_type.starts_with("text/plain"));
+  EXPECT_NE(exposed.body.find("tenant=\"alice\""), std::string::npos) << exposed.body;
+  EXPECT_NE(exposed.body.find("\nashlar_network_unique_bytes{model=\"plain\"} "), std::string::npos)
+      << exposed.body;
+  const std::string lines = *ReadTextFile(directory / "log");
+  EXPECT_NE(lines.find("\"completion_tokens\":60"), std::string::npos) << lines;
+  EXPECT_EQ(lines.find("secret"), std::string::npos);
+}
+
+TEST(Reference, IsThePageInTheDocs) {
+  const auto page = ReadTextFile(ASHLAR_SOURCE_DIR "/docs/api.md");
+  ASSERT_TRUE(page.ok()) << page.error().message;
+  EXPECT_EQ(*page, ApiReference()) << "write it anew: ashlar serve --reference >docs/api.md";
+}
+
+TEST(Reference, TheServicesSettingsAreInTheGuide) {
+  const std::string page = *ReadTextFile(ASHLAR_SOURCE_DIR "/docs/serving.md");
+  const std::string table = SettingsMarkdown(kServiceSettings);
+  EXPECT_NE(page.find(table), std::string::npos) << "docs/serving.md should have\n" << table;
+}
+
+}  // namespace
+}  // namespace ashlar

@@ -1,0 +1,230 @@
+#include "ashlar/server/api/chat.h"
+
+#include <algorithm>
+
+#include "ashlar/server/api/answer_form.h"
+#include "ashlar/server/api/chat_answer.h"
+
+namespace ashlar {
+namespace {
+
+constexpr Parameter kTemplateRows[] = {
+    {.name = "messages",
+     .types = json_type::kArray,
+     .required = true,
+     .doc =
+         "the conversation: `{role, content}` with the roles system, developer (the same), user, "
+         "assistant (with `tool_calls` it has made) and tool (with `tool_call_id`); content is "
+         "text, or parts of type text"},
+    {.name = "tools",
+     .types = json_type::kArray,
+     .doc = "functions that the network may call, `{type: \"function\", function: {name, "
+            "description, parameters}}`, where its chat template knows tools"},
+    {.name = "chat_template_kwargs",
+     .types = json_type::kObject,
+     .doc = "further variables for the network's chat template"},
+    {.name = "add_generation_prompt",
+     .types = json_type::kBoolean,
+     .otherwise = "true",
+     .doc = "whether the prompt ends with the mark that an answer begins"},
+};
+
+constexpr Parameter kChatRows[] = {
+    {.name = "max_completion_tokens",
+     .types = json_type::kInteger,
+     .min = 1,
+     .max = 1 << 24,
+     .otherwise = "what the context has room for",
+     .doc = "tokens of an answer at most"},
+    {.name = "max_tokens",
+     .types = json_type::kInteger,
+     .min = 1,
+     .max = 1 << 24,
+     .doc = "the older name of `max_completion_tokens`"},
+    {.name = "logprobs",
+     .types = json_type::kBoolean,
+     .otherwise = "false",
+     .doc = "log-probabilities of the answer's tokens"},
+    {.name = "top_logprobs",
+     .types = json_type::kInteger,
+     .min = 0,
+     .max = kMostTopLogprobs,
+     .otherwise = "0",
+     .doc = "with `logprobs`: those of so many likeliest tokens too"},
+    {.name = "tool_choice",
+     .types = json_type::kString | json_type::kObject,
+     .otherwise = "auto",
+     .doc = "`none`: the network is told of no tools; `auto`: it may call some"},
+    {.name = "parallel_tool_calls",
+     .types = json_type::kBoolean,
+     .otherwise = "true",
+     .doc = "false: at most one call in an answer"},
+    {.name = "response_format",
+     .types = json_type::kObject,
+     .otherwise = "{\"type\": \"text\"}",
+     .doc = "what the answer must be"},
+    {.name = "modalities", .types = json_type::kArray, .only = "[\"text\"]", .doc = "text only"},
+    {.name = "store", .types = json_type::kBoolean, .only = "false", .doc = "nothing is kept"},
+    {.name = "service_tier",
+     .types = json_type::kString,
+     .values = "auto|default",
+     .doc = "there is one"},
+    {.name = "metadata", .types = json_type::kObject, .doc = "taken, and not used"},
+};
+
+// The template's own names; others are the caller's.
+constexpr std::string_view kOwnVariables[] = {"messages", "tools", "add_generation_prompt"};
+
+Result<std::optional<std::int64_t>> AskedTokens(const Parameters& parameters) {
+  constexpr const char* kNames[] = {"max_completion_tokens", "max_tokens"};
+  std::optional<std::int64_t> asked;
+  for (const char* name : kNames) {
+    if (const JsonCursor* value = parameters.Find(name)) {
+      const std::int64_t tokens = *value->value().integer();
+      if (asked.value_or(tokens) != tokens) {
+        return value->Invalid("is {}, and {} is {}: give one of them", tokens, kNames[0], *asked);
+      }
+      asked = tokens;
+    }
+  }
+  return asked;
+}
+
+Result<bool> ReadLogprobs(const Parameters& parameters, Generation& generation) {
+  const bool logprobs = parameters.Bool("logprobs", false);
+  if (const JsonCursor* top = parameters.Find("top_logprobs"); top != nullptr && !logprobs) {
+    return top->Invalid("goes with \"logprobs\": true only");
+  }
+  if (logprobs) {
+    generation.sampling.top_logprobs = static_cast<int>(parameters.Integer("top_logprobs", 0));
+  }
+  return logprobs;
+}
+
+}  // namespace
+
+constinit const ParameterPart kChatParameters = kChatRows;
+constinit const ParameterPart kTemplateParameters = kTemplateRows;
+
+std::tm LocalTime(const RequestSetting& setting) {
+  const std::time_t time = setting.created;
+  std::tm local = {};
+  ::localtime_r(&time, &local);
+  return local;
+}
+
+Result<const ChatStyle*> RequireChat(const NetworkCard& network) {
+  const Result<const Tokenizer*> tokenizer = network.RequireTokenizer();
+  if (!tokenizer.ok()) {
+    return tokenizer.error().In("$.model");
+  }
+  if (!network.chat) {
+    return Unsupported("$.model: {}", network.chat_error ? network.chat_error->message
+                                                         : "the network has no chat template");
+  }
+  return &*network.chat;
+}
+
+Result<ChatPrompt> MakeChatPrompt(const NetworkCard& network, Json messages,
+                                  const std::vector<Tool>& tools, std::string_view path) {
+  ASHLAR_TRY(const ChatStyle* style, RequireChat(network));
+  ChatPrompt prompt{
+      .variables = Json::Of({{"messages", std::move(messages)}, {"add_generation_prompt", true}})};
+  if (!tools.empty()) {
+    Json::Array definitions;
+    for (const Tool& tool : tools) {
+      definitions.push_back(tool.definition);
+    }
+    prompt.variables.Set("tools", std::move(definitions));
+  }
+  if (!tools.empty()) {
+    prompt.tools = FindToolSyntax(style->format, *prompt.variables.Find("tools"));
+    if (prompt.tools == nullptr) {
+      return Unsupported(
+          "{}: the chat template of \"{}\" ({}) has no tools, or writes calls in a way that this "
+          "version does not read",
+          path, network.name, style->name);
+    }
+  }
+  return prompt;
+}
+
+Status AddTemplateOptions(const Parameters& parameters, Json& variables) {
+  variables.Set("add_generation_prompt", parameters.Bool("add_generation_prompt", true));
+  if (const JsonCursor* further = parameters.Find("chat_template_kwargs")) {
+    ASHLAR_TRY(const auto members, further->AsObject());
+    for (const auto& [name, member] : members) {
+      if (std::ranges::find(kOwnVariables, name) != std::end(kOwnVariables)) {
+        return member.Invalid("is set by the request itself");
+      }
+      variables.Set(name, member.value());
+    }
+  }
+  return {};
+}
+
+Status WriteChatPrompt(const RequestSetting& setting, const ChatPrompt& prompt,
+                       std::string_view path, Generation& generation) {
+  const NetworkCard& network = *setting.network;
+  ASHLAR_TRY(const ChatStyle* style, RequireChat(network));
+  Result<std::vector<std::int32_t>> ids =
+      style->format.Encode(*network.tokenizer, prompt.variables, LocalTime(setting));
+  if (!ids.ok()) {
+    return ids.error().In(fmt::format("{}: the network's chat template", path));
+  }
+  if (ids->empty()) {
+    return Invalid("{}: the network's chat template makes no prompt of them", path);
+  }
+  generation.prompt = *std::move(ids);
+  generation.stop_tokens.insert(generation.stop_tokens.end(), style->stop_tokens.begin(),
+                                style->stop_tokens.end());
+  generation.stop.insert(generation.stop.end(), style->stop_strings.begin(),
+                         style->stop_strings.end());
+  if (prompt.tools != nullptr) {
+    // Its marks may be special tokens, which text leaves out.
+    const auto mark = network.tokenizer->TokenId(prompt.tools->opener);
+    generation.keep_special_tokens |= mark && network.tokenizer->IsSpecial(*mark);
+  }
+  return {};
+}
+
+Result<Work> ReadChat(const Parameters& parameters, const RequestSetting& setting) {
+  ASHLAR_TRY(Generation generation, ReadGeneration(parameters, setting));
+  generation.continuations = static_cast<int>(parameters.Integer("n", 1));
+  ASHLAR_TRY(const StreamOptions stream, ReadStreamOptions(parameters));
+  ASHLAR_TRY(const bool logprobs, ReadLogprobs(parameters, generation));
+  ASHLAR_TRY(const std::optional<std::int64_t> asked, AskedTokens(parameters));
+  ASHLAR_TRY(Json messages, ReadMessages(*parameters.Find("messages")));
+  std::vector<Tool> tools;
+  if (const JsonCursor* value = parameters.Find("tools")) {
+    ASHLAR_TRY(tools, ReadTools(*value));
+  }
+  std::optional<JsonCursor> format;
+  if (const JsonCursor* value = parameters.Find("response_format")) {
+    format = *value;
+  }
+  ASHLAR_TRY(const AnswerForm form, ReadAnswerForm(parameters, std::move(tools), format));
+  ASHLAR_TRY(ChatPrompt prompt,
+             MakeChatPrompt(*setting.network, std::move(messages), form.tools, "$.tools"));
+  ASHLAR_TRY(AddTemplateOptions(parameters, prompt.variables));
+  ASHLAR_TRY(WriteChatPrompt(setting, prompt, "$.messages", generation));
+  ASHLAR_TRY(FitContext(generation, setting, asked, std::nullopt, "messages",
+                        parameters.Has("max_tokens") ? "max_tokens" : "max_completion_tokens"));
+
+  const int choices = generation.continuations;
+  Work work{.stream = stream.stream};
+  work.answer = std::make_unique<ChatAnswer>(
+      ChatAnswerOptions{.head = HeadOf(setting, "chatcmpl-"),
+                        .network = setting.network,
+                        .stream = stream.stream,
+                        .include_usage = stream.include_usage,
+                        .logprobs = logprobs,
+                        .tools = prompt.tools,
+                        .parallel_tool_calls = form.parallel_tool_calls,
+                        .seed = setting.seed},
+      choices);
+  work.generations.push_back(std::move(generation));
+  return work;
+}
+
+}  // namespace ashlar

@@ -1,0 +1,36 @@
+// The messages of a conversation and the tools that it may call, as OpenAI's clients send them,
+// made into what chat templates read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ashlar/base/json_cursor.h"
+
+namespace ashlar {
+
+// [{"role", "content", ...}]: `developer` is said by the system, content parts of text are joined,
+// arguments of earlier calls are values and not JSON in a string, as templates expect. Errors name
+// the message and its member; parts that are no text are kUnsupported.
+Result<Json> ReadMessages(const JsonCursor& messages);
+
+// A tool that the client offers.
+struct Tool {
+  std::string name;
+  Json definition;  // {"type":"function","function":{"name","description","parameters"}}
+  Json parameters;  // its JSON schema; an empty object without one
+  bool strict = false;
+};
+Result<std::vector<Tool>> ReadTools(const JsonCursor& tools);
+// Of one tool, from the object that says what function it is ({"name","description",...}).
+Result<Tool> ReadFunction(const JsonCursor& function);
+
+enum class ToolUse : std::uint8_t { kNone, kAuto, kRequired };
+struct ToolChoice {
+  ToolUse use = ToolUse::kAuto;
+  std::string name;  // with kRequired: the one to call; "": any
+};
+// "none", "auto", "required", or {"type":"function","function":{"name"}} (or {"type","name"}).
+Result<ToolChoice> ReadToolChoice(const JsonCursor& choice, const std::vector<Tool>& tools);
+
+}  // namespace ashlar

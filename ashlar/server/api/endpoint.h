@@ -1,0 +1,50 @@
+// An Endpoint is a row: what is asked by which method and path, with which parameters, and what
+// answers. The reference (reference.h) is written from it.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ashlar/server/api/generation_parameters.h"
+#include "ashlar/server/metrics/metrics.h"
+#include "ashlar/server/service/service.h"
+#include "ashlar/server/tenants/tenant.h"
+#include "ashlar/store/blob_store.h"
+
+namespace ashlar {
+
+enum class Access : std::uint8_t {
+  kOpen,    // anybody
+  kClient,  // who has a key, where there are keys
+  kAdmin,   // who has the administrator's
+};
+
+// What endpoints that concern the server as a whole are given.
+struct ServerContext {
+  Service& service;
+  BlobStore& store;
+  std::int64_t started = 0;          // seconds since 1970
+  std::string path_tail;             // of an endpoint whose path ends with "{id}"
+  const Tenant& tenant;              // who asks
+  const Metrics* metrics = nullptr;  // null: nothing is counted
+};
+
+struct Endpoint {
+  std::string_view method;
+  std::string_view path;  // its last segment may be "{id}"
+  Access access = Access::kClient;
+  std::string_view summary;
+  std::string_view answer;  // its form, for the reference
+  // Another one than JSON: then the answer is a string, and is sent as it is.
+  std::string_view content_type = {};
+  ParameterTable parameters = {};
+  // One of these answers.
+  Result<Work> (*work)(const Parameters&, const RequestSetting&) = nullptr;
+  Result<Json> (*reply)(const Parameters&, const RequestSetting&) = nullptr;
+  Result<Json> (*manage)(const Parameters&, const ServerContext&) = nullptr;
+};
+
+std::span<const Endpoint> AllEndpoints();
+
+}  // namespace ashlar

@@ -1,0 +1,188 @@
+#include "ashlar/server/api/chat.h"
+#include "ashlar/server/api/completions.h"
+#include "ashlar/server/api/embeddings.h"
+#include "ashlar/server/api/endpoint.h"
+#include "ashlar/server/api/management.h"
+#include "ashlar/server/api/responses.h"
+#include "ashlar/server/api/tokens.h"
+
+namespace ashlar {
+namespace {
+
+constexpr const ParameterPart* kChatTable[] = {&kModelParameter, &kTemplateParameters,
+                                               &kChatParameters, &kStreamParameters,
+                                               &kCountParameter, &kSamplingParameters};
+constexpr const ParameterPart* kCompletionTable[] = {&kModelParameter, &kCompletionParameters,
+                                                     &kStreamParameters, &kCountParameter,
+                                                     &kSamplingParameters};
+constexpr const ParameterPart* kResponsesTable[] = {&kModelParameter, &kResponsesParameters,
+                                                    &kSamplingParameters};
+constexpr const ParameterPart* kInfillTable[] = {&kModelParameter, &kInfillParameters,
+                                                 &kStreamParameters, &kCountParameter,
+                                                 &kSamplingParameters};
+constexpr const ParameterPart* kEmbeddingTable[] = {&kModelParameter, &kEmbeddingParameters};
+constexpr const ParameterPart* kRerankTable[] = {&kModelParameter, &kRerankParameters};
+constexpr const ParameterPart* kScoreTable[] = {&kModelParameter, &kScoreParameters};
+constexpr const ParameterPart* kTokenizeTable[] = {&kModelParameter, &kTokenizeParameters};
+constexpr const ParameterPart* kDetokenizeTable[] = {&kModelParameter, &kDetokenizeParameters};
+constexpr const ParameterPart* kTemplateTable[] = {&kModelParameter, &kTemplateParameters};
+constexpr const ParameterPart* kLoadTable[] = {&kLoadParameters};
+constexpr const ParameterPart* kUnloadTable[] = {&kUnloadParameters};
+constexpr const ParameterPart* kPinTable[] = {&kPinParameters};
+constexpr const ParameterPart* kDeriveTable[] = {&kDeriveParameters};
+constexpr const ParameterPart* kDrainTable[] = {&kDrainParameters};
+
+constexpr Endpoint kEndpoints[] = {
+    {.method = "POST",
+     .path = "/v1/chat/completions",
+     .summary = "The next message of a conversation.",
+     .answer = "`chat.completion`, or a stream of `chat.completion.chunk`",
+     .parameters = kChatTable,
+     .work = ReadChat},
+    {.method = "POST",
+     .path = "/v1/completions",
+     .summary = "What follows a text.",
+     .answer = "`text_completion`, or a stream of them",
+     .parameters = kCompletionTable,
+     .work = ReadCompletion},
+    {.method = "POST",
+     .path = "/v1/responses",
+     .summary = "A response to messages and results of tools; nothing is kept between requests.",
+     .answer = "`response`, or a stream of named events",
+     .parameters = kResponsesTable,
+     .work = ReadResponses},
+    {.method = "POST",
+     .path = "/v1/embeddings",
+     .summary = "A vector for each text.",
+     .answer = "a `list` of `embedding`",
+     .parameters = kEmbeddingTable,
+     .work = ReadEmbeddings},
+    {.method = "POST",
+     .path = "/v1/rerank",
+     .summary = "Documents in the order in which they answer a query.",
+     .answer = "`results` of `{index, relevance_score}`, best first",
+     .parameters = kRerankTable,
+     .work = ReadRerank},
+    {.method = "POST",
+     .path = "/v1/score",
+     .summary = "How well pairs of texts go together.",
+     .answer = "a `list` of `score`",
+     .parameters = kScoreTable,
+     .work = ReadScore},
+    {.method = "POST",
+     .path = "/infill",
+     .summary = "What stands between two texts, where the network's vocabulary has marks for it.",
+     .answer = "`text_completion`, or a stream of them",
+     .parameters = kInfillTable,
+     .work = ReadInfill},
+    {.method = "POST",
+     .path = "/tokenize",
+     .summary = "The tokens of a text.",
+     .answer = "`{tokens, count, max_model_len}`",
+     .parameters = kTokenizeTable,
+     .reply = Tokenize},
+    {.method = "POST",
+     .path = "/detokenize",
+     .summary = "The text of tokens.",
+     .answer = "`{content}`",
+     .parameters = kDetokenizeTable,
+     .reply = Detokenize},
+    {.method = "POST",
+     .path = "/apply-template",
+     .summary = "The prompt that a conversation becomes.",
+     .answer = "`{prompt}`",
+     .parameters = kTemplateTable,
+     .reply = ApplyTemplate},
+    {.method = "GET",
+     .path = "/v1/models",
+     .summary = "The networks of the store.",
+     .answer = "a `list` of `model`",
+     .manage = ListModels},
+    {.method = "GET",
+     .path = "/v1/models/{id}",
+     .summary = "One of them, with its digest, its size and its context.",
+     .answer = "`model`",
+     .manage = ShowModel},
+    {.method = "GET",
+     .path = "/health",
+     .access = Access::kOpen,
+     .summary = "Whether requests are taken: 200, or 503 while the server shuts down.",
+     .answer = "`{status}`",
+     .manage = ShowReady},
+    {.method = "GET",
+     .path = "/health/ready",
+     .access = Access::kOpen,
+     .summary = "The same.",
+     .answer = "`{status}`",
+     .manage = ShowReady},
+    {.method = "GET",
+     .path = "/health/live",
+     .access = Access::kOpen,
+     .summary = "Whether the process answers at all.",
+     .answer = "`{status}`",
+     .manage = ShowLive},
+    {.method = "GET",
+     .path = "/metrics",
+     .access = Access::kAdmin,
+     .summary = "Counters, gauges and histograms for Prometheus, by model and tenant.",
+     .answer = "text (exposition format 0.0.4)",
+     .content_type = Metrics::kContentType,
+     .manage = ShowMetrics},
+    {.method = "GET",
+     .path = "/admin/networks",
+     .access = Access::kAdmin,
+     .summary =
+         "Every network of the store, with what it takes in memory: all its bytes, and those "
+         "that no other loaded network has.",
+     .answer = "`networks`",
+     .manage = ListNetworks},
+    {.method = "GET",
+     .path = "/admin/status",
+     .access = Access::kAdmin,
+     .summary = "Budgets and what is used of them, the prefix cache, the engine's counters.",
+     .answer = "`{running, waiting, weights, pages, prompts, engine}`",
+     .manage = ShowStatus},
+    {.method = "POST",
+     .path = "/admin/networks/load",
+     .access = Access::kAdmin,
+     .summary = "Loads a network before somebody asks for it.",
+     .answer = "`{model, state}`",
+     .parameters = kLoadTable,
+     .manage = LoadNetwork},
+    {.method = "POST",
+     .path = "/admin/networks/unload",
+     .access = Access::kAdmin,
+     .summary = "Unloads a network that nobody uses; 409 while somebody does.",
+     .answer = "`{model, state}`",
+     .parameters = kUnloadTable,
+     .manage = UnloadNetwork},
+    {.method = "POST",
+     .path = "/admin/networks/pin",
+     .access = Access::kAdmin,
+     .summary = "Keeps a network loaded, or no longer.",
+     .answer = "`{model, pinned}`",
+     .parameters = kPinTable,
+     .manage = PinNetwork},
+    {.method = "POST",
+     .path = "/admin/networks/derive",
+     .access = Access::kAdmin,
+     .summary = "Makes a network from another by transforms, as `ashlar derive` does.",
+     .answer = "`{model, digest, parameters, added_manifest_bytes, remarks}`",
+     .parameters = kDeriveTable,
+     .manage = DeriveNetwork},
+    {.method = "POST",
+     .path = "/admin/drain",
+     .access = Access::kAdmin,
+     .summary = "Takes no more requests, and answers when those that run have ended.",
+     .answer = "`{drained, cancelled}`",
+     .parameters = kDrainTable,
+     .manage = DrainServer},
+};
+
+}  // namespace
+
+std::span<const Endpoint> AllEndpoints() {
+  return kEndpoints;
+}
+
+}  // namespace ashlar

@@ -1,0 +1,276 @@
+#include "ashlar/server/api/management.h"
+
+#include <algorithm>
+
+#include "ashlar/graph/derive.h"
+#include "ashlar/kinds/cpu_kind.h"
+
+namespace ashlar {
+namespace {
+
+constexpr Parameter kNamedRow{.name = "model",
+                              .types = json_type::kString,
+                              .required = true,
+                              .doc = "a network of the store"};
+constexpr Parameter kLoadRows[] = {
+    kNamedRow,
+    {.name = "pin",
+     .types = json_type::kBoolean,
+     .otherwise = "false",
+     .doc = "whether it stays loaded until it is unpinned"},
+};
+constexpr Parameter kUnloadRows[] = {kNamedRow};
+constexpr Parameter kPinRows[] = {
+    kNamedRow,
+    {.name = "pinned",
+     .types = json_type::kBoolean,
+     .otherwise = "true",
+     .doc = "false: it may be unloaded again"},
+};
+constexpr Parameter kDeriveRows[] = {
+    {.name = "name",
+     .types = json_type::kString,
+     .required = true,
+     .doc = "the name of the new network"},
+    {.name = "from",
+     .types = json_type::kString,
+     .required = true,
+     .doc = "the network to begin with"},
+    {.name = "steps",
+     .types = json_type::kArray,
+     .required = true,
+     .doc = "transforms, one after another: `{transform: \"drop\", arguments: {layers: \"3,4\"}}`; "
+            "`ashlar derive --list` describes them"},
+};
+constexpr Parameter kDrainRows[] = {
+    {.name = "seconds",
+     .types = json_type::kNumber,
+     .min = 0,
+     .max = 86'400,
+     .otherwise = "30",
+     .doc = "to wait for what runs; then the rest is cancelled"},
+};
+
+constexpr double kDrainSeconds = 30;
+constexpr std::size_t kMostSteps = 64;
+
+constexpr std::string_view kResidencyNames[] = {"absent", "loading", "loaded", "failed"};
+
+// An error of the store or the service about what the parameter names.
+Error Blame(const Error& error, std::string_view parameter) {
+  return error.In(fmt::format("$.{}", parameter));
+}
+
+Result<std::shared_ptr<const NetworkCard>> FindNamed(const ServerContext& context,
+                                                     const std::string& name) {
+  Result<std::shared_ptr<const NetworkCard>> card = context.service.cards().Find(name);
+  if (!card.ok() && card.error().code == ErrorCode::kNotFound) {
+    return Blame(card.error(), "model");
+  }
+  return card;
+}
+
+Json ModelEntry(const std::string& name, const ServerContext& context) {
+  return Json::Of(
+      {{"id", name}, {"object", "model"}, {"created", context.started}, {"owned_by", "ashlar"}});
+}
+
+Json StatusEntry(const NetworkStatus& status) {
+  return Json::Of({{"model", status.name},
+                   {"digest", status.digest.ToString()},
+                   {"state", kResidencyNames[static_cast<std::size_t>(status.residency)]},
+                   {"pinned", status.pinned},
+                   {"running", status.running},
+                   {"weight_bytes", status.weight_bytes},
+                   {"unique_bytes", status.unique_bytes},
+                   {"idle_seconds", status.idle_seconds},
+                   {"failure", status.failure ? Json(status.failure->message) : Json()}});
+}
+
+// An argument as people would type it: text, a number, or a list of either.
+Result<std::string> ArgumentText(const JsonCursor& value) {
+  if (value.value().string() != nullptr) {
+    return *value.value().string();
+  }
+  if (value.value().array() == nullptr) {
+    ASHLAR_TRY(const double number, value.AsReal());
+    return EcmaScriptNumber(number);
+  }
+  ASHLAR_TRY(const std::vector<JsonCursor> elements, value.AsArray(1 << 16));
+  std::string text;
+  for (const JsonCursor& element : elements) {
+    ASHLAR_TRY(const std::string each, ArgumentText(element));
+    text += (text.empty() ? "" : ",") + each;
+  }
+  return text;
+}
+
+Result<std::vector<TransformStep>> ReadSteps(const JsonCursor& value) {
+  ASHLAR_TRY(const std::vector<JsonCursor> elements, value.AsArray(kMostSteps));
+  if (elements.empty()) {
+    return value.Invalid("expected at least one transform");
+  }
+  std::vector<TransformStep> steps;
+  for (const JsonCursor& element : elements) {
+    ASHLAR_TRY(element.AllowOnly({"transform", "arguments"}));
+    ASHLAR_TRY(const std::string name, element.String("transform"));
+    const Result<const Transform*> transform = FindTransform(name);
+    if (!transform.ok()) {
+      return transform.error().In(element.path() + ".transform");
+    }
+    TransformStep step{.transform = *transform, .arguments = {}};
+    ASHLAR_TRY(const auto arguments, element.Find("arguments"));
+    if (arguments) {
+      ASHLAR_TRY(const auto members, arguments->AsObject());
+      for (const auto& [key, member] : members) {
+        ASHLAR_TRY(std::string text, ArgumentText(member));
+        step.arguments.emplace(key, std::move(text));
+      }
+    }
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+}  // namespace
+
+constinit const ParameterPart kLoadParameters = kLoadRows;
+constinit const ParameterPart kUnloadParameters = kUnloadRows;
+constinit const ParameterPart kPinParameters = kPinRows;
+constinit const ParameterPart kDeriveParameters = kDeriveRows;
+constinit const ParameterPart kDrainParameters = kDrainRows;
+
+Result<Json> ListModels(const Parameters&, const ServerContext& context) {
+  ASHLAR_TRY(const std::vector<std::string> names, context.service.cards().Names());
+  Json::Array list;
+  for (const std::string& name : names) {
+    if (context.tenant.MayUse(name)) {
+      list.push_back(ModelEntry(name, context));
+    }
+  }
+  return Json::Of({{"object", "list"}, {"data", std::move(list)}});
+}
+
+Result<Json> ShowModel(const Parameters&, const ServerContext& context) {
+  if (!context.tenant.MayUse(context.path_tail)) {
+    return NotFound("$.model: there is no network {}", QuoteForError(context.path_tail));
+  }
+  ASHLAR_TRY(const std::shared_ptr<const NetworkCard> card, FindNamed(context, context.path_tail));
+  Json entry = ModelEntry(card->name, context);
+  entry.Set("digest", card->digest.ToString());
+  entry.Set("parameters", card->network.parameters());
+  entry.Set("weight_bytes", card->weight_bytes);
+  entry.Set("max_model_len", card->Context(context.service.options().engine.max_positions));
+  entry.Set("vocabulary", card->network.vocabulary);
+  entry.Set("embedding_dimensions", card->hidden_width);
+  entry.Set("chat", card->chat ? Json(card->chat->name) : Json());
+  return entry;
+}
+
+Result<Json> ShowLive(const Parameters&, const ServerContext&) {
+  return Json::Of({{"status", "ok"}});
+}
+
+Result<Json> ShowReady(const Parameters& parameters, const ServerContext& context) {
+  if (context.service.draining()) {
+    return Exhausted("the server is shutting down");
+  }
+  return ShowLive(parameters, context);
+}
+
+Result<Json> ShowMetrics(const Parameters&, const ServerContext& context) {
+  return Json(context.metrics == nullptr ? std::string() : context.metrics->Text());
+}
+
+Result<Json> ListNetworks(const Parameters&, const ServerContext& context) {
+  ASHLAR_TRY(const std::vector<std::string> names, context.service.cards().Names());
+  const ServiceStatus status = context.service.status();
+  Json::Array list;
+  for (const std::string& name : names) {
+    const auto found = std::ranges::find(status.networks, name, &NetworkStatus::name);
+    list.push_back(found != status.networks.end()
+                       ? StatusEntry(*found)
+                       : Json::Of({{"model", name}, {"state", kResidencyNames[0]}}));
+  }
+  return Json::Of({{"networks", std::move(list)}});
+}
+
+Result<Json> ShowStatus(const Parameters&, const ServerContext& context) {
+  const ServiceStatus status = context.service.status();
+  const EngineCounters& engine = status.engine;
+  return Json::Of({{"running", status.running},
+                   {"waiting", status.waiting},
+                   {"draining", context.service.draining()},
+                   {"weights", Json::Of({{"resident_bytes", status.resident_weight_bytes},
+                                         {"budget_bytes", status.weight_budget}})},
+                   {"pages", Json::Of({{"used_bytes", status.page_bytes_used},
+                                       {"budget_bytes", status.page_bytes_budget},
+                                       {"evicted", engine.pages_evicted}})},
+                   {"prompts", Json::Of({{"tokens", engine.prompt_tokens},
+                                         {"cached_tokens", engine.cached_tokens}})},
+                   {"engine", Json::Of({{"steps", engine.steps},
+                                        {"rows", engine.rows},
+                                        {"block_runs", engine.block_runs},
+                                        {"block_rows", engine.block_rows},
+                                        {"preemptions", engine.preemptions}})}});
+}
+
+Result<Json> LoadNetwork(const Parameters& parameters, const ServerContext& context) {
+  ASHLAR_TRY(const auto card, FindNamed(context, parameters.String("model", "")));
+  if (parameters.Bool("pin", false)) {
+    ASHLAR_TRY(context.service.Pin(card, true));
+  }
+  ASHLAR_TRY(context.service.Load(card));
+  return Json::Of({{"model", card->name}, {"state", "loaded"}});
+}
+
+Result<Json> UnloadNetwork(const Parameters& parameters, const ServerContext& context) {
+  const std::string name = parameters.String("model", "");
+  const Status unloaded = context.service.Unload(name);
+  if (!unloaded.ok()) {
+    return Blame(unloaded.error(), "model");
+  }
+  return Json::Of({{"model", name}, {"state", "absent"}});
+}
+
+Result<Json> PinNetwork(const Parameters& parameters, const ServerContext& context) {
+  ASHLAR_TRY(const auto card, FindNamed(context, parameters.String("model", "")));
+  const bool pinned = parameters.Bool("pinned", true);
+  ASHLAR_TRY(context.service.Pin(card, pinned));
+  return Json::Of({{"model", card->name}, {"pinned", pinned}});
+}
+
+Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& context) {
+  const std::string name = parameters.String("name", "");
+  const Status named = CheckNetworkName(name);
+  if (!named.ok()) {
+    return Blame(named.error(), "name");
+  }
+  ASHLAR_TRY(const std::vector<TransformStep> steps, ReadSteps(*parameters.Find("steps")));
+  const std::string base = parameters.String("from", "");
+  Catalog catalog(context.store, AllKinds());
+  const Result<Network> from = catalog.Load(base);
+  if (!from.ok()) {
+    return Blame(from.error(), "from");
+  }
+  Json::Array remarks;
+  const Result<Derived> derived =
+      Derive(catalog, name, base, steps,
+             {.remark = [&](std::string_view remark) { remarks.push_back(remark); }});
+  if (!derived.ok()) {
+    return derived.error().code == ErrorCode::kInvalid ? Blame(derived.error(), "steps")
+                                                       : derived.error();
+  }
+  return Json::Of({{"model", name},
+                   {"digest", derived->digest.ToString()},
+                   {"parameters", derived->network.parameters()},
+                   {"added_manifest_bytes", derived->added_bytes},
+                   {"remarks", std::move(remarks)}});
+}
+
+Result<Json> DrainServer(const Parameters& parameters, const ServerContext& context) {
+  const bool whole = context.service.Drain(parameters.Number("seconds", kDrainSeconds));
+  return Json::Of({{"drained", true}, {"cancelled", !whole}});
+}
+
+}  // namespace ashlar

@@ -1,0 +1,42 @@
+// A RequestTrace follows one request to its end, for the access log and the metrics.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "ashlar/server/access_log/access_log.h"
+#include "ashlar/server/api/work_run.h"
+#include "ashlar/server/metrics/server_metrics.h"
+
+namespace ashlar {
+
+// OnEvent and End come from other threads than the rest, after it.
+class RequestTrace {
+ public:
+  // Both may be null, and must outlive it.
+  RequestTrace(const HttpRequest& request, ServerMetrics* metrics, AccessLog* log);
+
+  void SetTenant(const std::string& name) { record_.tenant = name; }
+  void SetModel(const std::string& name) { record_.model = name; }
+
+  // News of generation `index`.
+  void OnEvent(std::size_t index, const GenerationEvent& event);
+  // A request of generations has ended.
+  void End(const WorkOutcome& outcome);
+  // Another one has.
+  void End(int status);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  void Write();
+
+  ServerMetrics* metrics_;
+  AccessLog* log_;
+  AccessRecord record_;
+  Clock::time_point began_ = Clock::now();
+  std::map<std::pair<std::size_t, int>, Clock::time_point> last_tokens_;  // of each continuation
+};
+
+}  // namespace ashlar

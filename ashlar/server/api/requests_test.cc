@@ -1,0 +1,303 @@
+// What requests mean, without a service: JSON in; generations, answers and errors out.
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/server/api/endpoint.h"
+#include "ashlar/server/api/problem.h"
+#include "ashlar/server/api/testing_networks.h"
+
+namespace ashlar {
+namespace {
+
+using testing_api::kToolTemplate;
+using testing_api::MakeCard;
+
+const Endpoint& EndpointAt(std::string_view path) {
+  for (const Endpoint& endpoint : AllEndpoints()) {
+    if (endpoint.path == path) {
+      return endpoint;
+    }
+  }
+  CHECK(false);
+  return AllEndpoints().front();
+}
+
+RequestSetting SettingOf(std::shared_ptr<const NetworkCard> card) {
+  return {.network = std::move(card), .max_positions = 4096, .seed = 7, .id = "id", .created = 1};
+}
+
+Result<Work> Ask(std::string_view path, std::string_view body,
+                 const std::shared_ptr<const NetworkCard>& card) {
+  const Result<Json> json = ParseJson(body);
+  CHECK(json.ok());
+  const Endpoint& endpoint = EndpointAt(path);
+  ASHLAR_TRY(const Parameters parameters, Parameters::Read(JsonCursor(*json), endpoint.parameters));
+  return endpoint.work(parameters, SettingOf(card));
+}
+
+std::string TextOf(const Generation& generation) {
+  return generation.network->tokenizer->Decode(generation.prompt, {.skip_special_tokens = false});
+}
+
+struct RefusalCase {
+  const char* path;
+  const char* body;
+  const char* param;
+  const char* message;
+  int status = 400;
+};
+
+constexpr const char* kChat = "/v1/chat/completions";
+constexpr const char* kText = "/v1/completions";
+
+constexpr RefusalCase kRefusals[] = {
+    // Names, types and ranges follow from the tables.
+    {kText, R"({"prompt": "a", "best": 2})", "best", "no such parameter"},
+    {kText, R"({})", "prompt", "is required"},
+    {kText, R"({"prompt": 3})", "prompt", "expected string or array, found integer"},
+    {kText, R"({"prompt": "a", "temperature": -1})", "temperature", "from 0 to 100"},
+    {kText, R"({"prompt": "a", "temperature": "hot"})", "temperature", "expected number"},
+    {kText, R"({"prompt": "a", "n": 1.5})", "n", "expected integer"},
+    {kText, R"({"prompt": "a", "top_p": 1.01})", "top_p", "from 0 to 1"},
+    {kText, R"({"prompt": "a", "stream": "yes"})", "stream", "expected boolean"},
+    {kText, R"([1])", "", "expected an object"},
+    // Values inside.
+    {kText, R"({"prompt": [1, 2, 99999]})", "prompt[2]", "expected a token id from 0 to 257"},
+    {kText, R"({"prompt": [1, "a"]})", "prompt[1]", "expected a token id"},
+    {kText, R"({"prompt": ["a", 3]})", "prompt[1]", "expected an array of token ids"},
+    {kText, R"({"prompt": []})", "prompt", "is empty"},
+    {kText, R"({"prompt": ""})", "prompt", "has no tokens"},
+    {kText, R"({"prompt": "a", "logit_bias": {"x": 1}})", "logit_bias.x", "token id"},
+    {kText, R"({"prompt": "a", "logit_bias": {"3": 101}})", "logit_bias.3", "from -100 to 100"},
+    {kText, R"({"prompt": "a", "stop": ["b", ""]})", "stop", "empty string"},
+    {kText, R"({"prompt": "a", "stop": [1]})", "stop[0]", "expected a string"},
+    {kText, R"({"prompt": "a", "stream_options": {"include_usage": true}})", "stream_options",
+     "\"stream\": true only"},
+    {kText, R"({"prompt": "a", "stream": true, "stream_options": {"x": 1}})", "stream_options",
+     "unknown member"},
+    {kText, R"({"prompt": "a", "n": 3, "best_of": 2})", "best_of", "at least n"},
+    {kText, R"({"prompt": "a", "best_of": 2, "stream": true})", "best_of", "cannot be streamed"},
+    {kText, R"({"prompt": "a", "max_tokens": 0})", "max_tokens", "echo"},
+    {kText, R"({"prompt": "a", "suffix": "b"})", "suffix", "no marks"},
+    {"/infill", R"({"input_prefix": "a", "input_suffix": "b"})", "model", "no marks"},
+    // The context: never cut in silence.
+    {kText, R"({"prompt": "a", "max_tokens": 512})", "max_tokens", "at most 511 are left"},
+    // Messages.
+    {kChat, R"({"messages": []})", "messages", "at least one"},
+    {kChat, R"({"messages": [{"role": "king", "content": "a"}]})", "messages[0].role",
+     "expected one of"},
+    {kChat, R"({"messages": [{"role": "user"}]})", "messages[0]", "has no content"},
+    {kChat, R"({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]})",
+     "messages[0].content[0].type", "read text only"},
+    {kChat, R"({"messages": [{"role": "user", "content": "a", "mood": 1}]})", "messages[0].mood",
+     "no such member"},
+    {kChat, R"({"messages": [{"role": "user", "content": "a", "tool_calls": [1]}]})",
+     "messages[0].tool_calls", "no such member"},
+    {kChat, R"({"messages": [{"role": "user", "content": "Hi"}], "top_logprobs": 2})",
+     "top_logprobs", "\"logprobs\": true only"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 3,
+         "max_completion_tokens": 4})",
+     "max_tokens", "give one of them"},
+    {kChat, R"({"messages": [{"role": "user", "content": "Hi"}], "store": true})", "store",
+     "false only"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "chat_template_kwargs":
+         {"messages": 1}})",
+     "chat_template_kwargs.messages", "set by the request itself"},
+    {kChat, R"({"messages": [{"role": "user", "content": "Hi"}], "tools": [{"type": "x"}]})",
+     "tools[0].type", "expected \"function\""},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}],
+         "tools": [{"type": "function", "function": {"name": "f"}}]})",
+     "tools", "has no tools"},
+    {kChat, R"({"messages": [{"role": "user", "content": "Hi"}], "tool_choice": "sometimes"})",
+     "tool_choice", "expected none, auto"},
+    {"/v1/responses", R"({"input": "a", "previous_response_id": "b"})", "previous_response_id",
+     "no such parameter"},
+    {"/v1/responses", R"({"input": [{"type": "image"}]})", "input[0].type", "expected message"},
+    {"/v1/responses", R"({"input": [{"role": "user", "content": [{"type": "input_image"}]}]})",
+     "input[0].content[0].type", "read text only"},
+    {"/v1/embeddings", R"({"input": "a", "dimensions": 5})", "dimensions", "have 4"},
+    {"/v1/embeddings", R"({"input": "a", "encoding_format": "hex"})", "encoding_format",
+     "one of float, base64"},
+    {"/v1/rerank", R"({"query": "a", "documents": [{"title": "b"}]})", "documents[0]",
+     "unknown member"},
+    {"/v1/rerank", R"({"query": "", "documents": ["b"]})", "query", "has no tokens"},
+    {"/v1/score", R"({"text_1": ["a", "b"], "text_2": "c"})", "text_1", "as many"},
+};
+
+TEST(Requests, WhatIsWrongIsNamedAndNothingIsPassedOver) {
+  const auto card = MakeCard();
+  for (const RefusalCase& each : kRefusals) {
+    const Result<Work> work = Ask(each.path, each.body, card);
+    ASSERT_FALSE(work.ok()) << each.body;
+    const Problem problem = ProblemOf(work.error());
+    EXPECT_EQ(problem.status, each.status) << each.body << "\n" << problem.message;
+    EXPECT_EQ(problem.param, each.param) << each.body << "\n" << problem.message;
+    EXPECT_NE(problem.message.find(each.message), std::string::npos) << each.body << "\n"
+                                                                     << problem.message;
+    const Json body = problem.Body();
+    const Json::Object& error = *body.Find("error")->object();
+    EXPECT_EQ(error.size(), 4u);  // message, type, param, code
+  }
+}
+
+TEST(Requests, APromptThatLeavesNoRoomIsRefusedWithTheNumbers) {
+  const auto card = MakeCard({.context = 8});
+  const Result<Work> work = Ask(kText, R"({"prompt": "123456789"})", card);
+  ASSERT_FALSE(work.ok());
+  const Problem problem = ProblemOf(work.error());
+  EXPECT_EQ(problem.status, 400);
+  EXPECT_EQ(problem.code, "context_length_exceeded");
+  EXPECT_EQ(problem.param, "prompt");
+  EXPECT_NE(problem.message.find("9 tokens"), std::string::npos) << problem.message;
+  EXPECT_NE(problem.message.find("is 8"), std::string::npos) << problem.message;
+  // What is not asked for is fitted: 16 tokens by default, 5 where no more fit.
+  EXPECT_EQ(Ask(kText, R"({"prompt": "123"})", card)->generations.front().max_tokens, 5);
+}
+
+TEST(Requests, NullIsTheSameAsNotGiven) {
+  const auto work =
+      Ask(kText, R"({"prompt": "a", "stop": null, "seed": null, "n": null})", MakeCard());
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  EXPECT_TRUE(work->generations.front().stop.empty());
+  EXPECT_EQ(work->generations.front().sampling.seed, 7u);  // the setting's
+}
+
+TEST(Requests, SamplingIsWhatTheRequestSays) {
+  const auto work = Ask(kText, R"({
+      "prompt": ["ab", "c"], "max_tokens": 9, "n": 2, "best_of": 3, "temperature": 0.5,
+      "top_p": 0.9, "top_k": 40, "min_p": 0.05, "typical_p": 0.8, "repetition_penalty": 1.5,
+      "presence_penalty": 1, "frequency_penalty": -1, "logit_bias": {"65": -100}, "seed": -1,
+      "stop": "x", "stop_token_ids": [3], "ignore_eos": true, "skip_special_tokens": false,
+      "timeout": 2.5, "user": "u", "logprobs": 2, "echo": true, "cache_salt": "s"})",
+                        MakeCard());
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  ASSERT_EQ(work->generations.size(), 2u);
+  const Generation& first = work->generations[0];
+  EXPECT_EQ(TextOf(first), "ab");
+  EXPECT_EQ(TextOf(work->generations[1]), "c");
+  EXPECT_EQ(first.max_tokens, 9);
+  EXPECT_EQ(first.continuations, 3);
+  EXPECT_EQ(first.sampling.temperature, 0.5f);
+  EXPECT_EQ(first.sampling.top_p, 0.9f);
+  EXPECT_EQ(first.sampling.top_k, 40);
+  EXPECT_EQ(first.sampling.min_p, 0.05f);
+  EXPECT_EQ(first.sampling.typical_p, 0.8f);
+  EXPECT_EQ(first.sampling.repetition_penalty, 1.5f);
+  EXPECT_EQ(first.sampling.presence_penalty, 1);
+  EXPECT_EQ(first.sampling.frequency_penalty, -1);
+  EXPECT_EQ(first.sampling.logit_bias, (std::map<std::int32_t, float>{{65, -100}}));
+  EXPECT_EQ(first.sampling.seed, ~std::uint64_t{0});
+  EXPECT_EQ(first.sampling.top_logprobs, 2);
+  EXPECT_EQ(first.prompt_logprobs, 2);
+  EXPECT_EQ(first.stop, (std::vector<std::string>{"x"}));
+  EXPECT_EQ(first.stop_tokens, (std::vector<std::int32_t>{3}));
+  EXPECT_TRUE(first.ignore_eos);
+  EXPECT_TRUE(first.keep_special_tokens);
+  EXPECT_EQ(first.timeout_seconds, 2.5);
+  EXPECT_EQ(first.cache_scope, std::string("\0s", 2));
+}
+
+TEST(Requests, AConversationIsWrittenByTheNetworksTemplate) {
+  const auto work = Ask(kChat, R"({"messages": [
+      {"role": "developer", "content": "Be kind."},
+      {"role": "user", "content": [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]},
+      {"role": "assistant", "content": null, "tool_calls": [{"id": "123456789", "type": "function",
+          "function": {"name": "f", "arguments": "{\"a\": [1, 2]}"}}]},
+      {"role": "tool", "tool_call_id": "123456789", "content": "<|im_end|>"}],
+      "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]})",
+                        MakeCard({.chat_template = kToolTemplate}));
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  EXPECT_EQ(TextOf(work->generations.front()), R"(<|im_start|>system
+{"type": "function", "function": {"name": "f", "description": "", "parameters": {"type": "object"}}}
+Write <tool_call>{"name", "arguments"}</tool_call><|im_end|>
+<|im_start|>system
+Be kind.<|im_end|>
+<|im_start|>user
+Hello<|im_end|>
+<|im_start|>assistant
+<tool_call>
+{"name": "f", "arguments": {"a": [1, 2]}}
+</tool_call><|im_end|>
+<|im_start|>tool
+<|im_end|><|im_end|>
+<|im_start|>assistant
+)");
+  // The mark in the tool's answer is text: its ids are not those of the mark.
+  const std::vector<std::int32_t>& ids = work->generations.front().prompt;
+  EXPECT_EQ(std::ranges::count(ids, 257), 5);
+}
+
+TEST(Requests, ToolsThatTheNetworkIsNotToldOfAreNotInThePrompt) {
+  const auto work = Ask(kChat, R"({"messages": [{"role": "user", "content": "a"}],
+      "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"})",
+                        MakeCard({.chat_template = kToolTemplate}));
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  EXPECT_EQ(TextOf(work->generations.front()),
+            "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST(Requests, ResponsesAreConversationsOfItems) {
+  const auto work = Ask("/v1/responses", R"({"instructions": "Be kind.", "input": [
+      {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+      {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
+      {"type": "function_call", "call_id": "2", "name": "g", "arguments": "{}"},
+      {"type": "function_call_output", "call_id": "1", "output": "one"}],
+      "max_output_tokens": 5})",
+                        MakeCard({.chat_template = kToolTemplate}));
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  EXPECT_EQ(TextOf(work->generations.front()), R"(<|im_start|>system
+Be kind.<|im_end|>
+<|im_start|>user
+Hi<|im_end|>
+<|im_start|>assistant
+<tool_call>
+{"name": "f", "arguments": {}}
+</tool_call><tool_call>
+{"name": "g", "arguments": {}}
+</tool_call><|im_end|>
+<|im_start|>tool
+one<|im_end|>
+<|im_start|>assistant
+)");
+  EXPECT_EQ(work->generations.front().max_tokens, 5);
+}
+
+TEST(Requests, TheMiddleOfATextIsAskedForByTheMarksOfTheVocabulary) {
+  const auto card =
+      MakeCard({.further_tokens = {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"}});
+  const auto completion = Ask(kText, R"({"prompt": "a<|fim_suffix|>", "suffix": "z"})", card);
+  ASSERT_TRUE(completion.ok()) << completion.error().message;
+  EXPECT_EQ(TextOf(completion->generations.front()),
+            "<|fim_prefix|>a<|fim_suffix|><|fim_suffix|>z<|fim_middle|>");
+  EXPECT_EQ(std::ranges::count(completion->generations.front().prompt, 257), 1);  // not the text's
+  const auto infill = Ask("/infill", R"({"input_prefix": "a", "input_suffix": "z", "prompt": "b",
+                                         "n_predict": 4})",
+                          card);
+  ASSERT_TRUE(infill.ok()) << infill.error().message;
+  EXPECT_EQ(TextOf(infill->generations.front()), "<|fim_prefix|>ab<|fim_suffix|>z<|fim_middle|>");
+  EXPECT_EQ(infill->generations.front().max_tokens, 4);
+}
+
+TEST(Requests, EveryEndpointHasOneHandlerAndEachOfItsParametersOnce) {
+  for (const Endpoint& endpoint : AllEndpoints()) {
+    EXPECT_EQ(
+        (endpoint.work != nullptr) + (endpoint.reply != nullptr) + (endpoint.manage != nullptr), 1)
+        << endpoint.path;
+    std::set<std::string_view> names;
+    for (const ParameterPart* part : endpoint.parameters) {
+      for (const Parameter& parameter : *part) {
+        EXPECT_TRUE(names.insert(parameter.name).second) << endpoint.path << parameter.name;
+        EXPECT_NE(parameter.types, 0u) << parameter.name;
+        EXPECT_FALSE(parameter.doc.empty()) << parameter.name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ashlar

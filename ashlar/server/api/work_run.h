@@ -1,0 +1,49 @@
+// A WorkRun takes a request's generations through the service and its answer to the client.
+//
+// Few of a request's generations are in the service at a time, so that an embedding of thousands of
+// texts does not fill its queue. A client that goes away takes its generations with it.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "ashlar/server/api/generation_parameters.h"
+#include "ashlar/server/api/problem.h"
+#include "ashlar/server/api/work_queue.h"
+#include "ashlar/server/http/http.h"
+#include "ashlar/server/service/service.h"
+
+namespace ashlar {
+
+// What became of a request, for logs and metrics.
+struct WorkOutcome {
+  int status = 200;                // 499: the client went away first
+  std::string finish_reason;       // of the last to end: "stop", "length", "cancelled", ...
+  double queue_seconds = 0;        // of the first one
+  double first_token_seconds = 0;  // 0: there was none
+  std::int64_t prompt_tokens = 0;
+  std::int64_t cached_tokens = 0;
+  std::int64_t completion_tokens = 0;
+};
+
+// Told of each event before it is answered, and of the end, on threads of the service and the
+// queue, quickly.
+struct WorkObserver {
+  std::function<void(std::size_t index, const GenerationEvent&)> on_event;
+  std::function<void(const WorkOutcome&)> on_end;
+};
+
+// Where a request's answer runs; all must outlive it.
+struct WorkPlace {
+  Service& service;
+  WorkQueue& queue;
+};
+
+// Returns at once. The answer goes to `responder`.
+void StartWork(WorkPlace place, Work work, std::shared_ptr<HttpResponder> responder,
+               WorkObserver observer);
+
+}  // namespace ashlar
