@@ -1,0 +1,70 @@
+// The settings of the service: how much memory, how many at once, which networks.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ashlar/server/config/settings.h"
+#include "ashlar/server/service/service.h"
+
+namespace ashlar {
+
+inline constexpr SettingSpec kServiceSettings[] = {
+    {.name = "memory",
+     .kind = SettingKind::kBytes,
+     .value = "BYTES",
+     .doc = "for weights, state and all else; networks that nobody uses make room for those that "
+            "are asked for (default: no limit)"},
+    {.name = "pages",
+     .kind = SettingKind::kBytes,
+     .value = "BYTES",
+     .doc = "of that, for the state of running requests and cached prompts (default: a quarter of "
+            "memory, or 1G)"},
+    {.name = "context",
+     .kind = SettingKind::kInteger,
+     .value = "N",
+     .otherwise = "8192",
+     .min = 1,
+     .max = 1 << 24,
+     .doc = "tokens of a prompt and its answer, or less where the network was made for less"},
+    {.name = "parallel",
+     .kind = SettingKind::kInteger,
+     .value = "N",
+     .otherwise = "16",
+     .min = 1,
+     .max = 1024,
+     .doc = "sequences that run at once"},
+    {.name = "queue",
+     .kind = SettingKind::kInteger,
+     .value = "N",
+     .otherwise = "256",
+     .min = 1,
+     .max = 1 << 20,
+     .doc = "generations that wait; those beyond are refused with 429"},
+    {.name = "keep-alive",
+     .kind = SettingKind::kSeconds,
+     .value = "S",
+     .otherwise = "300",
+     .min = -1,
+     .doc = "seconds after which a network that nobody uses is unloaded; -1: never"},
+    {.name = "preload",
+     .value = "NETS",
+     .doc = "networks, joined by commas, that are loaded before the first request, and stay"},
+    {.name = "threads",
+     .kind = SettingKind::kInteger,
+     .value = "N",
+     .max = 1024,
+     .doc = "that compute (default: the cores this process may use)"},
+    {.name = "kv",
+     .value = "FORMAT",
+     .otherwise = "f32",
+     .doc = "of cached keys and values, such as f16: half the bytes"},
+    {.name = "verify", .kind = SettingKind::kFlag, .doc = "hash every blob while loading"},
+};
+
+// Requires: the settings are of a table that has all of kServiceSettings. kInvalid and kExhausted
+// name the setting. The instruction set is the caller's affair.
+Result<ServiceOptions> ServiceOptionsOf(const Settings& settings);
+std::vector<std::string> PreloadedNetworks(const Settings& settings);
+
+}  // namespace ashlar
