@@ -48,7 +48,7 @@ TEST(CommandLineLies, AreUsageErrors) {
       {{"derive", "--from", "net"}, "expected NEW"},
       {{"derive", "new", "--from", "net", "slice", "--channels", "33"}, "33"},
       {{"encode", "net", "--as", "new", "--codec", "q3"},
-       "--codec: unknown codec \"q3\"; the known ones are"},
+       "--codec: unknown codec \"q3\"; numbers can be encoded in"},
       {{"eval", "speed", "net"}, "expected ppl, logits or experts, found \"speed\""},
       {{"eval", "ppl", "net", "--ids", "in"}, "--ids is for eval logits"},
       {{"eval", "logits", "net", "--window", "8"}, "--window is for eval ppl"},

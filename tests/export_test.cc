@@ -385,18 +385,18 @@ TEST_F(ChatTemplates, ThatAreNoneAreAnError) {
 TEST_F(Export, RefusesWhatGgufHasNoWordsForAndNamesTheNode) {
   Import({.layers = 4});
   ExpectRefusal(Derive("tiny", "part", "slice", {{"channels", "64"}, {"layers", "2"}}),
-                "layers.2.mlp: GGUF holds layers that are alike");
+                "layers.2.mlp has channels = 64; llama has 96");
   ExpectRefusal(Import({.model_type = "mistral",
                         .class_name = "MistralForCausalLM",
                         .fields = {{"sliding_window", 16}}},
                        "window"),
-                "layers.0.attention: llama.cpp would not apply its window of 16 positions");
+                "llama.cpp would not apply the window of 16 positions");
   ExpectRefusal(Import({.fields = {{"hidden_act", "relu"}}}, "relu"),
-                "layers.0.mlp: GGUF needs activation = silu, found relu");
+                "layers.0.mlp has activation = relu; llama has silu");
   ExpectRefusal(
       Import({.fields = {{"rope_scaling", Json::Of({{"rope_type", "dynamic"}, {"factor", 2.0}})}}},
              "dynamic"),
-      "rope_scaling = dynamic");
+      "layers.0.attention has rope_factor = 2; llama has 1");
 
   Network network = Import({}, "plain");
   Network capped = network;
@@ -406,17 +406,19 @@ TEST_F(Export, RefusesWhatGgufHasNoWordsForAndNamesTheNode) {
       {{"width", std::int64_t{64}}, {"vocabulary", std::int64_t{128}}, {"soft_cap", 30.0}});
   capped.nodes[6].block = capped.AddBlock(head);
   ASSERT_TRUE(Validate(capped).ok());
-  ExpectRefusal(capped, "head: GGUF cannot hold soft_cap = \"30\"");
+  ExpectRefusal(capped, "head has soft_cap = 30; llama has 0");
 
   Network parallel = network;
   parallel.nodes[2].inputs["x"] = {{0, 1.0}};
   ASSERT_TRUE(Validate(parallel).ok());
-  ExpectRefusal(parallel, "layers.0.mlp: GGUF holds plain chains only");
+  ExpectRefusal(
+      parallel,
+      "layers.0.mlp reads what layers.0.attention reads too; llama has one after the other");
 
   Network borrowed = network;
   borrowed.nodes[3].state_of = 1;
   ASSERT_TRUE(Validate(borrowed).ok());
-  ExpectRefusal(borrowed, "layers.1.attention: GGUF cannot hold a node that reads the state of");
+  ExpectRefusal(borrowed, "layers.1.attention: it reads the state of layers.0.attention");
 }
 
 TEST_F(Export, RefusesATokenizerThatLlamaCppWouldReadOtherwise) {

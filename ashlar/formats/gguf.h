@@ -44,9 +44,15 @@ enum class GgufValueType : std::uint32_t {  // on disk for ever
   kF64 = 12,
 };
 
+// A value as a file has it: its type and its bytes.
+struct GgufSerialized {
+  std::vector<std::byte> bytes;
+  friend bool operator==(const GgufSerialized&, const GgufSerialized&) = default;
+};
+
 // Of the types that the format has, those that ashlar writes.
 using GgufValue = std::variant<std::uint32_t, float, bool, std::string, std::vector<std::int32_t>,
-                               std::vector<std::string>>;
+                               std::vector<std::string>, GgufSerialized>;
 using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;
 
 // How GGUF stores the numbers that one of our codecs stores: a row at a time, in blocks along it.

@@ -1,276 +1,312 @@
 #include "ashlar/formats/gguf_export.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
-#include "ashlar/base/byte_reader.h"
-#include "ashlar/base/json_cursor.h"
+#include <fmt/ranges.h>
+
+#include "ashlar/codec/gguf/gguf.h"
+#include "ashlar/codec/q4/q4.h"
 #include "ashlar/formats/gguf_write.h"
-#include "ashlar/formats/internal/gguf_decoder.h"
-#include "ashlar/formats/internal/gguf_names.h"
+#include "ashlar/formats/internal/gguf_chat_templates.h"
+#include "ashlar/formats/internal/gguf_form.h"
 #include "ashlar/formats/internal/gguf_tokenizer.h"
-#include "ashlar/formats/internal/row_order.h"
+#include "ashlar/formats/internal/gguf_tokens.h"
+#include "ashlar/formats/internal/stored_tensor.h"
 #include "ashlar/graph/network_files.h"
 
 namespace ashlar {
 namespace {
 
-using internal::GgufDecoder;
-using internal::RowOrder;
+using internal::GgufFileTensor;
+using internal::GgufForm;
+using internal::GgufPart;
+using internal::StoredTensor;
 
-// The stored bytes of a tensor, mapped; whoever holds the blob holds them.
-struct Packed {
-  Blob blob;
-  BlobGuard guard;
-  std::span<const std::byte> bytes;
-};
-Result<Packed> GetPacked(const BlobStore& store, const TensorManifest& tensor) {
-  const Level& level = tensor.levels.front();
-  ASHLAR_TRY(const Blob blob, store.Get(level.blob));
-  BlobGuard guard(level.blob, blob);
-  ASHLAR_TRY(const auto bytes,
-             CheckedRange(blob.bytes(), level.offset, level.length, level.blob.ToString()));
-  if (tensor.codec->check != nullptr) {
-    ASHLAR_TRY(tensor.codec->check(bytes, tensor.shape[0], tensor.shape[1]));
-  }
-  return Packed{blob, std::move(guard), bytes};
+constexpr std::int64_t kNumbersAtOnce = 1 << 18;
+
+// ---- Which type
+
+const GgufTensorType& TypeNamed(std::string_view name) {
+  const auto types = AllGgufTensorTypes();
+  const auto found = std::ranges::find(types, name, &GgufTensorType::name);
+  CHECK(found != types.end());
+  return *found;
 }
 
-// The first rows and columns of a matrix, as many as `shape` says.
-Status WriteMatrix(const TensorManifest& tensor, const Shape& shape, const GgufTensorType& type,
-                   RowOrder order, const BlobStore& store, const GgufSink& sink) {
-  constexpr std::uint64_t kBytesAtOnce = 1 << 20;
-  ASHLAR_TRY(const Packed packed, GetPacked(store, tensor));
-  const std::int64_t rows = shape[0];
-  const std::int64_t columns = shape[1];
-  const std::uint64_t row_bytes = type.row_bytes(columns);
-  const auto rows_at_once =
-      std::clamp<std::int64_t>(static_cast<std::int64_t>(kBytesAtOnce / row_bytes), 1, rows);
-  std::vector<std::byte> buffer(static_cast<std::size_t>(rows_at_once) * row_bytes);
-  for (std::int64_t first = 0; first < rows; first += rows_at_once) {
-    const std::int64_t end = std::min(rows, first + rows_at_once);
-    std::byte* out = buffer.data();
-    for (std::int64_t row = first; row < end; ++row, out += row_bytes) {
-      type.write_row(packed.bytes.data(), tensor.shape[1], order.Ours(row), columns, out);
+// What llama.cpp computes with in f32 whatever the matrices are: vectors, learned positions, and
+// what chooses experts.
+bool StaysWide(const GgufFileTensor& tensor) {
+  return tensor.shape.size() == 1 || tensor.role == TensorRole::kRouter ||
+         tensor.name == "position_embd.weight";
+}
+
+// The type that a matrix is written in when `wanted` is asked for: what scores the vocabulary has
+// 6 bits where others have 4, and rows that are no whole blocks have a type of smaller ones.
+const GgufTensorType& TypeFor(const GgufFileTensor& tensor, const GgufTensorType& wanted,
+                              bool scores) {
+  const GgufTensorType* type = &wanted;
+  constexpr std::string_view kOfFourBits[] = {"Q4_0", "Q4_1", "Q4_K"};
+  if (scores && std::ranges::count(kOfFourBits, wanted.name) != 0) {
+    type = &TypeNamed("Q6_K");
+  }
+  for (const char* smaller : {"Q8_0", "F16"}) {
+    if (tensor.shape.back() % type->block_columns != 0) {
+      type = &TypeNamed(smaller);
     }
-    ASHLAR_TRY(sink(std::span(buffer.data(), out)));
   }
-  return packed.guard.CheckWhole(store);
+  return *type;
 }
 
-// The first numbers of a vector, as f32: what llama.cpp computes with, and no f16 or bf16 is lost.
-Status WriteVector(const TensorManifest& tensor, const Shape& shape, RowOrder order,
-                   const BlobStore& store, const GgufSink& sink) {
-  ASHLAR_TRY(const Packed packed, GetPacked(store, tensor));
-  std::vector<float> values(static_cast<std::size_t>(tensor.shape[0]));
-  DecodeTensor(*tensor.codec, tensor.shape, packed.bytes, values.data());
-  ASHLAR_TRY(packed.guard.CheckWhole(store));
-  std::vector<float> out(static_cast<std::size_t>(shape[0]));
-  for (std::int64_t i = 0; i < shape[0]; ++i) {
-    out[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(order.Ours(i))];
+// The type that holds what is stored, to the bit.
+Result<const GgufTensorType*> TypeOfParts(const GgufFileTensor& tensor) {
+  const GgufPart& first = tensor.parts.front();
+  ASHLAR_TRY(const GgufTensorType* type, GgufTypeOf(*first.stored->codec));
+  for (const GgufPart& part : tensor.parts) {
+    if (part.stored->codec != first.stored->codec) {
+      return Unsupported(
+          "\"{}\" is in codec {} and \"{}\" in {}, and the file has both in one "
+          "tensor; say in which type (--type)",
+          first.tensor, first.stored->codec->name, part.tensor, part.stored->codec->name);
+    }
   }
-  return sink(std::as_bytes(std::span(out)));
+  if (tensor.shape.back() % type->block_columns != 0) {
+    return Unsupported("it has {} columns, and {} stores them by {}; say in which type (--type)",
+                       tensor.shape.back(), type->name, type->block_columns);
+  }
+  return type;
 }
 
-// Everything about a network's tensors that becomes a file.
-class TensorLister {
+// ---- Bytes
+
+// Rows of a part, in the order of the file, as numbers. (A vector's rows have one number each.)
+class PartRows {
  public:
-  TensorLister(const Network& network, const GgufDecoder& decoder, const BlobStore& store)
-      : network_(network), decoder_(decoder), store_(store) {}
+  PartRows(const GgufPart& part, const StoredTensor& stored) : part_(part), stored_(stored) {}
 
-  Status AddNode(int node, std::int64_t layer = -1) {
-    const Block& block = network_.BlockOf(node);
-    ASHLAR_TRY(const std::vector<TensorSpec> specs,
-               block.kind->tensors(EffectiveAttributes(network_, node)));
-    for (const TensorSpec& spec : specs) {
-      Result<GgufTensor> made = Make(block.tensors.find(spec.name)->second, spec);
-      if (!made.ok()) {
-        return made.error().In(NodeName(network_, node));
-      }
-      const auto places = internal::GgufPlacesOf(block.kind->name, spec, specs, layer);
-      CHECK(!places.empty());  // ReadAsDecoder lets no attribute pass that adds another
-      made->name = places.front().name;
-      tensors_.push_back(*std::move(made));
+  Status Load() {
+    if (part_.shape.rank() == 1) {
+      ASHLAR_TRY(vector_, stored_.Vector());
+    } else {
+      row_.resize(static_cast<std::size_t>(part_.stored->shape[1]));
     }
     return {};
   }
+  std::int64_t columns() const { return part_.shape.rank() == 1 ? 1 : part_.shape[1]; }
 
-  void AddFrequencyFactors() {
-    const std::vector<float> factors = internal::FrequencyFactors(decoder_.layer);
-    tensors_.push_back({.name = "rope_freqs.weight",
-                        .shape = {std::ssize(factors)},
-                        .type = &AllGgufTensorTypes().front(),
-                        .write = [factors](const GgufSink& sink) {
-                          return sink(std::as_bytes(std::span(factors)));
-                        }});
-  }
-
-  std::vector<GgufTensor> Take() { return std::move(tensors_); }
-  // general.file_type: of the type that most bytes have.
-  const GgufTensorType& main_type() const {
-    return *std::ranges::max_element(bytes_, {}, [](const auto& entry) {
-              return entry.second;
-            })->first;
+  void Take(std::int64_t row, float* out) {
+    const std::int64_t ours = part_.order.Ours(row);
+    if (part_.shape.rank() == 1) {
+      *out = vector_[static_cast<std::size_t>(ours)];
+    } else {
+      stored_.Decode(ours, ours + 1, row_.data());
+      std::copy_n(row_.begin(), columns(), out);
+    }
+    for (std::int64_t i = 0; i < (part_.shift == 0 ? 0 : columns()); ++i) {
+      out[i] = static_cast<float>(static_cast<double>(out[i]) + part_.shift);
+    }
   }
 
  private:
-  Result<GgufTensor> Make(const TensorManifest& tensor, const TensorSpec& spec) {
-    const bool turned =
-        decoder_.architecture->turns_neighbours &&
-        (spec.name == "q" || spec.name == "k" || spec.name == "q.bias" || spec.name == "k.bias");
-    const RowOrder order = turned ? RowOrder(decoder_.layer.Integer("key_dim")) : RowOrder();
-    GgufTensor result{.shape = {spec.shape.dims().begin(), spec.shape.dims().end()}};
-    if (spec.role == TensorRole::kVector) {
-      result.type = &AllGgufTensorTypes().front();
-      result.write = [this, &tensor, shape = spec.shape, order](const GgufSink& sink) {
-        return WriteVector(tensor, shape, order, store_, sink);
-      };
-      return result;
-    }
-    ASHLAR_TRY(result.type, GgufTypeOf(*tensor.codec));
-    if (const std::int64_t columns = spec.shape[1]; columns % result.type->block_columns != 0) {
-      return Unsupported("tensor \"{}\" has {} columns, and {} stores them by {}", spec.name,
-                         columns, result.type->name, result.type->block_columns);
-    }
-    result.write = [this, &tensor, shape = spec.shape, type = result.type,
-                    order](const GgufSink& sink) {
-      return WriteMatrix(tensor, shape, *type, order, store_, sink);
-    };
-    bytes_[result.type] += result.bytes();
-    return result;
-  }
-
-  const Network& network_;
-  const GgufDecoder& decoder_;
-  const BlobStore& store_;
-  std::vector<GgufTensor> tensors_;
-  std::map<const GgufTensorType*, std::uint64_t> bytes_;  // of matrices
+  const GgufPart& part_;
+  const StoredTensor& stored_;
+  std::vector<float> vector_;
+  std::vector<float> row_;
 };
 
-// Several templates: the one called "default" stands where a single one would, each other one under
-// its own key, and an array has their names. Names are made of letters and digits there, with _ for
-// all else.
-Status AddNamedTemplates(const JsonCursor& list, bool has_default, GgufMetadata& metadata,
-                         std::vector<std::string>& remarks) {
-  ASHLAR_TRY(const std::vector<JsonCursor> entries, list.AsArray());
-  std::vector<std::string> names;
-  for (const JsonCursor& entry : entries) {
-    ASHLAR_TRY(std::string name, entry.String("name"));
-    ASHLAR_TRY(std::string text, entry.String("template"));
-    std::ranges::replace_if(
-        name,
-        [](char c) {
-          return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'));
-        },
-        '_');
-    const bool is_default = name == "default";
-    if (name.empty() || (is_default && has_default) || std::ranges::count(names, name) != 0) {
-      remarks.push_back(fmt::format(
-          "{} is left out: {}", entry.path(),
-          name.empty() ? "it has no name" : "another template has the name \"" + name + "\" too"));
-      continue;
+// Encodes the rows of a part in another type than they are stored in.
+Status WriteEncoded(const GgufPart& part, const GgufTensorType& type, const StoredTensor& stored,
+                    const GgufSink& sink) {
+  PartRows rows(part, stored);
+  ASHLAR_TRY(rows.Load());
+  const Codec& codec = *type.codec;
+  const std::int64_t columns = rows.columns();
+  const std::int64_t bands = std::max<std::int64_t>(1, kNumbersAtOnce / (columns * codec.row_unit));
+  const std::int64_t at_once = std::min(part.shape[0], bands * codec.row_unit);
+  const std::int64_t padded = (at_once + codec.row_unit - 1) / codec.row_unit * codec.row_unit;
+  const std::uint64_t row_bytes = type.row_bytes(columns);
+  std::vector<float> values(static_cast<std::size_t>(at_once * columns));
+  std::vector<std::byte> packed(static_cast<std::size_t>(padded / codec.row_unit) *
+                                codec.band_bytes(columns));
+  std::vector<std::byte> out(static_cast<std::size_t>(at_once) * row_bytes);
+  for (std::int64_t first = 0; first < part.shape[0]; first += at_once) {
+    const std::int64_t count = std::min(part.shape[0] - first, at_once);
+    for (std::int64_t i = 0; i < count; ++i) {
+      rows.Take(first + i, values.data() + i * columns);
     }
-    has_default |= is_default;
-    metadata.emplace_back(
-        is_default ? "tokenizer.chat_template" : "tokenizer.chat_template." + name,
-        std::move(text));
-    if (!is_default) {
-      names.push_back(std::move(name));
+    if (!std::ranges::all_of(values, [](float value) { return std::isfinite(value); })) {
+      return Unsupported("it has numbers that are not finite, from row {} on", first);
     }
-  }
-  if (!names.empty()) {
-    metadata.emplace_back("tokenizer.chat_templates", std::move(names));
-  }
-  if (!has_default && !entries.empty()) {
-    remarks.push_back(
-        "none of the chat templates is the default one: llama.cpp must be told which");
+    codec.encode(values.data(), count, columns, packed.data());
+    for (std::int64_t i = 0; i < count; ++i) {
+      type.write_row(packed.data(), columns, i, columns,
+                     out.data() + static_cast<std::uint64_t>(i) * row_bytes);
+    }
+    ASHLAR_TRY(sink(std::span(out).first(static_cast<std::size_t>(count) * row_bytes)));
   }
   return {};
 }
 
-// The template lies in a file of its own, or in tokenizer_config.json: one, or a list of them. Of
-// the list, a file of its own is the default.
-Status AddChatTemplates(const Network& network, const BlobStore& store, GgufMetadata& metadata,
-                        std::vector<std::string>& remarks) {
-  ASHLAR_TRY(std::optional<std::string> text,
-             ReadNetworkFile(network, store, "chat_template.jinja"));
-  const bool has_default = text.has_value();
-  if (has_default) {
-    metadata.emplace_back("tokenizer.chat_template", *std::move(text));
+// The rows of a part as they are stored.
+Status WriteStored(const GgufPart& part, const GgufTensorType& type, const StoredTensor& stored,
+                   const GgufSink& sink) {
+  const bool vector = part.shape.rank() == 1;
+  const std::int64_t columns = vector ? 1 : part.shape[1];
+  const std::int64_t stored_columns = vector ? 1 : part.stored->shape[1];
+  const std::uint64_t row_bytes = type.row_bytes(columns);
+  const std::int64_t at_once = std::clamp<std::int64_t>(kNumbersAtOnce / columns, 1, part.shape[0]);
+  std::vector<std::byte> buffer(static_cast<std::size_t>(at_once) * row_bytes);
+  for (std::int64_t first = 0; first < part.shape[0]; first += at_once) {
+    const std::int64_t end = std::min(part.shape[0], first + at_once);
+    std::byte* out = buffer.data();
+    for (std::int64_t row = first; row < end; ++row, out += row_bytes) {
+      type.write_row(stored.bytes().data(), stored_columns, part.order.Ours(row), columns, out);
+    }
+    ASHLAR_TRY(sink(std::span(buffer.data(), out)));
   }
-  ASHLAR_TRY(text, ReadNetworkFile(network, store, "tokenizer_config.json"));
-  if (!text) {
-    return {};
-  }
-  ASHLAR_TRY(const Json json, ParseJson(*text));
-  ASHLAR_TRY(const auto found, JsonCursor(json, "tokenizer_config.json").Find("chat_template"));
-  if (!found) {
-    return {};
-  }
-  if (found->value().array() != nullptr) {
-    return AddNamedTemplates(*found, has_default, metadata, remarks);
-  }
-  if (has_default) {
-    return {};
-  }
-  ASHLAR_TRY(std::string only, found->AsString());
-  metadata.emplace_back("tokenizer.chat_template", std::move(only));
   return {};
 }
 
-}  // namespace
+Status WriteFileTensor(const GgufFileTensor& tensor, const GgufTensorType& type,
+                       const BlobStore& store, const GgufSink& sink) {
+  if (tensor.parts.empty()) {
+    return sink(std::as_bytes(std::span(tensor.numbers)));
+  }
+  for (const GgufPart& part : tensor.parts) {
+    ASHLAR_TRY(const StoredTensor stored, StoredTensor::Open(store, *part.stored));
+    const bool as_it_is = part.stored->codec == type.codec && part.shift == 0;
+    Status status =
+        as_it_is ? WriteStored(part, type, stored, sink) : WriteEncoded(part, type, stored, sink);
+    ASHLAR_TRY(stored.CheckWhole());  // first: what else is wrong may come of it
+    if (!status.ok()) {
+      return status.error().In(fmt::format("tensor {}", tensor.name));
+    }
+  }
+  return {};
+}
 
-Result<GgufReport> ExportGguf(
-    const Network& network, std::string_view name, const BlobStore& store, const Path& path,
-    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
-  ASHLAR_TRY(const GgufDecoder decoder, internal::ReadAsDecoder(network));
-  TensorLister lister(network, decoder, store);
-  if (decoder.layer.Choice("rope_scaling") == "llama3") {
-    lister.AddFrequencyFactors();
-  }
-  ASHLAR_TRY(lister.AddNode(decoder.embed));
-  for (std::size_t layer = 0; layer < decoder.attention.size(); ++layer) {
-    const auto index = static_cast<std::int64_t>(layer);
-    ASHLAR_TRY(lister.AddNode(decoder.attention[layer], index));
-    ASHLAR_TRY(lister.AddNode(decoder.mlp[layer], index));
-  }
-  ASHLAR_TRY(lister.AddNode(decoder.norm));
-  if (!decoder.tied) {
-    ASHLAR_TRY(lister.AddNode(decoder.head));
-  }
+// ---- The file
 
-  GgufReport report{.architecture = std::string(decoder.architecture->name)};
-  GgufContent content;
-  content.metadata = {
-      {"general.architecture", report.architecture},
-      {"general.type", std::string("model")},
-      {"general.name", std::string(name)},
-      {"general.file_type", lister.main_type().file_type},
-      {"general.quantization_version", std::uint32_t{2}},
-  };
+struct PlannedTensors {
+  std::vector<GgufTensor> tensors;
+  const GgufTensorType* main = nullptr;             // that most bytes of matrices have
+  std::map<std::string_view, int> in_another_type;  // than was asked for
+};
+
+Result<PlannedTensors> PlanTensors(const GgufForm& form, const Network& network, bool tied,
+                                   const GgufTensorType* wanted, const BlobStore& store) {
+  PlannedTensors plan;
+  std::map<const GgufTensorType*, std::uint64_t> bytes;
+  for (const GgufFileTensor& tensor : form.tensors) {
+    const GgufTensorType* type = &TypeNamed("F32");
+    const bool vector = tensor.role == TensorRole::kVector;
+    if (wanted != nullptr && !vector && !StaysWide(tensor)) {
+      const bool scores =
+          tensor.name == "output.weight" || (tied && tensor.name == "token_embd.weight");
+      type = &TypeFor(tensor, *wanted, scores);
+      plan.in_another_type[type->name] += type != wanted;
+    } else if (wanted == nullptr && !vector) {
+      const Result<const GgufTensorType*> own = TypeOfParts(tensor);
+      if (!own.ok()) {
+        return own.error().In(NodeName(network, tensor.parts.front().node));
+      }
+      type = *own;
+    }
+    GgufTensor planned{.name = tensor.name,
+                       .shape = tensor.shape,
+                       .type = type,
+                       .write = [&tensor, type, &store](const GgufSink& sink) {
+                         return WriteFileTensor(tensor, *type, store, sink);
+                       }};
+    if (!vector) {
+      bytes[type] += planned.bytes();
+    }
+    plan.tensors.push_back(std::move(planned));
+  }
+  plan.main =
+      std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; })->first;
+  return plan;
+}
+
+Status AddTokenizer(const Network& network, std::int64_t ids, const BlobStore& store,
+                    GgufContent& content, GgufReport& report) {
   const auto append = [&](GgufMetadata more) {
     content.metadata.insert(content.metadata.end(), std::move_iterator(more.begin()),
                             std::move_iterator(more.end()));
   };
-  append(internal::DecoderMetadata(network, decoder));
   ASHLAR_TRY(const auto tokenizer_json, ReadNetworkFile(network, store, "tokenizer.json"));
-  if (tokenizer_json) {
-    const std::int64_t ids = EffectiveAttributes(network, decoder.embed).Integer("vocabulary");
+  ASHLAR_TRY(const auto kept, ReadNetworkFile(network, store, internal::kTokenizerGguf));
+  std::optional<GgufMetadata> as_it_came;
+  if (kept) {
+    ASHLAR_TRY(as_it_came, internal::ReadTokenizerGguf(
+                               *kept, tokenizer_json ? &*tokenizer_json : nullptr, ids));
+  }
+  if (as_it_came) {
+    // (The name among them: some tokenizers are told apart by it.)
+    std::erase_if(content.metadata,
+                  [](const auto& pair) { return pair.first == internal::kGeneralName; });
+    append(*std::move(as_it_came));
+  } else if (tokenizer_json) {
     ASHLAR_TRY(internal::GgufTokenizer tokenizer,
                internal::ReadGgufTokenizer(*tokenizer_json, network.metadata, ids));
     append(std::move(tokenizer.metadata));
-    report.remarks = std::move(tokenizer.remarks);
-    ASHLAR_TRY(AddChatTemplates(network, store, content.metadata, report.remarks));
+    report.remarks.insert(report.remarks.end(), tokenizer.remarks.begin(), tokenizer.remarks.end());
   } else {
-    append(internal::NoGgufTokenizer());
+    append(internal::NoGgufTokenizer(network.metadata));
     report.remarks.push_back("the network has no tokenizer, so the file can be run by ids only");
   }
+  return internal::AddChatTemplates(network, store, content.metadata, report.remarks);
+}
+
+}  // namespace
+
+Result<const GgufTensorType*> FindGgufExportType(std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const GgufTensorType& type : AllGgufTensorTypes()) {
+    if (type.codec->encode == nullptr) {
+      continue;
+    }
+    if (type.name == name) {
+      return &type;
+    }
+    known.push_back(type.name);
+  }
+  return Invalid("unknown type \"{}\"; known: {}", name, fmt::join(known, ", "));
+}
+
+Result<GgufReport> ExportGguf(
+    const Network& network, std::string_view name, const BlobStore& store, const Path& path,
+    const GgufOptions& options,
+    const std::function<void(std::uint64_t done, std::uint64_t total)>& progress) {
+  ASHLAR_TRY(const internal::DecoderFacts facts, internal::ReadDecoderFacts(network, store));
+  ASHLAR_TRY(GgufForm form, internal::FindGgufForm(facts, network, options.usual));
+  ASHLAR_TRY(PlannedTensors plan, PlanTensors(form, network, facts.tied, options.type, store));
+
+  GgufReport report{.architecture = std::string(form.family->architecture),
+                    .remarks = std::move(form.remarks)};
+  GgufContent content;
+  content.metadata = {
+      {"general.architecture", report.architecture},
+      {"general.type", std::string("model")},
+      {std::string(internal::kGeneralName), std::string(name)},
+      {"general.file_type", plan.main->file_type},
+      {"general.quantization_version", std::uint32_t{2}},
+  };
+  content.metadata.insert(content.metadata.end(), form.metadata.begin(), form.metadata.end());
+  ASHLAR_TRY(AddTokenizer(network, facts.embed().attributes.Integer("vocabulary"), store, content,
+                          report));
   if (!network.metadata.context_length) {
     report.remarks.push_back(
-        fmt::format("the network does not say for how long a text it was trained; the file says {}",
-                    decoder.context));
+        "the network does not say for how long a text it was trained; the file says 4096");
   }
-  content.tensors = lister.Take();
+  for (const auto& [type, count] : plan.in_another_type) {
+    if (count > 0) {
+      report.remarks.push_back(
+          fmt::format("{} matrices are {}, not {}", count, type, options.type->name));
+    }
+  }
+  content.tensors = std::move(plan.tensors);
   report.tensors = static_cast<int>(content.tensors.size());
   ASHLAR_TRY(report.file_bytes, WriteGguf(path, content, progress));
   return report;

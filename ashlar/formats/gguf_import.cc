@@ -81,19 +81,12 @@ Result<PlannedGgufTensor> PlanGgufTensor(const GgufFile& file, const TensorSpec&
                            .first_row = place->first_row};
 }
 
-// Of the llama architecture, rows of q and k (and their biases) stand in another order.
-RowOrder OrderOf(const internal::GgufConfig& config, const Block& block, std::string_view tensor) {
-  const bool turned = config.turns_neighbours && block.kind->name == "attention" &&
-                      (tensor == "q" || tensor == "k" || tensor == "q.bias" || tensor == "k.bias");
-  return turned ? RowOrder(block.attributes.Integer("key_dim")) : RowOrder();
-}
-
 Result<Block> MakeGgufBlock(const BlockRecipe& recipe, const internal::GgufConfig& config,
                             const Kinds& kinds) {
   Block block;
   ASHLAR_TRY(block.kind, kinds.Find(recipe.kind));
   auto given = recipe.attributes;
-  if (config.norms_hold_offset) {
+  if (config.family->norms_hold_offset) {
     given.erase("norm_offset");
     given.erase("offset");  // of the last norm
   }
@@ -111,7 +104,9 @@ Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& conf
   GgufPlan plan;
   plan.network.metadata = recipe.metadata;
   const bool tied = file.Find("output.weight") == nullptr;
-  std::set<std::string> used = {"rope_freqs.weight"};  // read with the metadata
+  std::set<std::string, std::less<>> used = {"rope_freqs.weight"};  // read with the metadata
+  used.emplace(internal::kShortRopeFactors);
+  used.emplace(internal::kLongRopeFactors);
   for (const BlockRecipe& from : recipe.blocks) {
     ASHLAR_TRY(Block block, MakeGgufBlock(from, config, kinds));
     ASHLAR_TRY(const auto specs, block.kind->tensors(block.attributes));
@@ -126,7 +121,7 @@ Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& conf
                                           ? "embed"
                                           : std::string_view(from.kind);
         const auto places =
-            internal::GgufPlacesOf(kind, spec, specs, from.layer.value_or(0), config.names);
+            internal::GgufPlacesOf(kind, spec, specs, from.layer.value_or(0), config.family->names);
         if (places.empty()) {
           return Unsupported("GGUF has no name for tensor \"{}\" of a block of kind {}", spec.name,
                              from.kind);
@@ -137,7 +132,8 @@ Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& conf
         }
       }
       tensor.block = plan.blocks.size();
-      tensor.order = OrderOf(config, block, spec.name);
+      tensor.order = internal::GgufRowOrder(config.family->turns_neighbours, from.kind, spec.name,
+                                            block.attributes);
       plan.tensors.push_back(std::move(tensor));
     }
     plan.network.nodes.push_back(NodeOf(recipe, static_cast<int>(plan.network.nodes.size())));
@@ -262,6 +258,7 @@ Status PlanTokenizer(const GgufFields& fields, std::int64_t ids, GgufPlan& plan)
   if (!vocabulary) {
     return {};
   }
+  plan.files.emplace(internal::kTokenizerGguf, internal::TokenizerGguf(fields));
   Result<std::string> json = GgufTokenizerJson(*vocabulary);
   if (!json.ok() && json.error().code == ErrorCode::kUnsupported) {
     plan.remarks.push_back(
@@ -284,7 +281,8 @@ Status PlanTokenizer(const GgufFields& fields, std::int64_t ids, GgufPlan& plan)
 }
 
 Result<GgufPlan> ReadPlan(const GgufFile& file, const Kinds& kinds) {
-  ASHLAR_TRY(const internal::GgufConfig config, internal::ReadGgufConfig(file));
+  ASHLAR_TRY(const internal::GgufConfig config,
+             internal::ReadGgufConfig(internal::OutlineOf(file)));
   ASHLAR_TRY(const Recipe recipe, ReadRecipe(JsonCursor(config.json, "the configuration")));
   ASHLAR_TRY(GgufPlan plan, PlanGguf(file, config, recipe, kinds));
   ASHLAR_TRY(PlanTokenizer(file.fields(), recipe.vocabulary, plan));

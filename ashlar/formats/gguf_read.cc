@@ -103,6 +103,31 @@ bool GgufFields::IsArray(std::string_view key) const {
   return found != fields_.end() && found->second.is_array;
 }
 
+GgufSerialized GgufFields::Serialized(std::string_view key) const {
+  const Field& field = fields_.find(key)->second;
+  GgufSerialized value;
+  const auto append = [&](std::span<const std::byte> bytes) {
+    value.bytes.insert(value.bytes.end(), bytes.begin(), bytes.end());
+  };
+  const auto put = [&](auto number) { append(std::as_bytes(std::span(&number, 1))); };
+  const bool texts = field.type == GgufValueType::kString;
+  if (field.is_array) {
+    put(GgufValueType::kArray);
+  }
+  put(field.type);
+  if (field.is_array) {
+    put(static_cast<std::uint64_t>(
+        texts ? field.texts.size()
+              : field.bytes.size() / static_cast<std::size_t>(DescriptionOf(field.type).bytes)));
+  }
+  append(field.bytes);
+  for (const std::string_view text : field.texts) {
+    put(static_cast<std::uint64_t>(text.size()));
+    append(AsBytes(text));
+  }
+  return value;
+}
+
 Error GgufFields::WrongType(std::string_view key, const Field& field,
                             std::string_view wanted) const {
   return Invalid("{}: {} is {}{}, expected {}", file_, key, field.is_array ? "an array of " : "",

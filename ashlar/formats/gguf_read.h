@@ -36,6 +36,8 @@ class GgufFields {
   Result<std::optional<std::vector<float>>> Reals(std::string_view key) const;
   Result<std::optional<std::span<const std::string_view>>> Texts(std::string_view key) const;
   bool IsArray(std::string_view key) const;
+  // Any value, as it stands. Requires: Has(key).
+  GgufSerialized Serialized(std::string_view key) const;
 
  private:
   friend class GgufParser;

@@ -35,8 +35,10 @@ class Header {
     PutArray(GgufValueType::kString, values);
   }
 
+  void PutValue(const GgufSerialized& value) { Append(value.bytes); }
+
   void Align() { bytes_.resize(bytes_.size() + Padding(bytes_.size())); }
-  std::span<const std::byte> bytes() const { return bytes_; }
+  std::vector<std::byte> Take() { return std::move(bytes_); }
 
  private:
   template <class T>
@@ -57,7 +59,9 @@ class Header {
   std::vector<std::byte> bytes_;
 };
 
-Header MakeHeader(const GgufContent& content) {
+}  // namespace
+
+std::vector<std::byte> GgufHeader(const GgufContent& content) {
   Header header;
   header.Append(AsBytes(kGgufMagic));
   header.Put(kGgufVersion);
@@ -79,10 +83,8 @@ Header MakeHeader(const GgufContent& content) {
     offset += tensor.bytes() + Padding(tensor.bytes());
   }
   header.Align();
-  return header;
+  return header.Take();
 }
-
-}  // namespace
 
 std::uint64_t GgufTensor::bytes() const {
   std::uint64_t rows = 1;
@@ -100,9 +102,9 @@ Result<std::uint64_t> WriteGguf(
     total += tensor.bytes();
   }
   ASHLAR_TRY(OutputFile file, OutputFile::Create(path));
-  const Header header = MakeHeader(content);
-  ASHLAR_TRY(file.Write(header.bytes()));
-  std::uint64_t size = header.bytes().size();
+  const std::vector<std::byte> header = GgufHeader(content);
+  ASHLAR_TRY(file.Write(header));
+  std::uint64_t size = header.size();
   std::uint64_t done = 0;
   for (const GgufTensor& tensor : content.tensors) {
     std::uint64_t given = 0;

@@ -27,6 +27,9 @@ struct GgufContent {
   std::vector<GgufTensor> tensors;
 };
 
+// What stands before the tensors' bytes.
+std::vector<std::byte> GgufHeader(const GgufContent& content);
+
 // Writes the whole file, atomically (a temporary file beside it, then rename), and returns its
 // size. `progress` is told the bytes of tensors that are written, and of all; may be null.
 Result<std::uint64_t> WriteGguf(

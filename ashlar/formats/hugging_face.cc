@@ -6,6 +6,7 @@
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/formats/checkpoint.h"
+#include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/hugging_face_tokenizer.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/recipe.h"
@@ -20,10 +21,8 @@ constexpr std::uint64_t kMaxKeptBytes = 128u << 20;
 
 // Files that are kept whole beside the network, when the directory has them.
 constexpr std::string_view kKeptFiles[] = {
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "chat_template.jinja",
-    "generation_config.json",
+    "tokenizer_config.json",  "special_tokens_map.json", "chat_template.jinja",
+    "generation_config.json", internal::kTokenizerGguf,
 };
 
 // Tensors that some checkpoints carry and every network computes itself.

@@ -4,6 +4,7 @@
 #include "ashlar/codec/gguf/block_bytes.h"
 #include "ashlar/codec/gguf/block_codec.h"
 #include "ashlar/codec/gguf/gguf.h"
+#include "ashlar/codec/gguf/quantize.h"
 
 namespace ashlar {
 namespace {
@@ -104,7 +105,8 @@ constexpr BlockType kMxfp4Blocks{.columns = 32,
                                  .finite = IsMxfp4Finite,
                                  .decode = DecodeMxfp4};
 
-constinit const Codec kQ4_1 = internal::MakeBlockCodec<kQ4_1Blocks>("q4_1.1");
+constinit const Codec kQ4_1 =
+    internal::MakeBlockCodec<kQ4_1Blocks, internal::EncodeQ4_1>("q4_1.1", 0.085f);
 constinit const Codec kQ5_0 = internal::MakeBlockCodec<kQ5_0Blocks>("q5_0.1");
 constinit const Codec kQ5_1 = internal::MakeBlockCodec<kQ5_1Blocks>("q5_1.1");
 constinit const Codec kIq4Nl = internal::MakeBlockCodec<kIq4NlBlocks>("iq4_nl.1");

@@ -3,6 +3,7 @@
 #include "ashlar/codec/gguf/block_bytes.h"
 #include "ashlar/codec/gguf/block_codec.h"
 #include "ashlar/codec/gguf/gguf.h"
+#include "ashlar/codec/gguf/quantize.h"
 
 namespace ashlar {
 namespace {
@@ -158,9 +159,11 @@ constexpr BlockType kIq4XsBlocks{.columns = 256,
 
 constinit const Codec kQ2K = internal::MakeBlockCodec<kQ2KBlocks>("q2_k.1");
 constinit const Codec kQ3K = internal::MakeBlockCodec<kQ3KBlocks>("q3_k.1");
-constinit const Codec kQ4K = internal::MakeBlockCodec<kQ4KBlocks>("q4_k.1");
+constinit const Codec kQ4K =
+    internal::MakeBlockCodec<kQ4KBlocks, internal::EncodeQ4K>("q4_k.1", 0.085f);
 constinit const Codec kQ5K = internal::MakeBlockCodec<kQ5KBlocks>("q5_k.1");
-constinit const Codec kQ6K = internal::MakeBlockCodec<kQ6KBlocks>("q6_k.1");
+constinit const Codec kQ6K =
+    internal::MakeBlockCodec<kQ6KBlocks, internal::EncodeQ6K>("q6_k.1", 0.022f);
 constinit const Codec kIq4Xs = internal::MakeBlockCodec<kIq4XsBlocks>("iq4_xs.1");
 
 }  // namespace ashlar

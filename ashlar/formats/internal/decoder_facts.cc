@@ -63,6 +63,14 @@ Status ReadLayer(const Network& network, int first, DecoderFacts& facts) {
     return Unsupported(
         "a layer of a file is an attention, which reads the layer before it, and an MLP");
   }
+  const auto is = [&](int node, std::initializer_list<std::string_view> kinds) {
+    return std::ranges::count(kinds, facts.nodes[static_cast<std::size_t>(node)].kind->name) != 0;
+  };
+  if (!is(first, {"attention", "latent_attention"}) || !is(first + 1, {"mlp", "moe"})) {
+    return Unsupported("a layer of a file is an attention and an MLP; this one is {} and {}",
+                       facts.nodes[static_cast<std::size_t>(first)].kind->name,
+                       facts.nodes[static_cast<std::size_t>(first + 1)].kind->name);
+  }
   const Result<int> second_back = ReadsBack(network, first + 1);
   if (!second_back.ok() || *second_back > 2) {
     return Unsupported("the MLP of a layer reads its attention, or what that reads");

@@ -11,33 +11,12 @@
 #include <fmt/ranges.h>
 
 #include "ashlar/formats/architecture.h"
+#include "ashlar/formats/internal/gguf_families.h"
 
 namespace ashlar::internal {
 namespace {
 
 constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
-
-enum class KeyType : std::uint8_t { kInteger, kReal, kBool };
-
-// A key of the metadata (after the architecture's name and a point), and its field of config.json.
-struct KeyRow {
-  std::string_view key;
-  std::string_view field;
-  KeyType type = KeyType::kInteger;
-  bool required = false;
-};
-
-// The sizes that every architecture has, under the names that its family's config.json has for
-// them.
-struct SizeRow {
-  std::string_view key;
-  Spelling SizeFields::*field;
-};
-constexpr SizeRow kSizes[] = {
-    {"block_count", &SizeFields::layers},         {"context_length", &SizeFields::positions},
-    {"embedding_length", &SizeFields::width},     {"feed_forward_length", &SizeFields::channels},
-    {"attention.head_count", &SizeFields::heads},
-};
 
 // Keys that are read by rules of their own, below.
 constexpr std::string_view kRuledKeys[] = {
@@ -48,138 +27,12 @@ constexpr std::string_view kRuledKeys[] = {
     "attention.value_length",
     "rope.dimension_count",
     "rope.freq_base",
-    "rope.scaling.type",
+    "rope.scaling.attn_factor",
     "rope.scaling.factor",
-    "rope.scaling.original_context_length",
     "rope.scaling.finetuned",
+    "rope.scaling.original_context_length",
+    "rope.scaling.type",
     "vocab_size",
-};
-
-// A field that an architecture's files leave unsaid.
-struct FixedField {
-  std::string_view field;
-  std::variant<bool, std::int64_t, std::string_view> value;
-};
-// A bias that the configuration decides: whether the file has the tensor.
-struct BiasField {
-  std::string_view field;
-  std::string_view tensor;
-};
-
-// A field with what scores are divided by the root of: the dimensions of a head, but the width for
-// each head in the network of so many layers, which no key says.
-struct ScoresField {
-  std::string_view field = {};
-  std::int64_t layers_of_width = 0;
-};
-
-struct Family {
-  std::string_view architecture;  // general.architecture
-  std::string_view model_type;    // config.json's
-  bool turns_neighbours = false;
-  bool norms_hold_offset = false;
-  std::span<const KeyRow> keys = {};
-  std::span<const FixedField> fixed = {};
-  std::span<const BiasField> biases = {};
-  std::span<const GgufName> names = {};
-  ScoresField scores = {};
-  // An architecture may have several rows: the first whose tensor the file has.
-  std::string_view needs = {};
-};
-
-constexpr BiasField kLlamaBiases[] = {{"attention_bias", "blk.0.attn_output.bias"},
-                                      {"mlp_bias", "blk.0.ffn_up.bias"}};
-constexpr FixedField kNoAttentionBias[] = {{"attention_bias", false}};
-
-constexpr KeyRow kGemmaKeys[] = {
-    {"attention.sliding_window", "sliding_window"},
-    {"attn_logit_softcapping", "attn_logit_softcapping", KeyType::kReal},
-    {"final_logit_softcapping", "final_logit_softcapping", KeyType::kReal},
-};
-constexpr KeyRow kWindowKeys[] = {
-    {"attention.sliding_window", "sliding_window"},
-};
-constexpr BiasField kStarcoder2Biases[] = {{"use_bias", "blk.0.attn_output.bias"}};
-
-constexpr KeyRow kMixtralKeys[] = {
-    {"expert_count", "num_local_experts", KeyType::kInteger, true},
-    {"expert_used_count", "num_experts_per_tok", KeyType::kInteger, true},
-};
-constexpr KeyRow kQwenMoeKeys[] = {
-    {"expert_count", "num_experts", KeyType::kInteger, true},
-    {"expert_used_count", "num_experts_per_tok", KeyType::kInteger, true},
-    {"expert_feed_forward_length", "moe_intermediate_size", KeyType::kInteger, true},
-    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size"},
-};
-constexpr FixedField kQwen2MoeFixed[] = {{"norm_topk_prob", false}};
-constexpr FixedField kQwen3MoeFixed[] = {{"norm_topk_prob", true}, {"attention_bias", false}};
-
-// Falcon's attention and MLP read the same norm, or each its own.
-constexpr GgufName kFalconOneNorm[] = {
-    {"mlp", "norm.weight", "blk.{}.attn_norm.weight"},
-    {"mlp", "norm.bias", "blk.{}.attn_norm.bias"},
-};
-constexpr GgufName kFalconTwoNorms[] = {
-    {"attention", "norm.weight", "blk.{}.attn_norm_2.weight"},
-    {"attention", "norm.bias", "blk.{}.attn_norm_2.bias"},
-    {"mlp", "norm.weight", "blk.{}.attn_norm.weight"},
-    {"mlp", "norm.bias", "blk.{}.attn_norm.bias"},
-};
-constexpr FixedField kFalconOne[] = {{"new_decoder_architecture", true},
-                                     {"num_ln_in_parallel_attn", std::int64_t{1}},
-                                     {"parallel_attn", true},
-                                     {"alibi", false},
-                                     {"bias", false}};
-constexpr FixedField kFalconTwo[] = {{"new_decoder_architecture", true},
-                                     {"num_ln_in_parallel_attn", std::int64_t{2}},
-                                     {"parallel_attn", true},
-                                     {"alibi", false},
-                                     {"bias", false}};
-
-// A new architecture is a line here, beside its row in formats/architectures.
-constexpr Family kFamilies[] = {
-    {.architecture = "llama",
-     .model_type = "mixtral",
-     .turns_neighbours = true,
-     .keys = kMixtralKeys,
-     .needs = "blk.0.ffn_gate_inp.weight"},
-    {.architecture = "llama",
-     .model_type = "llama",
-     .turns_neighbours = true,
-     .biases = kLlamaBiases},
-    {.architecture = "qwen2", .model_type = "qwen2"},
-    {.architecture = "qwen3", .model_type = "qwen3", .fixed = kNoAttentionBias},
-    {.architecture = "qwen2moe",
-     .model_type = "qwen2_moe",
-     .keys = kQwenMoeKeys,
-     .fixed = kQwen2MoeFixed},
-    {.architecture = "qwen3moe",
-     .model_type = "qwen3_moe",
-     .keys = kQwenMoeKeys,
-     .fixed = kQwen3MoeFixed},
-    {.architecture = "gemma2",
-     .model_type = "gemma2",
-     .norms_hold_offset = true,
-     .keys = kGemmaKeys,
-     .scores = {"query_pre_attn_scalar", 46}},
-    {.architecture = "gemma3",
-     .model_type = "gemma3_text",
-     .norms_hold_offset = true,
-     .keys = kGemmaKeys,
-     .scores = {"query_pre_attn_scalar", 62}},
-    {.architecture = "phi3", .model_type = "phi3", .keys = kWindowKeys},
-    {.architecture = "olmo2", .model_type = "olmo2", .fixed = kNoAttentionBias},
-    {.architecture = "gpt2", .model_type = "gpt2"},
-    {.architecture = "starcoder2", .model_type = "starcoder2", .biases = kStarcoder2Biases},
-    {.architecture = "falcon",
-     .model_type = "falcon",
-     .fixed = kFalconTwo,
-     .names = kFalconTwoNorms,
-     .needs = "blk.0.attn_norm_2.weight"},
-    {.architecture = "falcon",
-     .model_type = "falcon",
-     .fixed = kFalconOne,
-     .names = kFalconOneNorm},
 };
 
 // The decimal that was meant: the shortest that gives this f32, as config.json had it.
@@ -193,7 +46,7 @@ double Meant(double value) {
 class ConfigWriter {
  public:
   // `row` is the family's.
-  ConfigWriter(const GgufFile& file, const Family& family, const Architecture& row)
+  ConfigWriter(const GgufOutline& file, const GgufFamily& family, const Architecture& row)
       : file_(file), family_(family), row_(row) {}
 
   Result<Json> Write() {
@@ -205,19 +58,19 @@ class ConfigWriter {
     }
     ASHLAR_TRY(AddKeys(family_.keys));
     ASHLAR_TRY(AddTokens());
-    for (const FixedField& row : family_.fixed) {
+    for (const GgufFixedField& row : family_.fixed) {
       std::visit([&](const auto& value) { Set(row.field, value); }, row.value);
     }
-    for (const BiasField& row : family_.biases) {
-      Set(row.field, file_.Find(row.tensor) != nullptr);
+    for (const GgufBiasField& row : family_.biases) {
+      Set(row.field, file_.find(row.tensor) != nullptr);
     }
-    Set("tie_word_embeddings", file_.Find("output.weight") == nullptr);
+    Set("tie_word_embeddings", file_.find("output.weight") == nullptr);
     ASHLAR_TRY(CheckAllKnown());
     return std::move(json_);
   }
 
  private:
-  const GgufFields& fields() const { return file_.fields(); }
+  const GgufFields& fields() const { return file_.fields; }
   std::string KeyOf(std::string_view key) const {
     return fmt::format("{}.{}", family_.architecture, key);
   }
@@ -247,13 +100,13 @@ class ConfigWriter {
     return value;
   }
 
-  Status AddKeys(std::span<const KeyRow> rows) {
-    for (const KeyRow& row : rows) {
+  Status AddKeys(std::span<const GgufKey> rows) {
+    for (const GgufKey& row : rows) {
       std::optional<Json> value;
-      if (row.type == KeyType::kInteger) {
+      if (row.type == GgufKeyType::kInteger) {
         ASHLAR_TRY(const auto integer, Integer(row.key));
         value = integer ? std::optional(Json(*integer)) : std::nullopt;
-      } else if (row.type == KeyType::kReal) {
+      } else if (row.type == GgufKeyType::kReal) {
         ASHLAR_TRY(const auto real, Real(row.key));
         value = real ? std::optional(Json(*real)) : std::nullopt;
       } else {
@@ -280,7 +133,7 @@ class ConfigWriter {
 
   Status AddSizes() {
     std::map<std::string_view, std::int64_t> sizes;
-    for (const SizeRow& row : kSizes) {
+    for (const GgufSize& row : kGgufSizes) {
       ASHLAR_TRY(const auto size, Integer(row.key));
       if (!size) {
         return Invalid("the metadata have no {}", KeyOf(row.key));
@@ -304,7 +157,7 @@ class ConfigWriter {
       Set(family_.scores.field,
           sizes["block_count"] == family_.scores.layers_of_width ? width_of_head : head_dim_);
     }
-    const GgufEntry* embedding = file_.Find("token_embd.weight");
+    const GgufEntry* embedding = file_.find("token_embd.weight");
     if (embedding == nullptr) {
       return Invalid("there is no tensor token_embd.weight");
     }
@@ -333,7 +186,11 @@ class ConfigWriter {
     ASHLAR_TRY(const auto type, fields().Text(KeyOf("rope.scaling.type")));
     ASHLAR_TRY(const auto factor, Real("rope.scaling.factor"));
     ASHLAR_TRY(const auto original, Integer("rope.scaling.original_context_length"));
-    const GgufEntry* factors = file_.Find("rope_freqs.weight");
+    const GgufEntry* const long_factors = file_.find(kLongRopeFactors);
+    if (long_factors != nullptr) {
+      return AddLongrope(*long_factors, dims.value_or(head_dim_), original);
+    }
+    const GgufEntry* factors = file_.find("rope_freqs.weight");
     if (factors != nullptr) {
       if (type.value_or("none") != "none") {
         return Unsupported(
@@ -359,6 +216,41 @@ class ConfigWriter {
     }
     json_.Set("rope_scaling", std::move(scaling));
     return {};
+  }
+
+  // What each pair's frequency is divided by, within the original context and beyond it.
+  Status AddLongrope(const GgufEntry& long_factors, std::int64_t dims,
+                     std::optional<std::int64_t> original) {
+    const GgufEntry* const short_factors = file_.find(kShortRopeFactors);
+    ASHLAR_TRY(const auto attention, Real("rope.scaling.attn_factor"));
+    if (short_factors == nullptr || !original) {
+      return Invalid("beside the tensor {} there must be {} and {}", kLongRopeFactors,
+                     kShortRopeFactors, KeyOf("rope.scaling.original_context_length"));
+    }
+    Json scaling =
+        Json::Of({{"rope_type", "longrope"}, {"original_max_position_embeddings", *original}});
+    if (attention) {
+      scaling.Set("attention_factor", *attention);
+    }
+    ASHLAR_TRY(Json short_list, Numbers(*short_factors, dims / 2));
+    ASHLAR_TRY(Json long_list, Numbers(long_factors, dims / 2));
+    scaling.Set("short_factor", std::move(short_list));
+    scaling.Set("long_factor", std::move(long_list));
+    json_.Set("rope_scaling", std::move(scaling));
+    return {};
+  }
+
+  static Result<Json> Numbers(const GgufEntry& entry, std::int64_t count) {
+    if (entry.type->name != "F32" || entry.shape.size() != 1 || entry.shape[0] != count) {
+      return Invalid("the tensor {} is no vector of {} f32", entry.name, count);
+    }
+    std::vector<float> numbers(static_cast<std::size_t>(count));
+    std::memcpy(numbers.data(), entry.bytes.data(), entry.bytes.size());
+    Json list = Json::Array();
+    for (const float number : numbers) {
+      list.Append(Meant(static_cast<double>(number)));
+    }
+    return list;
   }
 
   // The tensor divides each pair's frequency: what the llama3 scaling does, whose parameters are
@@ -438,8 +330,8 @@ class ConfigWriter {
         continue;  // of the tokenizer, or what a person reads
       }
       const std::string_view rest = key.substr(prefix.size());
-      const auto is_key = [rest](const KeyRow& row) { return row.key == rest; };
-      if (std::ranges::find(kSizes, rest, &SizeRow::key) == std::end(kSizes) &&
+      const auto is_key = [rest](const GgufKey& row) { return row.key == rest; };
+      if (std::ranges::find(kGgufSizes, rest, &GgufSize::key) == std::end(kGgufSizes) &&
           !std::ranges::any_of(family_.keys, is_key) &&
           std::ranges::find(kRuledKeys, rest) == std::end(kRuledKeys)) {
         return Unsupported(
@@ -451,8 +343,8 @@ class ConfigWriter {
     return {};
   }
 
-  const GgufFile& file_;
-  const Family& family_;
+  const GgufOutline& file_;
+  const GgufFamily& family_;
   const Architecture& row_;
   double theta_ = 10'000;
   Json json_ = Json::Object();
@@ -461,31 +353,26 @@ class ConfigWriter {
 
 }  // namespace
 
-Result<GgufConfig> ReadGgufConfig(const GgufFile& file) {
-  ASHLAR_TRY(const auto architecture, file.fields().Text("general.architecture"));
+Result<GgufConfig> ReadGgufConfig(const GgufOutline& file) {
+  ASHLAR_TRY(const auto architecture, file.fields.Text("general.architecture"));
   if (!architecture) {
     return Invalid("the metadata have no general.architecture");
   }
-  const auto family = std::ranges::find_if(kFamilies, [&](const Family& row) {
-    return row.architecture == *architecture &&
-           (row.needs.empty() || file.Find(row.needs) != nullptr);
-  });
-  if (family == std::end(kFamilies)) {
-    std::vector<std::string_view> known;
-    for (const Family& row : kFamilies) {
-      if (known.empty() || known.back() != row.architecture) {
-        known.push_back(row.architecture);
-      }
+  std::vector<std::string_view> known;
+  for (const GgufFamily& family : AllGgufFamilies()) {
+    if (family.architecture == *architecture &&
+        (family.needs.empty() || file.find(family.needs) != nullptr) &&
+        (family.lacks.empty() || file.find(family.lacks) == nullptr)) {
+      ASHLAR_TRY(const auto rows, FindArchitectures(family.model_type));
+      ASHLAR_TRY(Json json, ConfigWriter(file, family, *rows.front()).Write());
+      return GgufConfig{std::move(json), &family};
     }
-    return Unsupported("networks of architecture {} cannot be imported; known: {}",
-                       QuoteForError(*architecture), fmt::join(known, ", "));
+    if (known.empty() || known.back() != family.architecture) {
+      known.push_back(family.architecture);
+    }
   }
-  GgufConfig config{.turns_neighbours = family->turns_neighbours,
-                    .norms_hold_offset = family->norms_hold_offset,
-                    .names = family->names};
-  ASHLAR_TRY(const auto rows, FindArchitectures(family->model_type));
-  ASHLAR_TRY(config.json, ConfigWriter(file, *family, *rows.front()).Write());
-  return config;
+  return Unsupported("networks of architecture {} cannot be imported; known: {}",
+                     QuoteForError(*architecture), fmt::join(known, ", "));
 }
 
 }  // namespace ashlar::internal

@@ -2,24 +2,36 @@
 // once (architecture.h), whichever file its network lies in.
 #pragma once
 
+#include <functional>
+
 #include "ashlar/base/json.h"
 #include "ashlar/formats/gguf_read.h"
-#include "ashlar/formats/internal/gguf_names.h"
+#include "ashlar/formats/internal/gguf_families.h"
 
 namespace ashlar::internal {
 
+// Of a file, what its configuration is read from: one that is there, or one that might be written.
+struct GgufOutline {
+  const GgufFields& fields;
+  std::function<const GgufEntry*(std::string_view tensor)> find;  // null when there is none
+};
+// The file must outlive it.
+inline GgufOutline OutlineOf(const GgufFile& file) {
+  return {file.fields(), [&file](std::string_view tensor) { return file.Find(tensor); }};
+}
+
 struct GgufConfig {
   Json json;  // config.json
-  // Rows of q and k stand in the order that llama.cpp's rotation of neighbours wants: row 2i of a
-  // head was row i, and 2i + 1 was i + d / 2.
-  bool turns_neighbours = false;
-  // Weights of norms have what the family adds to them already in them.
-  bool norms_hold_offset = false;
-  std::span<const GgufName> names = {};  // of its own, before those of all architectures
+  const GgufFamily* family;
 };
+
+// What the frequencies of pairs are divided by, within the context that a network was first trained
+// for and beyond it: config.json has these numbers itself.
+inline constexpr std::string_view kShortRopeFactors = "rope_factors_short.weight";
+inline constexpr std::string_view kLongRopeFactors = "rope_factors_long.weight";
 
 // kUnsupported names an architecture, or a key of it, that cannot be imported: no key that might
 // change the result is ignored. kInvalid names one that is missing or outside its bounds.
-Result<GgufConfig> ReadGgufConfig(const GgufFile& file);
+Result<GgufConfig> ReadGgufConfig(const GgufOutline& file);
 
 }  // namespace ashlar::internal

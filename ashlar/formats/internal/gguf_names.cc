@@ -100,6 +100,7 @@ GgufPlace PlaceOf(const GgufName& name, const TensorSpec& tensor,
       rows += spec->shape[0];
     }
     place.shape[0] = rows;
+    place.joined = true;
   }
   if (expert) {
     const auto experts = std::ranges::count_if(
@@ -134,6 +135,13 @@ std::vector<GgufPlace> GgufPlacesOf(std::string_view kind, const TensorSpec& ten
     }
   }
   return places;
+}
+
+RowOrder GgufRowOrder(bool turns_neighbours, std::string_view kind, std::string_view tensor,
+                      const Attributes& attributes) {
+  const bool turned = turns_neighbours && kind == "attention" &&
+                      (tensor == "q" || tensor == "k" || tensor == "q.bias" || tensor == "k.bias");
+  return turned ? RowOrder(attributes.Integer("key_dim")) : RowOrder();
 }
 
 }  // namespace ashlar::internal

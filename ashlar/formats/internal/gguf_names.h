@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ashlar/formats/internal/row_order.h"
 #include "ashlar/graph/kind.h"
 
 namespace ashlar::internal {
@@ -25,6 +26,7 @@ struct GgufPlace {
   std::string name;
   std::vector<std::int64_t> shape;  // of the file's tensor, outermost first
   std::int64_t first_row = 0;
+  bool joined = false;  // with other parts of the block
 };
 
 // The places where files have `tensor`, the usual one first; none when GGUF has no name for it.
@@ -33,5 +35,10 @@ struct GgufPlace {
 std::vector<GgufPlace> GgufPlacesOf(std::string_view kind, const TensorSpec& tensor,
                                     std::span<const TensorSpec> tensors, std::int64_t layer,
                                     std::span<const GgufName> special = {});
+
+// Of architectures that turn neighbours, the rows of q and k (and their biases) stand in another
+// order; else in this one.
+RowOrder GgufRowOrder(bool turns_neighbours, std::string_view kind, std::string_view tensor,
+                      const Attributes& attributes);
 
 }  // namespace ashlar::internal

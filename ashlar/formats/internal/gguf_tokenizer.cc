@@ -251,8 +251,20 @@ Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const M
   return result;
 }
 
-GgufMetadata NoGgufTokenizer() {
-  return {{"tokenizer.ggml.model", std::string("none")}};
+GgufMetadata NoGgufTokenizer(const Metadata& network) {
+  GgufMetadata metadata = {{"tokenizer.ggml.model", std::string("none")}};
+  const auto add = [&](std::string_view key, std::int64_t id) {
+    metadata.emplace_back(fmt::format("tokenizer.ggml.{}_token_id", key),
+                          static_cast<std::uint32_t>(id));
+  };
+  if (network.bos_token) {
+    add("bos", *network.bos_token);
+  }
+  constexpr std::string_view kEnds[] = {"eos", "eot", "eom"};
+  for (std::size_t i = 0; i < std::min(network.eos_tokens.size(), std::size(kEnds)); ++i) {
+    add(kEnds[i], network.eos_tokens[i]);
+  }
+  return metadata;
 }
 
 }  // namespace ashlar::internal

@@ -21,6 +21,6 @@ Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const M
                                         std::int64_t ids);
 
 // For a network without a tokenizer, which is then run by ids.
-GgufMetadata NoGgufTokenizer();
+GgufMetadata NoGgufTokenizer(const Metadata& network);
 
 }  // namespace ashlar::internal

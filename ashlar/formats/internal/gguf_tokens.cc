@@ -2,6 +2,9 @@
 
 #include <limits>
 
+#include "ashlar/base/byte_reader.h"
+#include "ashlar/formats/gguf_write.h"
+
 namespace ashlar::internal {
 namespace {
 
@@ -106,6 +109,39 @@ Result<std::optional<GgufVocabulary>> ReadGgufVocabulary(const GgufFields& field
   ASHLAR_TRY(const auto name, fields.Text("general.name"));
   vocabulary.name = name.value_or("");
   return std::optional(std::move(vocabulary));
+}
+
+std::string TokenizerGguf(const GgufFields& fields) {
+  GgufContent content;
+  for (const std::string_view key : fields.keys()) {
+    // (Templates are files of their own; the name tells some tokenizers apart.)
+    const bool kept = key.starts_with("tokenizer.") && !key.starts_with("tokenizer.chat_template");
+    if (kept || key == kGeneralName) {
+      content.metadata.emplace_back(key, fields.Serialized(key));
+    }
+  }
+  const std::vector<std::byte> bytes = GgufHeader(content);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+Result<std::optional<GgufMetadata>> ReadTokenizerGguf(std::string_view bytes,
+                                                      const std::string* tokenizer_json,
+                                                      std::int64_t ids) {
+  ASHLAR_TRY(const GgufFile file, GgufFile::Parse(AsBytes(bytes), kTokenizerGguf));
+  ASHLAR_TRY(const auto vocabulary, ReadGgufVocabulary(file.fields(), ids));
+  std::optional<GgufMetadata> metadata;
+  if (!vocabulary) {
+    return metadata;
+  }
+  const Result<std::string> meaning = GgufTokenizerJson(*vocabulary);
+  if (tokenizer_json == nullptr ? meaning.ok() : !meaning.ok() || *meaning != *tokenizer_json) {
+    return metadata;
+  }
+  metadata.emplace();
+  for (const std::string_view key : file.fields().keys()) {
+    metadata->emplace_back(key, file.fields().Serialized(key));
+  }
+  return metadata;
 }
 
 }  // namespace ashlar::internal

@@ -13,4 +13,17 @@ namespace ashlar::internal {
 Result<std::optional<GgufVocabulary>> ReadGgufVocabulary(const GgufFields& fields,
                                                          std::int64_t ids);
 
+inline constexpr std::string_view kGeneralName = "general.name";
+
+// The file that is kept beside a network that came from a GGUF file: one with its tokenizer's
+// metadata and its name alone, as they stood.
+inline constexpr std::string_view kTokenizerGguf = "tokenizer.gguf";
+// Its bytes.
+std::string TokenizerGguf(const GgufFields& fields);
+// The metadata in it, if they mean what `tokenizer_json` says (null: if there is no such file);
+// nothing when they do not. kCorrupt when it is no such file.
+Result<std::optional<GgufMetadata>> ReadTokenizerGguf(std::string_view bytes,
+                                                      const std::string* tokenizer_json,
+                                                      std::int64_t ids);
+
 }  // namespace ashlar::internal

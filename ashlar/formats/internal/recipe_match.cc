@@ -17,10 +17,18 @@ bool IsNormOffset(std::string_view kind, std::string_view attribute) {
   return attribute == (kind == "norm" ? "offset" : "norm_offset");
 }
 
+bool Alike(const AttributeValue& a, const AttributeValue& b, RealsAlike alike) {
+  const auto* const first = std::get_if<double>(&a);
+  const auto* const second = std::get_if<double>(&b);
+  return a == b || (alike == RealsAlike::kAsF32 && first != nullptr && second != nullptr &&
+                    static_cast<float>(*first) == static_cast<float>(*second));
+}
+
 class Matcher {
  public:
-  Matcher(const DecoderFacts& facts, const Network& network, std::string_view whose)
-      : facts_(facts), names_(NodeNames(network)), whose_(whose) {
+  Matcher(const DecoderFacts& facts, const Network& network, std::string_view whose,
+          RealsAlike alike)
+      : facts_(facts), names_(NodeNames(network)), whose_(whose), alike_(alike) {
     match_.norm_shifts.resize(facts.nodes.size());
   }
 
@@ -69,7 +77,7 @@ class Matcher {
     }
     for (const auto& [attribute, value] : fact.attributes.values()) {
       const AttributeValue& theirs = attributes->values().find(attribute)->second;
-      if (value == theirs) {
+      if (Alike(value, theirs, alike_)) {
         continue;
       }
       if (IsNormOffset(block.kind, attribute)) {
@@ -88,6 +96,7 @@ class Matcher {
   const DecoderFacts& facts_;
   const std::vector<std::string> names_;
   const std::string_view whose_;
+  const RealsAlike alike_;
   int node_ = 0;
   RecipeMatch match_;
 };
@@ -95,8 +104,8 @@ class Matcher {
 }  // namespace
 
 RecipeMatch MatchRecipe(const Recipe& recipe, const DecoderFacts& facts, const Network& network,
-                        std::string_view whose) {
-  return Matcher(facts, network, whose).Match(recipe);
+                        std::string_view whose, RealsAlike alike) {
+  return Matcher(facts, network, whose, alike).Match(recipe);
 }
 
 bool IsNormWeight(std::string_view kind, std::string_view tensor) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,12 @@ struct RecipeMatch {
   }
 };
 
+// When two reals are the same: a file may have them in f32.
+enum class RealsAlike : std::uint8_t { kExactly, kAsF32 };
+
 // `whose` is what the recipe stands for, in words. Requires: facts of `network`.
 RecipeMatch MatchRecipe(const Recipe& recipe, const DecoderFacts& facts, const Network& network,
-                        std::string_view whose);
+                        std::string_view whose, RealsAlike alike = RealsAlike::kExactly);
 
 // Whether what a block adds to the weights of norms is added to this tensor.
 bool IsNormWeight(std::string_view kind, std::string_view tensor);

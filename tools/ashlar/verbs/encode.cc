@@ -7,7 +7,7 @@ namespace {
 constexpr OptionSpec kEncodeOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "the network to begin with"},
     {.name = "--as", .value = "NAME", .required = true, .doc = "the name of the new network"},
-    {.name = "--codec", .value = "CODEC", .required = true, .doc = "f32, f16, bf16, q8 or q4"},
+    {.name = "--codec", .value = "CODEC", .required = true, .doc = "f32, f16, bf16, q8, q4, q4_1, q4_k or q6_k"},
     {.name = "--tensors",
      .value = "PATTERN",
      .doc = "only those whose name (see show) matches, such as 'layers.*.mlp.*'"},
@@ -16,7 +16,7 @@ constexpr OptionSpec kEncodeOptions[] = {
 
 Status RunEncode(Session& session) {
   const Options& options = session.options;
-  if (const auto codec = FindCodec(options.Text("codec")); !codec.ok()) {
+  if (const auto codec = FindEncodingCodec(options.Text("codec")); !codec.ok()) {
     return Invalid("--codec: {}", codec.error().message);
   }
   ASHLAR_TRY(const Transform* encode, FindTransform("encode"));

@@ -31,6 +31,10 @@ constexpr OptionSpec kExportOptions[] = {
      .doc =
          "hf: the model_type to write; without it the one it was imported as, or the first it is "
          "one of"},
+    {.name = "--type",
+     .value = "TYPE",
+     .doc = "gguf: write matrices as F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K or Q6_K; without it as "
+            "they are stored, to the bit"},
 };
 
 // What was written, for people and as JSON.
@@ -49,10 +53,26 @@ std::function<void(std::uint64_t, std::uint64_t)> ProgressOf(Session& session) {
   };
 }
 
+Result<GgufOptions> GgufOptionsOf(const Options& options) {
+  GgufOptions wanted;
+  if (options.Has("type")) {
+    const auto type = FindGgufExportType(options.Text("type"));
+    if (!type.ok()) {
+      return type.error().In("--type");
+    }
+    wanted.type = *type;
+  }
+  return wanted;
+}
+
 Result<Exported> ExportAsGguf(Session& session, const Network& network, const Catalog& catalog) {
   const std::string& path = session.options.Text("PATH");
-  auto report =
-      ExportGguf(network, session.options.Text("NET"), catalog.store(), path, ProgressOf(session));
+  const std::string& name = session.options.Text("NET");
+  ASHLAR_TRY(GgufOptions wanted, GgufOptionsOf(session.options));
+  ASHLAR_TRY(const Provenance provenance, catalog.LoadProvenance(name));
+  const std::string usual = ImportedFamily(provenance);
+  wanted.usual = usual;
+  auto report = ExportGguf(network, name, catalog.store(), path, wanted, ProgressOf(session));
   if (!report.ok()) {
     return BlameFile(report.error());
   }
@@ -108,6 +128,7 @@ Status InPath(const Status& target) {
   return target.ok() ? target : target.error().In("PATH");
 }
 Status CheckGgufOptions(const Options& options) {
+  ASHLAR_TRY(GgufOptionsOf(options));
   return InPath(OutputFile::CheckTarget(options.Text("PATH")));
 }
 Status CheckHuggingFaceOptions(const Options& options) {
@@ -122,12 +143,13 @@ struct ExportFormat {
   std::span<const std::string_view> options;  // those that are for it alone
 };
 constexpr std::string_view kHuggingFaceOptions[] = {"dtype", "shard-size", "family"};
+constexpr std::string_view kGgufOptions[] = {"type"};
 constexpr ExportFormat kExportFormats[] = {
     {.name = "hf",
      .check = CheckHuggingFaceOptions,
      .write = ExportAsHuggingFace,
      .options = kHuggingFaceOptions},
-    {.name = "gguf", .check = CheckGgufOptions, .write = ExportAsGguf, .options = {}},
+    {.name = "gguf", .check = CheckGgufOptions, .write = ExportAsGguf, .options = kGgufOptions},
 };
 
 Result<const ExportFormat*> FormatOf(const Options& options) {
@@ -184,14 +206,17 @@ constinit const Verb kExport{
         "hf: an import of the directory gives the same network, to the digest. The family is found "
         "from the network itself; one that no family has is refused, with what stands in the way. "
         "4-bit and 8-bit tensors need a --dtype.\n"
-        "gguf: lossless; q4 becomes Q4_0, q8 Q8_0, and f32, f16 and bf16 stay what they are. GGUF "
-        "holds plain chains of alike layers; anything else is refused, with the node and the "
-        "reason.\n"
+        "gguf: without --type lossless; q4 becomes Q4_0, q8 Q8_0, and f32, f16 and bf16 stay what "
+        "they are. With --type vectors, routers and learned positions are F32 all the same, and "
+        "what "
+        "scores the vocabulary is Q6_K beside Q4_0, Q4_1 and Q4_K. The architecture is found from "
+        "the network.\n"
         "A layer that stands several times in the network is written as often.",
     .examples =
         "  ashlar export hf short models/short\n"
         "  ashlar export hf base-q4 models/base --dtype bf16\n"
-        "  ashlar export gguf base base.gguf",
+        "  ashlar export gguf base base.gguf\n"
+        "  ashlar export gguf base base-q4_k.gguf --type Q4_K",
     .options = kExportOptions,
     .run = RunExport,
 };

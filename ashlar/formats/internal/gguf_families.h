@@ -1,0 +1,87 @@
+// The architectures of GGUF files, each a row: which family of ours (architecture.h) it is, which
+// of its keys is which field of config.json there, and what it leaves unsaid. Files are read and
+// written by the same rows.
+//
+// A new architecture is a row here, beside its row in formats/architectures.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "ashlar/formats/architecture.h"
+#include "ashlar/formats/internal/gguf_names.h"
+
+namespace ashlar::internal {
+
+enum class GgufKeyType : std::uint8_t { kInteger, kReal, kBool };
+
+// A key of the metadata (after the architecture's name and a point), and its field of config.json.
+struct GgufKey {
+  std::string_view key;
+  std::string_view field;
+  GgufKeyType type = GgufKeyType::kInteger;
+  bool required = false;
+};
+
+// The sizes that every architecture has, under the names that its family's config.json has for
+// them.
+struct GgufSize {
+  std::string_view key;
+  Spelling SizeFields::*field;
+};
+inline constexpr GgufSize kGgufSizes[] = {
+    {"block_count", &SizeFields::layers},         {"context_length", &SizeFields::positions},
+    {"embedding_length", &SizeFields::width},     {"feed_forward_length", &SizeFields::channels},
+    {"attention.head_count", &SizeFields::heads},
+};
+
+// A field that an architecture's files leave unsaid.
+struct GgufFixedField {
+  std::string_view field;
+  std::variant<bool, std::int64_t, std::string_view> value;
+};
+// A bias that the configuration decides: whether the file has the tensor.
+struct GgufBiasField {
+  std::string_view field;
+  std::string_view tensor;
+};
+
+// A field with what scores are divided by the root of: the dimensions of a head, but the width for
+// each head in the network of so many layers, which no key says.
+struct GgufScoresField {
+  std::string_view field = {};
+  std::int64_t layers_of_width = 0;
+};
+
+struct GgufFamily {
+  std::string_view architecture;  // general.architecture
+  std::string_view model_type;    // config.json's
+  // Rows of q and k stand in the order that llama.cpp's rotation of neighbours wants: row 2i of a
+  // head was row i, and 2i + 1 was i + d / 2.
+  bool turns_neighbours = false;
+  // Weights of norms have what the family adds to them already in them.
+  bool norms_hold_offset = false;
+  std::span<const GgufKey> keys = {};
+  std::span<const GgufFixedField> fixed = {};
+  std::span<const GgufBiasField> biases = {};
+  std::span<const GgufName> names = {};  // of its own, before those of all architectures
+  GgufScoresField scores = {};
+  // An architecture may have several rows: the first whose tensor the file has, and of which it
+  // lacks the other.
+  std::string_view needs = {};
+  std::string_view lacks = {};
+
+  bool last = false;  // written only when no other row will do
+
+  // What llama.cpp asks of a file, or does with it.
+  bool joins = false;              // q, k and v are one tensor, and so are gate and up
+  bool square = false;             // all heads together are as wide as the network
+  bool frequency_factors = false;  // it reads rope_freqs.weight
+  bool windows = false;            // it applies them
+};
+
+std::span<const GgufFamily> AllGgufFamilies();
+
+}  // namespace ashlar::internal

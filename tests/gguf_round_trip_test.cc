@@ -1,0 +1,255 @@
+// What goes out as a GGUF file and comes in again: the same network, whatever its architecture; and
+// a file that came in goes out as it was.
+#include <cmath>
+#include <map>
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/base/temp_directory.h"
+#include "ashlar/codec/gguf/gguf.h"
+#include "ashlar/formats/gguf_export.h"
+#include "ashlar/formats/gguf_import.h"
+#include "ashlar/formats/gguf_write.h"
+#include "ashlar/formats/testing_gguf.h"
+#include "tests/support/gguf_reader.h"
+#include "tests/support/imported.h"
+#include "tests/support/model_directories.h"
+#include "tests/support/tiny_model.h"
+
+namespace ashlar {
+namespace {
+
+using testing::GgufReader;
+using ::testing::HasSubstr;
+using testing::Library;
+using testing::TinySpec;
+
+class GgufRoundTrip : public ::testing::Test {
+ protected:
+  Path file() const { return directory_ / "file.gguf"; }
+  GgufReport Write(const Network& network, const GgufOptions& options = {}) {
+    const auto report = ExportGguf(network, "name", library_.store(), file(), options);
+    EXPECT_TRUE(report.ok()) << report.error().message;
+    return report.ok() ? *report : GgufReport();
+  }
+  Network Read(const std::string& name) {
+    const auto report = ImportGguf(file(), name, library_.catalog());
+    EXPECT_TRUE(report.ok()) << report.error().message;
+    return *library_.catalog().Load(name);
+  }
+  std::vector<float> Logits(const Network& network) {
+    Engine engine(library_.store(), {.max_positions = 64});
+    return LogitsOf(engine, *engine.Load(network), {1, 5, 9, 100, 2, 7, 7, 120, 33});
+  }
+
+  Library library_;
+  TempDirectory directory_;
+};
+
+// What is read again has the same blocks; but for Gemma's, whose norms have 1 added in the file:
+// that one computes the same.
+void ExpectSame(const Network& network, const Network& again, const std::vector<float>& logits,
+                const std::vector<float>& logits_again, bool adds_to_norms) {
+  Network bare = network;
+  bare.files.clear();  // of generation's settings the file knows the tokens alone
+  EXPECT_EQ(bare.digest() == again.digest(), !adds_to_norms);
+  EXPECT_LE(testing::LargestDifference(logits, logits_again), adds_to_norms ? 1e-5 : 0);
+}
+
+TEST_F(GgufRoundTrip, OfEveryArchitectureIsTheSameNetwork) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  const std::map<std::string, std::string> architectures = {
+      {"llama", "llama"},           {"llama_rope3", "llama"},
+      {"mixtral", "llama"},         {"qwen2", "qwen2"},
+      {"qwen3", "qwen3"},           {"qwen2_moe", "qwen2moe"},
+      {"qwen3_moe", "qwen3moe"},    {"gemma2", "gemma2"},
+      {"gemma3", "gemma3"},         {"phi3", "phi3"},
+      {"olmo2", "olmo2"},           {"gpt2", "gpt2"},
+      {"starcoder2", "starcoder2"}, {"falcon", "falcon"},
+  };
+  for (const auto& [fixture, architecture] : architectures) {
+    SCOPED_TRACE(fixture);
+    const Network network = library_.Import(shared / "fixtures/hf" / fixture, fixture);
+    const std::string family = fixture == "phi3" ? "phi3" : "";
+    EXPECT_EQ(Write(network, {.usual = family}).architecture, architecture);
+    const Network again = Read(fixture + "-again");
+    ExpectSame(network, again, Logits(network), Logits(again), architecture.starts_with("gemma"));
+  }
+}
+
+TEST_F(GgufRoundTrip, OfOtherFormsIsTheSameNetwork) {
+  const TinySpec cases[] = {
+      {.tied = true, .fields = {{"bos_token_id", 1}, {"eos_token_id", Json::Array{2, 3, 4}}}},
+      // As wide heads as qwen2 has, and wider ones.
+      {.model_type = "qwen2", .class_name = "Qwen2ForCausalLM", .qkv_bias = true},
+      {.model_type = "qwen2", .class_name = "Qwen2ForCausalLM", .head_dim = 32, .qkv_bias = true},
+      {.model_type = "mistral",
+       .class_name = "MistralForCausalLM",
+       .qk_norm = false,
+       .fields = {{"sliding_window", nullptr}}},
+      {.head_dim = 32,
+       .fields = {{"rope_scaling", Json::Of({{"rope_type", "llama3"},
+                                             {"factor", 8.0},
+                                             {"low_freq_factor", 1.0},
+                                             {"high_freq_factor", 4.0},
+                                             {"original_max_position_embeddings", 128}})}}},
+      {.fields = {{"rope_scaling", Json::Of({{"rope_type", "yarn"},
+                                             {"factor", 4.0},
+                                             {"original_max_position_embeddings", 64}})}}},
+      {.head_dim = 16,
+       .fields = {{"rope_scaling",
+                   Json::Of({{"rope_type", "longrope"},
+                             {"original_max_position_embeddings", 64},
+                             {"attention_factor", 1.25},
+                             {"short_factor", Json::Array{1.0, 1.1, 1.2, 1.3, 1, 1, 1, 1}},
+                             {"long_factor", Json::Array{2.0, 3.1, 4.2, 5.3, 6, 7, 8, 9}}})}}},
+  };
+  int index = 0;
+  for (const TinySpec& spec : cases) {
+    SCOPED_TRACE(index);
+    const std::string name = "tiny" + std::to_string(index++);
+    WriteModel(testing::MakeTinyModel(spec), directory_ / name);
+    const Network network = library_.Import(directory_ / name, name);
+    Write(network);
+    const Network again = Read(name + "-again");
+    ExpectSame(network, again, Logits(network), Logits(again), false);
+  }
+}
+
+// ---- Types
+
+TEST_F(GgufRoundTrip, WritesMatricesInTheTypeThatIsAskedForAndTheRestWide) {
+  WriteModel(testing::MakeTinyModel({.width = 256, .channels = 288, .head_dim = 64}),
+             directory_ / "m");
+  const Network network = library_.Import(directory_ / "m", "m");
+  Write(network);
+  const GgufReader exact(file());
+  struct Case {
+    const char* type;
+    const char* head;
+    const char* down;  // 288 columns: no whole blocks of 256
+    double error;      // root of the mean squared one, over the root of the mean square
+  };
+  for (const Case& each : {Case{"F32", "F32", "F32", 0},
+                           {"F16", "F16", "F16", 3e-4},
+                           {"BF16", "BF16", "BF16", 2.5e-3},
+                           {"Q8_0", "Q8_0", "Q8_0", 0.006},
+                           {"Q4_0", "Q6_K", "Q4_0", 0.088},
+                           {"Q4_1", "Q6_K", "Q4_1", 0.075},
+                           {"Q4_K", "Q6_K", "Q8_0", 0.075},
+                           {"Q6_K", "Q6_K", "Q8_0", 0.019}}) {
+    SCOPED_TRACE(each.type);
+    const GgufReport report = Write(network, {.type = *FindGgufExportType(each.type)});
+    const auto opened = GgufFile::Open(file());
+    ASSERT_TRUE(opened.ok()) << opened.error().message;
+    for (const GgufEntry& entry : opened->entries()) {
+      const bool vector = entry.shape.size() == 1;
+      const char* const expected = vector                                    ? "F32"
+                                   : entry.name == "output.weight"           ? each.head
+                                   : entry.name.ends_with("ffn_down.weight") ? each.down
+                                                                             : each.type;
+      EXPECT_EQ(entry.type->name, expected) << entry.name;
+      const std::vector<float>& wanted = exact.tensors.at(entry.name).values;
+      std::vector<float> row(static_cast<std::size_t>(entry.shape.back()));
+      std::vector<std::byte> packed(entry.type->codec->band_bytes(entry.shape.back()));
+      double error = 0;
+      double power = 0;
+      for (std::size_t r = 0; r * row.size() < wanted.size(); ++r) {
+        const std::uint64_t bytes = entry.type->row_bytes(entry.shape.back());
+        entry.type->read_rows(entry.bytes.data() + r * bytes, 1, entry.shape.back(), packed.data());
+        entry.type->codec->decode(packed.data(), entry.shape.back(), 0, 1, row.data());
+        for (std::size_t i = 0; i < row.size(); ++i) {
+          const auto value = static_cast<double>(wanted[r * row.size() + i]);
+          error += std::pow(static_cast<double>(row[i]) - value, 2);
+          power += value * value;
+        }
+      }
+      EXPECT_LE(std::sqrt(error / power), vector ? 0 : each.error) << entry.name;
+    }
+    EXPECT_EQ(std::ranges::any_of(report.remarks,
+                                  [](const std::string& remark) {
+                                    return remark.find("matrices are") != remark.npos;
+                                  }),
+              each.type[0] == 'Q' && each.type != std::string("Q8_0"));
+    EXPECT_EQ(Logits(Read(each.type)).size(), 9u * 128);
+  }
+  EXPECT_THAT(FindGgufExportType("Q9_X").error().message,
+              HasSubstr("unknown type \"Q9_X\"; known: F32, F16, BF16, Q4_0, Q8_0, Q4_1, Q4_K, "
+                        "Q6_K"));
+}
+
+// ---- Files that came in
+
+GgufSerialized Value(const GgufLies::Pair& pair) {
+  const std::string bytes = GgufLies::Bytes(pair.type) + pair.value;
+  const auto view = std::as_bytes(std::span(bytes));
+  return {{view.begin(), view.end()}};
+}
+
+// Every pair of the tokenizer's, of a kind that tokenizer.json holds in another form (scores), of
+// one that it has no room for, and of one that this version does not read.
+TEST_F(GgufRoundTrip, OfAFileHasEveryPairOfItsTokenizerAndEveryTensor) {
+  WriteModel(testing::MakeTinyModel({.fields = {{"bos_token_id", 1}, {"eos_token_id", 2}}}),
+             directory_ / "m");
+  Write(library_.Import(directory_ / "m", "m"));
+  const GgufFile plain = *GgufFile::Open(file());
+  for (const char* model : {"llama", "unheard-of"}) {
+    SCOPED_TRACE(model);
+    GgufContent content;
+    for (const std::string_view key : plain.fields().keys()) {
+      if (key != "tokenizer.ggml.model") {
+        content.metadata.emplace_back(key, plain.fields().Serialized(key));
+      }
+    }
+    std::vector<std::string> tokens = {"<unk>", "<s>", "</s>", "\u2581"};
+    std::string scores;
+    std::string types;
+    for (int id = 0; id < 128; ++id) {
+      if (id >= 4) {
+        tokens.push_back(id < 30 ? std::string(1, static_cast<char>('a' + id - 4))
+                                 : "\u2581" + std::string(1, static_cast<char>('a' + id % 26)) +
+                                       std::to_string(id));
+      }
+      scores += GgufLies::Bytes(-0.25f * static_cast<float>(id));
+      types += GgufLies::Bytes(id == 0 ? 2 : id < 3 ? 3 : 1);
+    }
+    const GgufLies::Pair pairs[] = {
+        GgufLies::Of("tokenizer.ggml.model", model),
+        GgufLies::Texts("tokenizer.ggml.tokens", tokens),
+        GgufLies::Array("tokenizer.ggml.scores", 6, 128, scores),
+        GgufLies::Array("tokenizer.ggml.token_type", 5, 128, types),
+        GgufLies::U32("tokenizer.ggml.unknown_token_id", 0),
+        GgufLies::U32("tokenizer.ggml.padding_token_id", 2),
+        {"tokenizer.ggml.add_bos_token", 7, std::string(1, '\1')},
+    };
+    for (const GgufLies::Pair& pair : pairs) {
+      content.metadata.emplace_back(pair.key, Value(pair));
+    }
+    for (const GgufEntry& entry : plain.entries()) {
+      content.tensors.push_back({entry.name, entry.shape, entry.type,
+                                 [&](const GgufSink& sink) { return sink(entry.bytes); }});
+    }
+    const Path original = directory_ / (std::string(model) + ".gguf");
+    ASSERT_TRUE(WriteGguf(original, content).ok());
+    const auto imported = ImportGguf(original, model, library_.catalog());
+    ASSERT_TRUE(imported.ok()) << imported.error().message;
+
+    Write(*library_.catalog().Load(model));
+    const GgufFile before = *GgufFile::Open(original);
+    const GgufFile after = *GgufFile::Open(file());
+    EXPECT_EQ(after.fields().keys(), before.fields().keys());
+    for (const std::string_view key : before.fields().keys()) {
+      EXPECT_EQ(after.fields().Serialized(key), before.fields().Serialized(key)) << key;
+    }
+    ASSERT_EQ(after.entries().size(), before.entries().size());
+    for (const GgufEntry& entry : before.entries()) {
+      EXPECT_TRUE(std::ranges::equal(after.Find(entry.name)->bytes, entry.bytes)) << entry.name;
+    }
+    EXPECT_EQ(Read(std::string(model) + "-again").digest(), imported->network);
+  }
+}
+
+}  // namespace
+}  // namespace ashlar
