@@ -101,6 +101,9 @@ TEST(CommandLineLies, WhatIsNotThereIsNoUsageError) {
   TempDirectory directory;
   const Ashlar ashlar(directory / "store");
   ExpectNamedError(ashlar({"ls"}), 1, "there is no store at");
+  ExpectNamedError(ashlar({"import", "hf", directory / "empty", "--as", "x"}), 1,
+                   "SOURCE: there is nothing at " + (directory / "empty").string());
+  EXPECT_FALSE(std::filesystem::exists(directory / "store")) << "no store is made for nothing";
   HonestModel().Write(directory.path());
   ASSERT_EQ(ashlar({"import", "hf", directory.path().string(), "--as", "net"}).exit_code, 0);
   ExpectNamedError(ashlar({"show", "nett"}), 1, "no network named \"nett\"");
@@ -109,7 +112,9 @@ TEST(CommandLineLies, WhatIsNotThereIsNoUsageError) {
   ExpectNamedError(ashlar({"rm", "net", "nett"}), 1,
                    "nothing was removed: no network named \"nett\"");
   EXPECT_EQ(ashlar({"show", "net"}).exit_code, 0);
-  ExpectNamedError(ashlar({"import", "hf", "/nowhere", "--as", "x"}), 1, "/nowhere/config.json");
+  std::filesystem::create_directory(directory / "empty");
+  ExpectNamedError(ashlar({"import", "hf", directory / "empty", "--as", "x"}), 1,
+                   "empty/config.json");
   ExpectNamedError(ashlar({"why", "sha256:" + std::string(64, '0')}), 1, "has no blob");
 }
 

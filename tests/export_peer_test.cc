@@ -1,5 +1,6 @@
 // Files that ashlar exports, run by llama.cpp itself: the npm package node-llama-cpp, installed
 // outside of the sources, in build/peers/llama. Without npm or a network these tests skip.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -7,8 +8,10 @@
 
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/base/temp_directory.h"
+#include "ashlar/formats/gguf_export.h"
 #include "ashlar/formats/safetensors.h"
 #include "tests/support/command.h"
+#include "tests/support/imported.h"
 #include "tests/support/model_directories.h"
 #include "tests/support/tiny_model.h"
 
@@ -143,8 +146,14 @@ TEST(ExportPeer, LlamaCppSaysWhatAshlarSaysInEveryCodec) {
     const char* codec;
     double tolerance;  // of the mean over the tokens
   };
-  for (const Case& each :
-       {Case{"f32", 1e-4}, {"f16", 1e-4}, {"bf16", 0.02}, {"q8", 0.08}, {"q4", 0.08}}) {
+  for (const Case& each : {Case{"f32", 1e-4},
+                           {"f16", 1e-4},
+                           {"bf16", 0.02},
+                           {"q8", 0.08},
+                           {"q4", 0.08},
+                           {"q4_1", 0.08},
+                           {"q4_k", 0.08},
+                           {"q6_k", 0.08}}) {
     SCOPED_TRACE(each.codec);
     const std::string name = std::string("demo-") + each.codec;
     // All but one matrix: with the sign of every scale turned round a file is the same function.
@@ -173,6 +182,88 @@ TEST(ExportPeer, LlamaCppSaysWhatAshlarSaysInEveryCodec) {
                 largest);
     EXPECT_LT(mean, each.tolerance);
     EXPECT_LT(largest, 10 * each.tolerance);
+  }
+}
+
+// A tokenizer for networks that have none: a token for each byte, one pair, and ends of texts.
+Json ByteTokenizer() {
+  Json vocab = Json::Object();
+  Json added = Json::Array();
+  std::int64_t id = 0;
+  for (const char* special : {"<unk>", "<s>", "</s>", "<|endoftext|>"}) {
+    vocab.Set(special, id);
+    added.Append(Json::Of({{"id", id++},
+                           {"content", special},
+                           {"special", true},
+                           {"single_word", false},
+                           {"lstrip", false},
+                           {"rstrip", false},
+                           {"normalized", false}}));
+  }
+  // The letters that byte-level BPE has for bytes: itself where a byte is a letter one can see,
+  // else the next one from U+0100 on.
+  const auto utf8 = [](int code) {
+    return code < 0x80 ? std::string(1, static_cast<char>(code))
+                       : std::string{static_cast<char>(0xc0 | code >> 6),
+                                     static_cast<char>(0x80 | (code & 0x3f))};
+  };
+  int hidden = 0x100;
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool seen = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte != 0xad);
+    vocab.Set(utf8(seen ? byte : hidden++), id++);
+  }
+  vocab.Set("th", id);
+  const Json level = Json::Of({{"type", "ByteLevel"},
+                               {"add_prefix_space", false},
+                               {"trim_offsets", true},
+                               {"use_regex", true}});
+  return Json::Of(
+      {{"added_tokens", added},
+       {"pre_tokenizer", level},
+       {"decoder", level},
+       {"model", Json::Of({{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::Array{"t h"}}})}});
+}
+
+// Architectures that differ the most, from the fixtures of their families: after a prompt,
+// llama.cpp chooses the tokens that ashlar chooses. (The others that are written were tried once:
+// it takes a process each.)
+TEST(ExportPeer, LlamaCppChoosesTheTokensOfOtherArchitectures) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  ASHLAR_NEED_LLAMA_PEER(peer);
+  const TempDirectory directory;
+  testing::Library library;
+  constexpr std::int64_t kTokens = 12;
+  for (const std::string fixture : {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon"}) {
+    SCOPED_TRACE(fixture);
+    const Path model = directory / fixture;
+    std::filesystem::copy(shared / "fixtures/hf" / fixture, model);
+    testing::WriteText(model / "tokenizer.json", WriteJson(ByteTokenizer()));
+    const Network network = library.Import(model, fixture);
+    const Path file = directory / (fixture + ".gguf");
+    const auto report = ExportGguf(network, fixture, library.store(), file,
+                                   {.usual = fixture == "phi3" ? "phi3" : ""});
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    std::vector<std::int32_t> ids = {7, 100, 31, 250, 68, 199, 40, 41, 42, 43};
+    Json prompt = Json::Array();
+    for (const std::int32_t id : ids) {
+      prompt.Append(id);
+    }
+    const Json answer =
+        AskPeer(peer, file, Json::Of({{"prompts", Json::Array{prompt}}, {"count", kTokens}}),
+                directory / "request");
+    const std::size_t first = ids.size();
+    for (const Json& token : *answer.Find("tokens")->array()->front().array()) {
+      ids.push_back(static_cast<std::int32_t>(*token.integer()));
+    }
+    ASSERT_EQ(ids.size(), first + kTokens);
+    Engine engine(library.store(), {.max_positions = 64});
+    const std::vector<float> logits = testing::LogitsOf(engine, *engine.Load(network), ids);
+    const std::size_t vocabulary = logits.size() / ids.size();
+    for (std::size_t i = first; i < ids.size(); ++i) {
+      const auto row = logits.begin() + static_cast<std::ptrdiff_t>((i - 1) * vocabulary);
+      EXPECT_EQ(std::max_element(row, row + static_cast<std::ptrdiff_t>(vocabulary)) - row, ids[i])
+          << "token " << i - first;
+    }
   }
 }
 

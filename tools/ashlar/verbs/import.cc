@@ -35,6 +35,10 @@ Status RunImport(Session& session) {
   }
   const std::string& name = options.Text("as");
   ASHLAR_TRY(CheckNetworkName(name));
+  // Before a store is made for it.
+  if (std::error_code error; !std::filesystem::exists(options.Text("SOURCE"), error)) {
+    return NotFound("SOURCE: there is nothing at {}", options.Text("SOURCE"));
+  }
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/true));
   Catalog catalog(*store, AllKinds());
   const auto imported =
