@@ -178,7 +178,7 @@ void ReadAll(const GgufFile& file) {
       }
     }
   }
-  if (const auto config = internal::ReadGgufConfig(file); !config.ok()) {
+  if (const auto config = internal::ReadGgufConfig(internal::OutlineOf(file)); !config.ok()) {
     CHECK(!config.error().message.empty());
   }
 }
