@@ -1,5 +1,7 @@
 #include "ashlar/codec/gguf/gguf.h"
 
+#include <algorithm>
+
 namespace ashlar {
 namespace {
 
@@ -17,6 +19,10 @@ constexpr BlockCodec kBlockCodecs[] = {
 
 std::span<const BlockCodec> AllBlockCodecs() {
   return kBlockCodecs;
+}
+
+bool IsBlockCodec(const Codec& codec) {
+  return std::ranges::find(kBlockCodecs, &codec, &BlockCodec::codec) != std::end(kBlockCodecs);
 }
 
 }  // namespace ashlar

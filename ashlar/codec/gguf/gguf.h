@@ -20,5 +20,6 @@ struct BlockCodec {
 };
 // All of them, in the order of AllCodecs().
 std::span<const BlockCodec> AllBlockCodecs();
+bool IsBlockCodec(const Codec& codec);
 
 }  // namespace ashlar

@@ -33,7 +33,7 @@ std::function<void()> PrepareLinear(const Codec& codec, LinearFn fn, const Linea
   const std::int64_t matrices = size.cold ? kColdBytes / bytes : 1;
   // One band of random numbers, repeated: the kernels' speed does not depend on them.
   std::vector<std::byte> band(codec.band_bytes(size.inputs));
-  if (codec.encode != nullptr) {
+  if (!IsBlockCodec(codec)) {
     codec.encode(MakeRandom(codec.row_unit * size.inputs).get(), codec.row_unit, size.inputs,
                  band.data());
   } else {

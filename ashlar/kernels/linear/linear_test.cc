@@ -64,7 +64,7 @@ class Problem {
     std::fill_n(scale_.data(), scale_.count(), std::numeric_limits<float>::quiet_NaN());
     // One weight in 16 is an outlier, so that a group's scale is often set by one number.
     std::uniform_real_distribution<float> uniform(-1, 1);
-    if (codec.encode != nullptr) {
+    if (!IsBlockCodec(codec)) {
       std::vector<float> w(static_cast<std::size_t>(size.outputs * stored_inputs_));
       for (float& value : w) {
         value = uniform(random) * (random() % 16 == 0 ? 10.0f : 1.0f);
@@ -134,7 +134,7 @@ class Problem {
     std::vector<double> sums(static_cast<std::size_t>(size_.rows * size_.outputs));
     for (std::int64_t n = 0; n < size_.outputs; ++n) {
       codec_.decode(weights_.data(), stored_inputs_, n, n + 1, w.data());
-      if (codec_.encode == nullptr) {
+      if (IsBlockCodec(codec_)) {
         for (std::int64_t k = 0; k < stored_inputs_; k += kGroup) {
           const auto group = std::span(w).subspan(static_cast<std::size_t>(k), kGroup);
           float largest = 0;
@@ -177,7 +177,7 @@ class Problem {
 // than inputs.
 double Bound(const Codec& codec, std::int64_t inputs, Activations activations, double magnitude) {
   // Of blocks, a group may have two scales and two offsets.
-  const std::int64_t of_group = codec.encode == nullptr ? 4 : 1;
+  const std::int64_t of_group = IsBlockCodec(codec) ? 4 : 1;
   const std::int64_t terms =
       activations == Activations::kF32 ? inputs : of_group * (inputs / kGroup);
   return static_cast<double>(terms + 3) * 0x1p-24 * magnitude;
@@ -224,7 +224,7 @@ class EveryLinearForm : public testing::TestWithParam<Row> {
     return {256, 512};
   }
   // Types of blocks share a body: for each of them, fewer sizes say as much.
-  bool few_sizes() const { return codec().encode == nullptr; }
+  bool few_sizes() const { return IsBlockCodec(codec()); }
   std::vector<std::int64_t> Outputs() const {
     if (few_sizes()) {
       return {1, 17, 33};
@@ -599,7 +599,7 @@ std::vector<Row> FastBlockForms() {
   std::vector<Row> rows = FastForms();
   std::erase_if(rows, [](const Row& row) {
     return row.kernel->activations == Activations::kF32 ||
-           (*FindCodec(row.kernel->codec))->encode != nullptr;
+           !IsBlockCodec(**FindCodec(row.kernel->codec));
   });
   return rows;
 }
