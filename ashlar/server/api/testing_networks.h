@@ -108,7 +108,7 @@ struct CardSpec {
 inline std::shared_ptr<const NetworkCard> MakeCard(const CardSpec& spec = {}) {
   auto card = std::make_shared<NetworkCard>();
   card->name = "net";
-  card->tokenizer = ByteTokenizer(spec.further_tokens);
+  card->tokenizer = std::make_shared<const Tokenizer>(ByteTokenizer(spec.further_tokens));
   card->network.vocabulary = card->tokenizer->vocabulary_size();
   card->network.metadata.context_length = spec.context;
   card->logits = card->network.vocabulary;
