@@ -11,19 +11,22 @@ namespace ashlar {
 std::vector<KernelCase> ActivationCases();
 std::vector<KernelCase> AddScaledCases();
 std::vector<KernelCase> AttentionCases();
+std::vector<KernelCase> DeltaRuleCases();
 std::vector<KernelCase> LayerNormCases();
 std::vector<KernelCase> LinearCases();
 std::vector<KernelCase> QuantizeRowsCases();
 std::vector<KernelCase> RmsNormCases();
 std::vector<KernelCase> RopeCases();
+std::vector<KernelCase> SelectiveScanCases();
 std::vector<KernelCase> SoftmaxCases();
 
 namespace {
 
 // In the order of `ashlar bench kernels`.
 constexpr std::vector<KernelCase> (*kAll[])() = {
-    LinearCases, QuantizeRowsCases, AttentionCases, RmsNormCases,    LayerNormCases,
-    RopeCases,   AddScaledCases,    SoftmaxCases,   ActivationCases,
+    LinearCases,     QuantizeRowsCases,  AttentionCases, RmsNormCases,
+    LayerNormCases,  RopeCases,          AddScaledCases, SoftmaxCases,
+    ActivationCases, SelectiveScanCases, DeltaRuleCases,
 };
 
 }  // namespace

@@ -7,11 +7,13 @@
 #include "ashlar/kernels/activation/activation.h"
 #include "ashlar/kernels/add_scaled/add_scaled.h"
 #include "ashlar/kernels/attention/attention.h"
+#include "ashlar/kernels/delta_rule/delta_rule.h"
 #include "ashlar/kernels/layer_norm/layer_norm.h"
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/kernels/quantize_rows/quantize_rows.h"
 #include "ashlar/kernels/rms_norm/rms_norm.h"
 #include "ashlar/kernels/rope/rope.h"
+#include "ashlar/kernels/selective_scan/selective_scan.h"
 #include "ashlar/kernels/softmax/softmax.h"
 
 namespace ashlar {
@@ -50,6 +52,8 @@ TEST(KernelCases, AreThereForEveryFormThatThisProcessorCanRun) {
   AddSupported("rope", RopeForms(), expected);
   AddSupported("add_scaled", AddScaledForms(), expected);
   AddSupported("softmax", SoftmaxForms(), expected);
+  AddSupported("selective_scan", SelectiveScanForms(), expected);
+  AddSupported("delta_rule", DeltaRuleForms(), expected);
   Names found;
   for (const KernelCase& each : AllKernelCases()) {
     found.emplace(each.kernel, each.isa);

@@ -10,18 +10,19 @@
 namespace ashlar {
 
 namespace reference {
-std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu;
+std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu, Relu2, Sigmoid;
 }
 namespace avx2 {
-std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu;
+std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu, Relu2, Sigmoid;
 }
 namespace avx512 {
-std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu;
+std::remove_pointer_t<ActivateFn> Silu, Gelu, GeluTanh, Relu, Relu2, Sigmoid;
 }
 
 namespace {
-constexpr std::array kAllActivations = {Activation::kSilu, Activation::kGelu, Activation::kGeluTanh,
-                                        Activation::kRelu};
+constexpr std::array kAllActivations = {Activation::kSilu,     Activation::kGelu,
+                                        Activation::kGeluTanh, Activation::kRelu,
+                                        Activation::kRelu2,    Activation::kSigmoid};
 }
 
 std::string_view ActivationName(Activation activation) {
@@ -34,6 +35,10 @@ std::string_view ActivationName(Activation activation) {
       return "gelu_tanh";
     case Activation::kRelu:
       return "relu";
+    case Activation::kRelu2:
+      return "relu2";
+    case Activation::kSigmoid:
+      return "sigmoid";
   }
   CHECK(false);
 }
@@ -44,7 +49,10 @@ Result<Activation> FindActivation(std::string_view name) {
       return activation;
     }
   }
-  return Invalid("unknown activation \"{}\"; known are silu, gelu, gelu_tanh, relu", name);
+  return Invalid(
+      "unknown activation \"{}\"; known are silu, gelu, gelu_tanh, relu, relu2, "
+      "sigmoid",
+      name);
 }
 
 std::span<const ActivationForm> ActivationForms() {
@@ -61,6 +69,12 @@ std::span<const ActivationForm> ActivationForms() {
       {Isa::kReference, "reference", Activation::kRelu, reference::Relu},
       {Isa::kAvx2, "avx2", Activation::kRelu, avx2::Relu},
       {Isa::kAvx512, "avx512", Activation::kRelu, avx512::Relu},
+      {Isa::kReference, "reference", Activation::kRelu2, reference::Relu2},
+      {Isa::kAvx2, "avx2", Activation::kRelu2, avx2::Relu2},
+      {Isa::kAvx512, "avx512", Activation::kRelu2, avx512::Relu2},
+      {Isa::kReference, "reference", Activation::kSigmoid, reference::Sigmoid},
+      {Isa::kAvx2, "avx2", Activation::kSigmoid, avx2::Sigmoid},
+      {Isa::kAvx512, "avx512", Activation::kSigmoid, avx512::Sigmoid},
   };
   return kForms;
 }

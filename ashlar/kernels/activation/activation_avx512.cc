@@ -15,5 +15,11 @@ void GeluTanh(const float* gate, const float* up, float* y, std::int64_t n) noex
 void Relu(const float* gate, const float* up, float* y, std::int64_t n) noexcept {
   simd::Activate<simd::F32x16, simd::ReluOf>(gate, up, y, n);
 }
+void Relu2(const float* gate, const float* up, float* y, std::int64_t n) noexcept {
+  simd::Activate<simd::F32x16, simd::Relu2Of>(gate, up, y, n);
+}
+void Sigmoid(const float* gate, const float* up, float* y, std::int64_t n) noexcept {
+  simd::Activate<simd::F32x16, simd::SigmoidOf>(gate, up, y, n);
+}
 
 }  // namespace ashlar::avx512

@@ -26,6 +26,14 @@ double ReluOf(double x) {
   return x < 0 ? 0 : x;
 }
 
+double Relu2Of(double x) {
+  return x < 0 ? 0 : x * x;
+}
+
+double SigmoidOf(double x) {
+  return 1 / (1 + std::exp(-x));
+}
+
 template <double (*function)(double)>
 void Activate(const float* gate, const float* up, float* y, std::int64_t n) noexcept {
   for (std::int64_t k = 0; k < n; ++k) {
@@ -47,6 +55,12 @@ void GeluTanh(const float* gate, const float* up, float* y, std::int64_t n) noex
 }
 void Relu(const float* gate, const float* up, float* y, std::int64_t n) noexcept {
   Activate<ReluOf>(gate, up, y, n);
+}
+void Relu2(const float* gate, const float* up, float* y, std::int64_t n) noexcept {
+  Activate<Relu2Of>(gate, up, y, n);
+}
+void Sigmoid(const float* gate, const float* up, float* y, std::int64_t n) noexcept {
+  Activate<SigmoidOf>(gate, up, y, n);
 }
 
 }  // namespace ashlar::reference

@@ -30,6 +30,17 @@ F32 ReluOf(F32 x) {
   return Max(F32::Zero(), x);  // (this way round, NaN stays NaN)
 }
 
+template <class F32>
+F32 Relu2Of(F32 x) {
+  const F32 r = ReluOf(x);
+  return r * r;
+}
+
+template <class F32>
+F32 SigmoidOf(F32 x) {
+  return Sigmoid(x);
+}
+
 template <class F32, F32 (*kFunction)(F32)>
 void Activate(const float* gate, const float* up, float* y, std::int64_t n) {
   const F32 one = F32::Broadcast(1);

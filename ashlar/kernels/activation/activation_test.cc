@@ -20,6 +20,10 @@ double Units(Activation activation, double x) {
       return 7 + 6 * std::fabs(1.6 * (x + 0.044715 * x * x * x));
     case Activation::kRelu:
       return 1;
+    case Activation::kRelu2:
+      return 2;
+    case Activation::kSigmoid:
+      return 5;
   }
   return 0;
 }
@@ -40,7 +44,7 @@ class ActivationParity : public FormTest<ActivationForm> {
     GetParam().fn(gate.data(), factors, actual.data(), n);
     for (std::int64_t k = 0; k < n; ++k) {
       const double factor = up == nullptr ? 1 : std::fabs((*up)[k]);
-      const double flushed = std::fabs(gate[k]) * factor * 0x1p-126;
+      const double flushed = std::max(std::fabs(gate[k]), 1.0F) * factor * 0x1p-126;
       ASSERT_NEAR(
           actual[k], expected[k],
           Units(activation, gate[k]) * kUnitRoundoff * std::fabs(expected[k]) + flushed + 0x1p-149)
@@ -121,6 +125,9 @@ TEST(ActivationReference, IsTheFormulaOnKnownNumbers) {
   EXPECT_FLOAT_EQ(value(Activation::kGeluTanh, -2), -0.045402306F);
   EXPECT_FLOAT_EQ(value(Activation::kRelu, 1.5F), 1.5F);
   EXPECT_FLOAT_EQ(value(Activation::kRelu, -1.5F), 0);
+  EXPECT_FLOAT_EQ(value(Activation::kRelu2, 1.5F), 2.25F);
+  EXPECT_FLOAT_EQ(value(Activation::kRelu2, -1.5F), 0);
+  EXPECT_FLOAT_EQ(value(Activation::kSigmoid, 1), 0.7310586F);
 }
 
 TEST(Activation, IsFoundByItsName) {
