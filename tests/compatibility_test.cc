@@ -94,10 +94,6 @@ Claims AllClaims() {
     }
   }
   // Why nothing is measured, where nothing is.
-  for (const char* name : {"mamba", "mamba2", "qwen3_next", "rwkv"}) {
-    claims["Architectures"].emplace(name,
-                                    "not read: the kinds of its recurrent blocks are missing");
-  }
   for (auto& [name, reason] : claims["Pre-tokenizers of GGUF files"]) {
     reason = "cuts by the expressions that llama.cpp publishes; no vocabulary at hand has the name";
   }

@@ -65,7 +65,7 @@ INSTANTIATE_TEST_SUITE_P(Parity, ReferenceTest,
                                            "starcoder2", "phi3", "stablelm", "gemma2", "gemma3",
                                            "gpt_neox", "phi", "falcon", "gpt2", "mixtral",
                                            "qwen2_moe", "qwen3_moe", "olmoe", "gpt_oss",
-                                           "deepseek_v3"),
+                                           "deepseek_v3", "mamba", "mamba2", "qwen3_next", "rwkv"),
                          [](const auto& info) { return std::string(info.param); });
 
 class TrainedTest : public ::testing::TestWithParam<const char*> {

@@ -66,6 +66,9 @@ struct Setting {
   std::optional<SettingValue> null = {};  // when the field is null; none: as when absent
   SettingValue on = std::int64_t{1};      // when the field is true
   SettingValue off = std::int64_t{0};     // when it is false
+  std::int64_t item = -1;      // the field is a list, and this one of its numbers is meant
+  std::int64_t per_width = 0;  // when the field is absent or the word auto: the block's width over
+                               // this, rounded up
 };
 
 // A boolean or integer field of config.json, and what it must be.
@@ -93,6 +96,12 @@ struct Spelling {
   std::string_view names[3];
 };
 
+// A field that counts; null is 0.
+struct Count {
+  Spelling names = {};
+  std::int64_t otherwise = 0;  // when it is absent
+};
+
 // ---- Parts of a decoder
 
 // The tensors and settings of the blocks of one sort.
@@ -106,10 +115,14 @@ struct NormRow {
   std::string_view type = "rms";
   Spelling eps = {{"rms_norm_eps"}};
   double default_eps = 1e-6;
-  double offset = 0;   // added to the weights
-  bool bias = false;   // of layer norms
-  bool before = true;  // attention and MLP read normed values
-  bool after = false;  // what they give is normed
+  double offset = 0;                    // added to the weights
+  bool bias = false;                    // of layer norms
+  bool before = true;                   // attention and MLP read normed values
+  bool after = false;                   // what they give is normed
+  std::optional<double> last_eps = {};  // of the last norm, whatever the field says
+  // After each so many layers the reference halves what flows through, with the weights that add to
+  // it: norms see halves, so that their epsilon counts four times as much. 0: never.
+  Count halved_every = {};
 };
 
 // How positions enter.
@@ -172,10 +185,15 @@ struct WindowRow {
   std::int64_t default_every = 2;
 };
 
-// A field that counts; null is 0.
-struct Count {
-  Spelling names = {};
-  std::int64_t otherwise = 0;  // when it is absent
+// Layers with a block that carries a state from position to position, in the place of attention.
+struct RecurrentRow {
+  std::string_view kind = {};  // of block; empty: the family has none
+  BlockRow block = {};
+  // The attribute that is the number of channels, as SizeFields::channels gives it; empty: none.
+  std::string_view channels = {};
+  // Which layers: those that `layer_types` calls linear_attention or, when it is absent, all but
+  // each n-th, counted from 1. Without names: every layer.
+  Count every = {};
 };
 
 // Layers with a mixture of experts instead of an MLP.
@@ -199,6 +217,7 @@ struct MixtureRow {
 struct SizeFields {
   Spelling width = {{"hidden_size"}};
   Spelling channels = {{"intermediate_size"}};
+  Spelling channels_per_width = {};  // when that is absent
   Spelling layers = {{"num_hidden_layers"}};
   Spelling heads = {{"num_attention_heads"}};
   Spelling key_value_heads = {{"num_key_value_heads"}};
@@ -219,8 +238,10 @@ struct Architecture {
   std::string_view base_prefix = "model.";
 
   BlockRow embed;
-  BlockRow attention;
-  BlockRow mlp;
+  BlockRow embed_norm = {};  // of what the embedding gives; without tensors: none
+  BlockRow attention = {};   // without tensors: every layer is recurrent
+  RecurrentRow recurrent = {};
+  BlockRow mlp = {};  // without tensors, and without a mixture: layers have none
   MixtureRow mixture = {};
   BlockRow norm;  // the last one
   BlockRow head;  // its weight is the embedding's when tied
@@ -239,7 +260,8 @@ struct Architecture {
   Switch multi_query = {};  // one key-value head for all
 
   // Defaults of the family's configuration class, for fields that are absent.
-  std::string_view default_activation = "silu";
+  std::string_view default_activation =
+      "silu";  // empty: blocks have one by their settings, or none
   std::int64_t max_positions = 2048;
   std::optional<std::int64_t> key_value_heads = {};     // none: as many as query heads
   std::optional<std::int64_t> head_dim = {};            // none: width / heads
@@ -253,6 +275,8 @@ struct Architecture {
   std::span<const FixedWord> fixed_words = {};
   // Fields that this family's reference implementation does not read, whatever they are.
   std::span<const std::string_view> ignored_fields = {};
+  // Beginnings of the names of tensors that its checkpoints may hold and that are not computed.
+  std::span<const std::string_view> ignored_prefixes = {};
   // Ends of the names of tensors that its checkpoints may hold and that no weight is.
   std::span<const std::string_view> ignored_tensors = {};
 };

@@ -6,6 +6,7 @@
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/formats/checkpoint.h"
+#include "ashlar/formats/internal/config_json.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/hugging_face_tokenizer.h"
 #include "ashlar/formats/internal/tensor_place.h"
@@ -53,7 +54,8 @@ bool SameBytes(const Checkpoint& checkpoint, const std::string& a, const std::st
 }
 
 Result<Json> ReadJsonFile(const Path& path) {
-  ASHLAR_TRY(const std::string text, ReadTextFile(path, kMaxConfigBytes));
+  ASHLAR_TRY(std::string text, ReadTextFile(path, kMaxConfigBytes));
+  text = internal::SpellInfinities(text);
   auto json = ParseJson(text, {.max_values = kMaxConfigValues});
   if (!json.ok()) {
     return json.error().In(path.string());

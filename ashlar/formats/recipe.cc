@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "ashlar/formats/internal/activation_words.h"
 #include "ashlar/formats/internal/decoder_config.h"
@@ -37,7 +38,23 @@ AttributeValue ValueOf(const SettingValue& value) {
   return std::get<std::int64_t>(value);
 }
 
-Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting) {
+// A number, or infinity as JSON can say it: {"__float__": "Infinity"}.
+Result<double> AsRealOrInfinity(const JsonCursor& field) {
+  const Json* const word = field.value().Find("__float__");
+  if (word != nullptr && word->string() != nullptr && *word->string() == "Infinity") {
+    return std::numeric_limits<double>::infinity();
+  }
+  return field.AsReal();
+}
+
+Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting,
+                                   std::int64_t width) {
+  if (setting.per_width > 0) {
+    ASHLAR_TRY(const std::optional<JsonCursor> field, config.Find(setting.field));
+    if (!field || (field->value().string() != nullptr && *field->value().string() == "auto")) {
+      return AttributeValue((width + setting.per_width - 1) / setting.per_width);
+    }
+  }
   if (setting.field.empty() || !config.Has(setting.field)) {
     // (A default is converted as the number would be.)
     const double* const real = std::get_if<double>(&setting.value);
@@ -45,15 +62,23 @@ Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting)
                ? AttributeValue(setting.convert.meaning(*real))
                : ValueOf(setting.value);
   }
-  ASHLAR_TRY(const std::optional<JsonCursor> field, config.Find(setting.field));
+  ASHLAR_TRY(std::optional<JsonCursor> field, config.Find(setting.field));
   if (!field) {
     return ValueOf(setting.null.value_or(setting.value));
+  }
+  if (setting.item >= 0) {
+    ASHLAR_TRY(const std::vector<JsonCursor> list, field->AsArray());
+    if (static_cast<std::int64_t>(list.size()) <= setting.item) {
+      return field->Invalid("it has {} numbers, and number {} of them is {}", list.size(),
+                            setting.item + 1, setting.attribute);
+    }
+    field = list[static_cast<std::size_t>(setting.item)];
   }
   if (const bool* const flag = field->value().boolean()) {
     return ValueOf(*flag ? setting.on : setting.off);
   }
   if (std::holds_alternative<double>(setting.value)) {
-    ASHLAR_TRY(const double real, field->AsReal());
+    ASHLAR_TRY(const double real, AsRealOrInfinity(*field));
     const double value = setting.convert.meaning == nullptr ? real : setting.convert.meaning(real);
     if (!std::isfinite(value)) {
       return field->Invalid("{} has no finite meaning here", real);
@@ -70,7 +95,10 @@ Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting)
 Status ApplySettings(ConfigReader& config, std::span<const Setting> settings,
                      BlockAttributes& attributes) {
   for (const Setting& setting : settings) {
-    ASHLAR_TRY(attributes[std::string(setting.attribute)], ReadSetting(config, setting));
+    const auto width = attributes.find("width");
+    ASHLAR_TRY(attributes[std::string(setting.attribute)],
+               ReadSetting(config, setting,
+                           width == attributes.end() ? 0 : std::get<std::int64_t>(width->second)));
   }
   return {};
 }
@@ -94,6 +122,30 @@ void AddNorms(const NormRow& norms, double eps, BlockAttributes& attributes) {
     attributes["norm_offset"] = norms.offset;
     attributes["norm_bias"] = std::int64_t{norms.bias};
   }
+}
+
+// The epsilon of norms that stand after so many layers; see NormRow::halved_every.
+Result<double> EpsAfter(ConfigReader& config, const NormRow& norms, double eps,
+                        std::int64_t layers) {
+  ASHLAR_TRY(const std::int64_t every, config.CountOf(norms.halved_every));
+  const double after =
+      every == 0 ? eps : eps * std::exp2(2.0 * static_cast<double>(layers / every));
+  if (!std::isfinite(after)) {
+    return config.json().Invalid("{} is {}: so many halvings in {} layers leave no number",
+                                 config.Spelled(norms.halved_every.names), every, layers);
+  }
+  return after;
+}
+
+// A norm of its own: after the embedding, or the last one.
+BlockRecipe NormBlock(const NormRow& norms, const BlockRow& row, std::int64_t width, double eps) {
+  return {.kind = "norm",
+          .attributes = {{"width", width},
+                         {"type", std::string(norms.type)},
+                         {"eps", eps},
+                         {"offset", norms.offset},
+                         {"bias", std::int64_t{norms.bias}}},
+          .tensors = row.tensors};
 }
 
 Status CheckClass(const JsonCursor& config, const Architecture& architecture) {
@@ -170,14 +222,31 @@ Result<BlockAttributes> ReadAttention(ConfigReader& config, const Architecture& 
   return attention;
 }
 
+// The attributes that all recurrent blocks of a network have.
+Result<BlockAttributes> ReadRecurrent(ConfigReader& config, const Architecture& architecture,
+                                      const Sizes& sizes, double eps) {
+  const RecurrentRow& row = architecture.recurrent;
+  BlockAttributes recurrent = {{"width", sizes.width}};
+  if (!architecture.default_activation.empty()) {
+    ASHLAR_TRY(recurrent["activation"], ReadActivation(config, architecture));
+  }
+  if (!row.channels.empty()) {
+    recurrent[std::string(row.channels)] = sizes.channels;
+  }
+  ASHLAR_TRY(ApplySettings(config, row.block.settings, recurrent));
+  AddNorms(architecture.norms, eps, recurrent);
+  return recurrent;
+}
+
 Result<BlockAttributes> ReadMlp(ConfigReader& config, const Architecture& architecture,
                                 const Sizes& sizes, double eps) {
-  ASHLAR_TRY(const std::string activation, ReadActivation(config, architecture));
   BlockAttributes mlp = {{"width", sizes.width},
                          {"channels", sizes.channels},
                          {"form", "gated"},
-                         {"activation", activation},
                          {"bias", std::int64_t{0}}};
+  if (!architecture.default_activation.empty()) {
+    ASHLAR_TRY(mlp["activation"], ReadActivation(config, architecture));
+  }
   ASHLAR_TRY(ApplySettings(config, architecture.mlp.settings, mlp));
   AddNorms(architecture.norms, eps, mlp);
   return mlp;
@@ -202,46 +271,81 @@ void ScaleScores(double factor, BlockAttributes& attention) {
   }
 }
 
-// The layers' blocks: attention and MLP, or a mixture, of each.
-Status AddLayers(ConfigReader& config, const Architecture& architecture, const Sizes& sizes,
-                 double eps, Recipe& recipe) {
-  ASHLAR_TRY(const bool alibi, config.Decide(architecture.alibi.used));
-  ASHLAR_TRY(const bool parallel, config.Decide(architecture.parallel));
-  ASHLAR_TRY(const BlockAttributes attention,
-             ReadAttention(config, architecture, sizes, alibi, eps));
-  ASHLAR_TRY(const BlockAttributes mlp, ReadMlp(config, architecture, sizes, eps));
-  const BlockRow& mixture_row = architecture.mixture.block;
-  BlockAttributes mixture;
-  if (!mixture_row.tensors.empty()) {
-    ASHLAR_TRY(mixture, ReadMixture(config, architecture, mlp));
-  }
-  ASHLAR_TRY(const std::vector<LayerConfig> layers,
-             internal::ReadLayers(config, architecture, sizes));
+// What the layers of a network are made of.
+struct LayerBlocks {
+  BlockRecipe attention, recurrent, mlp, mixture;
   Rotations rotations;
-  if (architecture.positions == Positions::kRotary) {
-    ASHLAR_TRY(rotations, internal::ReadRotations(config, architecture, sizes));
-  }
-  for (int layer = 0; layer < static_cast<int>(sizes.layers); ++layer) {
-    const LayerConfig& at = layers[static_cast<std::size_t>(layer)];
-    BlockRecipe block{.kind = architecture.latent ? "latent_attention" : "attention",
-                      .attributes = attention,
-                      .tensors = architecture.attention.tensors,
-                      .layer = layer};
-    if (!architecture.latent) {
-      block.attributes["window"] = at.window;
+
+  BlockRecipe Attention(const LayerConfig& layer, bool rotated) const {
+    BlockRecipe block = attention;
+    if (block.kind == "attention") {
+      block.attributes["window"] = layer.window;
     }
-    if (at.rotated && !alibi) {
-      const Rotation& rotation = at.window == 0 ? rotations.whole : rotations.windowed;
+    if (rotated) {
+      const Rotation& rotation = layer.window == 0 ? rotations.whole : rotations.windowed;
       block.attributes.insert(rotation.attributes.begin(), rotation.attributes.end());
       block.numbers = rotation.numbers;
       ScaleScores(rotation.score_factor, block.attributes);
     }
-    recipe.blocks.push_back(std::move(block));
-    recipe.blocks.push_back({.kind = at.mixture ? "moe" : "mlp",
-                             .attributes = at.mixture ? mixture : mlp,
-                             .tensors = at.mixture ? mixture_row.tensors : architecture.mlp.tensors,
-                             .layer = layer,
-                             .reads = parallel ? 2 : 1});
+    return block;
+  }
+};
+
+bool HasFeedForward(const Architecture& architecture) {
+  return !architecture.mlp.tensors.empty() || !architecture.mixture.block.tensors.empty();
+}
+
+Result<LayerBlocks> ReadLayerBlocks(ConfigReader& config, const Architecture& architecture,
+                                    const Sizes& sizes, bool alibi, double eps) {
+  LayerBlocks blocks;
+  if (const BlockRow& row = architecture.attention; !row.tensors.empty()) {
+    blocks.attention = {.kind = architecture.latent ? "latent_attention" : "attention",
+                        .tensors = row.tensors};
+    ASHLAR_TRY(blocks.attention.attributes, ReadAttention(config, architecture, sizes, alibi, eps));
+  }
+  if (const RecurrentRow& row = architecture.recurrent; !row.kind.empty()) {
+    blocks.recurrent = {.kind = std::string(row.kind), .tensors = row.block.tensors};
+    ASHLAR_TRY(blocks.recurrent.attributes, ReadRecurrent(config, architecture, sizes, eps));
+  }
+  if (HasFeedForward(architecture)) {
+    blocks.mlp = {.kind = "mlp", .tensors = architecture.mlp.tensors};
+    ASHLAR_TRY(blocks.mlp.attributes, ReadMlp(config, architecture, sizes, eps));
+  }
+  if (const BlockRow& row = architecture.mixture.block; !row.tensors.empty()) {
+    blocks.mixture = {.kind = "moe", .tensors = row.tensors};
+    ASHLAR_TRY(blocks.mixture.attributes, ReadMixture(config, architecture, blocks.mlp.attributes));
+  }
+  if (architecture.positions == Positions::kRotary && !architecture.attention.tensors.empty()) {
+    ASHLAR_TRY(blocks.rotations, internal::ReadRotations(config, architecture, sizes));
+  }
+  return blocks;
+}
+
+// The layers' blocks: of each attention or what stands in its place, then an MLP or a mixture, if
+// layers have them.
+Status AddLayers(ConfigReader& config, const Architecture& architecture, const Sizes& sizes,
+                 double eps, Recipe& recipe) {
+  ASHLAR_TRY(const bool alibi, config.Decide(architecture.alibi.used));
+  ASHLAR_TRY(const bool parallel, config.Decide(architecture.parallel));
+  ASHLAR_TRY(const LayerBlocks blocks, ReadLayerBlocks(config, architecture, sizes, alibi, eps));
+  ASHLAR_TRY(const std::vector<LayerConfig> layers,
+             internal::ReadLayers(config, architecture, sizes));
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    ASHLAR_TRY(const double layer_eps,
+               EpsAfter(config, architecture.norms, eps, static_cast<std::int64_t>(i)));
+    const auto add = [&](BlockRecipe block, int reads) {
+      if (const auto found = block.attributes.find("norm_eps"); found != block.attributes.end()) {
+        found->second = layer_eps;
+      }
+      block.layer = static_cast<int>(i);
+      block.reads = reads;
+      recipe.blocks.push_back(std::move(block));
+    };
+    const LayerConfig& layer = layers[i];
+    add(layer.recurrent ? blocks.recurrent : blocks.Attention(layer, layer.rotated && !alibi), 1);
+    if (HasFeedForward(architecture)) {
+      add(layer.mixture ? blocks.mixture : blocks.mlp, parallel ? 2 : 1);
+    }
   }
   return {};
 }
@@ -250,13 +354,9 @@ Status AddLayers(ConfigReader& config, const Architecture& architecture, const S
 Status AddEnd(ConfigReader& config, const Architecture& architecture, const Sizes& sizes,
               double eps, Recipe& recipe) {
   const NormRow& norms = architecture.norms;
-  const BlockAttributes norm = {{"width", sizes.width},
-                                {"type", std::string(norms.type)},
-                                {"eps", eps},
-                                {"offset", norms.offset},
-                                {"bias", std::int64_t{norms.bias}}};
-  recipe.blocks.push_back(
-      {.kind = "norm", .attributes = norm, .tensors = architecture.norm.tensors});
+  ASHLAR_TRY(const double last_eps,
+             EpsAfter(config, norms, norms.last_eps.value_or(eps), sizes.layers));
+  recipe.blocks.push_back(NormBlock(norms, architecture.norm, sizes.width, last_eps));
 
   ASHLAR_TRY(const bool tied, config.BoolOr("tie_word_embeddings", architecture.tied));
   BlockAttributes head = {{"width", sizes.width}, {"vocabulary", sizes.vocabulary}};
@@ -352,7 +452,9 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
         json.path());
   }
   Recipe recipe{.base_prefix = architecture.base_prefix,
-                .ignored_tensors = architecture.ignored_tensors};
+                .ignored_tensors = architecture.ignored_tensors,
+                .ignored_prefixes = {architecture.ignored_prefixes.begin(),
+                                     architecture.ignored_prefixes.end()}};
   ASHLAR_TRY(const Sizes sizes, internal::ReadSizes(config, architecture));
   ASHLAR_TRY(const double eps,
              config.RealOr(config.Spelled(architecture.norms.eps), architecture.norms.default_eps));
@@ -364,6 +466,9 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
   ASHLAR_TRY(ApplySettings(config, architecture.embed.settings, embed));
   recipe.blocks.push_back(
       {.kind = "embed", .attributes = embed, .tensors = architecture.embed.tensors});
+  if (const BlockRow& row = architecture.embed_norm; !row.tensors.empty()) {
+    recipe.blocks.push_back(NormBlock(architecture.norms, row, sizes.width, eps));
+  }
   ASHLAR_TRY(AddLayers(config, architecture, sizes, eps, recipe));
   ASHLAR_TRY(AddEnd(config, architecture, sizes, eps, recipe));
   ASHLAR_TRY(ReadMetadata(json, sizes, recipe.metadata));

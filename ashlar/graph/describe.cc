@@ -88,8 +88,11 @@ std::string StateText(const Nodes& nodes, int i) {
   if (const std::optional<int> owner = nodes.node(i).state_of) {
     return "of " + nodes.name(*owner);
   }
-  const std::int64_t floats = nodes.interface(i).state_floats;
-  return floats == 0 ? "" : fmt::format("{} floats", floats);
+  const Interface& interface = nodes.interface(i);
+  if (interface.carried_floats > 0) {
+    return fmt::format("{} floats, carried", interface.carried_floats);
+  }
+  return interface.stateful() ? fmt::format("{} floats", interface.state_floats) : "";
 }
 
 // The widths and the vocabulary stand in the shape.

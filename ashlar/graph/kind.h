@@ -22,7 +22,8 @@ namespace ashlar {
 enum class TensorRole : std::uint8_t {
   kMatrix,  // [outputs, inputs]: any codec
   kVector,  // norm weights, biases: raw codecs
-  kRouter,  // [outputs, inputs], few outputs: decides what computes; any codec, f32 unless asked
+  kRouter,  // [outputs, inputs], small: decides what computes, or what is kept of a state; any
+            // codec, f32 unless asked
 };
 
 struct TensorSpec {
@@ -33,9 +34,14 @@ struct TensorSpec {
 
 // What flows in and out of a block, per row.
 struct Interface {
-  std::int64_t width_in = 0;      // floats; 0: reads token ids
-  std::int64_t width_out = 0;     // floats
-  std::int64_t state_floats = 0;  // state per position, in numbers (KV); 0: stateless
+  std::int64_t width_in = 0;   // floats; 0: reads token ids
+  std::int64_t width_out = 0;  // floats
+  // State, of one of two sorts. Numbers that each position adds and later ones read (keys and
+  // values), in the KV format; or numbers that are carried from position to position, and are kept
+  // in f32, since their rounding would add up.
+  std::int64_t state_floats = 0;
+  std::int64_t carried_floats = 0;
+  bool stateful() const { return state_floats > 0 || carried_floats > 0; }
   // What of the state is seen by a later reader of the slot: nodes may share a slot only when
   // theirs are equal. Empty for stateless kinds. Example: "kv:2x64+64".
   std::string state_shape;

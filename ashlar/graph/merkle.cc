@@ -46,7 +46,7 @@ MerkleKeys ComputeMerkleKeys(const Network& network, const MerkleOptions& option
     const Node& node = network.nodes[i];
     const Json function = KeyedFunction(node, keys.value, options);
     const bool stateful =
-        network.BlockOf(i).kind->interface(EffectiveAttributes(network, i)).state_floats != 0;
+        network.BlockOf(i).kind->interface(EffectiveAttributes(network, i)).stateful();
     Digest state;
     if (node.state_of) {
       state = keys.state[*node.state_of];

@@ -137,6 +137,21 @@ TEST_F(NetworkTest, AStateSlotIsThatOfAnEarlierNodeThatOwnsOneOfTheSameShape) {
             "kv:2x16");
 }
 
+TEST_F(NetworkTest, AStateThatIsCarriedIsOfOneNode) {
+  const auto width = network_.BlockOf(1).attributes.Integer("width");
+  Block scan{.kind = &testing::kToyScan,
+             .attributes = *Attributes::Make(testing::kToyScan.attributes, {{"width", width}})};
+  scan.tensors["decay"] = {.shape = {width},
+                           .codec = *FindCodec("f32"),
+                           .levels = {{Sha256("decay"), 0, static_cast<std::uint64_t>(4 * width)}}};
+  network_.nodes[1].block = network_.nodes[3].block = network_.AddBlock(std::move(scan));
+  network_.Prune();
+  EXPECT_EQ(Error(), "ok");
+  network_.nodes[3].state_of = 1;
+  EXPECT_THAT(Error(), HasSubstr("a state that is carried from position to position cannot be "
+                                 "shared"));
+}
+
 TEST_F(NetworkTest, AStateSlotIsNamedByItsOwner) {
   Network network = ToyNetwork(*store_, {.layers = 3});
   network.nodes[3].state_of = 1;

@@ -166,8 +166,29 @@ inline constexpr BlockKind kToyHead{
     .apply_slice = nullptr,
 };
 
-inline constexpr const BlockKind* kToyKindList[] = {&kToyEmbed, &kToyAttention, &kToyMlp,
-                                                    &kToyNorm,  &kToyLinear,    &kToyHead};
+// ---- scan: carries its state
+
+inline constexpr AttributeSpec kToyScanAttributes[] = {ToyInteger("width")};
+
+inline constexpr BlockKind kToyScan{
+    .name = "scan",
+    .summary = "h = decay h + x, y = h",
+    .attributes = kToyScanAttributes,
+    .tensors = [](const Attributes& a) -> Result<std::vector<TensorSpec>> {
+      return std::vector<TensorSpec>{{"decay", TensorRole::kVector, {a.Integer("width")}}};
+    },
+    .interface = [](const Attributes& a) -> Interface {
+      return {.width_in = a.Integer("width"),
+              .width_out = a.Integer("width"),
+              .carried_floats = a.Integer("width"),
+              .state_shape = fmt::format("scan:{}", a.Integer("width"))};
+    },
+    .cost = [](const Attributes&) { return Cost{}; },
+    .apply_slice = nullptr,
+};
+
+inline constexpr const BlockKind* kToyKindList[] = {
+    &kToyEmbed, &kToyAttention, &kToyMlp, &kToyNorm, &kToyLinear, &kToyHead, &kToyScan};
 
 inline Kinds ToyKinds() {
   return Kinds(kToyKindList);

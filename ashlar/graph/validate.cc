@@ -148,11 +148,17 @@ class Validator {
           "only",
           Name(i), i, owner);
     }
-    if (interfaces_[i].state_floats == 0) {
+    if (!interfaces_[i].stateful()) {
       return Invalid("{} is stateless, and uses the state of {}", Name(i), Name(owner));
     }
-    if (interfaces_[owner].state_floats == 0) {
+    if (!interfaces_[owner].stateful()) {
       return Invalid("{} uses the state of {}, which is stateless", Name(i), Name(owner));
+    }
+    if (interfaces_[i].carried_floats > 0 || interfaces_[owner].carried_floats > 0) {
+      return Invalid(
+          "{} uses the state of {}: a state that is carried from position to position cannot be "
+          "shared",
+          Name(i), Name(owner));
     }
     if (node(owner).state_of) {
       return Invalid("{} uses the state of {}, which itself uses that of {}", Name(i), Name(owner),

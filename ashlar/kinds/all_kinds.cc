@@ -8,9 +8,12 @@
 #include "ashlar/kinds/head/head.h"
 #include "ashlar/kinds/latent_attention/latent_attention.h"
 #include "ashlar/kinds/linear/linear.h"
+#include "ashlar/kinds/linear_attention/linear_attention.h"
 #include "ashlar/kinds/mlp/mlp.h"
 #include "ashlar/kinds/moe/moe.h"
 #include "ashlar/kinds/norm/norm.h"
+#include "ashlar/kinds/ssm/ssm.h"
+#include "ashlar/kinds/wkv/wkv.h"
 
 namespace ashlar {
 namespace {
@@ -24,6 +27,9 @@ constexpr const CpuKind* kAll[] = {
     &kMoeOnCpu,              //
     &kAttentionOnCpu,        //
     &kLatentAttentionOnCpu,  //
+    &kSsmOnCpu,              //
+    &kLinearAttentionOnCpu,  //
+    &kWkvOnCpu,              //
 };
 
 // Of all that computes: raised when a change of a kernel or of a kind changes a bit of any result.

@@ -40,11 +40,13 @@ struct Segment {
   std::int64_t first_row;
   std::int64_t rows;
   std::int64_t first_position;
-  // The pages of this node's state slot: pages[t / kPageLength]. Null for stateless kinds. A page
-  // whose every position lies before the attention window may be null.
+  // The pages of this node's state slot: pages[t / page_positions]. Null for stateless kinds. A
+  // page whose every position lies before the attention window may be null.
   std::byte* const* pages;
-  // Whether the node writes the slot (else it belongs to an earlier node and is only read).
+  // Whether the node writes the slot (else it belongs to an earlier node and is only read). A
+  // carried state is always written: see internal/carried_state.h.
   bool writes_state;
+  std::int64_t page_positions = 0;  // of a page of carried state; others have kPageLength
 };
 
 // The rows that one call computes: of several sequences, of several networks.

@@ -76,7 +76,7 @@ std::vector<float> RunInChunks(const BoundBlock& block, const Interface& interfa
       for (std::int64_t i = 0; i < take; ++i) {
         rows.push_back(kSequences[s].first_row + done[s] + i);
       }
-      call.Add(take, done[s], interface.state_floats > 0 ? pages[s].get() : nullptr);
+      call.Add(take, done[s], interface.stateful() ? pages[s].get() : nullptr);
       done[s] += take;
     }
     for (const std::int64_t row : rows) {
@@ -178,7 +178,8 @@ TEST_P(EveryKind, DeclaresEachTensorOnceAndShapesThatTheExampleFits) {
   const Interface interface = kind().interface(attributes);
   EXPECT_GT(interface.width_out, 0);
   EXPECT_TRUE(interface.width_in > 0 || interface.vocabulary > 0);
-  EXPECT_EQ(interface.state_floats > 0, !interface.state_shape.empty());
+  EXPECT_EQ(interface.stateful(), !interface.state_shape.empty());
+  EXPECT_TRUE(interface.state_floats == 0 || interface.carried_floats == 0);
   EXPECT_GE(kind().cost(attributes).flops, 0);
 }
 

@@ -21,6 +21,8 @@ std::string_view KernelName(Kernel kernel) {
       return "rope";
     case Kernel::kStore:
       return "store";
+    case Kernel::kScan:
+      return "scan";
     case Kernel::kActivation:
       return "activation";
     case Kernel::kDecode:

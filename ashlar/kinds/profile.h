@@ -23,11 +23,12 @@ enum class Kernel : std::uint8_t {
   kNorm,
   kRope,
   kStore,       // of keys and values
+  kScan,        // of carried state, row by row
   kActivation,  // and other element-wise work of a block
   kDecode,      // of embeddings
   kAddScaled,   // sums between blocks
 };
-inline constexpr std::size_t kKernelCount = 9;
+inline constexpr std::size_t kKernelCount = 10;
 std::string_view KernelName(Kernel kernel);  // "linear"
 
 class Profile {

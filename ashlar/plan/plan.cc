@@ -4,7 +4,6 @@
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -61,13 +60,13 @@ class ResidentRanges {
   std::map<Digest, std::vector<std::pair<std::uint64_t, std::uint64_t>>> ranges_;
 };
 
-// State bytes per position of each slot that the network writes.
-std::vector<std::uint64_t> SlotBytes(const Network& network, KvFormat kv_format) {
-  std::vector<std::uint64_t> slots;
+// Of each state slot that the network writes.
+std::vector<Interface> SlotInterfaces(const Network& network) {
+  std::vector<Interface> slots;
   for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
     const Interface interface = network.BlockOf(i).kind->interface(EffectiveAttributes(network, i));
-    if (interface.state_floats > 0 && !network.nodes[i].state_of.has_value()) {
-      slots.push_back(static_cast<std::uint64_t>(interface.state_floats) * ByteSize(kv_format));
+    if (interface.stateful() && !network.nodes[i].state_of.has_value()) {
+      slots.push_back(interface);
     }
   }
   return slots;
@@ -79,17 +78,46 @@ std::uint64_t StatePageBytes(std::uint64_t bytes) {
   return RoundUp(bytes);
 }
 
+StatePage StatePageOf(const Interface& interface, KvFormat kv_format) {
+  if (interface.carried_floats == 0) {
+    const std::int64_t numbers = interface.state_floats * kPositionsPerPage;
+    return {kPositionsPerPage,
+            StatePageBytes(static_cast<std::uint64_t>(numbers) * ByteSize(kv_format))};
+  }
+  constexpr std::int64_t kMostPositions = 1024;
+  // A key and a value of each position, as wide as the rows.
+  const std::int64_t attention_floats = 2 * interface.width_in;
+  std::int64_t positions = kPositionsPerPage;
+  while (positions < kMostPositions && interface.carried_floats > positions * attention_floats) {
+    positions *= 2;
+  }
+  return {positions,
+          StatePageBytes(static_cast<std::uint64_t>(interface.carried_floats) * sizeof(float))};
+}
+
 std::uint64_t StateBytesPerPosition(const Network& network, KvFormat kv_format) {
-  const std::vector<std::uint64_t> slots = SlotBytes(network, kv_format);
-  return std::accumulate(slots.begin(), slots.end(), std::uint64_t{0});
+  std::uint64_t bytes = 0;
+  for (const Interface& slot : SlotInterfaces(network)) {
+    bytes += static_cast<std::uint64_t>(slot.state_floats) * ByteSize(kv_format);
+  }
+  return bytes;
+}
+
+std::uint64_t CarriedStateBytes(const Network& network) {
+  std::uint64_t bytes = 0;
+  for (const Interface& slot : SlotInterfaces(network)) {
+    bytes += static_cast<std::uint64_t>(slot.carried_floats) * sizeof(float);
+  }
+  return bytes;
 }
 
 std::uint64_t SequencePageBytes(const Network& network, std::int64_t positions,
                                 KvFormat kv_format) {
-  const std::int64_t pages = (positions + kPositionsPerPage - 1) / kPositionsPerPage;
   std::uint64_t bytes = 0;
-  for (const std::uint64_t slot : SlotBytes(network, kv_format)) {
-    bytes += static_cast<std::uint64_t>(pages) * StatePageBytes(slot * kPositionsPerPage);
+  for (const Interface& slot : SlotInterfaces(network)) {
+    const StatePage page = StatePageOf(slot, kv_format);
+    bytes +=
+        static_cast<std::uint64_t>((positions + page.positions - 1) / page.positions) * page.bytes;
   }
   return bytes;
 }

@@ -41,8 +41,19 @@ inline constexpr std::int64_t kPositionsPerPage = 16;
 // What a state page of so many bytes takes: whole pages of the system's memory.
 std::uint64_t StatePageBytes(std::uint64_t bytes);
 
-// State bytes of one position, over all slots of the network.
+// A page of a state slot: the state of so many positions, or a carried state once, as it is after
+// the last of them. A page of carried state stands for more positions the larger the state is (16
+// to 1024), so that a sequence takes about the memory that attention of its width would.
+struct StatePage {
+  std::int64_t positions;
+  std::uint64_t bytes;  // from StatePageBytes
+};
+// Requires: interface.stateful().
+StatePage StatePageOf(const Interface& interface, KvFormat kv_format);
+
+// State bytes that each position adds, over all slots of the network; and that are carried.
 std::uint64_t StateBytesPerPosition(const Network& network, KvFormat kv_format);
+std::uint64_t CarriedStateBytes(const Network& network);
 
 // Bytes of all the pages that a sequence of so many positions holds.
 std::uint64_t SequencePageBytes(const Network& network, std::int64_t positions, KvFormat kv_format);

@@ -110,6 +110,19 @@ TEST(MemoryPlan, HalvesTakeHalfTheState) {
   EXPECT_EQ(PredictMemory(request).page_bytes, 2u * 16 * 128 * 2);
 }
 
+TEST(MemoryPlan, APageOfCarriedStateStandsForAsManyPositionsAsAttentionWouldFillItWith) {
+  const auto positions = [](std::int64_t floats) {
+    return StatePageOf({.width_in = 64, .carried_floats = floats}, KvFormat::kF16).positions;
+  };
+  // A key and a value of 64 floats each.
+  EXPECT_EQ(positions(1), 16);
+  EXPECT_EQ(positions(16 * 128), 16);
+  EXPECT_EQ(positions(16 * 128 + 1), 32);
+  EXPECT_EQ(positions(std::int64_t{1} << 40), 1024);
+  // In f32 whatever the format of keys and values.
+  EXPECT_EQ(StatePageOf({.width_in = 64, .carried_floats = 3000}, KvFormat::kF16).bytes, 12288u);
+}
+
 TEST(MemoryPlan, WhatCannotFitIsRefusedWithEveryNumber) {
   const Network one = OnBlob(Sha256("weights"), {0});
   const Network* const networks[] = {&one};

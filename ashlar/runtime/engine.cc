@@ -200,11 +200,7 @@ Status Engine::State::CheckRequest(const Request& request, const LoadedNetwork& 
   if (request.hidden_states && network.hidden == 0) {
     return Invalid("the network's last node reads tokens: it has no hidden states");
   }
-  std::uint64_t page_bytes = 0;
-  const std::int64_t pages = (length + request.max_tokens + kPageLength - 1) / kPageLength;
-  for (const internal::StateSlot& slot : network.slots) {
-    page_bytes += slot.page_bytes * static_cast<std::uint64_t>(pages);
-  }
+  const std::uint64_t page_bytes = network.StateBytes(length + request.max_tokens);
   if (page_bytes > options.page_bytes) {
     return Exhausted("{} positions need {} of state pages, but the budget of all pages is {}",
                      length + request.max_tokens, FormatBytes(page_bytes),
@@ -479,8 +475,10 @@ void Engine::State::Deliver(internal::StepRows& taken) {
   if (sequence.request.prompt_logits && sequence.logits_delivered < sequence.prompt_length) {
     delivery.logits = taken.logits;
     delivery.logits_first_position = taken.logits_first_position;
-    sequence.logits_delivered +=
-        static_cast<std::int64_t>(taken.logits.size()) / taken.logits_width;
+    if (!taken.logits.empty()) {  // else rows before those whose logits are wanted
+      sequence.logits_delivered +=
+          static_cast<std::int64_t>(taken.logits.size()) / taken.logits_width;
+    }
   }
   sequence.Advance(cache, sequence.position + taken.rows, options.prefix_cache);
   if (sequence.position < sequence.length()) {

@@ -65,6 +65,11 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
     const Network mixture = RandomLlama(
         *store_,
         {.layers = 2, .codec = "q8", .seed = 5, .channels = 64, .experts = 5, .latent = true});
+    const Network recurrent =
+        RandomLlama(*store_, {.layers = 3, .codec = "q8", .seed = 6, .recurrent = true});
+    const Network recurrent_tuned = WithUpperLayersOf(
+        recurrent, 1,
+        RandomLlama(*store_, {.layers = 3, .codec = "q8", .seed = 7, .recurrent = true}));
     networks_ = {base,
                  tuned,
                  sliced,
@@ -73,7 +78,10 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
                  RandomLlama(*store_, {.layers = 2, .codec = "q8", .seed = 3, .window = 20}),
                  parallel,
                  mixture,
-                 WithLayers(mixture, std::vector{1, 1})};
+                 WithLayers(mixture, std::vector{1, 1}),
+                 recurrent,
+                 recurrent_tuned,
+                 WithLayers(recurrent, std::vector{2, 0})};
   }
 
   EngineOptions Options() const {
@@ -152,7 +160,7 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
 
 TEST_P(ExactnessTest, InAnyCompanyWithAnyThreadsChunksCachesAndRoom) {
   std::mt19937_64 random(TestSeed());
-  const std::vector<Request> requests = RandomRequests(random, 12);
+  const std::vector<Request> requests = RandomRequests(random, 14);
   std::vector<Outcome> alone;
   for (const Request& request : requests) {
     alone.push_back(Alone(request));
@@ -233,7 +241,15 @@ TEST_P(ExactnessTest, ARequestRunAgainFromCachedPagesGivesTheSameNumbers) {
 
 TEST_P(ExactnessTest, AForkGoesOnAsIfItHadReadEverythingItself) {
   const std::uint64_t seed = TestSeed();
-  for (const std::uint64_t page_bytes : {std::uint64_t{4} << 20, std::uint64_t{30} * 4096}) {
+  struct Case {
+    std::uint64_t page_bytes;
+    NetworkId network;
+  };
+  constexpr NetworkId kTuned{1};
+  constexpr NetworkId kRecurrent{9};
+  for (const auto& [page_bytes, network] :
+       {Case{4 << 20, kTuned}, Case{30 * 4096, kTuned}, Case{4 << 20, kRecurrent},
+        Case{30 * 4096, kRecurrent}}) {
     std::mt19937_64 random(seed);
     EngineOptions options = Options();
     options.prefix_cache = page_bytes > 1 << 20;
@@ -241,7 +257,7 @@ TEST_P(ExactnessTest, AForkGoesOnAsIfItHadReadEverythingItself) {
     Engine engine(*store_, options);
     LoadAll(engine);
     const SamplingOptions sampling{.seed = 5, .top_logprobs = kVocabulary};
-    const Request request{.network = NetworkId{1},
+    const Request request{.network = network,
                           .prompt = RandomTokens(random, 21, kVocabulary),
                           .max_tokens = 30,
                           .sampling = sampling};

@@ -98,6 +98,18 @@ TEST_F(SharingTest, ASecondRequestWithTheSamePromptComputesTheRestOnly) {
   EXPECT_EQ(RowsComputed(engine, base, whole_pages), 11u);  // the last row
 }
 
+TEST_F(SharingTest, ACarriedStateIsTakenUpAtTheEndOfAPage) {
+  Engine engine(*store_, Options());
+  const NetworkId network = *engine.Load(RandomLlama(*store_, {.layers = 2, .recurrent = true}));
+  const auto prompt = RandomTokens(random_, 70, 96);
+  EXPECT_EQ(RowsComputed(engine, network, prompt), 4u * 70 + 3);
+  EXPECT_EQ(RowsComputed(engine, network, prompt), 4u * 6 + 3);
+  // The last row needs the state of the row before it, and the page with that has the state after
+  // the last: embedding and state space begin at the page, whose length is 32.
+  const std::vector<std::int32_t> whole_pages(prompt.begin(), prompt.begin() + 64);
+  EXPECT_EQ(RowsComputed(engine, network, whole_pages), 2u * 32 + 5);
+}
+
 TEST_F(SharingTest, WithBoundaryPagesAnotherNetworkComputesNoSharedRow) {
   Engine engine(*store_, Options());
   const NetworkId base = *engine.Load(base_);

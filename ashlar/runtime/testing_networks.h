@@ -32,6 +32,7 @@ struct LlamaSpec {
   std::int64_t window = 0;
   std::int64_t experts = 0;    // of mixtures instead of MLPs, two to a token, with one shared
   bool latent = false;         // attention that keeps latents
+  bool recurrent = false;      // layers 0, 2, 4 and so on have a selective state space instead
   std::int64_t positions = 0;  // learned ones; 0: none
 };
 
@@ -120,6 +121,19 @@ inline Network RandomLlama(BlobStore& store, const LlamaSpec& spec) {
       attention.insert(
           {{"kv_heads", spec.kv_heads}, {"key_dim", spec.head_dim}, {"window", spec.window}});
     }
+    const bool carries = spec.recurrent && layer % 2 == 0;
+    if (carries) {  // pages of 32 positions, unlike those of attention
+      attention = {{"width", spec.width},
+                   {"heads", spec.heads},
+                   {"head_dim", spec.head_dim},
+                   {"groups", std::int64_t{2}},
+                   {"state_dim", std::int64_t{32}},
+                   {"conv_taps", std::int64_t{3}},
+                   {"activation", std::string("silu")},
+                   {"gate_norm", std::string("rms")},
+                   {"norm", std::string("rms")},
+                   {"norm_eps", 1e-5}};
+    }
     std::map<std::string, AttributeValue, std::less<>> mlp = {
         {"width", spec.width},          {"channels", spec.channels},
         {"form", std::string("gated")}, {"activation", std::string("silu")},
@@ -130,7 +144,10 @@ inline Network RandomLlama(BlobStore& store, const LlamaSpec& spec) {
                   {"normalized", std::int64_t{1}},
                   {"shared_channels", spec.channels}});
     }
-    const Digest first = add(spec.latent ? "latent_attention" : "attention", attention);
+    const Digest first = add(carries       ? "ssm"
+                             : spec.latent ? "latent_attention"
+                                           : "attention",
+                             attention);
     layers.emplace_back(first, add(spec.experts > 0 ? "moe" : "mlp", mlp));
   }
   const Digest norm =

@@ -41,6 +41,10 @@ constexpr const Architecture* kAll[] = {
     &kGptOss,
     &kDeepSeekV3OfTheInput,
     &kDeepSeekV3,
+    &kMamba,
+    &kMamba2,
+    &kQwen3Next,
+    &kRwkv,
 };
 
 }  // namespace

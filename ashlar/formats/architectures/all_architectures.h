@@ -38,5 +38,9 @@ extern const Architecture kOlmoe;
 extern const Architecture kGptOss;
 extern const Architecture kDeepSeekV3OfTheInput;
 extern const Architecture kDeepSeekV3;
+extern const Architecture kMamba;
+extern const Architecture kMamba2;
+extern const Architecture kQwen3Next;
+extern const Architecture kRwkv;
 
 }  // namespace ashlar

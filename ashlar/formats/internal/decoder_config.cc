@@ -6,8 +6,9 @@ namespace ashlar::internal {
 namespace {
 
 // The words of config.json's layer_types.
-constexpr std::string_view kWholeLayer = "full_attention";
-constexpr std::string_view kWindowedLayer = "sliding_attention";
+enum class LayerType : std::uint8_t { kWhole, kWindowed, kRecurrent };
+constexpr std::string_view kLayerTypes[] = {"full_attention", "sliding_attention",
+                                            "linear_attention"};
 
 // A size that null says to derive from others; an absent field takes the family's default.
 Result<std::int64_t> ReadDerivedSize(ConfigReader& config, const Spelling& field,
@@ -19,30 +20,54 @@ Result<std::int64_t> ReadDerivedSize(ConfigReader& config, const Spelling& field
   return config.SizeOr(key, config.Has(key) ? derived : family.value_or(derived));
 }
 
-// `layer_types`: whether each layer has a window. Nothing when absent.
-Result<std::optional<std::vector<bool>>> ReadTypes(ConfigReader& config, std::size_t layers,
-                                                   bool window) {
+// `layer_types`, of which the family has some. Nothing when absent.
+Result<std::optional<std::vector<LayerType>>> ReadTypes(ConfigReader& config, std::size_t layers,
+                                                        std::initializer_list<LayerType> known) {
   ASHLAR_TRY(const std::optional<JsonCursor> types, config.Find("layer_types"));
   if (!types) {
-    return std::optional<std::vector<bool>>();
+    return std::optional<std::vector<LayerType>>();
   }
   ASHLAR_TRY(const std::vector<JsonCursor> list, types->AsArray());
   if (list.size() != layers) {
     return types->Invalid("it has {} entries, but num_hidden_layers is {}", list.size(), layers);
   }
-  std::vector<bool> windowed;
+  std::vector<LayerType> read;
   for (const JsonCursor& item : list) {
-    ASHLAR_TRY(const std::string type, item.AsString());
-    if (type == kWindowedLayer && !window) {
-      return item.Invalid("{} without a sliding_window in use", kWindowedLayer);
+    ASHLAR_TRY(const std::string word, item.AsString());
+    const auto at = std::ranges::find(kLayerTypes, word);
+    const auto type = static_cast<LayerType>(at - std::begin(kLayerTypes));
+    if (at == std::end(kLayerTypes) || std::ranges::find(known, type) == known.end()) {
+      std::vector<std::string_view> words;
+      for (const LayerType each : known) {
+        words.push_back(kLayerTypes[static_cast<std::size_t>(each)]);
+      }
+      return Unsupported("{}: layer type \"{}\" cannot be imported; known: {}", item.path(), word,
+                         fmt::join(words, ", "));
     }
-    if (type != kWindowedLayer && type != kWholeLayer) {
-      return Unsupported("{}: layer type \"{}\" cannot be imported; known: {}, {}", item.path(),
-                         type, kWholeLayer, kWindowedLayer);
-    }
-    windowed.push_back(type == kWindowedLayer);
+    read.push_back(type);
   }
-  return std::optional(windowed);
+  return std::optional(read);
+}
+
+// Whether each layer carries a state.
+Result<std::vector<bool>> ReadRecurrent(ConfigReader& config, const RecurrentRow& row,
+                                        std::size_t layers) {
+  if (row.kind.empty() || row.every.names.names[0].empty()) {
+    return std::vector<bool>(layers, !row.kind.empty());
+  }
+  // (The interval is without effect when there is a list.)
+  ASHLAR_TRY(const std::int64_t every, config.CountOf(row.every));
+  ASHLAR_TRY(const auto types,
+             ReadTypes(config, layers, {LayerType::kWhole, LayerType::kRecurrent}));
+  if (!types && every < 1) {
+    return config.json().Invalid("{} must be at least 1", config.Spelled(row.every.names));
+  }
+  std::vector<bool> recurrent;
+  for (std::size_t i = 0; i < layers; ++i) {
+    recurrent.push_back(types ? (*types)[i] == LayerType::kRecurrent
+                              : (i + 1) % static_cast<std::size_t>(every) != 0);
+  }
+  return recurrent;
 }
 
 // Whether `no_rope_layers` says of each layer that it turns queries and keys.
@@ -96,15 +121,26 @@ Result<Sizes> ReadSizes(ConfigReader& config, const Architecture& architecture) 
   Sizes sizes{};
   ASHLAR_TRY(sizes.width, config.Size(config.Spelled(fields.width)));
   ASHLAR_TRY(sizes.layers, config.Size(config.Spelled(fields.layers)));
-  ASHLAR_TRY(sizes.heads, config.Size(config.Spelled(fields.heads)));
+  const bool attends = !architecture.attention.tensors.empty();
+  sizes.heads = 1;
+  if (attends) {
+    ASHLAR_TRY(sizes.heads, config.Size(config.Spelled(fields.heads)));
+  }
   ASHLAR_TRY(sizes.vocabulary, config.Size("vocab_size"));
   ASHLAR_TRY(sizes.positions,
              config.SizeOr(config.Spelled(fields.positions), architecture.max_positions));
   const std::string_view channels = config.Spelled(fields.channels);
   if (architecture.channels_per_width) {
-    ASHLAR_TRY(sizes.channels,
-               config.SizeOr(channels, *architecture.channels_per_width * sizes.width));
-  } else {
+    std::int64_t per_width = *architecture.channels_per_width;
+    if (const auto field = config.Spelled(fields.channels_per_width); !field.empty()) {
+      ASHLAR_TRY(per_width, config.SizeOr(field, per_width));
+    }
+    if (per_width > ConfigReader::kMaxSize / sizes.width) {
+      return config.json().Invalid("{} channels for each of {} are too many", per_width,
+                                   sizes.width);
+    }
+    ASHLAR_TRY(sizes.channels, config.SizeOr(channels, per_width * sizes.width));
+  } else if (!channels.empty()) {
     ASHLAR_TRY(sizes.channels, config.Size(channels));
   }
   ASHLAR_TRY(sizes.key_value_heads, ReadDerivedSize(config, fields.key_value_heads,
@@ -150,9 +186,16 @@ Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architec
     } else if (row.rule != WindowRule::kNotRotated) {
       rule = config.json().IntegerOr("max_window_layers", 0, ConfigReader::kMaxSize, 28);
     }
-    ASHLAR_TRY(const auto types, ReadTypes(config, count, window != 0));
+    ASHLAR_TRY(const auto types,
+               ReadTypes(config, count, {LayerType::kWhole, LayerType::kWindowed}));
     if (types) {
-      windowed = *types;
+      for (std::size_t i = 0; i < count; ++i) {
+        windowed[i] = (*types)[i] == LayerType::kWindowed;
+      }
+      if (window == 0 && std::ranges::find(windowed, true) != windowed.end()) {
+        return config.json().Invalid("layer_types has {} without a sliding_window in use",
+                                     kLayerTypes[static_cast<int>(LayerType::kWindowed)]);
+      }
     } else {
       ASHLAR_TRY(const std::int64_t n, rule);
       for (std::size_t i = 0; i < count; ++i) {
@@ -164,6 +207,8 @@ Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architec
       }
     }
   }
+  ASHLAR_TRY(const std::vector<bool> recurrent,
+             ReadRecurrent(config, architecture.recurrent, count));
   ASHLAR_TRY(const std::vector<bool> mixtures,
              ReadMixtureLayers(config, architecture.mixture, count));
   std::vector<LayerConfig> layers;
@@ -171,6 +216,7 @@ Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architec
     const bool only_windowed = architecture.rope.layers == RotatedLayers::kWindowed && window != 0;
     layers.push_back({.window = windowed[i] ? window : 0,
                       .rotated = rotated[i] && (!only_windowed || windowed[i]),
+                      .recurrent = recurrent[i],
                       .mixture = mixtures[i]});
   }
   return layers;

@@ -35,7 +35,8 @@ Result<Rotations> ReadRotations(ConfigReader& config, const Architecture& archit
 struct LayerConfig {
   std::int64_t window = 0;  // 0: it sees everything
   bool rotated = false;
-  bool mixture = false;  // of experts, instead of an MLP
+  bool recurrent = false;  // a block with a carried state, instead of attention
+  bool mixture = false;    // of experts, instead of an MLP
 };
 // In order.
 Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architecture& architecture,

@@ -57,6 +57,10 @@ Status ReadLayer(const Network& network, int first, DecoderFacts& facts) {
         "layer {}",
         facts.layers.size());
   }
+  if (const std::string_view kind = network.BlockOf(first).kind->name;
+      kind != "attention" && kind != "latent_attention") {
+    return Unsupported("a layer of a file is an attention and an MLP; this is of kind {}", kind);
+  }
   ASHLAR_TRY(const int back, ReadsBack(network, first));
   const bool has_second = first + 1 < last && label(first + 1) == label(first);
   if (back != 1 || !has_second || (first + 2 < last && label(first + 2) == label(first))) {

@@ -40,7 +40,14 @@ class Formula {
       const Doubles n = Normed("norm", testing::RowOf(x, row, kWidth));
       keys_.push_back(Rotated("k_norm", row, Project("k", n)));
       values_.push_back(Project("v", n));
-      Doubles out = Project("o", Attended(row, Rotated("q_norm", row, Project("q", n))));
+      Doubles attended = Attended(row, Rotated("q_norm", row, Project("q", n)));
+      if (Integer("o_gate") == 1) {
+        const Doubles gate = Project("gate", n);
+        for (std::size_t i = 0; i < attended.size(); ++i) {
+          attended[i] /= 1 + std::exp(-gate[i]);
+        }
+      }
+      Doubles out = Project("o", attended);
       out = Normed("post_norm", out);
       for (const double v : out) {
         y.push_back(v * attributes_.Real("multiplier"));
@@ -269,6 +276,12 @@ TEST(Attention, HasBiasesScaleCapAndSinks) {
   ExpectRows(Changed(kLlama, {{"scale", 0.7}}));
   ExpectRows(Changed(kLlama, {{"scale", 0.7}, {"soft_cap", 1.5}}));
   ExpectRows(Changed(kLlama, {{"sinks", std::int64_t{1}}}));
+}
+
+TEST(Attention, GatesWhatItsHeadsAttendTo) {
+  ExpectRows(Changed(kLlama, {{"o_gate", std::int64_t{1}}}));
+  ExpectRows(Changed(kLlama, {{"o_gate", std::int64_t{1}}, {"qkv_bias", std::int64_t{1}}}), "q8",
+             0.03);
 }
 
 TEST(Attention, HasNormsOfHeadsAndOfTheOutputAndAMultiplier) {

@@ -20,6 +20,7 @@ constexpr AttributeSpec kAttributes[] = {
     RequiredInteger("value_dim", internal::kMaxHeadDim, "floats of a value of one head"),
     Flag("qkv_bias", "1: q, k and v have biases"),
     Flag("o_bias", "1: o has a bias"),
+    Flag("o_gate", "1: what o reads is multiplied by sigmoid(gate n) (Qwen3-Next)"),
     OptionalReal("scale", 0, "of the scores; 0: 1 / sqrt(key_dim)"),
     OptionalReal("soft_cap", 0, "scores stay within +- this (Gemma 2); 0: no cap"),
     OptionalInteger("window", internal::kMaxPositions, "last positions a row sees; 0: all"),
@@ -122,6 +123,9 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
   append("q", heads * key_dim, width, "qkv_bias");
   append("k", kv_heads * key_dim, width, "qkv_bias");
   append("v", kv_heads * value_dim, width, "qkv_bias");
+  if (IsSet(attributes, "o_gate")) {
+    append("gate", heads * value_dim, width, "qkv_bias");
+  }
   append("o", width, heads * value_dim, "o_bias");
   AppendNormTensors(qk_norm, "q_norm", internal::WidthOfQkNorm(attributes, heads), tensors);
   AppendNormTensors(qk_norm, "k_norm", internal::WidthOfQkNorm(attributes, kv_heads), tensors);
@@ -148,8 +152,10 @@ Cost CostOf(const Attributes& attributes) {
     return static_cast<double>(attributes.Integer(name));
   };
   const double head_floats = number("key_dim") + number("value_dim");
-  return {.flops = 2 * number("width") * (number("heads") + number("kv_heads")) * head_floats,
-          .flops_per_position = 2 * number("heads") * head_floats};
+  const double gate = number("o_gate") * number("heads") * number("value_dim");
+  return {
+      .flops = 2 * number("width") * ((number("heads") + number("kv_heads")) * head_floats + gate),
+      .flops_per_position = 2 * number("heads") * head_floats};
 }
 
 Attributes ApplySlice(const Attributes& attributes, const Slice& slice) {

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ashlar/base/check.h"
+#include "ashlar/kernels/activation/activation.h"
 #include "ashlar/kernels/attention/attention.h"
 #include "ashlar/kernels/form.h"
 #include "ashlar/kinds/attention/attention.h"
@@ -18,6 +19,7 @@ using internal::RowNorm;
 
 struct Projections {
   Projection q, k, v, o;
+  Projection gate;  // without outputs: none
 };
 
 AttentionShape ShapeOf(const Attributes& attributes) {
@@ -61,7 +63,8 @@ class AttentionBlock final : public BoundBlock {
         max_positions_(context.max_positions),
         projections_(std::move(projections)),
         input_(RowNorm(internal::SettingsOf(attributes, "norm"), "norm", tensors, context.isa),
-               {&projections_.q, &projections_.k, &projections_.v}, context.isa),
+               {&projections_.q, &projections_.k, &projections_.v, &projections_.gate},
+               context.isa),
         o_input_(RowNorm(), {&projections_.o}, context.isa),
         q_norms_(HeadNorms(attributes, "q_norm", tensors, context.isa)),
         k_norms_(HeadNorms(attributes, "k_norm", tensors, context.isa)),
@@ -70,6 +73,7 @@ class AttentionBlock final : public BoundBlock {
                    context.isa),
         rope_(attributes, tensors, context),
         kernel_(FindForm(AttentionForms(context.kv_format), context.isa)),
+        sigmoid_(FindActivate(Activation::kSigmoid, context.isa)),
         slopes_(internal::AlibiSlopes(attributes)) {
     if (const BoundTensor* sinks = internal::FindTensor(tensors, "sinks")) {
       sinks_ = internal::CopyVector(*sinks);
@@ -82,15 +86,19 @@ class AttentionBlock final : public BoundBlock {
     const InputRows input = input_.Prepare(x, batch.rows, width_, workshop);
     const Heads heads = TakeHeads(batch.rows, *workshop.arena);
     if (std::ranges::any_of(batch.segments, &Segment::writes_state)) {
-      RunProjections(
-          input,
-          {{&projections_.q, heads.q}, {&projections_.k, heads.k}, {&projections_.v, heads.v}},
-          workshop);
+      RunProjections(input,
+                     {{&projections_.q, heads.q},
+                      {&projections_.k, heads.k},
+                      {&projections_.v, heads.v},
+                      {&projections_.gate, heads.gate}},
+                     workshop);
     } else {
-      RunProjections(input, {{&projections_.q, heads.q}}, workshop);
+      RunProjections(input, {{&projections_.q, heads.q}, {&projections_.gate, heads.gate}},
+                     workshop);
     }
     RotateAndStore(batch, heads, workshop);
     Attend(batch, heads, workshop);
+    Gate(batch, heads, workshop);
     const InputRows attended =
         o_input_.Prepare(heads.attended, batch.rows, attended_floats(), workshop);
     RunProjections(attended, {{&projections_.o, y}}, workshop);
@@ -104,15 +112,18 @@ class AttentionBlock final : public BoundBlock {
     float* k;         // [rows, kv_heads, key_dim]
     float* v;         // [rows, kv_heads, value_dim]
     float* attended;  // [rows, heads, value_dim]
+    float* gate;      // the same, or null: none
   };
 
   Heads TakeHeads(std::int64_t rows, Arena& arena) const {
     return {.q = arena.Take<float>(rows * q_floats()),
             .k = arena.Take<float>(rows * k_floats()),
             .v = arena.Take<float>(rows * v_floats()),
-            .attended = arena.Take<float>(rows * attended_floats())};
+            .attended = arena.Take<float>(rows * attended_floats()),
+            .gate = gated() ? arena.Take<float>(rows * attended_floats()) : nullptr};
   }
 
+  bool gated() const { return projections_.gate.outputs() > 0; }
   std::int64_t q_floats() const { return shape_.heads * shape_.key_dim; }
   std::int64_t k_floats() const { return shape_.kv_heads * shape_.key_dim; }
   std::int64_t v_floats() const { return shape_.kv_heads * shape_.value_dim; }
@@ -194,6 +205,18 @@ class AttentionBlock final : public BoundBlock {
         });
   }
 
+  void Gate(const RowBatch& batch, const Heads& heads, const Workshop& workshop) const {
+    if (!gated() || workshop.arena->counting()) {
+      return;
+    }
+    internal::ForEachRow(
+        batch, workshop, [&](const Segment&, std::int64_t row, std::int64_t, KernelTimer& timer) {
+          float* const attended = heads.attended + row * attended_floats();
+          sigmoid_(heads.gate + row * attended_floats(), attended, attended, attended_floats());
+          timer.Lap(Kernel::kActivation);
+        });
+  }
+
   const std::int64_t width_;
   const AttentionShape shape_;
   const float multiplier_;
@@ -207,6 +230,7 @@ class AttentionBlock final : public BoundBlock {
   const RowNorm post_norm_;
   const internal::Rope rope_;
   const AttentionForm kernel_;
+  const ActivateFn sigmoid_;
   const std::vector<float> slopes_;  // [heads], or empty: none
   std::vector<float> sinks_;         // [heads], or empty: none
 };
@@ -219,6 +243,9 @@ Result<std::unique_ptr<BoundBlock>> Bind(const Attributes& attributes,
   ASHLAR_TRY(projections.k, Projection::Bind(tensors, "k", "k.bias", context.isa));
   ASHLAR_TRY(projections.v, Projection::Bind(tensors, "v", "v.bias", context.isa));
   ASHLAR_TRY(projections.o, Projection::Bind(tensors, "o", "o.bias", context.isa));
+  if (internal::IsSet(attributes, "o_gate")) {
+    ASHLAR_TRY(projections.gate, Projection::Bind(tensors, "gate", "gate.bias", context.isa));
+  }
   return std::make_unique<AttentionBlock>(attributes, tensors, std::move(projections), context);
 }
 

@@ -14,14 +14,15 @@
 namespace ashlar::internal {
 
 inline constexpr std::string_view kFeedForwardForms[] = {"plain", "gated"};
-inline constexpr std::string_view kActivationNames[] = {"silu", "gelu", "gelu_tanh", "relu"};
+inline constexpr std::string_view kActivationNames[] = {"silu", "gelu", "gelu_tanh", "relu",
+                                                        "relu2"};
 
 // ---- What a block declares
 
 inline constexpr AttributeSpec kFormAttribute =
     OptionalChoice("form", kFeedForwardForms, "plain: f(up x); gated: f(gate x) * up x");
-inline constexpr AttributeSpec kActivationAttribute =
-    RequiredChoice("activation", kActivationNames, "f: silu, gelu, gelu_tanh or relu");
+inline constexpr AttributeSpec kActivationAttribute = RequiredChoice(
+    "activation", kActivationNames, "f: silu, gelu, gelu_tanh, relu or relu2 (its square)");
 
 bool IsGated(const Attributes& attributes);
 

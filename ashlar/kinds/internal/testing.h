@@ -181,7 +181,9 @@ class TestBlock {
 class TestPages {
  public:
   explicit TestPages(const Interface& interface, KvFormat kv_format = KvFormat::kF32) {
-    const std::size_t bytes = interface.state_floats * kPageLength * ByteSize(kv_format);
+    const std::size_t bytes = interface.carried_floats > 0
+                                  ? interface.carried_floats * sizeof(float)
+                                  : interface.state_floats * kPageLength * ByteSize(kv_format);
     for (std::int64_t at = 0; at < kMaxPositions; at += kPageLength) {
       storage_.emplace_back(bytes, std::byte{0xff});  // a NaN in either format
     }
@@ -208,7 +210,7 @@ struct TestBatch {
 
   void Add(std::int64_t count, std::int64_t first_position, std::byte* const* pages,
            bool writes_state = true) {
-    segments.push_back({rows, count, first_position, pages, writes_state});
+    segments.push_back({rows, count, first_position, pages, writes_state, kPageLength});
     rows += count;
   }
   RowBatch View() const { return {rows, segments, tokens.empty() ? nullptr : tokens.data()}; }

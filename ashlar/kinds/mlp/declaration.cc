@@ -11,6 +11,10 @@ constexpr AttributeSpec kAttributes[] = {
     internal::kFormAttribute,
     internal::kActivationAttribute,
     internal::Flag("bias", "1: gate, up and down have biases"),
+    internal::Flag("shift",
+                   "1: gate and up read a mix of the row and the one before it, and out_gate "
+                   "another (RWKV)"),
+    internal::Flag("out_gate", "1: the output is multiplied by sigmoid(out_gate n) (RWKV)"),
     internal::OptionalReal("multiplier", 1, "of the output"),
     internal::kNormAttribute,
     internal::kPostNormAttribute,
@@ -32,18 +36,36 @@ Result<std::vector<TensorSpec>> Tensors(const Attributes& attributes) {
   AppendNormTensors(norm, "norm", width, tensors);
   internal::AppendFeedForwardTensors(attributes, "", width, attributes.Integer("channels"),
                                      tensors);
+  const bool shift = internal::IsSet(attributes, "shift");
+  if (shift) {
+    tensors.push_back({"mix.up", TensorRole::kVector, {width}});
+  }
+  if (internal::IsSet(attributes, "out_gate")) {
+    tensors.push_back({"out_gate", TensorRole::kMatrix, {width, width}});
+    if (shift) {
+      tensors.push_back({"mix.out_gate", TensorRole::kVector, {width}});
+    }
+  }
   AppendNormTensors(post_norm, "post_norm", width, tensors);
   return tensors;
 }
 
 Interface InterfaceOf(const Attributes& attributes) {
-  return {.width_in = attributes.Integer("width"), .width_out = attributes.Integer("width")};
+  const std::int64_t width = attributes.Integer("width");
+  Interface interface { .width_in = width, .width_out = width };
+  if (internal::IsSet(attributes, "shift")) {
+    interface.carried_floats = width;
+    interface.state_shape = fmt::format("shift:{}", width);
+  }
+  return interface;
 }
 
 Cost CostOf(const Attributes& attributes) {
   const double matrices = internal::IsGated(attributes) ? 3 : 2;
-  return {.flops = 2.0 * matrices * static_cast<double>(attributes.Integer("width")) *
-                   static_cast<double>(attributes.Integer("channels"))};
+  const auto width = static_cast<double>(attributes.Integer("width"));
+  const auto gate = static_cast<double>(attributes.Integer("out_gate"));
+  return {.flops = 2.0 * width *
+                   (matrices * static_cast<double>(attributes.Integer("channels")) + gate * width)};
 }
 
 Attributes ApplySlice(const Attributes& attributes, const Slice& slice) {

@@ -34,7 +34,8 @@ double Activated(const std::string& activation, double x) {
   if (activation == "gelu_tanh") {
     return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
   }
-  return std::max(x, 0.0);
+  const double positive = std::max(x, 0.0);
+  return activation == "relu2" ? positive * positive : positive;
 }
 
 Doubles Normed(const TestBlock& block, const std::string& which, const Doubles& x) {
@@ -142,12 +143,63 @@ TEST(Mlp, CostsTwoOperationsPerWeight) {
 
 TEST(Mlp, RefusesAttributesByName) {
   EXPECT_EQ(ErrorOf(kMlp, Changed(kPlainMlp, {{"activation", "swish"}})),
-            "attribute \"activation\" must be one of silu, gelu, gelu_tanh, relu, found \"swish\"");
+            "attribute \"activation\" must be one of silu, gelu, gelu_tanh, relu, relu2, found "
+            "\"swish\"");
   EXPECT_EQ(ErrorOf(kMlp, Changed(kPlainMlp, {{"norm_bias", std::int64_t{1}}})),
             "attribute \"norm_bias\" has no meaning when the block has no norm; leave it out");
   EXPECT_EQ(
       ErrorOf(kMlp, Changed(kSwiGlu, {{"norm_bias", std::int64_t{1}}})),
       "attribute \"norm_bias\" has no meaning when the block has no layer norm; leave it out");
+}
+
+// RWKV's channel mixing, and the same without its mixing.
+TEST(Mlp, MixesARowWithTheOneBeforeItAndGatesItsOutput) {
+  constexpr std::int64_t kShiftedRows = 20;
+  for (const std::int64_t shift : {0, 1}) {
+    TestBlock block(kMlp,
+                    Changed(kPlainMlp, {{"activation", "relu2"},
+                                        {"shift", shift},
+                                        {"out_gate", std::int64_t{1}},
+                                        {"norm", "rms"},
+                                        {"norm_eps", 1e-6}}),
+                    "f32", 1);
+    const Interface interface = kMlp.interface(block.attributes());
+    EXPECT_EQ(interface.carried_floats, shift * kMlpWidth);
+    std::mt19937 random(2);
+    TestBatch batch{.x = testing::RandomFloats(kShiftedRows * kMlpWidth, random)};
+    Doubles expected;
+    Doubles before(kMlpWidth);
+    for (std::int64_t row = 0; row < kShiftedRows; ++row) {
+      const Doubles n = Normed(block, "norm", testing::RowOf(batch.x, row, kMlpWidth));
+      const auto project = [&](const std::string& name) {
+        Doubles mixed = n;
+        for (std::size_t i = 0; shift == 1 && i < n.size(); ++i) {
+          const double mix = block.tensor("mix." + name).values[i];
+          mixed[i] = mix * n[i] + (1 - mix) * before[i];
+        }
+        return MatVec(block.tensor(name), nullptr, mixed);
+      };
+      Doubles hidden = project("up");
+      for (double& h : hidden) {
+        h = Activated("relu2", h);
+      }
+      Doubles y = MatVec(block.tensor("down"), nullptr, hidden);
+      const Doubles gate = project("out_gate");
+      for (std::size_t i = 0; i < y.size(); ++i) {
+        expected.push_back(y[i] / (1 + std::exp(-gate[i])));
+      }
+      before = n;
+    }
+    ThreadPool pool(2);
+    for (const Isa isa : testing::SupportedIsas()) {
+      const testing::TestPages pages(interface);
+      batch.segments.clear();
+      batch.rows = 0;
+      batch.Add(kShiftedRows, 0, pages.get());
+      const auto y = testing::Run(*block.Bind(isa), interface, batch, pool);
+      EXPECT_LT(testing::RelativeError(y, expected), 3e-6) << IsaName(isa) << ", shift " << shift;
+    }
+  }
 }
 
 TEST(Mlp, HasTheIdentityThatItAlwaysHad) {

@@ -213,18 +213,21 @@ void Interpreter::CollectSegments(std::int64_t rows) {
       segments_.push_back({run.batch_row, run.rows, run.first_position, nullptr, false});
       continue;
     }
-    const SlotPages& slot = run.step->sequence->slots[run.node->slot];
+    const Sequence& sequence = *run.step->sequence;
+    const SlotPages& slot = sequence.slots[run.node->slot];
+    const std::int64_t page_positions = sequence.network->slots[run.node->slot].page.positions;
     // Positions whose state was cached are read as they are: their pages may be others' too.
     const std::int64_t kept =
         run.node->writes_state
             ? std::clamp<std::int64_t>(slot.cached - run.first_position, 0, run.rows)
             : run.rows;
     if (kept > 0) {
-      segments_.push_back({run.batch_row, kept, run.first_position, slot.table.data(), false});
+      segments_.push_back(
+          {run.batch_row, kept, run.first_position, slot.table.data(), false, page_positions});
     }
     if (kept < run.rows) {
       segments_.push_back({run.batch_row + kept, run.rows - kept, run.first_position + kept,
-                           slot.table.data(), true});
+                           slot.table.data(), true, page_positions});
     }
   }
 }

@@ -31,7 +31,7 @@ Result<LoadedNode> LoadNode(const Network& network, int index, BlockBinder& bind
     loaded.read = Weighted(x->second);
   }
   loaded.carry = Weighted(node.carry);
-  loaded.writes_state = interface.state_floats > 0 && !node.state_of.has_value();
+  loaded.writes_state = interface.stateful() && !node.state_of.has_value();
   return loaded;
 }
 
@@ -56,6 +56,14 @@ std::set<Digest> ValuesOf(const LoadedNetwork& network) {
 
 std::uint64_t LoadedNetwork::value_page_bytes(int node) const {
   return PageMemory::PageBytes(nodes[node].width_out * kPageLength * sizeof(float));
+}
+
+std::uint64_t LoadedNetwork::StateBytes(std::int64_t positions) const {
+  std::uint64_t bytes = 0;
+  for (const StateSlot& slot : slots) {
+    bytes += slot.page.bytes * static_cast<std::uint64_t>(slot.PagesFor(positions));
+  }
+  return bytes;
 }
 
 std::uint32_t MeetingNumbers::NumberOf(const Node& node, bool output) {
@@ -84,9 +92,8 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
     const Interface interface = block.kind->interface(EffectiveAttributes(network, i));
     if (node.writes_state) {
       node.slot = static_cast<int>(loaded.slots.size());
-      const std::uint64_t numbers = interface.state_floats * kPageLength;
-      loaded.slots.push_back(
-          {i, PageMemory::PageBytes(numbers * ByteSize(kv_format)), loaded.keys.state[i]});
+      loaded.slots.push_back({i, StatePageOf(interface, kv_format), interface.carried_floats > 0,
+                              loaded.keys.state[i]});
     } else if (network.nodes[i].state_of.has_value()) {
       node.slot = loaded.nodes[*network.nodes[i].state_of].slot;
     }

@@ -9,8 +9,10 @@
 #include <span>
 #include <vector>
 
+#include "ashlar/plan/plan.h"
 #include "ashlar/runtime/internal/block_binder.h"
 #include "ashlar/runtime/internal/register_plan.h"
+#include "ashlar/runtime/internal/scheduler.h"
 #include "ashlar/runtime/internal/step_merge.h"
 
 namespace ashlar::internal {
@@ -33,9 +35,13 @@ struct LoadedNode {
 };
 
 struct StateSlot {
-  int node;                  // that writes it
-  std::uint64_t page_bytes;  // of one page, from PageMemory::PageBytes
-  Digest chain;              // Merkle key of its pages
+  int node;        // that writes it
+  StatePage page;  // each of its pages
+  bool carried;    // a page has a carried state (Interface::carried_floats)
+  Digest chain;    // Merkle key of its pages
+  std::int64_t PagesFor(std::int64_t positions_to_hold) const {
+    return internal::PagesFor(positions_to_hold, page.positions);
+  }
 };
 
 struct LoadedNetwork {
@@ -52,6 +58,8 @@ struct LoadedNetwork {
 
   int output() const { return static_cast<int>(nodes.size()) - 1; }
   std::uint64_t value_page_bytes(int node) const;
+  // Of all state of a sequence of so many positions.
+  std::uint64_t StateBytes(std::int64_t positions) const;
 };
 
 // Numbers what may meet: equal (block, slice), used as an output in both or in neither.

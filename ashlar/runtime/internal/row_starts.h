@@ -9,6 +9,9 @@
 //                                                                  are wanted
 //   v_i = min over j of s_j                             from here on its value must be at hand;
 //                                                       [v_i, s_i) comes from boundary pages
+// A carried state is there at the ends of its pages only: a node that has one is computed, if not
+// from c, from the end of a page (s_i is rounded down to a multiple of its positions), and writes
+// its state again.
 // So a full hit recomputes the last row only; a hit on shared lower blocks computes the upper ones
 // alone when boundary pages exist; and when they do not, it recomputes the lower ones against
 // their cached state, which it need not write again.
@@ -30,11 +33,15 @@ struct NodeStart {
   friend bool operator==(const NodeStart&, const NodeStart&) = default;
 };
 
-// `sources[i]` are the nodes that node i reads or carries. `cached_state[i]` is kNever for nodes
-// that write no state. The last node is the output. All spans have one entry per node.
-void PlanRowStarts(std::span<const std::vector<int>> sources,
-                   std::span<const std::int64_t> cached_state,
-                   std::span<const std::int64_t> cached_value, std::int64_t output_from,
-                   std::span<NodeStart> starts);
+struct CachedRows {
+  std::int64_t state = kNever;  // positions of its state that are cached; kNever: it writes none
+  std::int64_t page = 1;        // of a carried state: positions of a page
+  std::int64_t value = 0;       // positions of its value that are cached
+};
+
+// `sources[i]` are the nodes that node i reads or carries. The last node is the output. All spans
+// have one entry per node.
+void PlanRowStarts(std::span<const std::vector<int>> sources, std::span<const CachedRows> cached,
+                   std::int64_t output_from, std::span<NodeStart> starts);
 
 }  // namespace ashlar::internal

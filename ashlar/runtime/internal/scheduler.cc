@@ -57,7 +57,8 @@ std::size_t HolderBeside(std::span<const SequenceView> sequences, std::size_t ne
 std::uint64_t BytesToReach(const SequenceView& sequence, std::int64_t end) {
   std::uint64_t bytes = 0;
   for (const SlotDemand& slot : sequence.slots) {
-    const std::int64_t missing = std::max<std::int64_t>(PagesFor(end) - slot.held, 0);
+    const std::int64_t missing =
+        std::max<std::int64_t>(PagesFor(end, slot.page_positions) - slot.held, 0);
     bytes += slot.page_bytes * static_cast<std::uint64_t>(missing + (slot.copy_last ? 1 : 0));
   }
   return bytes;

@@ -16,9 +16,9 @@
 
 namespace ashlar::internal {
 
-// Pages that hold so many positions.
-constexpr std::int64_t PagesFor(std::int64_t positions) {
-  return (positions + kPageLength - 1) / kPageLength;
+// Pages of `page_positions` positions that hold so many positions.
+constexpr std::int64_t PagesFor(std::int64_t positions, std::int64_t page_positions = kPageLength) {
+  return (positions + page_positions - 1) / page_positions;
 }
 
 // Pages of one state slot of a sequence.
@@ -26,6 +26,7 @@ struct SlotDemand {
   std::uint64_t page_bytes;
   std::int64_t held;       // pages in its table
   bool copy_last = false;  // the last one is shared and must be copied before it is written
+  std::int64_t page_positions = kPageLength;  // a multiple of kPageLength
 };
 
 struct SequenceView {

@@ -46,8 +46,9 @@ Sequence::Sequence(RequestId id_in, Request request_in,
   }
   tokens.reserve(prompt_length + request.max_tokens);
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    slots[i].chain = ChainOf(network->slots[i].chain);
-    slots[i].table.Reserve(PagesFor(prompt_length + request.max_tokens));
+    const StateSlot& slot = network->slots[i];
+    slots[i].chain = {ChainOf(slot.chain), slot.page.positions};
+    slots[i].table.Reserve(slot.PagesFor(prompt_length + request.max_tokens));
   }
 }
 
@@ -68,14 +69,27 @@ std::int64_t Sequence::logits_from() const {
   return request.max_tokens == 0 ? length() : length() - 1;
 }
 
-std::span<const std::int32_t> Sequence::PageTokens(std::int64_t page) const {
-  return std::span(tokens).subspan(page * kPageLength, kPageLength);
+// A key has the tokens of kPageLength positions; those before them, in a page of more, are hashed
+// into its chain.
+Sequence::PageKey Sequence::KeyOf(const PageChain& chain, std::int64_t page) const {
+  const std::int64_t before = chain.positions - kPageLength;
+  const std::span<const std::int32_t> page_tokens =
+      std::span(tokens).subspan(page * chain.positions, chain.positions);
+  PageKey key{chain.key, page_tokens.last(kPageLength)};
+  if (before > 0) {
+    Hasher hasher;
+    hasher.Update(std::as_bytes(std::span(chain.key.bytes())));
+    hasher.Update(std::as_bytes(page_tokens.first(before)));
+    key.chain = hasher.Finish();
+  }
+  return key;
 }
 
-void Sequence::FindPages(PageCache& cache, const Digest& chain, PageTable& table) const {
+void Sequence::FindPages(PageCache& cache, const PageChain& chain, PageTable& table) const {
   const Page* parent = nullptr;
-  for (std::int64_t page = 0; (page + 1) * kPageLength <= length(); ++page) {
-    PageRef found = cache.Find(parent, chain, PageTokens(page));
+  for (std::int64_t page = 0; (page + 1) * chain.positions <= length(); ++page) {
+    const PageKey key = KeyOf(chain, page);
+    PageRef found = cache.Find(parent, key.chain, key.tokens);
     if (!found) {
       return;
     }
@@ -85,16 +99,12 @@ void Sequence::FindPages(PageCache& cache, const Digest& chain, PageTable& table
 }
 
 void Sequence::FindValues(PageCache& cache, std::span<const int> boundary) {
-  std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < slots.size(); ++i) {
-    bytes += network->slots[i].page_bytes *
-             static_cast<std::uint64_t>(PagesFor(prompt_length + request.max_tokens));
-  }
+  std::uint64_t bytes = network->StateBytes(prompt_length + request.max_tokens);
   for (const int node : boundary) {
     ValuePages& value = values.emplace_back();
     value.node = node;
     value.table.Reserve(PagesFor(prompt_length + request.max_tokens));
-    value.chain = ChainOf(network->keys.value[node]);
+    value.chain = {ChainOf(network->keys.value[node]), kPageLength};
     FindPages(cache, value.chain, value.table);
     bytes += network->value_page_bytes(node) * static_cast<std::uint64_t>(value.table.size());
     // Values that are still to be read cannot be let go; they must never keep the sequence from
@@ -107,28 +117,26 @@ void Sequence::FindValues(PageCache& cache, std::span<const int> boundary) {
   }
 }
 
-void Sequence::PlanStarts(bool with_values) {
-  std::vector<std::int64_t> cached_state(network->nodes.size(), kNever);
-  std::vector<std::int64_t> cached_value(network->nodes.size(), 0);
+void Sequence::PlanStarts() {
+  std::vector<CachedRows> cached(network->nodes.size());
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    cached_state[network->slots[i].node] = slots[i].cached;
+    const StateSlot& slot = network->slots[i];
+    cached[slot.node].state = slots[i].cached;
+    cached[slot.node].page = slot.carried ? slot.page.positions : 1;
   }
-  if (with_values) {
-    for (const ValuePages& value : values) {
-      cached_value[value.node] = value.cached;
-    }
+  for (const ValuePages& value : values) {
+    cached[value.node].value = value.cached;
   }
-  PlanRowStarts(network->sources, cached_state, cached_value, logits_from(), starts);
+  PlanRowStarts(network->sources, cached, logits_from(), starts);
 }
 
 std::int64_t Sequence::Spared() const {
-  std::vector<std::int64_t> nothing(network->nodes.size(), kNever);
+  std::vector<CachedRows> nothing(network->nodes.size());
   for (const StateSlot& slot : network->slots) {
-    nothing[slot.node] = 0;
+    nothing[slot.node].state = 0;
   }
-  const std::vector<std::int64_t> no_value(network->nodes.size(), 0);
   std::vector<NodeStart> otherwise(network->nodes.size());
-  PlanRowStarts(network->sources, nothing, no_value, logits_from(), otherwise);
+  PlanRowStarts(network->sources, nothing, logits_from(), otherwise);
   std::int64_t spared = 0;
   for (std::size_t i = 0; i < starts.size(); ++i) {
     if (starts[i].compute > otherwise[i].compute) {
@@ -136,6 +144,20 @@ std::int64_t Sequence::Spared() const {
     }
   }
   return spared;
+}
+
+// A carried state goes on from where its node is computed: the pages after that are written again,
+// and are not those that others read.
+void Sequence::DropCarriedPages() {
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const StateSlot& slot = network->slots[i];
+    const std::int64_t start = starts[slot.node].compute;
+    if (slot.carried && start < slots[i].cached) {
+      slots[i].cached = start;
+      slots[i].table.Truncate(slot.PagesFor(start));
+      slots[i].published = std::min(slots[i].published, slots[i].table.size());
+    }
+  }
 }
 
 std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bool use_cache) {
@@ -146,14 +168,15 @@ std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bo
     for (std::size_t i = 0; i < slots.size(); ++i) {
       FindPages(cache, slots[i].chain, slots[i].table);
       slots[i].published = slots[i].table.size();
-      slots[i].cached = slots[i].published * kPageLength;
+      slots[i].cached = slots[i].published * network->slots[i].page.positions;
     }
   }
   values.clear();
   if (use_cache) {
     FindValues(cache, boundary);
   }
-  PlanStarts(true);
+  PlanStarts();
+  DropCarriedPages();
   position = length() - 1;
   for (const NodeStart& start : starts) {
     position = std::min(position, start.compute);
@@ -165,23 +188,24 @@ std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bo
   return Spared();
 }
 
-bool Sequence::NeedsCopy(const SlotPages& slot) const {
-  const std::int64_t page = std::max(position, slot.cached) / kPageLength;
-  return page < slot.table.size() && slot.table[page].shared();
+bool Sequence::NeedsCopy(std::size_t slot) const {
+  const SlotPages& pages = slots[slot];
+  const std::int64_t page = std::max(position, pages.cached) / network->slots[slot].page.positions;
+  return page < pages.table.size() && pages.table[page].shared();
 }
 
 void Sequence::TakePages(PageCache& cache, std::int64_t end) {
   for (std::size_t i = 0; i < slots.size(); ++i) {
     SlotPages& slot = slots[i];
-    const std::uint64_t page_bytes = network->slots[i].page_bytes;
-    if (NeedsCopy(slot)) {
-      const std::int64_t page = std::max(position, slot.cached) / kPageLength;
+    const std::uint64_t page_bytes = network->slots[i].page.bytes;
+    if (NeedsCopy(i)) {
+      const std::int64_t page = std::max(position, slot.cached) / network->slots[i].page.positions;
       PageRef copy = cache.Allocate(page_bytes);
       CHECK(copy);
       std::memcpy(copy.data(), slot.table[page].data(), page_bytes);
       slot.table.Replace(page, std::move(copy));
     }
-    while (slot.table.size() < PagesFor(end)) {
+    while (slot.table.size() < network->slots[i].PagesFor(end)) {
       PageRef page = cache.Allocate(page_bytes);
       CHECK(page);
       slot.table.Append(std::move(page));
@@ -203,12 +227,12 @@ void Sequence::TakeValuePages(PageCache& cache, std::int64_t end) {
   }
 }
 
-void Sequence::PublishPages(PageCache& cache, const Digest& chain, std::int64_t end,
+void Sequence::PublishPages(PageCache& cache, const PageChain& chain, std::int64_t end,
                             PageTable& table, std::int64_t& published) const {
-  for (; (published + 1) * kPageLength <= end; ++published) {
+  for (; (published + 1) * chain.positions <= end; ++published) {
     const Page* const parent = published > 0 ? table[published - 1].get() : nullptr;
-    table.Replace(published,
-                  cache.Publish(table.Take(published), parent, chain, PageTokens(published)));
+    const PageKey key = KeyOf(chain, published);
+    table.Replace(published, cache.Publish(table.Take(published), parent, key.chain, key.tokens));
   }
 }
 
@@ -253,9 +277,16 @@ bool Sequence::DropValues() {
 }
 
 void Sequence::ShareStateOf(const Sequence& parent) {
+  // (A carried state that is ahead of the parent's position is not that of this position. It can be
+  // when its page was found and the last row is computed again; the page will be found again.)
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (network->slots[i].carried && parent.slots[i].cached > parent.position) {
+      return;
+    }
+  }
   position = parent.position;
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    for (std::int64_t page = 0; page < PagesFor(parent.position); ++page) {
+    for (std::int64_t page = 0; page < network->slots[i].PagesFor(parent.position); ++page) {
       slots[i].table.Append(parent.slots[i].table[page].Share());
     }
     slots[i].cached = parent.position;
@@ -265,7 +296,8 @@ void Sequence::ShareStateOf(const Sequence& parent) {
 
 SequenceView Sequence::View(std::span<SlotDemand> demand) const {
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    demand[i] = {network->slots[i].page_bytes, slots[i].table.size(), NeedsCopy(slots[i])};
+    const StatePage& page = network->slots[i].page;
+    demand[i] = {page.bytes, slots[i].table.size(), NeedsCopy(i), page.positions};
   }
   return {running, position, length(), logits_from(), request.priority, demand};
 }

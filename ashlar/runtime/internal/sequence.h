@@ -39,9 +39,15 @@ class PageTable {
   std::vector<std::byte*> data_;
 };
 
+// What pages are published under: a digest, and the positions that each stands for.
+struct PageChain {
+  Digest key = {};
+  std::int64_t positions = kPageLength;
+};
+
 struct SlotPages {
   PageTable table;
-  Digest chain = {};           // under which its pages are published
+  PageChain chain = {};
   std::int64_t cached = 0;     // positions that were there at the start: read, never written
   std::int64_t published = 0;  // first pages of the table that are published
 };
@@ -49,7 +55,7 @@ struct SlotPages {
 // The kept values of one node where networks part (see BoundaryNodes).
 struct ValuePages {
   int node;
-  Digest chain;  // under which its pages are published
+  PageChain chain;
   PageTable table;
   std::int64_t cached = 0;     // positions that were there at the start
   std::int64_t published = 0;  // first pages of the table that are published
@@ -108,15 +114,20 @@ class Sequence {
   SequenceView View(std::span<SlotDemand> demand) const;
 
  private:
+  struct PageKey {
+    Digest chain;
+    std::span<const std::int32_t> tokens;
+  };
   // What pages with this Merkle key are published under, for those who share the cache.
   Digest ChainOf(const Digest& key) const;
-  bool NeedsCopy(const SlotPages& slot) const;
-  std::span<const std::int32_t> PageTokens(std::int64_t page) const;
-  void FindPages(PageCache& cache, const Digest& chain, PageTable& table) const;
-  void PublishPages(PageCache& cache, const Digest& chain, std::int64_t end, PageTable& table,
+  PageKey KeyOf(const PageChain& chain, std::int64_t page) const;
+  bool NeedsCopy(std::size_t slot) const;
+  void FindPages(PageCache& cache, const PageChain& chain, PageTable& table) const;
+  void PublishPages(PageCache& cache, const PageChain& chain, std::int64_t end, PageTable& table,
                     std::int64_t& published) const;
   void FindValues(PageCache& cache, std::span<const int> boundary);
-  void PlanStarts(bool with_values);
+  void PlanStarts();
+  void DropCarriedPages();
   // Positions that PlanStarts spares some node, compared to computing all.
   std::int64_t Spared() const;
 };

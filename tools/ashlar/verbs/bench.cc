@@ -321,7 +321,8 @@ Status RunBench(Session& session) {
   const double prompt_rate = Median(prompt_rates);
   const double decode_rate = Median(decode_rates);
   const double state = static_cast<double>(StateBytesPerPosition(network.network, kv_format)) *
-                       (static_cast<double>(lengths.depth) + static_cast<double>(gen) / 2);
+                           (static_cast<double>(lengths.depth) + static_cast<double>(gen) / 2) +
+                       static_cast<double>(CarriedStateBytes(network.network));
   const double read =
       decode_rate *
       (WeightBytesPerStep(network.network, batch) / static_cast<double>(batch) + state);
