@@ -1,8 +1,47 @@
 #include "ashlar/server/api/answer_form.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace ashlar {
+namespace {
+
+// {"type": "text"}, {"type": "json_object"}, or a JSON schema: in a member of its own (chat) or
+// beside the type (responses).
+Result<std::optional<GrammarSource>> ReadFormat(const JsonCursor& format) {
+  ASHLAR_TRY(const std::string type, format.String("type"));
+  if (type == "text") {
+    return std::optional<GrammarSource>();
+  }
+  if (type == "json_object") {
+    return std::optional(
+        GrammarSource{.kind = GrammarKind::kJsonObject, .path = format.path() + ".type"});
+  }
+  if (type != "json_schema") {
+    return Unsupported("{}.type: expected text, json_object or json_schema, found {}",
+                       format.path(), QuoteForError(type));
+  }
+  ASHLAR_TRY(const auto nested, format.Find("json_schema"));
+  const JsonCursor& holder = nested ? *nested : format;
+  ASHLAR_TRY(const JsonCursor schema, holder.At("schema"));
+  return std::optional(GrammarSource{
+      .kind = GrammarKind::kJsonSchema, .text = WriteJson(schema.value()), .path = schema.path()});
+}
+
+Json ArgumentsSchema(const Tool& tool) {
+  return tool.parameters.object()->empty() ? Json::Of({{"type", "object"}}) : tool.parameters;
+}
+
+Json CallSchema(const Tool& tool, const ToolSyntax& syntax) {
+  return Json::Of(
+      {{"type", "object"},
+       {"properties", Json::Of({{"name", Json::Of({{"const", tool.name}})},
+                                {std::string(syntax.arguments_key), ArgumentsSchema(tool)}})},
+       {"required", Json::Array{"name", syntax.arguments_key}},
+       {"additionalProperties", false}});
+}
+
+}  // namespace
 
 Result<AnswerForm> ReadAnswerForm(const Parameters& parameters, std::vector<Tool> tools,
                                   const std::optional<JsonCursor>& format) {
@@ -10,24 +49,74 @@ Result<AnswerForm> ReadAnswerForm(const Parameters& parameters, std::vector<Tool
   ToolChoice choice;
   if (const JsonCursor* value = parameters.Find("tool_choice")) {
     ASHLAR_TRY(choice, ReadToolChoice(*value, tools));
-    if (choice.use == ToolUse::kRequired) {
-      return Unsupported("{}: this server takes \"none\" and \"auto\" only", value->path());
+    if (choice.use == ToolUse::kRequired && tools.empty()) {
+      return value->Invalid("asks for a call, and there are no tools");
     }
   }
-  if (std::ranges::any_of(tools, &Tool::strict)) {
-    return Unsupported("{}: this server does not hold calls to their schema: leave out \"strict\"",
-                       parameters.Find("tools")->path());
+  form.must_call = choice.use == ToolUse::kRequired;
+  form.forced_tool = choice.name;
+  if (!form.must_call && std::ranges::any_of(tools, &Tool::strict)) {
+    return Unsupported(
+        "{}: calls are held to their schema where the answer must be one: leave out \"strict\", or "
+        "ask for a call by tool_choice",
+        parameters.Find("tools")->path());
   }
+  ASHLAR_TRY(form.grammar, ReadGuide(parameters));
   if (format) {
-    ASHLAR_TRY(const std::string type, format->String("type"));
-    if (type != "text") {
-      return Unsupported("{}.type: this server takes \"text\" only", format->path());
+    ASHLAR_TRY(std::optional<GrammarSource> source, ReadFormat(*format));
+    if (source && form.grammar) {
+      return Invalid("{}: goes without {}: give one of them", source->path,
+                     form.grammar->path.substr(2));
+    }
+    if (source) {
+      form.grammar = std::move(source);
     }
   }
   if (choice.use != ToolUse::kNone) {
     form.tools = std::move(tools);
   }
+  if (form.grammar && !form.tools.empty()) {
+    return Unsupported(
+        "{}: an answer that is held to a form cannot call tools: give one of them, "
+        "or \"tool_choice\": \"none\"",
+        form.grammar->path);
+  }
   return form;
+}
+
+Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax) {
+  std::vector<Tool> tools;
+  for (const Tool& tool : form.tools) {
+    if (form.forced_tool.empty() || tool.name == form.forced_tool) {
+      tools.push_back(tool);
+    }
+  }
+  ForcedCall forced{.text = std::string(syntax.bare ? "" : syntax.opener),
+                    .grammar = {.kind = GrammarKind::kJsonSchema, .path = "$.tools"}};
+  if (syntax.body == ToolBody::kNamed) {
+    if (tools.size() > 1) {
+      return Unsupported(
+          "$.tool_choice: this network's template writes the name before the "
+          "arguments: name the function to call");
+    }
+    forced.text += tools.front().name + std::string(syntax.argument_mark);
+    forced.grammar.text = WriteJson(ArgumentsSchema(tools.front()));
+    return forced;
+  }
+  Json::Array calls;
+  for (const Tool& tool : tools) {
+    calls.push_back(CallSchema(tool, syntax));
+  }
+  Json call = calls.size() == 1 ? calls.front() : Json::Of({{"anyOf", calls}});
+  if (syntax.body == ToolBody::kList) {
+    constexpr int kMostCalls = 16;
+    call = Json::Of({{"type", "array"},
+                     {"items", std::move(call)},
+                     {"minItems", 1},
+                     {"maxItems", form.parallel_tool_calls ? kMostCalls : 1}});
+  }
+  forced.grammar.text = WriteJson(call);
+  return forced;
 }
 
 }  // namespace ashlar

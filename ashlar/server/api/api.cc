@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "ashlar/server/api/constraints.h"
 #include "ashlar/server/api/endpoint.h"
 #include "ashlar/server/api/problem.h"
 #include "ashlar/server/api/request_trace.h"
@@ -278,7 +279,8 @@ class Api::State {
                            .created = std::time(nullptr),
                            .tenant = tenant.name,
                            .cache_scope = tenant.share_prefix_cache ? "*" : tenant.name,
-                           .priority = tenant.priority};
+                           .priority = tenant.priority,
+                           .constraints = &constraints_};
     if (tenant.limits.context_length > 0) {
       setting.max_positions = std::min(setting.max_positions, tenant.limits.context_length);
     }
@@ -295,6 +297,7 @@ class Api::State {
   const ApiOptions options_;
   std::int64_t started_;
   std::optional<ServerMetrics> metrics_;
+  Constraints constraints_;
   WorkQueue queue_;  // last: its tasks use the others
 };
 

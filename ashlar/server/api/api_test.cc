@@ -256,6 +256,46 @@ TEST_F(ApiTest, MoreInputsThanTheServiceTakesAtOnceAreAllAnswered) {
   EXPECT_EQ(At(answer, {"data", "7", "embedding"}).string()->size(), 16u);  // of 12 bytes
 }
 
+// Random networks say nothing that parses unless they are held to it.
+TEST_F(ApiTest, AnswersAreHeldToTheFormThatIsAskedFor) {
+  const Json held = Asked("/v1/chat/completions", R"({"model": "chat", "seed": 1,
+      "stop_token_ids": [95], "messages": [{"role": "user", "content": "Hi"}],
+      "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema":
+          {"type": "object", "properties": {"a": {"type": "integer", "minimum": 0, "maximum": 99},
+                                            "b": {"enum": ["x", "yes"]}},
+           "required": ["a", "b"]}}}})");
+  EXPECT_EQ(At(held, {"choices", "0", "finish_reason"}), Json("stop"));
+  const auto value = ParseJson(*At(held, {"choices", "0", "message", "content"}).string());
+  ASSERT_TRUE(value.ok()) << value.error().message;
+  EXPECT_NE(At(*value, {"a"}).integer(), nullptr);
+  EXPECT_NE(At(*value, {"b"}).string(), nullptr);
+
+  constexpr std::string_view kMustCall = R"({"model": "chat", "seed": 2, "stop_token_ids": [95],
+      "messages": [{"role": "user", "content": "Hi"}], "tool_choice": "required",
+      "tools": [{"type": "function", "function": {"name": "f", "parameters":
+                    {"type": "object", "properties": {"x": {"enum": [1, 22]}},
+                     "required": ["x"]}}},
+                {"type": "function", "function": {"name": "g", "parameters":
+                    {"type": "object", "properties": {"y": {"type": "boolean"}},
+                     "required": ["y"]}}}])";
+  const Json called = Asked("/v1/chat/completions", std::string(kMustCall) + "}");
+  EXPECT_EQ(At(called, {"choices", "0", "finish_reason"}), Json("tool_calls"));
+  const Json& function = At(called, {"choices", "0", "message", "tool_calls", "0", "function"});
+  const Json arguments = *ParseJson(*At(function, {"arguments"}).string());
+  EXPECT_NE(arguments.Find(At(function, {"name"}) == Json("f") ? "x" : "y"), nullptr);
+  const HttpResponse streamed =
+      Ask("/v1/chat/completions", std::string(kMustCall) + R"(, "stream": true})");
+  EXPECT_NE(streamed.body.find("\"finish_reason\":\"tool_calls\""), std::string::npos)
+      << streamed.body;
+
+  const Json chosen = Asked("/v1/completions", R"({"model": "plain", "prompt": "a", "n": 3,
+      "max_tokens": 20, "stop_token_ids": [95], "guided_choice": ["yes", "no?"]})");
+  for (const Json& choice : *At(chosen, {"choices"}).array()) {
+    const std::string& text = *At(choice, {"text"}).string();
+    EXPECT_TRUE(text == "yes" || text == "no?") << text;
+  }
+}
+
 TEST_F(ApiTest, ResponsesAreAnswered) {
   const Json whole = Asked("/v1/responses", R"({"model": "chat", "input": "Hi", "temperature": 0,
                                                "max_output_tokens": 6, "instructions": "Rhyme."})");

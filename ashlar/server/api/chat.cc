@@ -54,7 +54,9 @@ constexpr Parameter kChatRows[] = {
     {.name = "tool_choice",
      .types = json_type::kString | json_type::kObject,
      .otherwise = "auto",
-     .doc = "`none`: the network is told of no tools; `auto`: it may call some"},
+     .doc = "`none`: the network is told of no tools; `auto`: it may call some; `required`, or "
+            "`{type: \"function\", function: {name}}`: the answer is a call, and its arguments are "
+            "valid under the tool's schema"},
     {.name = "parallel_tool_calls",
      .types = json_type::kBoolean,
      .otherwise = "true",
@@ -62,7 +64,9 @@ constexpr Parameter kChatRows[] = {
     {.name = "response_format",
      .types = json_type::kObject,
      .otherwise = "{\"type\": \"text\"}",
-     .doc = "what the answer must be"},
+     .doc = "`json_object`: the answer is a JSON object; `json_schema`, with `{json_schema: {name, "
+            "schema}}`: one that is valid under the schema. What cannot be enforced is refused by "
+            "name"},
     {.name = "modalities", .types = json_type::kArray, .only = "[\"text\"]", .doc = "text only"},
     {.name = "store", .types = json_type::kBoolean, .only = "false", .doc = "nothing is kept"},
     {.name = "service_tier",
@@ -188,6 +192,29 @@ Status WriteChatPrompt(const RequestSetting& setting, const ChatPrompt& prompt,
   return {};
 }
 
+Status Hold(const RequestSetting& setting, const GrammarSource& source, Generation& generation) {
+  if (setting.constraints == nullptr) {
+    return Unsupported("{}: this server holds no answer to a form", source.path);
+  }
+  return setting.constraints->Limit(source, generation);
+}
+
+Result<std::string> HoldToForm(const RequestSetting& setting, const AnswerForm& form,
+                               const ToolSyntax* tools, Generation& generation) {
+  if (!form.must_call) {
+    if (form.grammar) {
+      ASHLAR_TRY(Hold(setting, *form.grammar, generation));
+    }
+    return std::string();
+  }
+  ASHLAR_TRY(ForcedCall forced, ForceCall(form, *tools));
+  ASHLAR_TRY(const std::vector<std::int32_t> ids,
+             setting.network->tokenizer->Encode(forced.text, {.add_special_tokens = false}));
+  generation.prompt.insert(generation.prompt.end(), ids.begin(), ids.end());
+  ASHLAR_TRY(Hold(setting, forced.grammar, generation));
+  return std::move(forced.text);
+}
+
 Result<Work> ReadChat(const Parameters& parameters, const RequestSetting& setting) {
   ASHLAR_TRY(Generation generation, ReadGeneration(parameters, setting));
   generation.continuations = static_cast<int>(parameters.Integer("n", 1));
@@ -208,6 +235,7 @@ Result<Work> ReadChat(const Parameters& parameters, const RequestSetting& settin
              MakeChatPrompt(*setting.network, std::move(messages), form.tools, "$.tools"));
   ASHLAR_TRY(AddTemplateOptions(parameters, prompt.variables));
   ASHLAR_TRY(WriteChatPrompt(setting, prompt, "$.messages", generation));
+  ASHLAR_TRY(std::string forced, HoldToForm(setting, form, prompt.tools, generation));
   ASHLAR_TRY(FitContext(generation, setting, asked, std::nullopt, "messages",
                         parameters.Has("max_tokens") ? "max_tokens" : "max_completion_tokens"));
 
@@ -221,6 +249,7 @@ Result<Work> ReadChat(const Parameters& parameters, const RequestSetting& settin
                         .logprobs = logprobs,
                         .tools = prompt.tools,
                         .parallel_tool_calls = form.parallel_tool_calls,
+                        .forced = std::move(forced),
                         .seed = setting.seed},
       choices);
   work.generations.push_back(std::move(generation));

@@ -3,6 +3,7 @@
 
 #include <ctime>
 
+#include "ashlar/server/api/answer_form.h"
 #include "ashlar/server/api/chat_messages.h"
 #include "ashlar/server/api/generation_parameters.h"
 #include "ashlar/server/api/tool_syntax.h"
@@ -32,6 +33,12 @@ Status WriteChatPrompt(const RequestSetting& setting, const ChatPrompt& prompt,
                        std::string_view path, Generation& generation);
 // What templates that write a date are told.
 std::tm LocalTime(const RequestSetting& setting);
+// Holds the answer to its form, after WriteChatPrompt. Returns how it begins: the mark of a call,
+// where it must be one, is at the prompt's end from then on.
+Result<std::string> HoldToForm(const RequestSetting& setting, const AnswerForm& form,
+                               const ToolSyntax* tools, Generation& generation);
+// Sets the limit. kUnsupported where the server has none.
+Status Hold(const RequestSetting& setting, const GrammarSource& source, Generation& generation);
 // kInvalid, naming the model, for a network that cannot chat.
 Result<const ChatStyle*> RequireChat(const NetworkCard& network);
 

@@ -28,6 +28,7 @@ ChatAnswer::ChatAnswer(ChatAnswerOptions options, int choices) : options_(std::m
     for (Choice& choice : choices_) {
       choice.parser.emplace(*options_.tools,
                             options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1);
+      choice.news = choice.parser->Push(options_.forced);
     }
   }
 }
@@ -77,9 +78,11 @@ Json ChatAnswer::TakeNews(int index, const ToolNews& news) {
 std::string ChatAnswer::Take(int index, const GenerationEvent& event) {
   usage_.Take(index, event);
   Choice& choice = choices_[static_cast<std::size_t>(event.continuation)];
-  std::vector<ToolNews> news;
+  std::vector<ToolNews> news = std::exchange(choice.news, {});
   if (choice.parser) {
-    news = choice.parser->Push(event.text);
+    for (ToolNews& more : choice.parser->Push(event.text)) {
+      news.push_back(std::move(more));
+    }
     if (event.end != GenerationEnd::kNone) {
       for (ToolNews& last : choice.parser->Finish()) {
         news.push_back(std::move(last));

@@ -18,6 +18,7 @@ struct ChatAnswerOptions {
   bool logprobs = false;
   const ToolSyntax* tools = nullptr;  // null: an answer is text and nothing else
   bool parallel_tool_calls = true;
+  std::string forced;      // how every answer begins, said by the prompt already
   std::uint64_t seed = 0;  // of the ids of calls
 };
 
@@ -40,6 +41,7 @@ class ChatAnswer final : public ApiAnswer {
   };
   struct Choice {
     std::optional<ToolParser> parser;
+    std::vector<ToolNews> news;  // of what is forced
     bool begun = false;
     std::string text;
     std::vector<Call> calls;

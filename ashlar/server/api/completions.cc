@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ashlar/server/api/chat.h"
 #include "ashlar/server/api/completion_answer.h"
 #include "ashlar/server/api/fill_in_middle.h"
 
@@ -185,6 +186,10 @@ Result<Work> ReadCompletion(const Parameters& parameters, const RequestSetting& 
   ASHLAR_TRY(std::vector<TextPrompt> prompts,
              ReadPromptsOf(*parameters.Find("prompt"), network,
                            parameters.Bool("add_special_tokens", true), kMostPrompts));
+  ASHLAR_TRY(const std::optional<GrammarSource> guide, ReadGuide(parameters));
+  if (guide) {
+    ASHLAR_TRY(Hold(setting, *guide, generation));
+  }
   if (const JsonCursor* suffix = parameters.Find("suffix")) {
     ASHLAR_TRY(const MiddleMarks marks, RequireMiddleMarks(network, suffix->path()));
     for (TextPrompt& prompt : prompts) {

@@ -1,5 +1,6 @@
 #include "ashlar/server/api/chat.h"
 #include "ashlar/server/api/completions.h"
+#include "ashlar/server/api/constraints.h"
 #include "ashlar/server/api/embeddings.h"
 #include "ashlar/server/api/endpoint.h"
 #include "ashlar/server/api/management.h"
@@ -9,14 +10,14 @@
 namespace ashlar {
 namespace {
 
-constexpr const ParameterPart* kChatTable[] = {&kModelParameter, &kTemplateParameters,
-                                               &kChatParameters, &kStreamParameters,
-                                               &kCountParameter, &kSamplingParameters};
-constexpr const ParameterPart* kCompletionTable[] = {&kModelParameter, &kCompletionParameters,
-                                                     &kStreamParameters, &kCountParameter,
-                                                     &kSamplingParameters};
+constexpr const ParameterPart* kChatTable[] = {
+    &kModelParameter,   &kTemplateParameters, &kChatParameters,    &kGuideParameters,
+    &kStreamParameters, &kCountParameter,     &kSamplingParameters};
+constexpr const ParameterPart* kCompletionTable[] = {&kModelParameter,  &kCompletionParameters,
+                                                     &kGuideParameters, &kStreamParameters,
+                                                     &kCountParameter,  &kSamplingParameters};
 constexpr const ParameterPart* kResponsesTable[] = {&kModelParameter, &kResponsesParameters,
-                                                    &kSamplingParameters};
+                                                    &kGuideParameters, &kSamplingParameters};
 constexpr const ParameterPart* kInfillTable[] = {&kModelParameter, &kInfillParameters,
                                                  &kStreamParameters, &kCountParameter,
                                                  &kSamplingParameters};

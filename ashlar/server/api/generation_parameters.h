@@ -13,6 +13,8 @@
 
 namespace ashlar {
 
+class Constraints;
+
 extern const ParameterPart kModelParameter;
 extern const ParameterPart kCountParameter;  // n
 extern const ParameterPart kSamplingParameters;
@@ -28,6 +30,7 @@ struct RequestSetting {
   std::string tenant;
   std::string cache_scope;
   int priority = 0;
+  Constraints* constraints = nullptr;  // null: no answer can be held to a form
 };
 
 // What a request for something of a network comes to: generations to run, and what turns them into

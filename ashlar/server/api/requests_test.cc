@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/server/api/constraints.h"
 #include "ashlar/server/api/endpoint.h"
 #include "ashlar/server/api/problem.h"
 #include "ashlar/server/api/testing_networks.h"
@@ -25,7 +26,13 @@ const Endpoint& EndpointAt(std::string_view path) {
 }
 
 RequestSetting SettingOf(std::shared_ptr<const NetworkCard> card) {
-  return {.network = std::move(card), .max_positions = 4096, .seed = 7, .id = "id", .created = 1};
+  static Constraints constraints;
+  return {.network = std::move(card),
+          .max_positions = 4096,
+          .seed = 7,
+          .id = "id",
+          .created = 1,
+          .constraints = &constraints};
 }
 
 Result<Work> Ask(std::string_view path, std::string_view body,
@@ -115,6 +122,18 @@ constexpr RefusalCase kRefusals[] = {
      "tools", "has no tools"},
     {kChat, R"({"messages": [{"role": "user", "content": "Hi"}], "tool_choice": "sometimes"})",
      "tool_choice", "expected none, auto"},
+    {kChat, R"({"messages": [{"role": "user", "content": "Hi"}], "tool_choice": "required"})",
+     "tool_choice", "there are no tools"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "response_format": {"type": "xml"}})",
+     "response_format.type", "expected text, json_object or json_schema"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "stop_token_ids": [9], "response_format":
+         {"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {}}}}})",
+     "response_format.json_schema.schema", "not"},
+    {kText, R"({"prompt": "a", "stop_token_ids": [9], "grammar": "root := x"})", "grammar", ""},
+    {kText, R"({"prompt": "a", "grammar": "root ::= \"x\"", "guided_regex": "x"})", "guided_regex",
+     "give one of them"},
     {"/v1/responses", R"({"input": "a", "previous_response_id": "b"})", "previous_response_id",
      "no such parameter"},
     {"/v1/responses", R"({"input": [{"type": "image"}]})", "input[0].type", "expected message"},
@@ -239,6 +258,30 @@ TEST(Requests, ToolsThatTheNetworkIsNotToldOfAreNotInThePrompt) {
   ASSERT_TRUE(work.ok()) << work.error().message;
   EXPECT_EQ(TextOf(work->generations.front()),
             "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST(Requests, AnAnswerThatMustBeACallBeginsWithItsMark) {
+  const auto work = Ask(kChat, R"({"messages": [{"role": "user", "content": "a"}],
+      "stop_token_ids": [9], "tool_choice": {"type": "function", "function": {"name": "f"}},
+      "tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters":
+          {"type": "object", "properties": {"x": {"enum": [1, 2]}}, "required": ["x"]}}}]})",
+                        MakeCard({.chat_template = kToolTemplate}));
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  const Generation& generation = work->generations.front();
+  EXPECT_TRUE(TextOf(generation).ends_with("<|im_start|>assistant\n<tool_call>"));
+  // The whole of the call is held to the schema: letter by letter there is little choice.
+  const auto constraint = generation.constraint();
+  for (const char c : std::string_view(R"({"name":"f","arguments":{"x":2}})")) {
+    const auto allowed = constraint->Allowed();
+    ASSERT_TRUE(allowed.ok()) << allowed.error().message;
+    const auto id = static_cast<unsigned char>(c);
+    ASSERT_TRUE(((*allowed)[id / 64] >> (id % 64) & 1) != 0) << c;
+    EXPECT_EQ((*allowed)['g' / 64] >> ('g' % 64) & 1, c == 'g') << "before " << c;
+    ASSERT_TRUE(constraint->Accept(id).ok());
+  }
+  const auto last = constraint->Allowed();
+  ASSERT_TRUE(last.ok()) << last.error().message;
+  EXPECT_TRUE(((*last)[0] >> 9 & 1) != 0);  // the end
 }
 
 TEST(Requests, ResponsesAreConversationsOfItems) {

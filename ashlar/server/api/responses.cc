@@ -29,12 +29,17 @@ constexpr Parameter kResponsesRows[] = {
     {.name = "tool_choice",
      .types = json_type::kString | json_type::kObject,
      .otherwise = "auto",
-     .doc = "`none`: the network is told of no tools; `auto`: it may call some"},
+     .doc = "`none`: the network is told of no tools; `auto`: it may call some; `required`, or "
+            "`{type: \"function\", name}`: the answer is a call, and its arguments are valid under "
+            "the tool's schema"},
     {.name = "parallel_tool_calls",
      .types = json_type::kBoolean,
      .otherwise = "true",
      .doc = "false: at most one call in an answer"},
-    {.name = "text", .types = json_type::kObject, .doc = "`format`: what the answer must be"},
+    {.name = "text",
+     .types = json_type::kObject,
+     .doc = "`format`: what the answer must be: `{type: \"json_object\"}`, or `{type: "
+            "\"json_schema\", name, schema}`"},
     {.name = "chat_template_kwargs",
      .types = json_type::kObject,
      .doc = "further variables for the network's chat template"},
@@ -184,6 +189,7 @@ Result<Work> ReadResponses(const Parameters& parameters, const RequestSetting& s
              MakeChatPrompt(*setting.network, std::move(messages), form.tools, "$.tools"));
   ASHLAR_TRY(AddTemplateOptions(parameters, prompt.variables));
   ASHLAR_TRY(WriteChatPrompt(setting, prompt, "$.input", generation));
+  ASHLAR_TRY(std::string forced, HoldToForm(setting, form, prompt.tools, generation));
   const std::optional<std::int64_t> asked =
       parameters.Has("max_output_tokens")
           ? std::optional(parameters.Integer("max_output_tokens", 0))
@@ -195,6 +201,7 @@ Result<Work> ReadResponses(const Parameters& parameters, const RequestSetting& s
                              .stream = work.stream,
                              .tools = prompt.tools,
                              .parallel_tool_calls = form.parallel_tool_calls,
+                             .forced = std::move(forced),
                              .seed = setting.seed,
                              .request = Repeated(parameters)});
   work.generations.push_back(std::move(generation));

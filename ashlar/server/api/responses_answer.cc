@@ -22,6 +22,7 @@ ResponsesAnswer::ResponsesAnswer(ResponsesAnswerOptions options) : options_(std:
   if (options_.tools != nullptr) {
     parser_.emplace(*options_.tools,
                     options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1);
+    forced_news_ = parser_->Push(options_.forced);
   }
 }
 
@@ -162,9 +163,11 @@ std::string ResponsesAnswer::Take(int index, const GenerationEvent& event) {
       out += Event(type, Json::Of({{"response", Response("in_progress")}}));
     }
   }
-  std::vector<ToolNews> news;
+  std::vector<ToolNews> news = std::exchange(forced_news_, {});
   if (parser_) {
-    news = parser_->Push(event.text);
+    for (ToolNews& more : parser_->Push(event.text)) {
+      news.push_back(std::move(more));
+    }
   } else if (!event.text.empty()) {
     news.push_back({ToolNews::Kind::kText, event.text});
   }

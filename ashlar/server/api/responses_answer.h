@@ -16,6 +16,7 @@ struct ResponsesAnswerOptions {
   bool stream = false;
   const ToolSyntax* tools = nullptr;
   bool parallel_tool_calls = true;
+  std::string forced;      // how the answer begins, said by the prompt already
   std::uint64_t seed = 0;  // of the ids of calls
   Json request;            // the members of the request that the response repeats
 };
@@ -49,6 +50,7 @@ class ResponsesAnswer final : public ApiAnswer {
 
   ResponsesAnswerOptions options_;
   std::optional<ToolParser> parser_;
+  std::vector<ToolNews> forced_news_;
   std::vector<Item> items_;
   bool begun_ = false;
   bool item_open_ = false;

@@ -31,7 +31,12 @@ constexpr ToolSyntax kToolSyntaxes[] = {
      .body = ToolBody::kNamed,
      .argument_mark = ">"},
     // Llama 3.
-    {.name = "json", .mark = "\"name\"", .opener = "<|python_tag|>", .closer = "", .bare = true},
+    {.name = "json",
+     .mark = "\"name\"",
+     .opener = "<|python_tag|>",
+     .closer = "",
+     .arguments_key = "parameters",
+     .bare = true},
 };
 
 // A template that writes arguments as tags writes this, inside marks that other rows have.

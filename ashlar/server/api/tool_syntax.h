@@ -24,7 +24,8 @@ struct ToolSyntax {
   std::string_view closer;
   ToolBody body = ToolBody::kObject;
   std::string_view argument_mark = {};  // kNamed: between the name and the arguments
-  bool bare = false;                    // an answer that begins with { is a call without the opener
+  std::string_view arguments_key = "arguments";
+  bool bare = false;  // an answer that begins with { is a call without the opener
 };
 
 std::span<const ToolSyntax> AllToolSyntaxes();

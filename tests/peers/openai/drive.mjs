@@ -84,6 +84,32 @@ await assert.rejects(
   (error) => error instanceof OpenAI.BadRequestError && error.param === "tools",
 );
 
+// ---- Answers that are held to a form
+const schema = {
+  type: "object",
+  properties: { place: { enum: ["sea", "shore"] }, depth: { type: "integer", minimum: 0, maximum: 99 } },
+  required: ["place", "depth"],
+  additionalProperties: false,
+};
+const held = await client.chat.completions.create({
+  model,
+  messages,
+  seed: 1,
+  response_format: { type: "json_schema", json_schema: { name: "place", schema, strict: true } },
+});
+assert.ok(["sea", "shore"].includes(JSON.parse(held.choices[0].message.content).place));
+const forced = await client.chat.completions.create({
+  model: tools_model,
+  messages,
+  seed: 1,
+  tools: [{ type: "function", function: { name: "tide", parameters: schema, strict: true } }],
+  tool_choice: { type: "function", function: { name: "tide" } },
+});
+assert.equal(forced.choices[0].finish_reason, "tool_calls");
+const call = forced.choices[0].message.tool_calls[0];
+assert.equal(call.function.name, "tide");
+assert.ok(JSON.parse(call.function.arguments).depth >= 0);
+
 // ---- Completions
 const completion = await client.completions.create({
   model,

@@ -1,0 +1,162 @@
+#include "ashlar/server/api/constraints.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ashlar/grammar/grammar.h"
+#include "ashlar/server/api/generation_parameters.h"
+
+namespace ashlar {
+namespace {
+
+constexpr std::size_t kGrammarsKept = 64;
+constexpr std::size_t kMostChoices = 1024;
+
+constexpr Parameter kGuideRows[] = {
+    {.name = "grammar",
+     .types = json_type::kString,
+     .doc = "the answer is a text of this grammar, in GBNF"},
+    {.name = "guided_grammar", .types = json_type::kString, .doc = "another name of `grammar`"},
+    {.name = "guided_json",
+     .types = json_type::kObject | json_type::kString,
+     .doc = "the answer is JSON that is valid under this schema"},
+    {.name = "guided_regex",
+     .types = json_type::kString,
+     .doc = "the answer matches this regular expression of ECMAScript, as a whole"},
+    {.name = "guided_choice",
+     .types = json_type::kArray,
+     .doc = "the answer is one of these texts"},
+};
+
+constexpr std::pair<std::string_view, GrammarKind> kGuides[] = {
+    {"grammar", GrammarKind::kGbnf},           {"guided_grammar", GrammarKind::kGbnf},
+    {"guided_json", GrammarKind::kJsonSchema}, {"guided_regex", GrammarKind::kRegex},
+    {"guided_choice", GrammarKind::kRegex},
+};
+
+// Texts as a regular expression of one of them.
+Result<std::string> RegexOfChoices(const JsonCursor& value) {
+  ASHLAR_TRY(const std::vector<std::string> choices, ReadStrings(value, kMostChoices));
+  if (choices.empty()) {
+    return value.Invalid("expected at least one text");
+  }
+  std::string regex;
+  for (const std::string& choice : choices) {
+    regex += regex.empty() ? "(?:" : "|(?:";
+    for (const char c : choice) {
+      constexpr std::string_view kSyntax = "^$\\.*+?()[]{}|/";
+      if (kSyntax.find(c) != std::string_view::npos) {
+        regex += '\\';
+      }
+      regex += c;
+    }
+    regex += ')';
+  }
+  return regex;
+}
+
+Result<Grammar> ParseSource(const GrammarSource& source) {
+  switch (source.kind) {
+    case GrammarKind::kJsonObject:
+      return GrammarForAnyJsonObject();
+    case GrammarKind::kJsonSchema:
+      return GrammarFromJsonSchema(source.text);
+    case GrammarKind::kRegex:
+      return GrammarFromRegex(source.text);
+    case GrammarKind::kGbnf:
+      return ParseGbnf(source.text);
+  }
+  return GrammarForAnyJsonObject();
+}
+
+class HeldAnswer final : public TokenConstraint {
+ public:
+  explicit HeldAnswer(std::shared_ptr<GrammarMasks> masks) : constraint_(std::move(masks)) {}
+
+  Result<std::span<const std::uint64_t>> Allowed() override { return constraint_.Allowed(); }
+  Status Accept(std::int32_t token) override { return constraint_.Accept(token); }
+  bool finished() const override { return constraint_.ended() || constraint_.must_end(); }
+
+ private:
+  Constraint constraint_;
+};
+
+}  // namespace
+
+constinit const ParameterPart kGuideParameters = kGuideRows;
+
+Result<std::optional<GrammarSource>> ReadGuide(const Parameters& parameters) {
+  std::optional<GrammarSource> source;
+  for (const auto& [name, kind] : kGuides) {
+    const JsonCursor* const value = parameters.Find(name);
+    if (value == nullptr) {
+      continue;
+    }
+    if (source) {
+      return value->Invalid("goes without {}: give one of them", source->path.substr(2));
+    }
+    source = GrammarSource{.kind = kind, .path = value->path()};
+    if (value->value().array() != nullptr) {
+      ASHLAR_TRY(source->text, RegexOfChoices(*value));
+    } else {
+      const std::string* const text = value->value().string();
+      source->text = text != nullptr ? *text : WriteJson(value->value());
+    }
+  }
+  return source;
+}
+
+Result<Constraints::Kept> Constraints::Make(const GrammarSource& source, const NetworkCard& network,
+                                            std::vector<std::int32_t> ends) {
+  Kept kept{.network = network.digest.ToString(),
+            .kind = source.kind,
+            .text = source.text,
+            .ends = std::move(ends)};
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto known = kept_.begin(); known != kept_.end(); ++known) {
+      if (known->network != kept.network) {
+        continue;
+      }
+      kept.vocabulary = known->vocabulary;
+      if (known->kind == kept.kind && known->text == kept.text && known->ends == kept.ends) {
+        std::rotate(kept_.begin(), known, known + 1);
+        return kept_.front();
+      }
+    }
+  }
+  // Not under the lock: a large schema takes its time.
+  if (kept.vocabulary == nullptr) {
+    kept.vocabulary = std::make_shared<TokenVocabulary>(*network.tokenizer,
+                                                        static_cast<std::int32_t>(network.logits));
+  }
+  ASHLAR_TRY(Grammar grammar, ParseSource(source));
+  kept.masks = std::make_shared<GrammarMasks>(std::move(grammar), kept.vocabulary, kept.ends);
+  const std::lock_guard lock(mutex_);
+  kept_.insert(kept_.begin(), kept);
+  if (kept_.size() > kGrammarsKept) {
+    kept_.pop_back();
+  }
+  return kept;
+}
+
+Status Constraints::Limit(const GrammarSource& source, Generation& generation) {
+  const NetworkCard& network = *generation.network;
+  std::vector<std::int32_t> ends = generation.stop_tokens;
+  if (!generation.ignore_eos) {
+    const auto& eos = network.network.metadata.eos_tokens;
+    ends.insert(ends.end(), eos.begin(), eos.end());
+  }
+  std::ranges::sort(ends);
+  Result<Kept> kept = Make(source, network, std::move(ends));
+  if (!kept.ok()) {
+    return kept.error().In(source.path);
+  }
+  // Called where the engine steps, as the masks want it.
+  generation.constraint = [masks = kept->masks]() -> std::unique_ptr<TokenConstraint> {
+    return std::make_unique<HeldAnswer>(masks);
+  };
+  return {};
+}
+
+}  // namespace ashlar
