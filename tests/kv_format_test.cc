@@ -1,4 +1,4 @@
-// Keys and values in halves: half the memory, and next to no loss.
+// Keys and values in fewer bits: less memory, and next to no loss.
 #include <gtest/gtest.h>
 
 #include "ashlar/base/json_cursor.h"
@@ -31,18 +31,21 @@ class KvFormatTest : public ::testing::Test {
     const double in_f16 = *JsonCursor(Run(words, "f16")).Real("perplexity");
     EXPECT_NE(in_f16, in_f32);
     EXPECT_NEAR(in_f16 / in_f32, 1, 0.0005);
+    const double in_q8 = *JsonCursor(Run(words, "q8")).Real("perplexity");
+    EXPECT_NE(in_q8, in_f16);
+    EXPECT_NEAR(in_q8 / in_f32, 1, 0.003);
   }
 
   TempDirectory directory_;
   Ashlar ashlar_{directory_ / "store"};
 };
 
-TEST_F(KvFormatTest, HalvesCostNoQuality) {
+TEST_F(KvFormatTest, FewerBitsCostNoQuality) {
   Import(testing::DemoModel());
   ExpectNearlyTheSamePerplexity(Path(ASHLAR_SOURCE_DIR) / "README.md");
 }
 
-TEST_F(KvFormatTest, HalvesCostALargerNetworkNoQuality) {
+TEST_F(KvFormatTest, FewerBitsCostALargerNetworkNoQuality) {
   ASHLAR_NEED_SHARED_FILES(shared);
   Import(shared / "models/lab");
   ExpectNearlyTheSamePerplexity(shared / "eval/prose.txt");
@@ -63,10 +66,10 @@ TEST_F(KvFormatTest, HalvesTakeHalfThePagesThatFloatsTake) {
 
 TEST_F(KvFormatTest, AnUnknownOneIsRefusedWithTheKnownOnes) {
   Import(testing::DemoModel());
-  const CommandResult result = ashlar_({"run", "model", "-p", "x", "--kv", "q8"});
+  const CommandResult result = ashlar_({"run", "model", "-p", "x", "--kv", "q4"});
   EXPECT_EQ(result.exit_code, 2) << ::testing::PrintToString(result);
   EXPECT_NE(result.err.find("--kv"), std::string::npos) << result.err;
-  EXPECT_NE(result.err.find("f32 and f16"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("f32, f16 and q8"), std::string::npos) << result.err;
 }
 
 }  // namespace

@@ -40,6 +40,8 @@ struct Interface {
   // values), in the KV format; or numbers that are carried from position to position, and are kept
   // in f32, since their rounding would add up.
   std::int64_t state_floats = 0;
+  // Keys and values of heads that those numbers are: a format may give each a scale.
+  std::int64_t state_vectors = 0;
   std::int64_t carried_floats = 0;
   bool stateful() const { return state_floats > 0 || carried_floats > 0; }
   // What of the state is seen by a later reader of the slot: nodes may share a slot only when

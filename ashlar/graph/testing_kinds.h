@@ -64,6 +64,7 @@ inline constexpr BlockKind kToyAttention{
       return {.width_in = a.Integer("width"),
               .width_out = a.Integer("width"),
               .state_floats = 2 * a.Integer("kv_heads") * a.Integer("head_dim"),
+              .state_vectors = 2 * a.Integer("kv_heads"),
               .state_shape = fmt::format("kv:{}x{}", a.Integer("kv_heads"), a.Integer("head_dim"))};
     },
     .cost = [](const Attributes&) { return Cost{}; },

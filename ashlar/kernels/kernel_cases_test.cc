@@ -35,7 +35,7 @@ TEST(KernelCases, AreThereForEveryFormThatThisProcessorCanRun) {
   for (const LinearKernel& kernel : LinearKernels()) {
     AddSupported("linear/" + std::string(kernel.codec), kernel.forms, expected);
   }
-  for (const KvFormat format : {KvFormat::kF32, KvFormat::kF16}) {
+  for (const KvFormat format : KvFormats()) {
     const std::string name(KvFormatName(format));
     AddSupported("attention/" + name, AttentionForms(format), expected);
     AddSupported("attention_latent/" + name, AttentionForms(format), expected);

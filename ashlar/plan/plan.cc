@@ -72,6 +72,11 @@ std::vector<Interface> SlotInterfaces(const Network& network) {
   return slots;
 }
 
+// What a position adds to the state.
+std::uint64_t BytesOfPosition(const Interface& interface, KvFormat kv_format) {
+  return KvBytes(kv_format, interface.state_floats, interface.state_vectors);
+}
+
 }  // namespace
 
 std::uint64_t StatePageBytes(std::uint64_t bytes) {
@@ -80,9 +85,8 @@ std::uint64_t StatePageBytes(std::uint64_t bytes) {
 
 StatePage StatePageOf(const Interface& interface, KvFormat kv_format) {
   if (interface.carried_floats == 0) {
-    const std::int64_t numbers = interface.state_floats * kPositionsPerPage;
     return {kPositionsPerPage,
-            StatePageBytes(static_cast<std::uint64_t>(numbers) * ByteSize(kv_format))};
+            StatePageBytes(kPositionsPerPage * BytesOfPosition(interface, kv_format))};
   }
   constexpr std::int64_t kMostPositions = 1024;
   // A key and a value of each position, as wide as the rows.
@@ -98,7 +102,7 @@ StatePage StatePageOf(const Interface& interface, KvFormat kv_format) {
 std::uint64_t StateBytesPerPosition(const Network& network, KvFormat kv_format) {
   std::uint64_t bytes = 0;
   for (const Interface& slot : SlotInterfaces(network)) {
-    bytes += static_cast<std::uint64_t>(slot.state_floats) * ByteSize(kv_format);
+    bytes += BytesOfPosition(slot, kv_format);
   }
   return bytes;
 }

@@ -110,6 +110,12 @@ TEST(MemoryPlan, HalvesTakeHalfTheState) {
   EXPECT_EQ(PredictMemory(request).page_bytes, 2u * 16 * 128 * 2);
 }
 
+TEST(MemoryPlan, KeysAndValuesInEightBitsHaveAScaleEach) {
+  const Interface interface { .width_in = 64, .state_floats = 4096, .state_vectors = 64 };
+  EXPECT_EQ(StatePageOf(interface, KvFormat::kF16).bytes, 16u * 4096 * 2);
+  EXPECT_EQ(StatePageOf(interface, KvFormat::kQ8).bytes, 16u * (4096 + 64 * 4));
+}
+
 TEST(MemoryPlan, APageOfCarriedStateStandsForAsManyPositionsAsAttentionWouldFillItWith) {
   const auto positions = [](std::int64_t floats) {
     return StatePageOf({.width_in = 64, .carried_floats = floats}, KvFormat::kF16).positions;

@@ -317,6 +317,9 @@ std::vector<Numerics> NumericsHere() {
     if (Supported(isa) && (isa == fastest || !kSanitized)) {
       all.push_back({isa, KvFormat::kF32});
       all.push_back({isa, KvFormat::kF16});
+      if (isa == fastest) {
+        all.push_back({isa, KvFormat::kQ8});
+      }
     }
   }
   return all;

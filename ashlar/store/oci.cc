@@ -198,6 +198,7 @@ Result<std::vector<Descriptor>> References(const BlobStore& store, const Descrip
     if (!index.ok()) {
       return index.error().In("index " + descriptor.digest.ToString());
     }
+    ASHLAR_TRY(Verify(descriptor.digest, blob));
     return std::move(index->manifests);
   }
   Result<OciManifest> manifest = ParseOciManifest(AsText(blob.bytes()));
@@ -205,6 +206,7 @@ Result<std::vector<Descriptor>> References(const BlobStore& store, const Descrip
   if (!manifest.ok()) {
     return manifest.error().In("manifest " + descriptor.digest.ToString());
   }
+  ASHLAR_TRY(Verify(descriptor.digest, blob));
   std::vector<Descriptor> references = std::move(manifest->layers);
   references.insert(references.begin(), std::move(manifest->config));
   return references;

@@ -50,7 +50,8 @@ bool IsOciIndexType(std::string_view media_type);
 
 // The descriptors that the blob behind `descriptor` refers to, config first: empty unless it is a
 // manifest or an index (by its media type). A `subject` is not among them: it says what a manifest
-// is about, and need not be here.
+// is about, and need not be here. kCorrupt when its bytes are not those that its digest names: what
+// it says is not to be believed.
 Result<std::vector<Descriptor>> References(const BlobStore& store, const Descriptor& descriptor);
 
 }  // namespace ashlar

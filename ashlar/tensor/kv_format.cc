@@ -5,7 +5,7 @@
 namespace ashlar {
 
 std::span<const KvFormat> KvFormats() {
-  static constexpr KvFormat kAll[] = {KvFormat::kF32, KvFormat::kF16};
+  static constexpr KvFormat kAll[] = {KvFormat::kF32, KvFormat::kF16, KvFormat::kQ8};
   return kAll;
 }
 
@@ -27,7 +27,8 @@ Result<KvFormat> ParseKvFormat(std::string_view name) {
       return format;
     }
   }
-  return Invalid("unknown KV format \"{}\"; the known ones are f32 and f16", name.substr(0, 40));
+  return Invalid("unknown KV format \"{}\"; the known ones are f32, f16 and q8",
+                 name.substr(0, 40));
 }
 
 }  // namespace ashlar

@@ -26,7 +26,7 @@ inline constexpr OptionSpec kKvOption = {
     .name = "--kv",
     .value = "FORMAT",
     .otherwise = "f32",
-    .doc = "of cached keys and values: f32, or f16 (half the bytes)"};
+    .doc = "of cached keys and values: f32, f16 (half the bytes) or q8 (about a quarter)"};
 inline constexpr OptionSpec kVerifyOption = {
     .name = "--verify", .kind = OptionKind::kFlag, .doc = "hash every blob while loading"};
 

@@ -144,6 +144,7 @@ Interface InterfaceOf(const Attributes& attributes) {
   return {.width_in = attributes.Integer("width"),
           .width_out = attributes.Integer("width"),
           .state_floats = kv_heads * (key_dim + value_dim),
+          .state_vectors = 2 * kv_heads,
           .state_shape = fmt::format("kv:{}x{}+{}", kv_heads, key_dim, value_dim)};
 }
 

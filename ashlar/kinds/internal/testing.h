@@ -183,7 +183,8 @@ class TestPages {
   explicit TestPages(const Interface& interface, KvFormat kv_format = KvFormat::kF32) {
     const std::size_t bytes = interface.carried_floats > 0
                                   ? interface.carried_floats * sizeof(float)
-                                  : interface.state_floats * kPageLength * ByteSize(kv_format);
+                                  : KvBytes(kv_format, interface.state_floats * kPageLength,
+                                            interface.state_vectors * kPageLength);
     for (std::int64_t at = 0; at < kMaxPositions; at += kPageLength) {
       storage_.emplace_back(bytes, std::byte{0xff});  // a NaN in either format
     }

@@ -107,6 +107,7 @@ Interface InterfaceOf(const Attributes& attributes) {
   return {.width_in = attributes.Integer("width"),
           .width_out = attributes.Integer("width"),
           .state_floats = StateOf(attributes),
+          .state_vectors = 1,
           .state_shape = fmt::format("latent:{}+{}", attributes.Integer("latent_dim"),
                                      attributes.Integer("rope_dims"))};
 }

@@ -58,7 +58,7 @@ inline constexpr SettingSpec kServiceSettings[] = {
     {.name = "kv",
      .value = "FORMAT",
      .otherwise = "f32",
-     .doc = "of cached keys and values, such as f16: half the bytes"},
+     .doc = "of cached keys and values: f32, f16 or q8"},
     {.name = "verify", .kind = SettingKind::kFlag, .doc = "hash every blob while loading"},
 };
 
