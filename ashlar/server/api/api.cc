@@ -39,7 +39,8 @@ struct Route {
 std::variant<Route, HttpResponse> FindRoute(const HttpRequest& request) {
   std::string methods;
   // As GET: the server leaves the body out.
-  const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : request.method;
+  const std::string_view method =
+      request.method == "HEAD" ? std::string_view("GET") : request.method;
   for (const Endpoint& endpoint : AllEndpoints()) {
     const std::optional<std::string_view> tail = TailOf(endpoint, request.path);
     if (tail && endpoint.method == method) {

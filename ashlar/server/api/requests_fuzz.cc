@@ -34,7 +34,11 @@ void CheckWork(Work work) {
     }
   }
   if (work.generations.size() <= 4) {
-    work.stream ? CHECK(!work.answer->End().empty()) : CHECK(!work.answer->Whole().is_null());
+    if (work.stream) {
+      CHECK(!work.answer->End().empty());
+    } else {
+      CHECK(!work.answer->Whole().is_null());
+    }
   }
 }
 
