@@ -81,26 +81,24 @@ class Ear {
  public:
   GenerationListener listener() {
     return [this](GenerationEvent event) {
-      {
-        const std::lock_guard lock(mutex_);
-        Heard& heard = heard_[event.continuation];
-        heard.spoke_after_its_end |= heard.end != GenerationEnd::kNone;
-        heard.text += event.text;
-        heard.tokens.insert(heard.tokens.end(), event.tokens.begin(), event.tokens.end());
-        heard.end = event.end;
-        heard.ends += event.end != GenerationEnd::kNone ? 1 : 0;
-        heard.stop_string += event.stop_string;
-        heard.usage = event.usage;
-        if (event.error) {
-          heard.error = event.error;
-        }
-        if (!event.prompt_logprobs.empty()) {
-          heard.prompt_logprobs = std::move(event.prompt_logprobs);
-        }
-        heard.hidden_states.insert(heard.hidden_states.end(), event.hidden_states.begin(),
-                                   event.hidden_states.end());
+      const std::lock_guard lock(mutex_);
+      Heard& heard = heard_[event.continuation];
+      heard.spoke_after_its_end |= heard.end != GenerationEnd::kNone;
+      heard.text += event.text;
+      heard.tokens.insert(heard.tokens.end(), event.tokens.begin(), event.tokens.end());
+      heard.end = event.end;
+      heard.ends += event.end != GenerationEnd::kNone ? 1 : 0;
+      heard.stop_string += event.stop_string;
+      heard.usage = event.usage;
+      if (event.error) {
+        heard.error = event.error;
       }
-      changed_.notify_all();
+      if (!event.prompt_logprobs.empty()) {
+        heard.prompt_logprobs = std::move(event.prompt_logprobs);
+      }
+      heard.hidden_states.insert(heard.hidden_states.end(), event.hidden_states.begin(),
+                                 event.hidden_states.end());
+      changed_.notify_all();  // under the lock: who waits may end this ear
     };
   }
   // Waits for the end of a continuation.
