@@ -144,8 +144,10 @@ async function exactness() {
     prompt: sentence(random, 1 + Math.floor(random() * 60)),
     max_tokens: 1 + Math.floor(random() * 40), temperature: random() < 0.5 ? 0 : 1, seed: i,
     top_p: random() < 0.5 ? 1 : 0.9 }));
-  let server = await start("--threads", flags.threads, "--max-waiting", `${bodies.length}`);
+  let server = await start("--threads", flags.threads, "--queue", `${bodies.length}`);
   const crowded = await Promise.all(bodies.map((each) => complete(server.url, each)));
+  const refused = crowded.find(({ error }) => error);
+  if (refused) throw new Error(`crowded: ${refused.error}`);
   await server.stop();
   server = await start("--threads", "1");
   let different = 0;

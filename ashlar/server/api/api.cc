@@ -103,7 +103,9 @@ class Api::State {
         store_(store),
         options_(options),
         started_(std::time(nullptr)),
-        queue_(options.workers, options.max_waiting) {
+        // What the service lets wait is not refused here.
+        queue_(options.workers, std::max(options.max_waiting,
+                                         static_cast<std::size_t>(service.options().max_waiting))) {
     if (options.metrics != nullptr) {
       metrics_.emplace(*options.metrics);
       SampleService(*options.metrics, service);
