@@ -55,12 +55,9 @@ constexpr Setting kQwen3NextAttention[] = {
     {"o_gate", 1},
 };
 constexpr Setting kQwen3NextDelta[] = {
-    {"heads", 32, "linear_num_value_heads"},
-    {"key_heads", 16, "linear_num_key_heads"},
-    {"key_dim", 128, "linear_key_head_dim"},
-    {"value_dim", 128, "linear_value_head_dim"},
-    {"conv_taps", 4, "linear_conv_kernel_dim"},
-    {"value_norm", "rms"},
+    {"heads", 32, "linear_num_value_heads"},    {"key_heads", 16, "linear_num_key_heads"},
+    {"key_dim", 128, "linear_key_head_dim"},    {"value_dim", 128, "linear_value_head_dim"},
+    {"conv_taps", 4, "linear_conv_kernel_dim"}, {"value_norm", "rms"},
 };
 constexpr Setting kQwen3NextMixture[] = {
     {"normalized", 1, "norm_topk_prob"},

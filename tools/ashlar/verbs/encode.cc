@@ -7,7 +7,10 @@ namespace {
 constexpr OptionSpec kEncodeOptions[] = {
     {.name = "NET", .value = "NAME", .required = true, .doc = "the network to begin with"},
     {.name = "--as", .value = "NAME", .required = true, .doc = "the name of the new network"},
-    {.name = "--codec", .value = "CODEC", .required = true, .doc = "f32, f16, bf16, q8, q4, q4_1, q4_k or q6_k"},
+    {.name = "--codec",
+     .value = "CODEC",
+     .required = true,
+     .doc = "f32, f16, bf16, q8, q4, q4_1, q4_k or q6_k"},
     {.name = "--tensors",
      .value = "PATTERN",
      .doc = "only those whose name (see show) matches, such as 'layers.*.mlp.*'"},
