@@ -1,0 +1,201 @@
+#include <algorithm>
+
+#include "ashlar/base/check.h"
+#include "ashlar/plan/plan.h"
+#include "ashlar/server/service/service_state.h"
+#include "ashlar/server/service/weight_reader.h"
+
+namespace ashlar {
+
+using internal::ResidencyAction;
+using internal::ResidencyDecision;
+using internal::ResidencyView;
+
+namespace {
+
+// A network that could not be loaded is not read again for so long.
+constexpr std::int64_t kFailureMicros = 2'000'000;
+constexpr std::int64_t kForgetMicros = 60'000'000;  // and forgotten after
+
+}  // namespace
+
+Service::State::Resident& Service::State::ResidentFor(
+    const std::shared_ptr<const NetworkCard>& card) {
+  Resident& resident = residents_[card->digest];
+  if (resident.card == nullptr) {
+    resident.card = card;
+  }
+  resident.names.insert(card->name);
+  return resident;
+}
+
+void Service::State::Want(Resident& resident, Waiter waiter) {
+  // Reading a broken network again for each request would keep the others waiting.
+  if (resident.state == Residency::kFailed && Now() - resident.failed_at < kFailureMicros) {
+    waiter.tell(*resident.failure);
+    return;
+  }
+  if (resident.waiters.empty()) {
+    resident.wanted_since = Now();
+  }
+  resident.waiters.push_back(std::move(waiter));
+  residents_changed_ = true;
+}
+
+void Service::State::TellWaiters(Resident& resident, const Status& status) {
+  for (const Waiter& waiter : std::exchange(resident.waiters, {})) {
+    waiter.tell(status);
+  }
+  residents_changed_ = true;
+}
+
+void Service::State::ManageResidency() {
+  const std::int64_t now = Now();
+  if (!residents_changed_ && now - looked_at_ < kLookMicros) {
+    return;
+  }
+  looked_at_ = now;
+  std::erase_if(residents_, [&](const auto& entry) {  // of which nothing is left to know
+    const Resident& resident = entry.second;
+    return resident.users == 0 && resident.waiters.empty() &&
+           (resident.state == Residency::kAbsent ||
+            (resident.state == Residency::kFailed && now - resident.failed_at > kForgetMicros));
+  });
+  while (true) {
+    residents_changed_ = false;
+    std::vector<Resident*> residents;
+    std::vector<ResidencyView> views;
+    for (auto& [digest, resident] : residents_) {
+      residents.push_back(&resident);
+      views.push_back({.resident = resident.state == Residency::kLoaded ||
+                                   resident.state == Residency::kLoading,
+                       .loading = resident.state == Residency::kLoading,
+                       .pinned = resident.pinned,
+                       .users = resident.users,
+                       .waiting = std::ssize(resident.waiters),
+                       .last_used = resident.last_used,
+                       .wanted_since = resident.wanted_since});
+    }
+    const auto weight_bytes = [&](std::span<const std::size_t> indices) {
+      std::vector<const Network*> networks;
+      for (const std::size_t i : indices) {
+        networks.push_back(&residents[i]->card->network);
+      }
+      return PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
+    };
+    const ResidencyDecision decision = internal::DecideResidency(
+        {.weight_bytes = options.weight_bytes,
+         .keep_alive = options.keep_alive_seconds < 0
+                           ? -1
+                           : static_cast<std::int64_t>(options.keep_alive_seconds * 1e6)},
+        views, now, weight_bytes);
+    for (std::size_t i = 0; i < residents.size(); ++i) {
+      residents[i]->closed = std::ranges::find(decision.closed, i) != decision.closed.end();
+    }
+    if (!Apply(decision, residents) && !residents_changed_) {
+      break;
+    }
+  }
+  if (!std::exchange(bytes_counted_, true)) {
+    CountBytes();
+  }
+}
+
+void Service::State::CountBytes() {
+  const auto bytes = [&](const Resident* without) {
+    std::vector<const Network*> networks;
+    for (const auto& [digest, resident] : residents_) {
+      if (&resident != without &&
+          (resident.state == Residency::kLoaded || resident.state == Residency::kLoading)) {
+        networks.push_back(&resident.card->network);
+      }
+    }
+    return PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
+  };
+  resident_bytes_ = bytes(nullptr);
+  for (auto& [digest, resident] : residents_) {
+    resident.unique_bytes = resident_bytes_ - bytes(&resident);
+  }
+}
+
+bool Service::State::Apply(const ResidencyDecision& decision,
+                           std::span<Resident* const> residents) {
+  switch (decision.action) {
+    case ResidencyAction::kLoad:
+      BeginLoading(*residents[decision.index]);
+      return true;
+    case ResidencyAction::kRefuse: {
+      Resident& refused = *residents[decision.index];
+      TellWaiters(refused,
+                  Exhausted("network \"{}\" has {} of weights, which do not fit beside the pinned "
+                            "networks into {}",
+                            refused.card->name, FormatBytes(refused.card->weight_bytes),
+                            FormatBytes(options.weight_bytes)));
+      return true;
+    }
+    case ResidencyAction::kUnload: {
+      Resident& idle = *residents[decision.index];
+      CHECK(engine_.Unload(idle.id).ok());
+      idle.state = Residency::kAbsent;
+      bytes_counted_ = false;
+      if (idle.waiters.empty()) {
+        residents_.erase(idle.card->digest);
+      }
+      return true;
+    }
+    case ResidencyAction::kNothing:
+      break;
+  }
+  for (Resident* const resident : residents) {
+    if (resident->state != Residency::kLoaded) {
+      continue;
+    }
+    if (resident->suspect && resident->users == 0) {
+      CHECK(engine_.Unload(resident->id).ok());
+      resident->state = Residency::kAbsent;
+      resident->suspect = false;
+      bytes_counted_ = false;
+      residents_changed_ = true;
+    } else if (!resident->closed && !resident->suspect && !resident->waiters.empty()) {
+      TellWaiters(*resident, {});
+    }
+  }
+  return false;
+}
+
+void Service::State::BeginLoading(Resident& resident) {
+  resident.state = Residency::kLoading;
+  bytes_counted_ = false;
+  resident.failure.reset();
+  loader_.Post([this, card = resident.card] {
+    const Status read = internal::ReadWeights(card->network, store_, options.engine.verify_blobs);
+    Post([this, digest = card->digest, read] { EndLoading(digest, read); });
+  });
+}
+
+void Service::State::EndLoading(const Digest& digest, const Status& read) {
+  Resident& resident = residents_.at(digest);
+  Status loaded = read;
+  if (loaded.ok()) {
+    const Result<NetworkId> id = engine_.Load(resident.card->network);
+    if (id.ok()) {
+      resident.id = *id;
+    } else {
+      loaded = id.error();
+    }
+  }
+  residents_changed_ = true;
+  resident.last_used = Now();
+  if (loaded.ok()) {
+    resident.state = Residency::kLoaded;
+    TellWaiters(resident, {});
+    return;
+  }
+  resident.state = Residency::kFailed;
+  resident.failed_at = Now();
+  bytes_counted_ = false;
+  resident.failure = loaded.error().In(fmt::format("loading \"{}\"", resident.card->name));
+  TellWaiters(resident, *resident.failure);
+}
+
+}  // namespace ashlar

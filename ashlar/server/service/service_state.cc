@@ -1,0 +1,434 @@
+#include "ashlar/server/service/service_state.h"
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+
+#include "ashlar/base/check.h"
+#include "ashlar/plan/plan.h"
+
+namespace ashlar {
+namespace {
+
+constexpr std::int64_t kMaxContinuations = 128;
+constexpr std::int64_t kMostLogprobs = 100;  // of each token
+// A step with prompts in it may take so many times as long as one that only decodes.
+constexpr double kLongestStep = 2.5;
+constexpr std::int64_t kFewestPromptRows = 8;
+
+}  // namespace
+
+Service::State::State(BlobStore& store, const ServiceOptions& options_in, ServiceObserver observer)
+    : options(options_in),
+      cards(store),
+      observer_(std::move(observer)),
+      store_(store),
+      engine_(store,
+              [&] {
+                EngineOptions engine = options_in.engine;
+                engine.check_numbers |= engine.verify_blobs;
+                engine.verify_blobs = false;  // the loader's thread does it
+                return engine;
+              }()),
+      pacer_(kLongestStep, std::min(kFewestPromptRows, options_in.engine.max_rows),
+             options_in.engine.max_rows) {
+  PublishStatus();
+  engine_thread_ = std::thread([this] { Run(); });
+}
+
+Service::State::~State() {
+  draining = true;
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  engine_thread_.join();
+}
+
+void Service::State::Post(std::function<void()> task) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+  }
+  changed_.notify_all();
+}
+
+Status Service::State::Ask(std::function<void(std::function<void(Status)>)> task) {
+  auto answer = std::make_shared<std::promise<Status>>();
+  std::future<Status> result = answer->get_future();
+  Post([task = std::move(task), answer] {
+    task([answer](Status status) { answer->set_value(std::move(status)); });
+  });
+  return result.get();
+}
+
+// ---- What callers ask
+
+Status Service::State::Check(const Generation& generation) const {
+  if (generation.network == nullptr) {
+    return Invalid("the generation names no network");
+  }
+  const NetworkCard& card = *generation.network;
+  const auto length = static_cast<std::int64_t>(generation.prompt.size());
+  const std::int64_t context = card.Context(options.engine.max_positions);
+  if (length == 0) {
+    return Invalid("the prompt is empty; it needs at least one token");
+  }
+  if (generation.max_tokens < 0) {
+    return Invalid("max_tokens must be at least 0, not {}", generation.max_tokens);
+  }
+  if (length > context || generation.max_tokens > context - length) {
+    return Invalid(
+        "a prompt of {} tokens and {} new ones pass the context of {} tokens of network \"{}\"",
+        length, generation.max_tokens, context, card.name);
+  }
+  if (generation.continuations < 1 || generation.continuations > kMaxContinuations) {
+    return Invalid("continuations must be in [1, {}], not {}", kMaxContinuations,
+                   generation.continuations);
+  }
+  if (generation.hidden_states && (generation.max_tokens != 0 || generation.prompt_logprobs)) {
+    return Invalid("hidden_states come without new tokens and without log-probabilities");
+  }
+  const std::int64_t most_logprobs = std::min(kMostLogprobs, card.logits);
+  if (generation.prompt_logprobs &&
+      (*generation.prompt_logprobs < 0 || *generation.prompt_logprobs > most_logprobs)) {
+    return Invalid("prompt_logprobs must be in [0, {}], not {}", most_logprobs,
+                   *generation.prompt_logprobs);
+  }
+  if (generation.sampling.top_logprobs > most_logprobs) {
+    return Invalid("top_logprobs must be in [-1, {}], not {}", most_logprobs,
+                   generation.sampling.top_logprobs);
+  }
+  if (generation.constraint && generation.ignore_eos) {
+    return Invalid("a constraint decides where the output ends: ignore_eos cannot be had with it");
+  }
+  if (!generation.stop.empty() && !card.tokenizer) {
+    return Invalid("network \"{}\" has no tokenizer, and so no text that a stop string could end",
+                   card.name);
+  }
+  for (std::size_t i = 0; i < generation.prompt.size(); ++i) {
+    const std::int32_t token = generation.prompt[i];
+    if (token < 0 || token >= card.token_limit) {
+      return Invalid("prompt token {} is {}, but the ids of network \"{}\" are in [0, {})", i,
+                     token, card.name, card.token_limit);
+    }
+  }
+  ASHLAR_TRY(generation.sampling.Check(card.logits));
+  const std::uint64_t pages =
+      SequencePageBytes(card.network, length + generation.max_tokens, options.engine.kv_format);
+  if (pages > options.engine.page_bytes) {
+    return Exhausted("{} positions need {} of state, but the budget of all state is {}",
+                     length + generation.max_tokens, FormatBytes(pages),
+                     FormatBytes(options.engine.page_bytes));
+  }
+  if (options.weight_bytes != 0 && card.weight_bytes > options.weight_bytes) {
+    return Exhausted("network \"{}\" has {} of weights, but the budget of all weights is {}",
+                     card.name, FormatBytes(card.weight_bytes), FormatBytes(options.weight_bytes));
+  }
+  return {};
+}
+
+Result<GenerationId> Service::State::Submit(Generation generation, GenerationListener listener) {
+  ASHLAR_TRY(Check(generation));
+  const int continuations = generation.max_tokens == 0 ? 1 : generation.continuations;
+  GenerationId id{};
+  auto job = std::make_unique<Job>();
+  job->submitted_at = Now();
+  if (generation.timeout_seconds > 0) {
+    constexpr double kLongest = 1e9;
+    job->deadline = job->submitted_at +
+                    static_cast<std::int64_t>(std::min(generation.timeout_seconds, kLongest) * 1e6);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (draining) {
+      return Conflict("the service is stopping");
+    }
+    if (waiting_ > 0 && waiting_ + continuations > options.max_waiting) {
+      return Conflict("{} answers wait to be begun, and {} may", waiting_, options.max_waiting);
+    }
+    id = GenerationId{next_id_++};
+    job->id = id;
+    for (int i = 0; i < continuations; ++i) {
+      const auto stop = [this, id, i] { Post([this, id, i] { CancelStream(id, i); }); };
+      job->streams.push_back(
+          {.channel = std::make_shared<internal::TextChannel>(generation, i, listener, stop)});
+    }
+    job->generation = std::move(generation);
+    live_ += continuations;
+    waiting_ += continuations;
+    // Under the same lock: whoever drains finds it. (A std::function wants to be copyable.)
+    tasks_.push_back([this, shared = std::make_shared<std::unique_ptr<Job>>(std::move(job))] {
+      Begin(std::move(*shared));
+    });
+  }
+  changed_.notify_all();
+  return id;
+}
+
+void Service::State::Cancel(GenerationId id) {
+  Post([this, id] {
+    if (const auto found = jobs_.find(id); found != jobs_.end()) {
+      CancelJob(*found->second, GenerationEnd::kCancelled);
+      EraseIfEnded(id);
+    }
+  });
+}
+
+Status Service::State::Load(const std::shared_ptr<const NetworkCard>& card) {
+  return Ask([this, card](std::function<void(Status)> answer) {
+    Resident& resident = ResidentFor(card);
+    if (resident.state == Residency::kLoaded) {
+      answer({});
+    } else {
+      Want(resident, {.generation = {}, .tell = std::move(answer)});
+    }
+  });
+}
+
+Status Service::State::Pin(const std::shared_ptr<const NetworkCard>& card, bool pinned) {
+  return Ask([this, card, pinned](std::function<void(Status)> answer) {
+    Resident& resident = ResidentFor(card);
+    const auto pin = [this, &resident, pinned, answer = std::move(answer)](const Status& loaded) {
+      if (loaded.ok()) {
+        resident.pinned = pinned;
+        residents_changed_ = true;
+      }
+      answer(loaded);
+    };
+    if (resident.state == Residency::kLoaded) {
+      pin({});
+    } else if (!pinned) {
+      pin(NotFound("network \"{}\" is not loaded", card->name));
+    } else {
+      Want(resident, {.generation = {}, .tell = pin});
+    }
+  });
+}
+
+Status Service::State::Unload(std::string_view name) {
+  return Ask([this, name = std::string(name)](std::function<void(Status)> answer) {
+    const auto found = std::ranges::find_if(residents_, [&](const auto& entry) {
+      return entry.second.names.contains(name) && entry.second.state == Residency::kLoaded;
+    });
+    if (found == residents_.end()) {
+      answer(NotFound("network \"{}\" is not loaded", name));
+    } else if (found->second.pinned) {
+      answer(Conflict("network \"{}\" is pinned", name));
+    } else if (found->second.users > 0 || !found->second.waiters.empty()) {
+      answer(Conflict("network \"{}\" is used by {} generations", name,
+                      found->second.users + std::ssize(found->second.waiters)));
+    } else {
+      Status unloaded = engine_.Unload(found->second.id);
+      residents_.erase(found);
+      residents_changed_ = true;
+      bytes_counted_ = false;
+      answer(std::move(unloaded));
+    }
+  });
+}
+
+ServiceStatus Service::State::status() const {
+  const std::lock_guard lock(mutex_);
+  ServiceStatus status = status_;
+  status.waiting = waiting_;
+  status.running = live_ - waiting_;
+  return status;
+}
+
+bool Service::State::Drain(double seconds) {
+  draining = true;
+  const auto ended = [this] { return live_ == 0; };
+  {
+    std::unique_lock lock(mutex_);
+    constexpr double kLongest = 1e9;
+    const auto longest = std::chrono::duration<double>(std::clamp(seconds, 0.0, kLongest));
+    if (changed_.wait_for(lock, longest, ended)) {
+      return true;
+    }
+  }
+  Post([this] {
+    std::vector<GenerationId> ids;
+    for (const auto& [id, job] : jobs_) {
+      CancelJob(*job, GenerationEnd::kCancelled);
+      ids.push_back(id);
+    }
+    std::ranges::for_each(ids, [this](GenerationId id) { EraseIfEnded(id); });
+  });
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, ended);
+  return false;
+}
+
+// ---- The engine's thread
+
+void Service::State::Run() {
+  while (true) {
+    RunTasks();
+    ExpireJobs();
+    ManageResidency();
+    PublishStatus();
+    if (!engine_.idle()) {
+      Step();
+      continue;
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      if (ending_ && tasks_.empty() && jobs_.empty()) {
+        return;
+      }
+    }
+    WaitForTasks();
+  }
+}
+
+void Service::State::RunTasks() {
+  std::vector<std::function<void()>> tasks;
+  bool ending = false;
+  {
+    const std::lock_guard lock(mutex_);
+    tasks.swap(tasks_);
+    ending = ending_;
+  }
+  for (const std::function<void()>& task : tasks) {
+    task();
+  }
+  if (ending) {
+    std::vector<GenerationId> ids;
+    for (const auto& [id, job] : jobs_) {
+      CancelJob(*job, GenerationEnd::kCancelled);
+      ids.push_back(id);
+    }
+    std::ranges::for_each(ids, [this](GenerationId id) { EraseIfEnded(id); });
+    for (auto& [digest, resident] : residents_) {
+      TellWaiters(resident, Conflict("the service is stopping"));
+    }
+  }
+}
+
+void Service::State::WaitForTasks() {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, std::chrono::microseconds(kLookMicros),
+                    [this] { return !tasks_.empty() || ending_; });
+}
+
+void Service::State::Step() {
+  engine_.set_prompt_rows_beside_decoding(pacer_.rows());
+  const EngineCounters before = engine_.counters();
+  const std::int64_t begin = Now();
+  const auto deliveries = engine_.Step();
+  const double seconds = SecondsOf(Now() - begin);
+  if (!deliveries.ok()) {
+    std::vector<GenerationId> failed;
+    for (const auto& [id, job] : jobs_) {
+      EndStreams(*job, GenerationEnd::kFailed, deliveries.error());
+      failed.push_back(id);
+    }
+    std::ranges::for_each(failed, [this](GenerationId id) { EraseIfEnded(id); });
+    return;
+  }
+  std::int64_t decoding = 0;
+  std::vector<GenerationId> touched;  // what follows calls the engine, when its views are read
+  for (const Delivery& delivery : *deliveries) {
+    const auto found = streams_.find(static_cast<std::uint64_t>(delivery.request));
+    if (found == streams_.end()) {
+      continue;
+    }
+    const auto [job, index] = found->second;
+    decoding += job->streams[index].tokens > 0 ? 1 : 0;
+    touched.push_back(job->id);
+    Deliver(delivery);
+  }
+  for (const GenerationId id : touched) {
+    SubmitFollowers(*jobs_.at(id));
+  }
+  for (const GenerationId id : touched) {
+    EraseIfEnded(id);
+  }
+  const auto rows = static_cast<std::int64_t>(engine_.counters().rows - before.rows);
+  decoding = std::min(decoding, rows);
+  pacer_.Observe(decoding, rows - decoding, seconds);
+  if (observer_.on_step) {
+    observer_.on_step(seconds, rows);
+  }
+}
+
+void Service::State::Deliver(const Delivery& delivery) {
+  const auto [job, index] = streams_.at(static_cast<std::uint64_t>(delivery.request));
+  Stream& stream = job->streams[index];
+  if (!job->begun) {
+    job->begun = true;
+    job->begun_at = Now();
+    job->cached_tokens = delivery.cached_tokens;
+  }
+  if (!std::exchange(stream.begun, true)) {
+    const std::lock_guard lock(mutex_);
+    --waiting_;
+  }
+  if (index == 0 && !delivery.logits.empty()) {
+    CollectLogits(*job, delivery);
+  }
+  if (delivery.token) {
+    ++stream.tokens;
+    if (job->first_token_at == 0) {
+      job->first_token_at = Now();
+    }
+  }
+  internal::News news{.token = delivery.token};
+  switch (delivery.finish) {
+    case FinishReason::kNone:
+      if (delivery.token) {
+        Send(*job, index, std::move(news));
+      }
+      return;
+    case FinishReason::kStop:
+      news.end = GenerationEnd::kStop;
+      break;
+    case FinishReason::kLength:
+      news.end = GenerationEnd::kLength;
+      break;
+    case FinishReason::kCancelled:
+      news.end =
+          job->cancelled != GenerationEnd::kNone ? job->cancelled : GenerationEnd::kCancelled;
+      break;
+    case FinishReason::kFailed:
+      news.end = GenerationEnd::kFailed;
+      news.error = delivery.error->In(fmt::format("network \"{}\"", job->generation.network->name));
+      job->resident->suspect |= engine_.FailureOf(job->resident->id).has_value();
+      break;
+  }
+  EndStream(*job, index, std::move(news));
+}
+
+void Service::State::CollectLogits(Job& job, const Delivery& delivery) {
+  const Generation& generation = job.generation;
+  if (generation.hidden_states) {
+    job.hidden_states.insert(job.hidden_states.end(), delivery.logits.begin(),
+                             delivery.logits.end());
+    return;
+  }
+  const auto width = static_cast<std::size_t>(generation.network->logits);
+  auto position = static_cast<std::size_t>(delivery.logits_first_position);
+  for (std::size_t at = 0; at < delivery.logits.size(); at += width, ++position) {
+    if (position + 1 < generation.prompt.size()) {
+      job.prompt_logprobs.push_back(internal::ScoreToken(delivery.logits.subspan(at, width),
+                                                         generation.prompt[position + 1],
+                                                         *generation.prompt_logprobs));
+    }
+  }
+}
+
+void Service::State::ExpireJobs() {
+  const std::int64_t now = Now();
+  std::vector<GenerationId> expired;
+  for (const auto& [id, job] : jobs_) {
+    if (job->deadline != 0 && now >= job->deadline && job->cancelled == GenerationEnd::kNone) {
+      CancelJob(*job, GenerationEnd::kTimeout);
+      expired.push_back(id);
+    }
+  }
+  std::ranges::for_each(expired, [this](GenerationId id) { EraseIfEnded(id); });
+}
+
+}  // namespace ashlar

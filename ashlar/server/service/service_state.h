@@ -1,0 +1,173 @@
+// What a Service is inside: its queue, its networks, its generations, and its threads.
+//
+// service_state.cc has what callers ask and what the engine's thread does; service_networks.cc what
+// becomes of networks; service_generations.cc what becomes of generations.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "ashlar/base/clock.h"
+#include "ashlar/server/service/prompt_pacer.h"
+#include "ashlar/server/service/residency.h"
+#include "ashlar/server/service/service.h"
+#include "ashlar/server/service/task_thread.h"
+#include "ashlar/server/service/text_channel.h"
+
+namespace ashlar {
+
+// How often the engine's thread looks up when nothing wakes it: for deadlines and idle networks.
+inline constexpr std::int64_t kLookMicros = 100'000;
+
+inline double SecondsOf(std::int64_t micros) {
+  return static_cast<double>(micros) * 1e-6;
+}
+
+// Its functions are for the engine's thread, except where they say otherwise.
+class Service::State {
+ public:
+  State(BlobStore& store, const ServiceOptions& options, ServiceObserver observer);
+  ~State();
+
+  // ---- For all threads
+  Status Check(const Generation& generation) const;
+  Result<GenerationId> Submit(Generation generation, GenerationListener listener);
+  void Cancel(GenerationId id);
+  Status Load(const std::shared_ptr<const NetworkCard>& card);
+  Status Pin(const std::shared_ptr<const NetworkCard>& card, bool pinned);
+  Status Unload(std::string_view name);
+  ServiceStatus status() const;
+  bool Drain(double seconds);
+
+  const ServiceOptions options;
+  NetworkCards cards;
+  std::atomic<bool> draining = false;
+
+ private:
+  struct Resident;
+
+  // One continuation.
+  struct Stream {
+    std::shared_ptr<internal::TextChannel> channel;
+    std::optional<RequestId> request;  // while the engine has it
+    bool begun = false;                // the engine has run rows of it
+    bool ended = false;
+    std::int64_t tokens = 0;
+  };
+  struct Job {
+    GenerationId id{};
+    Generation generation;
+    Resident* resident = nullptr;
+    std::vector<Stream> streams;
+    bool started = false;  // it is one of the resident's users
+    bool begun = false;    // the engine has run rows of it
+    GenerationEnd cancelled = GenerationEnd::kNone;
+    std::int64_t submitted_at = 0;
+    std::int64_t begun_at = 0;
+    std::int64_t first_token_at = 0;
+    std::int64_t deadline = 0;  // 0: none
+    std::int64_t cached_tokens = 0;
+    std::vector<PromptLogprob> prompt_logprobs;
+    bool prompt_scored = false;  // they have been sent
+    std::vector<float> hidden_states;
+  };
+  // Who waits for a network.
+  struct Waiter {
+    std::optional<GenerationId> generation;  // none: a call of Load
+    std::function<void(const Status&)> tell;
+  };
+  struct Resident {
+    std::shared_ptr<const NetworkCard> card;
+    Residency state = Residency::kAbsent;
+    NetworkId id{};
+    std::set<std::string, std::less<>> names;  // tags of it that were asked for
+    bool pinned = false;
+    bool closed = false;   // takes nobody new in
+    bool suspect = false;  // has failed a request: read anew before the next one
+    std::int64_t users = 0;
+    std::int64_t last_used = 0;
+    std::int64_t wanted_since = 0;
+    std::uint64_t unique_bytes = 0;
+    std::vector<Waiter> waiters;
+    std::optional<Error> failure;
+    std::int64_t failed_at = 0;
+  };
+
+  std::int64_t Now() const { return clock_.NowMicros(); }
+  void Post(std::function<void()> task);  // any thread
+  // Runs `task` on the engine's thread and waits for its result. Any other thread.
+  Status Ask(std::function<void(std::function<void(Status)>)> task);
+
+  void Run();
+  void RunTasks();
+  void WaitForTasks();
+  void Step();
+  void Deliver(const Delivery& delivery);
+  void CollectLogits(Job& job, const Delivery& delivery);
+  void ExpireJobs();
+
+  Resident& ResidentFor(const std::shared_ptr<const NetworkCard>& card);
+  void Want(Resident& resident, Waiter waiter);
+  void TellWaiters(Resident& resident, const Status& status);
+  void ManageResidency();
+  void CountBytes();
+  bool Apply(const internal::ResidencyDecision& decision, std::span<Resident* const> residents);
+  void BeginLoading(Resident& resident);
+  void EndLoading(const Digest& digest, const Status& read);
+
+  void Begin(std::unique_ptr<Job> job);
+  void Start(Job& job);
+  void SubmitStream(Job& job, int index);
+  void SubmitFollowers(Job& job);
+  void CancelJob(Job& job, GenerationEnd reason);
+  void CancelStream(GenerationId id, int index);
+  void EndStream(Job& job, int index, internal::News last);
+  void EndStreams(Job& job, GenerationEnd end, const std::optional<Error>& error);
+  void EraseIfEnded(GenerationId id);
+  void Send(Job& job, int index, internal::News news);
+  GenerationUsage UsageOf(const Job& job, const Stream& stream) const;
+  void PublishStatus();
+
+  const SteadyClock clock_;
+  const ServiceObserver observer_;
+  BlobStore& store_;
+  Engine engine_;
+  internal::PromptPacer pacer_;
+
+  std::map<Digest, Resident> residents_;
+  bool residents_changed_ = false;
+  bool bytes_counted_ = true;  // of what is resident now
+  std::uint64_t resident_bytes_ = 0;
+  std::int64_t looked_at_ = 0;
+  std::map<GenerationId, std::unique_ptr<Job>> jobs_;
+  std::unordered_map<std::uint64_t, std::pair<Job*, int>> streams_;  // by RequestId
+  std::map<std::string, std::uint32_t, std::less<>> tenants_;
+
+  mutable std::mutex mutex_;  // of what follows
+  std::condition_variable changed_;
+  std::vector<std::function<void()>> tasks_;
+  bool ending_ = false;
+  ServiceStatus status_;
+  std::int64_t live_ = 0;     // continuations of which the last event is still to come
+  std::int64_t waiting_ = 0;  // of those, that the engine has not begun
+  std::uint64_t next_id_ = 1;
+
+  // Threads last: they use all of the above. The engine's ends first.
+  internal::TaskThread delivery_;
+  internal::TaskThread loader_;
+  std::thread engine_thread_;
+};
+
+}  // namespace ashlar
