@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "ashlar/base/checked.h"
+#include "ashlar/codec/bitplane/bitplane.h"
 #include "ashlar/codec/codec.h"
 #include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/codec/q4/q4.h"
@@ -15,9 +16,9 @@ namespace {
 
 // The list: a new codec is a folder and a line here.
 constexpr const Codec* kAll[] = {
-    &kRawF32, &kRawF16, &kRawBF16, &kQ8,   &kQ4,    &kQ4_1,  &kQ5_0,  &kQ5_1,   &kQ2K,
-    &kQ3K,    &kQ4K,    &kQ5K,     &kQ6K,  &kIq4Nl, &kIq4Xs, &kMxfp4, &kIq2Xxs, &kIq2Xs,
-    &kIq2S,   &kIq3Xxs, &kIq3S,    &kIq1S, &kIq1M,  &kTq1,   &kTq2,
+    &kRawF32, &kRawF16, &kRawBF16, &kQ8,   &kQ4,    &kQ4_1,  &kQ5_0,  &kQ5_1,     &kQ2K,
+    &kQ3K,    &kQ4K,    &kQ5K,     &kQ6K,  &kIq4Nl, &kIq4Xs, &kMxfp4, &kIq2Xxs,   &kIq2Xs,
+    &kIq2S,   &kIq3Xxs, &kIq3S,    &kIq1S, &kIq1M,  &kTq1,   &kTq2,   &kBitplane,
 };
 
 const Codec* Named(std::string_view name) {
@@ -73,7 +74,7 @@ Result<const Codec*> FindEncodingCodec(std::string_view name) {
                      name, NamesOf([](const Codec& known) { return known.encode != nullptr; }));
 }
 
-Result<std::uint64_t> PackedBytes(const Codec& codec, const Shape& shape) {
+Result<std::uint64_t> LevelBytes(const Codec& codec, const Shape& shape, int level) {
   if (shape.rank() != 1 && shape.rank() != 2) {
     return Invalid("codec {} holds matrices, and the shape {} has rank {}", codec.name,
                    shape.ToString(), shape.rank());
@@ -87,13 +88,35 @@ Result<std::uint64_t> PackedBytes(const Codec& codec, const Shape& shape) {
     return Invalid("codec {} packs columns by {}, and the shape {} has {} of them", codec.name,
                    codec.column_unit, shape.ToString(), columns);
   }
+  const Residual* residual = codec.residual;
+  const std::uint64_t header =
+      residual == nullptr ? 0 : residual->header_bytes(level, rows, columns);
+  const std::uint64_t band =
+      residual == nullptr ? codec.band_bytes(columns) : residual->band_bytes(level, columns);
   const std::uint64_t bands = static_cast<std::uint64_t>((rows - 1) / codec.row_unit + 1);
-  const std::optional<std::uint64_t> bytes = CheckedMul(bands, codec.band_bytes(columns));
+  std::optional<std::uint64_t> bytes = CheckedMul(bands, band);
+  if (bytes) {
+    bytes = CheckedAdd(*bytes, header);
+  }
   if (!bytes) {
     return Invalid("a tensor of shape {} in codec {} has more bytes than 64 bits can count",
                    shape.ToString(), codec.name);
   }
   return *bytes;
+}
+
+Result<std::uint64_t> PackedBytes(const Codec& codec, const Shape& shape) {
+  std::uint64_t sum = 0;
+  for (int level = 0; level < codec.levels(); ++level) {
+    ASHLAR_TRY(const std::uint64_t bytes, LevelBytes(codec, shape, level));
+    const std::optional<std::uint64_t> more = CheckedAdd(sum, bytes);
+    if (!more) {
+      return Invalid("a tensor of shape {} in codec {} has more bytes than 64 bits can count",
+                     shape.ToString(), codec.name);
+    }
+    sum = *more;
+  }
+  return sum;
 }
 
 void DecodeTensor(const Codec& codec, const Shape& shape, std::span<const std::byte> packed,
@@ -102,7 +125,16 @@ void DecodeTensor(const Codec& codec, const Shape& shape, std::span<const std::b
   CHECK(bytes.ok());
   CHECK_EQ(packed.size(), *bytes);
   const auto [rows, columns] = MatrixOf(shape);
-  codec.decode(packed.data(), columns, 0, rows, values);
+  if (codec.residual == nullptr) {
+    codec.decode(packed.data(), columns, 0, rows, values);
+    return;
+  }
+  std::vector<const std::byte*> levels;
+  for (int level = 0; level < codec.levels(); ++level) {
+    levels.push_back(packed.data());
+    packed = packed.subspan(*LevelBytes(codec, shape, level));
+  }
+  codec.residual->decode(levels, rows, columns, 0, rows, values);
 }
 
 }  // namespace ashlar

@@ -79,22 +79,27 @@ Result<TensorManifest> ParseTensorManifest(const JsonCursor& json) {
 
   ASHLAR_TRY(const JsonCursor shape_at, json.At("shape"));
   ASHLAR_TRY(tensor.shape, ParseShape(shape_at));
-  const Result<std::uint64_t> bytes = PackedBytes(*tensor.codec, tensor.shape);
-  if (!bytes.ok()) {
+  if (const Result<std::uint64_t> bytes = PackedBytes(*tensor.codec, tensor.shape); !bytes.ok()) {
     return bytes.error().In(shape_at.path());
   }
 
   ASHLAR_TRY(const JsonCursor levels_at, json.At("levels"));
   ASHLAR_TRY(const std::vector<JsonCursor> levels, levels_at.AsArray(internal::kMaxLevels));
-  if (levels.size() != 1) {
-    return levels_at.Invalid("codec {} has 1 level, found {}", tensor.codec->name, levels.size());
+  const int expected = tensor.codec->levels();
+  if (levels.size() != static_cast<std::size_t>(expected)) {
+    return levels_at.Invalid("codec {} has {} level{}, found {}", tensor.codec->name, expected,
+                             expected == 1 ? "" : "s", levels.size());
   }
-  ASHLAR_TRY(const Level level, ParseLevel(levels.front()));
-  if (level.length != *bytes) {
-    return levels.front().Invalid("{} of {} takes {} bytes, the level has {}", tensor.codec->name,
-                                  tensor.shape.ToString(), *bytes, level.length);
+  for (int i = 0; i < expected; ++i) {
+    const JsonCursor& at = levels[static_cast<std::size_t>(i)];
+    ASHLAR_TRY(const Level level, ParseLevel(at));
+    ASHLAR_TRY(const std::uint64_t needed, LevelBytes(*tensor.codec, tensor.shape, i));
+    if (level.length != needed) {
+      return at.Invalid("{} of {} takes {} bytes, the level has {}", tensor.codec->name,
+                        tensor.shape.ToString(), needed, level.length);
+    }
+    tensor.levels.push_back(level);
   }
-  tensor.levels.push_back(level);
   return tensor;
 }
 

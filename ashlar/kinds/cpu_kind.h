@@ -16,6 +16,7 @@
 
 #include "ashlar/base/thread_pool.h"
 #include "ashlar/graph/network.h"
+#include "ashlar/graph/precision.h"
 #include "ashlar/kernels/isa.h"
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/kinds/profile.h"
@@ -26,12 +27,19 @@ namespace ashlar {
 
 // A packed matrix or vector in memory, and the first part of it that is used. A view: the weights
 // belong to whoever mapped them.
+//
+// Of a residual codec: `levels` has where each level begins that any row has, `row_levels` which
+// rows have how many of them, and `data` is null.
 struct BoundTensor {
   const Codec* codec = nullptr;
   const std::byte* data = nullptr;
   std::int64_t stored_columns = 0;
   std::int64_t rows = 0;     // used
   std::int64_t columns = 0;  // used
+  std::int64_t stored_rows = 0;
+  std::span<const std::byte* const> levels = {};
+  std::span<const RowLevels> row_levels = {};
+  const BoundTensor* base = nullptr;  // what this one is the difference from; null: from nothing
   std::uint64_t band_stride() const { return codec->band_bytes(stored_columns); }
 };
 

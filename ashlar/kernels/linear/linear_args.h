@@ -12,6 +12,12 @@ namespace ashlar {
 struct LinearArgs {
   const std::byte* weights;   // the packed matrix, at output 0; 64-byte aligned
   std::uint64_t band_stride;  // bytes from one band of outputs to the next
+  // Of a residual codec, instead of these two: where the first level_count levels begin, and what
+  // their offsets are counted from.
+  const std::byte* const* levels = nullptr;
+  int level_count = 0;
+  std::int64_t stored_rows = 0;
+  std::int64_t stored_columns = 0;
   std::int64_t inputs;        // K: a multiple of the codec's column_unit
   std::int64_t output_begin;  // a multiple of the codec's row_unit
   std::int64_t output_end;    // any; only [output_begin, output_end) is written

@@ -1,0 +1,190 @@
+#include "ashlar/codec/bitplane/bitplane.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "ashlar/codec/bitplane/layout.h"
+#include "ashlar/tensor/dtype.h"
+
+namespace ashlar {
+namespace {
+
+using Layout = BitplaneLayout;
+
+// Of plane tiles: which byte, and which bit of it, has output o, input i.
+struct BitPlace {
+  int byte;
+  int bit;
+};
+constexpr BitPlace PlaceOf(int o, int i) {
+  const int in_word = 4 * (o % 16) + i % 4;
+  return {8 * (8 * (o / 16) + i / 4) + in_word / 8, in_word % 8};
+}
+
+// Where the tile of plane 7 - `plane` (`plane` 0 is the sign) of a band's group lies, counted from
+// the band's begin in its level.
+constexpr int LevelOf(int plane) {
+  return std::max(0, plane - (Layout::kFirstPlanes - 1));
+}
+constexpr std::uint64_t TileAt(int plane, std::int64_t group) {
+  const auto g = static_cast<std::uint64_t>(group);
+  return plane < Layout::kFirstPlanes
+             ? (g * Layout::kFirstPlanes + static_cast<std::uint64_t>(plane)) * Layout::kTileBytes
+             : g * Layout::kTileBytes;
+}
+constexpr std::uint64_t ScalesAt(std::int64_t groups, std::int64_t group) {
+  return static_cast<std::uint64_t>(groups) * Layout::kFirstPlanes * Layout::kTileBytes +
+         static_cast<std::uint64_t>(group) * Layout::kScaleBytes;
+}
+
+std::uint64_t HeaderBytes(int, std::int64_t rows, std::int64_t) {
+  return Layout::HeaderBytes(rows);
+}
+
+std::uint64_t BandBytes(int level, std::int64_t columns) {
+  return Layout::BandBytes(level, columns);
+}
+
+float FactorOf(const std::byte* level, std::int64_t row) {
+  std::uint16_t bits;
+  std::memcpy(&bits, level + 2 * row, sizeof bits);
+  return F16ToF32(bits);
+}
+
+float ValueOf(int code, int planes) {
+  return std::ldexp(static_cast<float>(code) + 0.5f - std::ldexp(1.0f, planes - 1), 1 - planes);
+}
+
+void Decode(std::span<const std::byte* const> packed, std::int64_t rows, std::int64_t columns,
+            std::int64_t row_begin, std::int64_t row_end, float* values) {
+  const int planes = Layout::PlanesOf(static_cast<int>(packed.size()));
+  const std::int64_t groups = columns / Layout::kInputs;
+  const std::uint64_t header = Layout::HeaderBytes(rows);
+  for (std::int64_t row = row_begin; row < row_end; ++row) {
+    const auto band = static_cast<std::uint64_t>(row / Layout::kOutputs);
+    const int o = static_cast<int>(row % Layout::kOutputs);
+    const float factor = FactorOf(packed.back(), row);
+    for (std::int64_t g = 0; g < groups; ++g) {
+      const std::byte* const first = packed[0] + header + band * Layout::BandBytes(0, columns);
+      const std::byte both = first[ScalesAt(groups, g) + static_cast<std::uint64_t>(o % 16)];
+      const auto index = static_cast<unsigned>(both >> (o < 16 ? 0 : 4) & std::byte{15});
+      const float scale = factor * Layout::kScales[index];
+      for (int i = 0; i < Layout::kInputs; ++i) {
+        const BitPlace place = PlaceOf(o, i);
+        int code = 0;
+        for (int plane = 0; plane < planes; ++plane) {
+          const int level = LevelOf(plane);
+          const std::byte* const tile = packed[static_cast<std::size_t>(level)] + header +
+                                        band * Layout::BandBytes(level, columns) + TileAt(plane, g);
+          code = 2 * code + static_cast<int>(tile[place.byte] >> place.bit & std::byte{1});
+        }
+        *values++ = scale * ValueOf(code, planes);
+      }
+    }
+  }
+}
+
+// Rounds to the nearest code of 8 bits: the factor is an output's largest magnitude, a group's
+// scale the smallest that reaches its own. Each level's factor is then its regression.
+void Encode(const float* values, std::int64_t rows, std::int64_t columns,
+            std::span<std::byte* const> out) {
+  const std::int64_t groups = columns / Layout::kInputs;
+  const std::uint64_t header = Layout::HeaderBytes(rows);
+  const auto bands = static_cast<std::uint64_t>((rows - 1) / Layout::kOutputs + 1);
+  for (int level = 0; level < Layout::kLevels; ++level) {
+    std::memset(out[static_cast<std::size_t>(level)], 0,
+                header + bands * Layout::BandBytes(level, columns));
+  }
+  std::vector<int> codes(static_cast<std::size_t>(columns));
+  std::vector<float> scales(static_cast<std::size_t>(groups));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const float* const x = values + row * columns;
+    const auto band = static_cast<std::uint64_t>(row / Layout::kOutputs);
+    const int o = static_cast<int>(row % Layout::kOutputs);
+    float largest = 0;
+    for (std::int64_t k = 0; k < columns; ++k) {
+      largest = std::max(largest, std::min(std::fabs(x[k]), 65504.0f));
+    }
+    for (std::int64_t g = 0; g < groups; ++g) {
+      float most = 0;
+      for (int i = 0; i < Layout::kInputs; ++i) {
+        most = std::max(most, std::fabs(x[g * Layout::kInputs + i]));
+      }
+      int index = 15;
+      while (index > 0 && largest * Layout::kScales[index - 1] >= most) {
+        --index;
+      }
+      scales[static_cast<std::size_t>(g)] = Layout::kScales[index];
+      std::byte& both = out[0][header + band * Layout::BandBytes(0, columns) + ScalesAt(groups, g) +
+                               static_cast<std::uint64_t>(o % 16)];
+      both |= static_cast<std::byte>(index) << (o < 16 ? 0 : 4);
+      const float unit = largest * Layout::kScales[index];
+      for (int i = 0; i < Layout::kInputs; ++i) {
+        const float steps = unit > 0 ? x[g * Layout::kInputs + i] / unit * 128.0f : 0.0f;
+        const int code = std::clamp(static_cast<int>(std::floor(steps)) + 128, 0, 255);
+        codes[static_cast<std::size_t>(g * Layout::kInputs + i)] = code;
+        const BitPlace place = PlaceOf(o, i);
+        for (int plane = 0; plane < Layout::kPlanes; ++plane) {
+          const int level = LevelOf(plane);
+          std::byte* const tile = out[static_cast<std::size_t>(level)] + header +
+                                  band * Layout::BandBytes(level, columns) + TileAt(plane, g);
+          tile[place.byte] |= static_cast<std::byte>(code >> (7 - plane) & 1) << place.bit;
+        }
+      }
+    }
+    for (int level = 0; level < Layout::kLevels; ++level) {
+      const int planes = Layout::PlanesOf(level + 1);
+      double xq = 0;
+      double qq = 0;
+      for (std::int64_t k = 0; k < columns; ++k) {
+        const float q = scales[static_cast<std::size_t>(k / Layout::kInputs)] *
+                        ValueOf(codes[static_cast<std::size_t>(k)] >> (8 - planes), planes);
+        xq += static_cast<double>(q) * x[k];
+        qq += static_cast<double>(q) * q;
+      }
+      const std::uint16_t factor =
+          F32ToF16(static_cast<float>(qq > 0 && largest > 0 ? xq / qq : 0));
+      std::memcpy(out[static_cast<std::size_t>(level)] + 2 * row, &factor, sizeof factor);
+    }
+  }
+}
+
+Status Check(int, std::span<const std::byte> packed, std::int64_t rows, std::int64_t) {
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const float factor = FactorOf(packed.data(), row);
+    if (!std::isfinite(factor)) {
+      return Corrupt("the factor of row {} is {}", row, std::isnan(factor) ? "NaN" : "infinite");
+    }
+  }
+  return {};
+}
+
+constexpr Residual kLevelsOfPlanes{
+    .levels = Layout::kLevels,
+    .header_bytes = HeaderBytes,
+    .band_bytes = BandBytes,
+    .encode = Encode,
+    .decode = Decode,
+    .check = Check,
+};
+
+}  // namespace
+
+constinit const Codec kBitplane{
+    .name = "bitplane.1",
+    .short_name = "bitplane",
+    .row_unit = Layout::kOutputs,
+    .column_unit = Layout::kInputs,
+    .vectors = false,
+    .bits_per_weight = 8.125f,  // and 16 for each output and level
+    .max_rms_error = 0.009f,
+    .band_bytes = nullptr,
+    .encode = nullptr,
+    .decode = nullptr,
+    .check = nullptr,
+    .residual = &kLevelsOfPlanes,
+};
+
+}  // namespace ashlar

@@ -1,0 +1,52 @@
+// Where things lie in the levels of bitplane.1; docs/formats/bitplane.md.
+//
+// A number is a code of 8 bits, plane 7 (the sign) to plane 0, in units of a scale per group of 32
+// inputs. Level 0 has planes 7 and 6 and the groups' scales, level l > 0 has plane 6 - l; each
+// has its own factor per output, so that every prefix is the best that its planes can be.
+//
+//   a level        header: f16 factor of each output, padded with zeros to whole bands of 32 and to
+//                  a multiple of 64 bytes; then the bands of 32 outputs
+//   a plane's tile 32 outputs x 32 inputs, 128 bytes: 16 words of 64 bits, little-endian; bit
+//                  4 * o + i of word j is output o, input 4 * j + i (j < 8, o < 16), and of word
+//                  8 + j it is output o + 16
+//   band, level 0  per group the tiles of planes 7 and 6 (256 bytes); then per group 16 bytes, byte
+//                  o: the scale's index of output o in the low nibble, of output o + 16 in the
+//                  high one; padded to a multiple of 64 bytes
+//   band, others   per group the tile of the plane
+//
+// With p planes, code the first p bits, the number is
+//
+//   factor[level][n] * kScales[index[n, g]] * 2^(1 - p) * (code + 0.5 - 2^(p - 1))
+#pragma once
+
+#include <cstdint>
+
+namespace ashlar {
+
+struct BitplaneLayout {
+  static constexpr int kOutputs = 32;
+  static constexpr int kInputs = 32;
+  static constexpr int kPlanes = 8;
+  static constexpr int kFirstPlanes = 2;  // of level 0
+  static constexpr int kLevels = kPlanes - kFirstPlanes + 1;
+  static constexpr int kTileBytes = kOutputs * kInputs / 8;
+  static constexpr int kScaleBytes = kOutputs / 2;  // of a group
+  // Of scales, in units of an output's factor: 2^((i - 15) / 5), from 1/8 to 1.
+  static constexpr float kScales[16] = {0.125f,       0.143587294f, 0.164938489f, 0.189464571f,
+                                        0.217637641f, 0.25f,        0.287174589f, 0.329876978f,
+                                        0.378929142f, 0.435275282f, 0.5f,         0.574349177f,
+                                        0.659753955f, 0.757858283f, 0.870550563f, 1.0f};
+
+  static constexpr int PlanesOf(int levels) { return levels + kFirstPlanes - 1; }
+  static constexpr std::uint64_t Padded(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+  static constexpr std::uint64_t HeaderBytes(std::int64_t rows) {
+    return static_cast<std::uint64_t>((rows + kOutputs - 1) / kOutputs) * kOutputs * 2;
+  }
+  static constexpr std::uint64_t BandBytes(int level, std::int64_t columns) {
+    const auto groups = static_cast<std::uint64_t>(columns / kInputs);
+    return level == 0 ? groups * kFirstPlanes * kTileBytes + Padded(groups * kScaleBytes)
+                      : groups * kTileBytes;
+  }
+};
+
+}  // namespace ashlar
