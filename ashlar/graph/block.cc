@@ -34,6 +34,10 @@ Status CheckTensor(const TensorSpec& spec, const TensorManifest& tensor) {
     return Invalid("tensor \"{}\" has shape {}, and the block's attributes make it {}", spec.name,
                    tensor.shape.ToString(), spec.shape.ToString());
   }
+  if (spec.role == TensorRole::kVector && tensor.base != nullptr) {
+    return Invalid("tensor \"{}\" is a vector, and only matrices are differences from a base",
+                   spec.name);
+  }
   if (spec.role == TensorRole::kVector && !tensor.codec->vectors) {
     return Invalid("tensor \"{}\" is a vector, and codec {} holds matrices only", spec.name,
                    tensor.codec->name);
@@ -61,7 +65,7 @@ std::uint64_t Block::bytes() const {
   std::set<Level> levels;
   std::uint64_t sum = 0;
   for (const auto& [name, tensor] : tensors) {
-    for (const Level& level : tensor.levels) {
+    for (const Level& level : tensor.all_levels()) {
       sum += levels.insert(level).second ? level.length : 0;
     }
   }

@@ -150,7 +150,7 @@ using TensorsByName = std::vector<std::pair<std::string, const TensorManifest*>>
 Result<std::vector<Descriptor>> TensorLayers(const BlobStore& store, const TensorsByName& tensors) {
   std::map<Digest, std::vector<std::string>> names;
   for (const auto& [name, tensor] : tensors) {
-    for (const Level& level : tensor->levels) {
+    for (const Level& level : tensor->all_levels()) {
       names[level.blob].push_back(name);
       ASHLAR_TRY(const std::optional<std::uint64_t> size, store.Stat(level.blob));
       if (!size) {

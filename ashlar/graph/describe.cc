@@ -134,7 +134,7 @@ void Finish(const Nodes& nodes, RowNodes& of) {
     blocks.insert(nodes.node(i).block);
     overlays.insert(nodes.node(i).overlays.begin(), nodes.node(i).overlays.end());
     for (const auto& [name, tensor] : nodes.block(i).tensors) {
-      for (const Level& level : tensor.levels) {
+      for (const Level& level : tensor.all_levels()) {
         of.row.bytes += levels.insert(level).second ? level.length : 0;
       }
     }

@@ -126,7 +126,7 @@ Contents ContentsOf(const Network& network) {
   Contents contents;
   const auto add = [&](const TensorManifest& tensor) {
     contents.tensors.emplace(CanonicalJson(ToJson(tensor)), 1);
-    for (const Level& level : tensor.levels) {
+    for (const Level& level : tensor.all_levels()) {
       contents.bytes.emplace(level, level.length);
     }
   };

@@ -184,9 +184,39 @@ INSTANTIATE_TEST_SUITE_P(
             "\"shape\":[281474976710656,281474976710656]", "elements"},
         Lie{"missing_tensor", "\"up\":", "\"upp\":", "tensor \"up\" [32, 64] is missing"},
         Lie{"tensor_name_that_is_a_path", "\"up\":", "\"../up\":", "\"../up\" is no name"},
+        Lie{"base_of_a_vector", "\"norm.weight\":{\"codec\"",
+            "\"norm.weight\":{\"base\":{\"codec\":\"f32.1\",\"levels\":[{\"blob\":\"" +
+                std::string(kBlob) + "\",\"length\":256,\"offset\":0}],\"shape\":[64]},\"codec\"",
+            "tensor \"norm.weight\" is a vector"},
         Lie{"white_space", "\"kind\":\"mlp\"", "\"kind\": \"mlp\"",
             "not in canonical form: at byte"}),
     [](const auto& info) { return info.param.name; });
+
+TEST(Manifest, ATensorMayBeTheDifferenceFromAWholeOneOfItsShape) {
+  Block block = Must(ParseBlock(kMlpText, testing::ToyKinds()));
+  const Digest without = block.digest();
+  TensorManifest& up = block.tensors.at("up");
+  const TensorManifest whole = up;
+  up.base = std::make_shared<const TensorManifest>(whole);
+  EXPECT_NE(block.digest(), without);
+  EXPECT_NE(up, whole);
+  const Block parsed = Must(ParseBlock(block.CanonicalManifest(), testing::ToyKinds()));
+  EXPECT_EQ(parsed.tensors.at("up"), up);
+  EXPECT_EQ(parsed.tensors.at("up").all_levels(),
+            (std::vector<Level>{whole.levels[0], whole.levels[0]}));
+
+  const auto with_base = [&](TensorManifest base) {
+    up.base = std::make_shared<const TensorManifest>(std::move(base));
+    return MessageOf(ParseBlock(block.CanonicalManifest(), testing::ToyKinds()));
+  };
+  TensorManifest other = whole;
+  other.shape = {64, 32};
+  EXPECT_THAT(with_base(other), HasSubstr("$.tensors.up.base: its shape is [64, 32], and that of "
+                                          "the difference from it is [32, 64]"));
+  other = whole;
+  other.base = std::make_shared<const TensorManifest>(whole);
+  EXPECT_THAT(with_base(other), HasSubstr("this one has a base itself"));
+}
 
 TEST(Manifest, ATensorThatTheKindDoesNotKnowIsAnError) {
   Block block = Must(ParseBlock(kBlockText, testing::ToyKinds()));

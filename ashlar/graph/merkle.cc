@@ -16,7 +16,7 @@ Json KeyedCombination(const Combination& combination, const std::vector<Digest>&
 }
 
 // What f_i computes: the block as the node uses it, and what it reads.
-Json KeyedFunction(const Node& node, const std::vector<Digest>& values,
+Json KeyedFunction(const Node& node, const Block& block, const std::vector<Digest>& values,
                    const MerkleOptions& options) {
   Json::Array overlays;
   for (const Digest& overlay : node.overlays) {
@@ -30,12 +30,18 @@ Json KeyedFunction(const Node& node, const std::vector<Digest>& values,
   for (const auto& [name, combination] : node.inputs) {
     inputs.Set(name, KeyedCombination(combination, values));
   }
-  return Json::Of({{"block", node.block.Hex()},
-                   {"inputs", std::move(inputs)},
-                   {"kernel_form", options.kernel_form},
-                   {"kv_format", options.kv_format},
-                   {"overlays", std::move(overlays)},
-                   {"slice", std::move(slice)}});
+  Json function = Json::Of({{"block", node.block.Hex()},
+                            {"inputs", std::move(inputs)},
+                            {"kernel_form", options.kernel_form},
+                            {"kv_format", options.kv_format},
+                            {"overlays", std::move(overlays)},
+                            {"slice", std::move(slice)}});
+  if (options.precision != nullptr) {
+    if (std::string precision = PrecisionText(block, *options.precision); !precision.empty()) {
+      function.Set("precision", std::move(precision));
+    }
+  }
+  return function;
 }
 
 }  // namespace
@@ -44,7 +50,7 @@ MerkleKeys ComputeMerkleKeys(const Network& network, const MerkleOptions& option
   MerkleKeys keys;
   for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
     const Node& node = network.nodes[i];
-    const Json function = KeyedFunction(node, keys.value, options);
+    const Json function = KeyedFunction(node, network.BlockOf(i), keys.value, options);
     const bool stateful =
         network.BlockOf(i).kind->interface(EffectiveAttributes(network, i)).stateful();
     Digest state;

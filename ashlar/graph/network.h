@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ashlar/graph/kind.h"
+#include "ashlar/graph/precision.h"
 #include "ashlar/graph/tensor_manifest.h"
 #include "ashlar/store/digest.h"
 
@@ -155,8 +156,9 @@ Status Validate(const Network& network);
 // ---- Merkle keys
 
 struct MerkleOptions {
-  std::string kv_format;    // "f32"
-  std::string kernel_form;  // "avx512.1": instruction set and version of the kernels
+  std::string kv_format;                 // "f32"
+  std::string kernel_form;               // "avx512.1": instruction set and version of the kernels
+  const Precision* precision = nullptr;  // of the residual tensors; null: all levels
 };
 struct MerkleKeys {
   // Everything upstream of node i's value: equal keys are equal values for equal tokens.

@@ -308,6 +308,37 @@ TEST_F(MerkleTest, FormatsOfStateAndKernelsAreInTheKey) {
   EXPECT_NE(base.value, ComputeMerkleKeys(network_, kOptions("f32", "avx2.2")).value);
 }
 
+TEST_F(MerkleTest, ThePrecisionOfATensorIsInTheKeysFromItsNodeOn) {
+  const TensorManifest& up = network_.BlockOf(2).tensors.at("up");
+  const std::int64_t rows = up.shape[0];
+  TensorManifest residual = up;
+  residual.codec = *FindCodec("bitplane");
+  residual.levels.clear();
+  for (int level = 0; level < residual.codec->levels(); ++level) {
+    residual.levels.push_back({Sha256("levels"), static_cast<std::uint64_t>(level) << 20,
+                               Must(LevelBytes(*residual.codec, residual.shape, level))});
+  }
+  Block block = network_.BlockOf(2);
+  block.tensors.at("up") = residual;
+  network_.nodes[2].block = network_.AddBlock(std::move(block));
+  const auto keys_at = [&](const Precision& precision) {
+    MerkleOptions options = kOptions("f32", "avx2.1");
+    options.precision = &precision;
+    return ComputeMerkleKeys(network_, options);
+  };
+  const MerkleKeys whole = Keys(network_);
+  EXPECT_EQ(keys_at({}).value, whole.value);
+  EXPECT_EQ(keys_at({{residual.levels[0], {{rows, residual.codec->levels()}}}}).value, whole.value)
+      << "all levels are all levels, named or not";
+  const MerkleKeys less = keys_at({{residual.levels[0], {{rows, 2}}}});
+  for (int i = 0; i < static_cast<int>(network_.nodes.size()); ++i) {
+    EXPECT_EQ(less.value[i] == whole.value[i], i < 2) << i;
+  }
+  EXPECT_EQ(less.state[1], whole.state[1]);
+  EXPECT_NE(less.state[3], whole.state[3]);
+  EXPECT_NE(keys_at({{residual.levels[0], {{rows, 3}}}}).value[2], less.value[2]);
+}
+
 TEST_F(MerkleTest, AStateKeyHasWhatTheNodeReadsAndNotWhatItCarries) {
   const MerkleKeys base = Keys(network_);
   Network changed = network_;

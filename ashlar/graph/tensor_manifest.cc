@@ -37,14 +37,47 @@ Result<Level> ParseLevel(const JsonCursor& json) {
   return level;
 }
 
+// What the tensor in `json`, of that shape, is the difference from; null when it is from nothing.
+Result<std::shared_ptr<const TensorManifest>> ParseBase(const JsonCursor& json,
+                                                        const Shape& shape) {
+  ASHLAR_TRY(const std::optional<JsonCursor> at, json.Find("base"));
+  if (!at) {
+    return std::shared_ptr<const TensorManifest>();
+  }
+  ASHLAR_TRY(const std::optional<JsonCursor> deeper, at->Find("base"));
+  if (deeper) {
+    return at->Invalid("a base is a whole tensor, and this one has a base itself");
+  }
+  ASHLAR_TRY(TensorManifest base, ParseTensorManifest(*at));
+  if (base.shape != shape) {
+    return at->Invalid("its shape is {}, and that of the difference from it is {}",
+                       base.shape.ToString(), shape.ToString());
+  }
+  return std::make_shared<const TensorManifest>(std::move(base));
+}
+
 }  // namespace
+
+std::vector<Level> TensorManifest::all_levels() const {
+  std::vector<Level> all = levels;
+  if (base != nullptr) {
+    all.insert(all.end(), base->levels.begin(), base->levels.end());
+  }
+  return all;
+}
 
 std::uint64_t TensorManifest::bytes() const {
   std::uint64_t sum = 0;
-  for (const Level& level : levels) {
+  for (const Level& level : all_levels()) {
     sum += level.length;
   }
   return sum;
+}
+
+bool operator==(const TensorManifest& a, const TensorManifest& b) {
+  const bool same_base =
+      a.base == nullptr || b.base == nullptr ? a.base == b.base : *a.base == *b.base;
+  return same_base && a.shape == b.shape && a.codec == b.codec && a.levels == b.levels;
 }
 
 Json ToJson(const TensorManifest& tensor) {
@@ -57,12 +90,16 @@ Json ToJson(const TensorManifest& tensor) {
   for (const std::int64_t dim : tensor.shape.dims()) {
     shape.emplace_back(dim);
   }
-  return Json::Of(
+  Json json = Json::Of(
       {{"codec", tensor.codec->name}, {"levels", std::move(levels)}, {"shape", std::move(shape)}});
+  if (tensor.base != nullptr) {
+    json.Set("base", ToJson(*tensor.base));
+  }
+  return json;
 }
 
 Result<TensorManifest> ParseTensorManifest(const JsonCursor& json) {
-  ASHLAR_TRY(json.AllowOnly({"codec", "levels", "shape"}));
+  ASHLAR_TRY(json.AllowOnly({"base", "codec", "levels", "shape"}));
   TensorManifest tensor;
 
   ASHLAR_TRY(const JsonCursor codec_at, json.At("codec"));
@@ -100,6 +137,7 @@ Result<TensorManifest> ParseTensorManifest(const JsonCursor& json) {
     }
     tensor.levels.push_back(level);
   }
+  ASHLAR_TRY(tensor.base, ParseBase(json, tensor.shape));
   return tensor;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "ashlar/base/json_cursor.h"
@@ -25,12 +26,17 @@ struct TensorManifest {
   Shape shape;
   const Codec* codec = nullptr;
   std::vector<Level> levels;
+  // The tensor that this one is the difference from, of the same shape and with no base itself: the
+  // numbers are the sum of both. Null: from nothing. (A value, shared since it never changes.)
+  std::shared_ptr<const TensorManifest> base = nullptr;
 
-  std::uint64_t bytes() const;  // of all levels
-  friend bool operator==(const TensorManifest&, const TensorManifest&) = default;
+  std::vector<Level> all_levels() const;  // its own, then those of its base
+  std::uint64_t bytes() const;            // of all of them
+  friend bool operator==(const TensorManifest& a, const TensorManifest& b);
 };
 
 // {"codec":"q4.1","levels":[{"blob":"sha256:...","length":N,"offset":0}],"shape":[256,256]}
+// and before the codec "base":{tensor}, of a tensor that has one.
 Json ToJson(const TensorManifest& tensor);
 // Checks all that a manifest alone can tell: the codec exists and can hold the shape, and the
 // levels' lengths are what it needs.

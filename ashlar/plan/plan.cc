@@ -22,15 +22,15 @@ constexpr std::uint64_t RoundUp(std::uint64_t bytes) {
 // Which parts of which blobs are resident, in whole pages of memory.
 class ResidentRanges {
  public:
-  void Add(const Network& network) {
+  void Add(const Network& network, const Precision& precision) {
     for (const Node& node : network.nodes) {
       for (const auto& [name, tensor] : network.blocks.at(node.block)->tensors) {
-        AddTensor(tensor);
+        AddTensor(tensor, precision);
       }
       for (const Digest& overlay : node.overlays) {
         for (const auto& [target, roles] : network.overlays.at(overlay)->targets) {
           for (const auto& [role, tensor] : roles) {
-            AddTensor(tensor);
+            AddTensor(tensor, precision);
           }
         }
       }
@@ -51,10 +51,9 @@ class ResidentRanges {
   }
 
  private:
-  void AddTensor(const TensorManifest& tensor) {
-    for (const Level& level : tensor.levels) {
-      ranges_[level.blob].emplace_back(RoundDown(level.offset),
-                                       RoundUp(level.offset + level.length));
+  void AddTensor(const TensorManifest& tensor, const Precision& precision) {
+    for (const Level& part : ResidentParts(tensor, precision)) {
+      ranges_[part.blob].emplace_back(RoundDown(part.offset), RoundUp(part.offset + part.length));
     }
   }
   std::map<Digest, std::vector<std::pair<std::uint64_t, std::uint64_t>>> ranges_;
@@ -133,9 +132,9 @@ MemoryPlan PredictMemory(const PlanRequest& request) {
   ResidentRanges together;
   std::uint64_t largest_sequence = 0;
   for (const Network* network : request.networks) {
-    together.Add(*network);
+    together.Add(*network, request.precision);
     ResidentRanges apart;
-    apart.Add(*network);
+    apart.Add(*network, request.precision);
     plan.weight_bytes_apart += apart.Bytes();
     largest_sequence = std::max(
         largest_sequence, SequencePageBytes(*network, request.max_positions, request.kv_format));

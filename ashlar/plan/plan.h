@@ -19,6 +19,7 @@ struct PlanRequest {
   std::int64_t max_positions = 4096;  // of one sequence
   std::int64_t max_sequences = 1;     // at once, of whichever network needs most
   KvFormat kv_format = KvFormat::kF32;
+  Precision precision = {};           // of the residual tensors; those not in it have all levels
   std::uint64_t workspace_bytes = 0;  // as the runtime measured by a dry run
   std::uint64_t process_bytes = 0;    // resident before loading: the program itself
   std::uint64_t page_bytes = 0;       // budget of state pages; 0: as many as the sequences need

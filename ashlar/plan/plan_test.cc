@@ -86,6 +86,30 @@ TEST(MemoryPlan, WeightsTakeWholePagesOfMemory) {
   EXPECT_EQ(PredictMemory({.networks = networks}).weight_bytes, 5 * 4096u);
 }
 
+TEST(MemoryPlan, OfAResidualTensorTheLevelsOfItsPrecisionAreCounted) {
+  const Codec& codec = **FindCodec("bitplane");
+  Block block{.kind = &kPlain, .attributes = *Attributes::Make(kWidth, {{"width", 1024}})};
+  TensorManifest tensor{.shape = {1024, 1024}, .codec = &codec};
+  for (int level = 0; level < codec.levels(); ++level) {
+    tensor.levels.push_back(
+        {Sha256(std::to_string(level)), 0, *LevelBytes(codec, tensor.shape, level)});
+  }
+  block.tensors.emplace("weight", tensor);
+  Network network;
+  network.nodes.push_back({.block = network.AddBlock(std::move(block))});
+  const Network* const networks[] = {&network};
+  const auto pages = [](std::uint64_t bytes) { return (bytes + 4095) / 4096 * 4096; };
+  std::uint64_t all = 0;
+  for (const Level& level : tensor.levels) {
+    all += pages(level.length);
+  }
+  EXPECT_EQ(PredictMemory({.networks = networks}).weight_bytes, all);
+  const Precision precision = {{tensor.levels[0], {{256, 3}, {1024, 1}}}};
+  // A header of 2048 bytes and 8 bands of 32 tiles of 128 bytes, of levels 1 and 2.
+  EXPECT_EQ(PredictMemory({.networks = networks, .precision = precision}).weight_bytes,
+            pages(tensor.levels[0].length) + 2 * pages(2048 + 8 * 4096));
+}
+
 TEST(MemoryPlan, PagesAreThoseOfTheNetworkThatNeedsMost) {
   const Network small = OnBlob(Sha256("weights"), {0});
   const Network large = OnBlob(Sha256("weights"), {0, 16384});

@@ -122,6 +122,7 @@ struct Engine::State {
   std::vector<std::unique_ptr<Sequence>> sequences;  // in order of arrival
   std::uint64_t next_request = 1;
   internal::FairShare share;
+  Precision precision;
   std::int64_t prompt_rows_beside_decoding = options.max_rows;
 
   // Of the current step; kept to be filled again.
@@ -233,7 +234,7 @@ void Engine::State::FailDamagedNetworks() {
       continue;
     }
     for (const internal::LoadedNode& node : loaded.network->nodes) {
-      if (const Status intact = node.bound->CheckIntact(); !intact.ok()) {
+      if (const Status intact = node.bound->weights.CheckIntact(); !intact.ok()) {
         loaded.failure = intact.error();
         break;
       }
@@ -510,7 +511,7 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   std::vector<LoadedNetwork> loaded;
   std::int64_t logits = 0;
   for (const Network* network : networks) {
-    ASHLAR_TRY(LoadedNetwork one, internal::LoadNetwork(*network, binder, meetings));
+    ASHLAR_TRY(LoadedNetwork one, internal::LoadNetwork(*network, binder, meetings, {}));
     logits = std::max(logits, one.logits);
     loaded.push_back(std::move(one));
   }
@@ -527,11 +528,19 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
 
 Result<NetworkId> Engine::Load(const Network& network) {
   ASHLAR_TRY(LoadedNetwork loaded,
-             internal::LoadNetwork(network, state_->binder, state_->meetings));
+             internal::LoadNetwork(network, state_->binder, state_->meetings, state_->precision));
   const NetworkId id{static_cast<std::uint32_t>(state_->networks.size())};
   state_->networks.push_back({std::make_shared<const LoadedNetwork>(std::move(loaded)), {}});
   state_->NetworksChanged();
   return id;
+}
+
+void Engine::set_precision(Precision precision) {
+  state_->precision = std::move(precision);
+}
+
+const Precision& Engine::precision() const {
+  return state_->precision;
 }
 
 Status Engine::Unload(NetworkId network) {

@@ -147,9 +147,15 @@ class Engine {
   static Result<std::uint64_t> WorkspaceBytes(std::span<const Network* const> networks,
                                               const EngineOptions& options);
 
-  // Validates the network, maps its weights and binds its blocks; blocks that another loaded
-  // network has are shared. kCorrupt when a blob has not the size that its manifest says (or, with
-  // verify_blobs, the digest). Requests may be running.
+  // How much of their residual tensors networks have that are loaded from now on; as at first: all.
+  // What is loaded stays as it is. Results of another precision are other results, and share no
+  // cached page.
+  void set_precision(Precision precision);
+  const Precision& precision() const;
+
+  // Validates the network, maps its weights, as much as the precision says, and binds its blocks;
+  // blocks that another loaded network has are shared. kCorrupt when a blob has not the size that
+  // its manifest says (or, with verify_blobs, the digest). Requests may be running.
   Result<NetworkId> Load(const Network& network);
   // kNotFound, or kConflict while a request of it is there.
   Status Unload(NetworkId network);

@@ -15,7 +15,7 @@ Result<std::uint64_t> NewWeightBytes(const Network& network, const BlobStore& st
   std::set<Digest> blobs;
   for (const auto& [digest, block] : network.blocks) {
     for (const auto& [name, tensor] : block->tensors) {
-      for (const Level& level : tensor.levels) {
+      for (const Level& level : tensor.all_levels()) {
         blobs.insert(level.blob);
       }
     }

@@ -1,38 +1,28 @@
 // A BlockBinder makes blocks ready to compute: it maps their weights and binds them to kernels,
-// each distinct (block, slice) once however many nodes of however many networks name it.
+// each distinct (block, slice, precision) once however many nodes of however many networks name it.
 //
 // Confined. What it returns is immutable, and keeps the blobs mapped while it lives.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
-#include <utility>
-#include <vector>
+#include <string>
 
 #include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/runtime/internal/mapped_weights.h"
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar::internal {
 
 struct BoundWeights {
+  MappedWeights weights;  // what the block reads
   std::unique_ptr<const BoundBlock> block;
-  std::vector<Blob> blobs;        // what it reads
-  std::vector<BlobGuard> mapped;  // of those that are read where they are mapped
-
-  Status CheckIntact() const;  // of all of them
-};
-
-struct BinderOptions {
-  bool prefault;  // read every byte of the weights, so that they are resident from the start
-  bool check;     // refuse numbers that are none (a scale that is infinite)
 };
 
 class BlockBinder {
  public:
-  // Gives the bytes of a blob that must hold at least `bytes_needed`.
-  using Fetch = std::function<Result<Blob>(const Digest& digest, std::uint64_t bytes_needed)>;
+  using Fetch = MappedWeights::Fetch;
 
   // The context's rope tables must outlive the binder.
   BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options);
@@ -40,16 +30,16 @@ class BlockBinder {
   const BindContext& context() const { return context_; }
 
   // Requires: a validated network. Errors name the tensor and the blob.
-  Result<std::shared_ptr<const BoundWeights>> Bind(const Network& network, int node);
+  Result<std::shared_ptr<const BoundWeights>> Bind(const Network& network, int node,
+                                                   const Precision& precision);
 
  private:
   struct Key {
     Digest block;
     Slice slice;
+    std::string precision;  // PrecisionText
     friend auto operator<=>(const Key&, const Key&) = default;
   };
-  Result<BoundTensor> BindTensor(const TensorManifest& tensor, const Shape& used,
-                                 BoundWeights& bound);
 
   const Fetch fetch_;
   const BindContext context_;

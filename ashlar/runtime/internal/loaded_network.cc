@@ -17,13 +17,14 @@ std::vector<WeightedTerm> Weighted(const Combination& combination) {
   return terms;
 }
 
-Result<LoadedNode> LoadNode(const Network& network, int index, BlockBinder& binder) {
+Result<LoadedNode> LoadNode(const Network& network, int index, BlockBinder& binder,
+                            const Precision& precision) {
   const Node& node = network.nodes[index];
   if (!node.overlays.empty()) {
     return Unsupported("it has {} overlays, which this version cannot apply", node.overlays.size());
   }
   LoadedNode loaded{.kind = network.BlockOf(index).kind};
-  ASHLAR_TRY(loaded.bound, binder.Bind(network, index));
+  ASHLAR_TRY(loaded.bound, binder.Bind(network, index, precision));
   const Interface interface = loaded.kind->interface(EffectiveAttributes(network, index));
   loaded.width_in = interface.width_in;
   loaded.width_out = interface.width_out;
@@ -66,24 +67,26 @@ std::uint64_t LoadedNetwork::StateBytes(std::int64_t positions) const {
   return bytes;
 }
 
-std::uint32_t MeetingNumbers::NumberOf(const Node& node, bool output) {
+std::uint32_t MeetingNumbers::NumberOf(const Node& node, const std::string& precision,
+                                       bool output) {
   const auto next = static_cast<std::uint32_t>(numbers_.size());
-  return numbers_.emplace(Key{node.block, node.slice, output}, next).first->second;
+  return numbers_.emplace(Key{node.block, node.slice, precision, output}, next).first->second;
 }
 
 Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
-                                  MeetingNumbers& meetings) {
+                                  MeetingNumbers& meetings, const Precision& precision) {
   ASHLAR_TRY(Validate(network));
   const KvFormat kv_format = binder.context().kv_format;
   LoadedNetwork loaded;
   loaded.keys = ComputeMerkleKeys(network, {.kv_format = std::string(KvFormatName(kv_format)),
-                                            .kernel_form = KernelForm(binder.context().isa)});
+                                            .kernel_form = KernelForm(binder.context().isa),
+                                            .precision = &precision});
   loaded.token_limit = std::numeric_limits<std::int64_t>::max();
   loaded.max_positions = binder.context().max_positions;
   std::vector<std::int64_t> widths;
   const int output = static_cast<int>(network.nodes.size()) - 1;
   for (int i = 0; i <= output; ++i) {
-    Result<LoadedNode> made = LoadNode(network, i, binder);
+    Result<LoadedNode> made = LoadNode(network, i, binder, precision);
     if (!made.ok()) {
       return made.error().In(NodeName(network, i));
     }
@@ -111,8 +114,9 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
     }
     loaded.sources.emplace_back(sources.begin(), sources.end());
     widths.push_back(i == output ? 0 : node.width_out);
-    loaded.merge.push_back({meetings.NumberOf(network.nodes[i], i == output),
-                            std::max<std::uint64_t>(block.bytes(), 1)});
+    loaded.merge.push_back(
+        {meetings.NumberOf(network.nodes[i], PrecisionText(block, precision), i == output),
+         std::max<std::uint64_t>(block.bytes(), 1)});
     loaded.nodes.push_back(std::move(node));
   }
   loaded.logits = loaded.nodes.back().width_out;

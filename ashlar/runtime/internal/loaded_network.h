@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ashlar/plan/plan.h"
@@ -62,25 +63,27 @@ struct LoadedNetwork {
   std::uint64_t StateBytes(std::int64_t positions) const;
 };
 
-// Numbers what may meet: equal (block, slice), used as an output in both or in neither.
+// Numbers what may meet: equal (block, slice, precision), used as an output in both or in neither.
 class MeetingNumbers {
  public:
-  std::uint32_t NumberOf(const Node& node, bool output);
+  // precision: PrecisionText of the node's block.
+  std::uint32_t NumberOf(const Node& node, const std::string& precision, bool output);
 
  private:
   struct Key {
     Digest block;
     Slice slice;
+    std::string precision;
     bool output;
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   std::map<Key, std::uint32_t> numbers_;
 };
 
-// Binds every node in the binder's context. Errors name the node. kUnsupported for what only a
-// later version runs (overlays).
+// Binds every node in the binder's context, at that precision. Errors name the node. kUnsupported
+// for what only a later version runs (overlays).
 Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
-                                  MeetingNumbers& meetings);
+                                  MeetingNumbers& meetings, const Precision& precision);
 
 // The nodes of `network` whose values are worth keeping for the others: a value that another
 // network has too (equal keys), but that in one of the two is read by a node which the other one
