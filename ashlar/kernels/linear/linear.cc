@@ -1,6 +1,7 @@
 #include "ashlar/kernels/linear/linear.h"
 
 #include "ashlar/kernels/form.h"
+#include "ashlar/kernels/linear/bitplane/bitplane_forms.h"
 #include "ashlar/kernels/linear/gguf/blocks_forms.h"
 #include "ashlar/kernels/linear/q4/q4_forms.h"
 #include "ashlar/kernels/linear/q8/q8_forms.h"
@@ -36,6 +37,7 @@ constexpr LinearKernel kKernels[] = {
     {"iq1_m.1", Activations::kF32, kLinearRowsForms<kIq1MBlocks>},
     {"tq1_0.1", Activations::kF32, kLinearRowsForms<kTq1Blocks>},
     {"tq2_0.1", Activations::kF32, kLinearRowsForms<kTq2Blocks>},
+    {"bitplane.1", Activations::kQuantized, kLinearBitplaneForms},
 };
 
 }  // namespace

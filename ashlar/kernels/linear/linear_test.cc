@@ -38,6 +38,15 @@ class Aligned {
   std::unique_ptr<T[], Free> bytes_;
 };
 
+std::vector<std::byte*> LevelsOf(const Codec& codec, const Shape& shape, std::byte* packed) {
+  std::vector<std::byte*> levels;
+  for (int level = 0; level < codec.levels(); ++level) {
+    levels.push_back(packed);
+    packed += *LevelBytes(codec, shape, level);
+  }
+  return levels;
+}
+
 // A matrix in a codec's packed form, and rows to multiply it by in both formats of activations.
 // Both may be wider than the product: `stored_inputs` and `x_stride` reach past `inputs`.
 class Problem {
@@ -48,6 +57,7 @@ class Problem {
     std::int64_t outputs;
     std::int64_t stored_inputs = 0;  // 0: inputs
     std::int64_t x_offset = 0;       // floats that x is off alignment
+    int levels = 1;                  // that are multiplied with, of a residual codec
   };
 
   Problem(const Codec& codec, Size size, std::mt19937_64& random)
@@ -56,6 +66,7 @@ class Problem {
         stored_inputs_(std::max(size.stored_inputs, size.inputs)),
         shape_(ShapeOfQuantized(size.rows, (stored_inputs_ + kGroup - 1) / kGroup * kGroup)),
         weights_(static_cast<std::int64_t>(*PackedBytes(codec, {size.outputs, stored_inputs_}))),
+        levels_(LevelsOf(codec, {size.outputs, stored_inputs_}, weights_.data())),
         x_(size.x_offset + size.rows * stored_inputs_),
         q_(shape_.q_count),
         scale_(shape_.scale_count),
@@ -69,7 +80,11 @@ class Problem {
       for (float& value : w) {
         value = uniform(random) * (random() % 16 == 0 ? 10.0f : 1.0f);
       }
-      codec.encode(w.data(), size.outputs, stored_inputs_, weights_.data());
+      if (codec.residual == nullptr) {
+        codec.encode(w.data(), size.outputs, stored_inputs_, weights_.data());
+      } else {
+        codec.residual->encode(w.data(), size.outputs, stored_inputs_, levels_);
+      }
     } else {
       const std::vector<std::byte> blocks =
           RandomPacked(BlockCodecOf(codec), size.outputs, stored_inputs_, random);
@@ -90,6 +105,17 @@ class Problem {
   }
 
   std::byte* weights() { return weights_.data(); }
+  std::int64_t weight_bytes() const { return weights_.count(); }
+  std::span<std::byte* const> levels() const { return levels_; }
+  // Row n of the matrix, of all stored inputs.
+  void Decode(std::int64_t n, float* values) {
+    if (codec_.residual == nullptr) {
+      codec_.decode(weights_.data(), stored_inputs_, n, n + 1, values);
+    } else {
+      const std::vector<const std::byte*> first(levels_.begin(), levels_.begin() + size_.levels);
+      codec_.residual->decode(first, size_.outputs, stored_inputs_, n, n + 1, values);
+    }
+  }
   // Quantized activations of scale 1: of(i) is the i-th of a row.
   template <class Of>
   void SetActivations(const Of& of) {
@@ -107,8 +133,13 @@ class Problem {
   }
 
   LinearArgs Args(float* y, std::int64_t y_stride) {
-    return {.weights = weights_.data(),
-            .band_stride = codec_.band_bytes(stored_inputs_),
+    const bool residual = codec_.residual != nullptr;
+    return {.weights = residual ? nullptr : weights_.data(),
+            .band_stride = residual ? 0 : codec_.band_bytes(stored_inputs_),
+            .levels = residual ? levels_.data() : nullptr,
+            .level_count = size_.levels,
+            .stored_rows = size_.outputs,
+            .stored_columns = stored_inputs_,
             .inputs = size_.inputs,
             .output_begin = 0,
             .output_end = size_.outputs,
@@ -133,7 +164,7 @@ class Problem {
     std::vector<float> w(static_cast<std::size_t>(stored_inputs_));
     std::vector<double> sums(static_cast<std::size_t>(size_.rows * size_.outputs));
     for (std::int64_t n = 0; n < size_.outputs; ++n) {
-      codec_.decode(weights_.data(), stored_inputs_, n, n + 1, w.data());
+      Decode(n, w.data());
       if (IsBlockCodec(codec_)) {
         for (std::int64_t k = 0; k < stored_inputs_; k += kGroup) {
           const auto group = std::span(w).subspan(static_cast<std::size_t>(k), kGroup);
@@ -165,6 +196,7 @@ class Problem {
   std::int64_t stored_inputs_;
   QuantizedShape shape_;
   Aligned<std::byte> weights_;
+  std::vector<std::byte*> levels_;  // in weights_
   Aligned<float> x_;
   Aligned<std::int8_t> q_;
   Aligned<float> scale_;
@@ -186,16 +218,26 @@ double Bound(const Codec& codec, std::int64_t inputs, Activations activations, d
 struct Row {
   const LinearKernel* kernel;
   const LinearForm* form;
+  int levels;  // of a residual codec; else 1
 };
+std::string NameOf(const LinearKernel& kernel, int levels) {
+  const std::string name(kernel.codec.substr(0, kernel.codec.find('.')));
+  return levels == 1 ? name : name + "_levels_" + std::to_string(levels);
+}
+std::string NameOf(const Row& row) {
+  return NameOf(*row.kernel, row.levels) + "_" + std::string(row.form->name);
+}
 void PrintTo(const Row& row, std::ostream* out) {
-  *out << row.kernel->codec << ' ' << row.form->name;
+  *out << NameOf(row);
 }
 
 std::vector<Row> FastForms() {
   std::vector<Row> rows;
   for (const LinearKernel& kernel : LinearKernels()) {
     for (const LinearForm& form : kernel.forms.subspan(1)) {
-      rows.push_back({&kernel, &form});
+      for (int levels = 1; levels <= (*FindCodec(kernel.codec))->levels(); ++levels) {
+        rows.push_back({&kernel, &form, levels});
+      }
     }
   }
   return rows;
@@ -223,8 +265,13 @@ class EveryLinearForm : public testing::TestWithParam<Row> {
     }
     return {256, 512};
   }
-  // Types of blocks share a body: for each of them, fewer sizes say as much.
-  bool few_sizes() const { return IsBlockCodec(codec()); }
+  // Types of blocks share a body, and numbers of levels do: for each of them, fewer sizes say as
+  // much.
+  bool few_sizes() const { return IsBlockCodec(codec()) || codec().residual != nullptr; }
+  Problem Make(Problem::Size size) {
+    size.levels = GetParam().levels;
+    return Problem(codec(), size, random_);
+  }
   std::vector<std::int64_t> Outputs() const {
     if (few_sizes()) {
       return {1, 17, 33};
@@ -267,38 +314,35 @@ class EveryLinearForm : public testing::TestWithParam<Row> {
 TEST_P(EveryLinearForm, AgreesWithTheReferenceForEveryNumberOfRowsInputsAndOutputs) {
   for (const std::int64_t inputs : Inputs()) {
     for (const std::int64_t outputs : Outputs()) {
-      Problem problem(codec(),
-                      {.rows = 1 + (inputs + outputs) % 9, .inputs = inputs, .outputs = outputs},
-                      random_);
+      Problem problem =
+          Make({.rows = 1 + (inputs + outputs) % 9, .inputs = inputs, .outputs = outputs});
       ExpectAgreement(problem);
     }
   }
   for (const std::int64_t rows : Rows()) {
-    Problem problem(codec(), {.rows = rows, .inputs = Whole(128), .outputs = 40}, random_);
+    Problem problem = Make({.rows = rows, .inputs = Whole(128), .outputs = 40});
     ExpectAgreement(problem);
   }
   for (const std::int64_t rows : {1, 2, 3, 4, 5}) {  // more bands than are read side by side
     if (few_sizes() && rows % 3 != 1) {
       continue;
     }
-    Problem problem(codec(), {.rows = rows, .inputs = Whole(128), .outputs = 9 * 32 + 7}, random_);
+    Problem problem = Make({.rows = rows, .inputs = Whole(128), .outputs = 9 * 32 + 7});
     ExpectAgreement(problem);
   }
 }
 
 TEST_P(EveryLinearForm, AgreesWithTheReferenceOnActivationsAtAnyAlignment) {
   for (const std::int64_t offset : {1, 3}) {
-    Problem problem(codec(), {.rows = 5, .inputs = Whole(96), .outputs = 37, .x_offset = offset},
-                    random_);
+    Problem problem = Make({.rows = 5, .inputs = Whole(96), .outputs = 37, .x_offset = offset});
     ExpectAgreement(problem);
   }
 }
 
 TEST_P(EveryLinearForm, ComputesOnTheFirstInputsOfAWiderMatrix) {
   for (const std::int64_t rows : {1, 7}) {
-    Problem problem(
-        codec(), {.rows = rows, .inputs = Whole(64), .outputs = 40, .stored_inputs = 3 * Whole(64)},
-        random_);
+    Problem problem =
+        Make({.rows = rows, .inputs = Whole(64), .outputs = 40, .stored_inputs = 3 * Whole(64)});
     ExpectAgreement(problem);
   }
 }
@@ -306,7 +350,7 @@ TEST_P(EveryLinearForm, ComputesOnTheFirstInputsOfAWiderMatrix) {
 TEST_P(EveryLinearForm, AgreesWithTheReferenceOnLongSums) {
   for (const std::int64_t rows : {2, 18}) {
     const std::int64_t inputs = Whole(few_sizes() ? 2048 + 32 : 8192 + 32);
-    Problem problem(codec(), {.rows = rows, .inputs = inputs, .outputs = 33}, random_);
+    Problem problem = Make({.rows = rows, .inputs = inputs, .outputs = 33});
     ExpectAgreement(problem);
   }
 }
@@ -314,7 +358,7 @@ TEST_P(EveryLinearForm, AgreesWithTheReferenceOnLongSums) {
 TEST_P(EveryLinearForm, WritesOnlyTheOutputsThatItWasAskedFor) {
   const std::int64_t outputs = 100;
   for (const std::int64_t rows : {1, 2, 9}) {
-    Problem problem(codec(), {.rows = rows, .inputs = Whole(64), .outputs = outputs}, random_);
+    Problem problem = Make({.rows = rows, .inputs = Whole(64), .outputs = outputs});
     const std::vector<float> whole = problem.Run(form().fn);
     for (const auto& [begin, end] : {std::pair<std::int64_t, std::int64_t>{0, 1},
                                      {0, 32},
@@ -347,7 +391,7 @@ TEST_P(EveryLinearForm, GivesARowTheSameBitsAloneAndInEveryBatchAndSplit) {
   const std::int64_t rows = 37;
   for (const std::int64_t inputs : {Inputs().back(), Whole(64)}) {
     for (const std::int64_t outputs : {1, 5, 32, 45, 5 * 32 + 7}) {
-      Problem problem(codec(), {.rows = rows, .inputs = inputs, .outputs = outputs}, random_);
+      Problem problem = Make({.rows = rows, .inputs = inputs, .outputs = outputs});
       const std::vector<float> whole = problem.Run(form().fn);
       for (std::int64_t first = 0; first < rows; first += few_sizes() ? 9 : 3) {
         for (const std::int64_t count : {1, 2, 3, 4, 5, 6, 7, 16, 17, 33}) {
@@ -380,7 +424,7 @@ TEST_P(EveryLinearForm, GivesARowTheSameBitsAloneAndInEveryBatchAndSplit) {
 }
 
 TEST_P(EveryLinearForm, ComputesNothingForNoRows) {
-  Problem problem(codec(), {.rows = 1, .inputs = Whole(32), .outputs = 4}, random_);
+  Problem problem = Make({.rows = 1, .inputs = Whole(32), .outputs = 4});
   std::vector<float> y(4, kGuard);
   LinearArgs args = problem.Args(y.data(), 4);
   args.rows = 0;
@@ -389,42 +433,46 @@ TEST_P(EveryLinearForm, ComputesNothingForNoRows) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Codec, EveryLinearForm, testing::ValuesIn(FastForms()),
-                         [](const auto& info) {
-                           const std::string codec(info.param.kernel->codec);
-                           return codec.substr(0, codec.find('.')) + "_" +
-                                  std::string(info.param.form->name);
-                         });
+                         [](const auto& info) { return NameOf(info.param); });
 
 // ---- What the references must be right about by themselves.
 
 class EveryLinearKernel : public testing::TestWithParam<LinearKernel> {};
 
-TEST_P(EveryLinearKernel, MultipliesTheDecodedMatrixByTheActivations) {
-  std::mt19937_64 random(TestSeed());
-  const Codec& codec = **FindCodec(GetParam().codec);
+void ExpectTheProductWithTheDecodedMatrix(const LinearKernel& kernel, int levels,
+                                          std::mt19937_64& random) {
+  const Codec& codec = **FindCodec(kernel.codec);
   const std::int64_t rows = 3;
   const std::int64_t inputs = codec.column_unit <= kGroup ? 96 : codec.column_unit;
   const std::int64_t outputs = 41;
-  Problem problem(codec, {.rows = rows, .inputs = inputs, .outputs = outputs}, random);
-  const std::vector<float> y = problem.Run(GetParam().forms[0].fn);
-  std::vector<float> w(static_cast<std::size_t>(outputs * inputs));
-  codec.decode(problem.Args(nullptr, 0).weights, inputs, 0, outputs, w.data());
+  Problem problem(codec, {.rows = rows, .inputs = inputs, .outputs = outputs, .levels = levels},
+                  random);
+  const std::vector<float> y = problem.Run(kernel.forms[0].fn);
   const QuantizedRows q = problem.quantized();
-  const std::vector<double> magnitudes = problem.Magnitudes(GetParam().activations);
-  for (std::int64_t m = 0; m < rows; ++m) {
-    for (std::int64_t n = 0; n < outputs; ++n) {
+  const std::vector<double> magnitudes = problem.Magnitudes(kernel.activations);
+  std::vector<float> w(static_cast<std::size_t>(inputs));
+  for (std::int64_t n = 0; n < outputs; ++n) {
+    problem.Decode(n, w.data());
+    for (std::int64_t m = 0; m < rows; ++m) {
       double sum = 0;
       for (std::int64_t k = 0; k < inputs; ++k) {
-        const double x = GetParam().activations == Activations::kF32
+        const double x = kernel.activations == Activations::kF32
                              ? problem.x()[m * inputs + k]
                              : static_cast<double>(q.q[m * q.stride_groups * kGroup + k]) *
                                    q.scale[k / kGroup * q.stride_rows + m];
-        sum += x * w[static_cast<std::size_t>(n * inputs + k)];
+        sum += x * w[static_cast<std::size_t>(k)];
       }
-      // (The decoded weights were rounded to f32 once more than the reference's.)
+      // (The decoded weights were rounded to f32 once or twice more than the reference's.)
       const auto at = static_cast<std::size_t>(m * outputs + n);
-      EXPECT_NEAR(y[at], sum, 2 * 0x1p-24 * magnitudes[at]) << codec.name;
+      EXPECT_NEAR(y[at], sum, 3 * 0x1p-24 * magnitudes[at]) << NameOf(kernel, levels);
     }
+  }
+}
+
+TEST_P(EveryLinearKernel, MultipliesTheDecodedMatrixByTheActivations) {
+  std::mt19937_64 random(TestSeed());
+  for (int levels = 1; levels <= (*FindCodec(GetParam().codec))->levels(); ++levels) {
+    ExpectTheProductWithTheDecodedMatrix(GetParam(), levels, random);
   }
 }
 
@@ -554,11 +602,7 @@ std::vector<Row> FastIntegerForms() {
   return rows;
 }
 INSTANTIATE_TEST_SUITE_P(Codec, EveryIntegerLinearForm, testing::ValuesIn(FastIntegerForms()),
-                         [](const auto& info) {
-                           const std::string codec(info.param.kernel->codec);
-                           return codec.substr(0, codec.find('.')) + "_" +
-                                  std::string(info.param.form->name);
-                         });
+                         [](const auto& info) { return NameOf(info.param); });
 
 // The same of the types in blocks: a sum of products that saturated would be far off.
 class EveryBlockForm : public EveryLinearForm {};
@@ -567,7 +611,7 @@ TEST_P(EveryBlockForm, IsRightOnEveryCodeAndOnTheLargestSums) {
   const BlockType& type = *BlockCodecOf(codec()).type;
   const std::int64_t inputs = 256;
   const std::int64_t outputs = 64;
-  Problem problem(codec(), {.rows = 7, .inputs = inputs, .outputs = outputs}, random_);
+  Problem problem = Make({.rows = 7, .inputs = inputs, .outputs = outputs});
   std::vector<std::byte> blocks(
       static_cast<std::size_t>(outputs * (inputs / type.columns) * type.bytes));
   for (const int code : {255, 0x80, 0x0f, 0xf0, -1}) {  // -1: all of them in turn
@@ -604,11 +648,7 @@ std::vector<Row> FastBlockForms() {
   return rows;
 }
 INSTANTIATE_TEST_SUITE_P(Codec, EveryBlockForm, testing::ValuesIn(FastBlockForms()),
-                         [](const auto& info) {
-                           const std::string codec(info.param.kernel->codec);
-                           return codec.substr(0, codec.find('.')) + "_" +
-                                  std::string(info.param.form->name);
-                         });
+                         [](const auto& info) { return NameOf(info.param); });
 
 }  // namespace
 }  // namespace ashlar
