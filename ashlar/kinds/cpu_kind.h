@@ -29,7 +29,9 @@ namespace ashlar {
 // belong to whoever mapped them.
 //
 // Of a residual codec: `levels` has where each level begins that any row has, `row_levels` which
-// rows have how many of them, and `data` is null.
+// rows have how many of them, and `data` is null. Such a tensor may be the difference from another
+// of the same stored shape, in any codec; then the sum of both is what it stands for, and of
+// both the same part is used.
 struct BoundTensor {
   const Codec* codec = nullptr;
   const std::byte* data = nullptr;

@@ -9,6 +9,7 @@ namespace ashlar {
 namespace {
 
 using testing::AttributeMap;
+using testing::Encoding;
 using testing::Example;
 using testing::Examples;
 using testing::Run;
@@ -18,7 +19,7 @@ using testing::TestBatch;
 using testing::TestBlock;
 using testing::TestPages;
 
-constexpr std::string_view kCodecs[] = {"f32", "f16", "bf16", "q8", "q4"};
+const Encoding kEncodings[] = {"f32", "f16", "bf16", "q8", "q4", {"bitplane", 0, "q8"}};
 
 class EveryKind : public ::testing::TestWithParam<Example> {
  protected:
@@ -29,13 +30,13 @@ class EveryKind : public ::testing::TestWithParam<Example> {
     return std::ranges::any_of(
         *specs, [](const TensorSpec& spec) { return spec.role == TensorRole::kMatrix; });
   }
-  // Calls body(block, codec, isa) for every combination that can be.
+  // Calls body(block, isa) for every combination that can be.
   template <class Body>
-  void ForEachCodecAndIsa(const Body& body) {
-    for (const std::string_view codec : kCodecs) {
-      TestBlock block(kind(), GetParam().attributes, codec, /*seed=*/1);
+  void ForEachEncodingAndIsa(std::span<const Encoding> encodings, const Body& body) {
+    for (const Encoding& encoding : encodings) {
+      TestBlock block(kind(), GetParam().attributes, encoding, /*seed=*/1);
       for (const Isa isa : SupportedIsas()) {
-        SCOPED_TRACE(fmt::format("{} {}", codec, IsaName(isa)));
+        SCOPED_TRACE(fmt::format("{} {}", encoding.name(), IsaName(isa)));
         body(block, isa);
       }
       if (!HasMatrix(block.attributes())) {
@@ -103,7 +104,7 @@ std::vector<float> RunInChunks(const BoundBlock& block, const Interface& interfa
 TEST_P(EveryKind, ARowDoesNotDependOnItsCallTheChunksOrTheThreadsToTheBit) {
   const std::uint32_t seed = std::random_device()();
   SCOPED_TRACE(fmt::format("seed {}", seed));
-  ForEachCodecAndIsa([&](TestBlock& block, Isa isa) {
+  ForEachEncodingAndIsa(kEncodings, [&](TestBlock& block, Isa isa) {
     std::mt19937 random(seed);
     const Interface interface = kind().interface(block.attributes());
     const TestBatch input = testing::RandomInput(interface, kRows, random);
@@ -128,7 +129,9 @@ TEST_P(EveryKind, ARowDoesNotDependOnItsCallTheChunksOrTheThreadsToTheBit) {
 class EverySlice : public EveryKind {};
 
 TEST_P(EverySlice, IsTheBlockThatIsCutOutToTheBit) {
-  ForEachCodecAndIsa([&](TestBlock& block, Isa isa) {
+  // (What a residual codec makes of a part is not a part of what it makes of the whole.)
+  const auto encodings = std::span(kEncodings).first(5);
+  ForEachEncodingAndIsa(encodings, [&](TestBlock& block, Isa isa) {
     std::mt19937 random(7);
     for (const Slice& slice : GetParam().slices) {
       TestBlock cut = block.Cut(slice);
@@ -144,9 +147,40 @@ TEST_P(EverySlice, IsTheBlockThatIsCutOutToTheBit) {
   });
 }
 
+// Whole and sliced, at each number of levels, with several in one matrix, as a difference.
+TEST_P(EveryKind, ComputesOnResidualTensorsAsOnTheNumbersThatTheyDecodeTo) {
+  std::vector<Encoding> encodings = {
+      {"bitplane", 0}, {"bitplane", 3, "q8"}, {"bitplane", 0, "bf16"}};
+  for (int levels = 1; levels <= (*FindCodec("bitplane"))->levels(); ++levels) {
+    encodings.emplace_back("bitplane", levels);
+  }
+  std::vector<Slice> parts = GetParam().slices;
+  parts.emplace_back();
+  ThreadPool pool(2);
+  const Isa isa = SupportedIsas().back();
+  for (const Encoding& encoding : encodings) {
+    SCOPED_TRACE(encoding.name());
+    const TestBlock block(kind(), GetParam().attributes, encoding, /*seed=*/1);
+    for (const Slice& slice : parts) {
+      const TestBlock decoded = block.Decoded(slice);
+      const Interface interface = kind().interface(decoded.attributes());
+      std::mt19937 random(11);
+      const TestBatch input = testing::RandomInput(interface, kRows, random);
+      std::mt19937 chunks(1);
+      std::mt19937 same_chunks(1);
+      const std::vector<float> y =
+          RunInChunks(*block.Bind(isa, slice), interface, input, kRows, pool, chunks);
+      const std::vector<float> expected =
+          RunInChunks(*decoded.Bind(isa), interface, input, kRows, pool, same_chunks);
+      // Activations are rounded to int8.
+      EXPECT_LT(testing::RelativeError(y, {expected.begin(), expected.end()}), 0.02);
+    }
+  }
+}
+
 TEST_P(EveryKind, InstructionSetsAgree) {
-  for (const std::string_view codec : kCodecs) {
-    TestBlock block(kind(), GetParam().attributes, codec, 1);
+  for (const Encoding& encoding : kEncodings) {
+    TestBlock block(kind(), GetParam().attributes, encoding, 1);
     const Interface interface = kind().interface(block.attributes());
     std::mt19937 random(3);
     const TestBatch input = testing::RandomInput(interface, kRows, random);
@@ -158,9 +192,10 @@ TEST_P(EveryKind, InstructionSetsAgree) {
     const std::vector<float> reference = run(Isa::kReference);
     const testing::Doubles expected(reference.begin(), reference.end());
     for (const Isa isa : SupportedIsas()) {
-      SCOPED_TRACE(fmt::format("{} {}", codec, IsaName(isa)));
+      SCOPED_TRACE(fmt::format("{} {}", encoding.name(), IsaName(isa)));
       // A last place of difference in f32 may round an activation to the int8 next door.
-      const bool rounds = codec == "q8" || codec == "q4";
+      const bool rounds =
+          FindLinear(**FindCodec(encoding.codec), isa)->activations == Activations::kQuantized;
       EXPECT_LT(testing::RelativeError(run(isa), expected), rounds ? 2e-3 : 1e-5);
     }
   }

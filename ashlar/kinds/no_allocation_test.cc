@@ -31,10 +31,11 @@ namespace {
 
 TEST(Forward, AllocatesNothing) {
   for (const testing::Example& example : testing::Examples()) {
-    for (const char* codec : {"f32", "q8"}) {
+    for (const testing::Encoding& encoding :
+         {testing::Encoding("f32"), {"q8"}, {"bitplane", 0, "q8"}}) {
       for (const std::int64_t rows : {1, 40}) {
-        SCOPED_TRACE(fmt::format("{} {}, {} rows", example.name, codec, rows));
-        testing::TestBlock block(*example.kind, example.attributes, codec, 1);
+        SCOPED_TRACE(fmt::format("{} {}, {} rows", example.name, encoding.name(), rows));
+        testing::TestBlock block(*example.kind, example.attributes, encoding, 1);
         const Interface interface = example.kind->interface(block.attributes());
         const testing::TestPages pages(interface);
         std::mt19937 random(1);

@@ -25,32 +25,32 @@ class EmbedBlock final : public BoundBlock {
                const Workshop& workshop) const override {
     const internal::ArenaScope scope(*workshop.arena);
     const std::int64_t width = weight_.columns;
-    // A row of positions, decoded, for each thread.
-    float* const learned =
-        positions_ ? workshop.arena->Take<float>(workshop.pool->threads() * width) : nullptr;
+    // For each thread a row of positions, decoded, and a row of differences.
+    float* const scratch = workshop.arena->Take<float>(2 * workshop.pool->threads() * width);
     if (workshop.arena->counting()) {
       return;
     }
-    workshop.pool->ParallelFor(
-        batch.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
-          KernelTimer timer(workshop.profile, thread);
-          for (std::int64_t m = begin; m < end; ++m) {
-            const std::int64_t token = batch.tokens[m];
-            float* const row = y + m * width;
-            weight_.codec->decode(weight_.data, width, token, token + 1, row);
-            for (std::int64_t i = 0; i < width; ++i) {
-              row[i] *= multiplier_;
-            }
-          }
-          timer.Lap(Kernel::kDecode);
-        });
+    workshop.pool->ParallelFor(batch.rows, kRowGrain,
+                               [&](std::int64_t begin, std::int64_t end, int thread) {
+                                 KernelTimer timer(workshop.profile, thread);
+                                 float* const difference = scratch + (2 * thread + 1) * width;
+                                 for (std::int64_t m = begin; m < end; ++m) {
+                                   const std::int64_t token = batch.tokens[m];
+                                   float* const row = y + m * width;
+                                   internal::DecodeRows(weight_, token, token + 1, row, difference);
+                                   for (std::int64_t i = 0; i < width; ++i) {
+                                     row[i] *= multiplier_;
+                                   }
+                                 }
+                                 timer.Lap(Kernel::kDecode);
+                               });
     if (positions_) {
-      AddPositions(batch, learned, y, workshop);
+      AddPositions(batch, scratch, y, workshop);
     }
   }
 
  private:
-  void AddPositions(const RowBatch& batch, float* learned, float* y,
+  void AddPositions(const RowBatch& batch, float* scratch, float* y,
                     const Workshop& workshop) const {
     const std::int64_t width = weight_.columns;
     for (const Segment& segment : batch.segments) {
@@ -58,10 +58,11 @@ class EmbedBlock final : public BoundBlock {
       workshop.pool->ParallelFor(
           segment.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
             KernelTimer timer(workshop.profile, thread);
-            float* const decoded = learned + thread * width;
+            float* const decoded = scratch + 2 * thread * width;
+            float* const difference = decoded + width;
             for (std::int64_t i = begin; i < end; ++i) {
               const std::int64_t position = segment.first_position + i;
-              positions_->codec->decode(positions_->data, width, position, position + 1, decoded);
+              internal::DecodeRows(*positions_, position, position + 1, decoded, difference);
               float* const row = y + (segment.first_row + i) * width;
               for (std::int64_t k = 0; k < width; ++k) {
                 row[k] += decoded[k];

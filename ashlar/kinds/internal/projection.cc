@@ -40,37 +40,90 @@ InputRows InputRows::Part(std::int64_t first, std::int64_t count) const {
           .quantized = quantized.q == nullptr ? quantized : FromRow(quantized, first)};
 }
 
+void Projection::Matrix::Run(const InputRows& x, std::int64_t begin, std::int64_t end, float* y,
+                             std::int64_t y_stride) const {
+  LinearArgs args = {.weights = tensor.data,
+                     .stored_rows = tensor.stored_rows,
+                     .stored_columns = tensor.stored_columns,
+                     .inputs = tensor.columns,
+                     .output_begin = begin,
+                     .output_end = end,
+                     .rows = x.rows,
+                     .x = x.x,
+                     .x_stride = x.width,
+                     .x_quantized = x.quantized,
+                     .y = y,
+                     .y_stride = y_stride};
+  if (tensor.codec->residual == nullptr) {
+    args.band_stride = tensor.band_stride();
+    linear.fn(args);
+    return;
+  }
+  args.levels = tensor.levels.data();
+  ForEachRange(tensor.row_levels, begin, end,
+               [&](std::int64_t first, std::int64_t last, int levels) {
+                 args.output_begin = first;
+                 args.output_end = last;
+                 args.level_count = levels;
+                 linear.fn(args);
+               });
+}
+
+void Projection::Matrix::Add(const InputRows& x, std::int64_t begin, std::int64_t end, float* y,
+                             std::int64_t y_stride) const {
+  // Some rows of a unit at a time, on the thread's stack.
+  constexpr std::int64_t kRows = 64;
+  float product[kRows * kOutputUnit];
+  for (std::int64_t n = begin; n < end; n += kOutputUnit) {
+    const std::int64_t outputs = std::min(kOutputUnit, end - n);
+    for (std::int64_t row = 0; row < x.rows; row += kRows) {
+      const std::int64_t rows = std::min(kRows, x.rows - row);
+      // (A kernel counts outputs from the matrix's first.)
+      Run(x.Part(row, rows), n, n + outputs, product - n, kOutputUnit);
+      for (std::int64_t m = 0; m < rows; ++m) {
+        for (std::int64_t i = 0; i < outputs; ++i) {
+          y[(row + m) * y_stride + n + i] += product[m * kOutputUnit + i];
+        }
+      }
+    }
+  }
+}
+
 Result<Projection> Projection::Bind(const BoundTensors& tensors, std::string_view weight,
                                     std::string_view bias, Isa isa) {
+  const BoundTensor& whole = TensorNamed(tensors, weight);
   Projection projection;
-  projection.weight_ = TensorNamed(tensors, weight);
-  CHECK_EQ(kOutputUnit % projection.weight_.codec->row_unit, 0);
-  const Result<Linear> linear = FindLinear(*projection.weight_.codec, isa);
-  if (!linear.ok()) {
-    return linear.error().In(weight);
+  for (const BoundTensor* tensor = &whole; tensor != nullptr; tensor = tensor->base) {
+    CHECK_EQ(kOutputUnit % tensor->codec->row_unit, 0);
+    const Result<Linear> linear = FindLinear(*tensor->codec, isa);
+    if (!linear.ok()) {
+      return linear.error().In(weight);
+    }
+    Matrix& matrix = projection.sum_.emplace_back(Matrix{*tensor, *linear});
+    matrix.tensor.rows = whole.rows;
+    matrix.tensor.columns = whole.columns;
   }
-  projection.linear_ = *linear;
+  std::ranges::reverse(projection.sum_);
   if (const BoundTensor* vector = FindTensor(tensors, bias)) {
     projection.bias_ = CopyVector(*vector);
   }
   return projection;
 }
 
+bool Projection::wants_quantized() const {
+  return std::ranges::any_of(sum_, [](const Matrix& matrix) {
+    return matrix.linear.activations == Activations::kQuantized;
+  });
+}
+
 void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y,
                      std::int64_t y_stride) const {
   const std::int64_t begin = unit_begin * kOutputUnit;
   const std::int64_t end = std::min(unit_end * kOutputUnit, outputs());
-  linear_.fn({.weights = weight_.data,
-              .band_stride = weight_.band_stride(),
-              .inputs = weight_.columns,
-              .output_begin = begin,
-              .output_end = end,
-              .rows = x.rows,
-              .x = x.x,
-              .x_stride = x.width,
-              .x_quantized = x.quantized,
-              .y = y,
-              .y_stride = y_stride});
+  sum_.front().Run(x, begin, end, y, y_stride);
+  for (const Matrix& matrix : std::span(sum_).subspan(1)) {
+    matrix.Add(x, begin, end, y, y_stride);
+  }
   if (!bias_.empty()) {
     AddBias(bias_.data(), x.rows, begin, end, y, y_stride);
   }

@@ -1,6 +1,7 @@
-// A Projection is a bound matrix with, perhaps, a bias: y = W x + b. And what the blocks that are
-// made of projections do around them: prepare the rows that they read, run several of them in one
-// parallel loop, finish the rows that they wrote.
+// A Projection is a bound matrix with, perhaps, a bias: y = W x + b. (Of a matrix that is a
+// difference from another, W is their sum: y = W0 x + W1 x + b, in this order.) And what the blocks
+// that are made of projections do around them: prepare the rows that they read, run several of them
+// in one parallel loop, finish the rows that they wrote.
 //
 // Every function here takes its scratch from the workshop's arena and, when that is counting,
 // computes nothing: so a block's forward is one straight walk, whether it measures or computes.
@@ -47,8 +48,8 @@ class Projection {
   static Result<Projection> Bind(const BoundTensors& tensors, std::string_view weight,
                                  std::string_view bias, Isa isa);
 
-  std::int64_t outputs() const { return weight_.rows; }
-  bool wants_quantized() const { return linear_.activations == Activations::kQuantized; }
+  std::int64_t outputs() const { return sum_.empty() ? 0 : sum_.front().tensor.rows; }
+  bool wants_quantized() const;
 
   // y[m, n] for all rows m and the outputs n of units [unit_begin, unit_end); on this thread.
   // y: [rows, outputs()], or rows that are `y_stride` floats apart.
@@ -59,9 +60,21 @@ class Projection {
            std::int64_t y_stride) const;
 
  private:
-  BoundTensor weight_;
+  // A matrix with its kernel.
+  struct Matrix {
+    BoundTensor tensor;
+    Linear linear;
+
+    // y[m * y_stride + n] for the outputs n of [begin, end).
+    void Run(const InputRows& x, std::int64_t begin, std::int64_t end, float* y,
+             std::int64_t y_stride) const;
+    // The same, added to what y has.
+    void Add(const InputRows& x, std::int64_t begin, std::int64_t end, float* y,
+             std::int64_t y_stride) const;
+  };
+
+  std::vector<Matrix> sum_;  // of which W is the sum; empty: no outputs
   std::vector<float> bias_;  // empty: none
-  Linear linear_ = {Activations::kF32, nullptr};
 };
 
 // How rows are prepared for the projections that read them: normed, and rounded once for all of

@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -76,32 +77,103 @@ inline std::vector<float> RandomFloats(std::int64_t count, std::mt19937& random,
   return values;
 }
 
+// How a test's matrices are encoded.
+struct Encoding {
+  std::string_view codec;
+  int levels = 0;         // of a residual codec; 0: bands of 32 rows have 1, 2, ... in turn
+  const char* base = "";  // codec of what they are the difference from; "": of nothing
+
+  Encoding(std::string_view name) : codec(name) {}  // NOLINT: a name is an encoding
+  Encoding(const char* name) : codec(name) {}       // NOLINT
+  Encoding(std::string_view name, int level_count, const char* base_codec = "")
+      : codec(name), levels(level_count), base(base_codec) {}
+  std::string name() const { return fmt::format("{}:{} on \"{}\"", codec, levels, base); }
+};
+
 // A tensor as it was before encoding, as the codec keeps it, and packed.
 struct TestTensor {
   Shape shape;
+  Encoding encoding;
   const Codec* codec;
   std::vector<float> original;
   std::vector<double> values;  // what the codec kept
   AlignedBytes packed;
+  std::vector<std::byte*> levels;     // in `packed`, of a residual codec
+  std::vector<RowLevels> row_levels;  // of one
+  std::unique_ptr<TestTensor> base;
+  std::unique_ptr<BoundTensor> bound_base;
 
-  TestTensor(Shape tensor_shape, const Codec& tensor_codec, std::vector<float> numbers)
+  TestTensor(Shape tensor_shape, const Encoding& tensor_encoding, std::vector<float> numbers)
       : shape(tensor_shape),
-        codec(&tensor_codec),
+        encoding(tensor_encoding),
+        codec(&CodecNamed(encoding.codec)),
         original(std::move(numbers)),
-        packed(*PackedBytes(tensor_codec, tensor_shape)) {
-    codec->encode(original.data(), rows(), columns(), packed.span().data());
-    std::vector<float> kept(original.size());
-    DecodeTensor(*codec, shape, packed.span(), kept.data());
-    values.assign(kept.begin(), kept.end());
+        packed(*PackedBytes(*codec, tensor_shape)) {
+    if (codec->residual == nullptr) {
+      codec->encode(original.data(), rows(), columns(), packed.span().data());
+      std::vector<float> kept(original.size());
+      DecodeTensor(*codec, shape, packed.span(), kept.data());
+      values.assign(kept.begin(), kept.end());
+    } else {
+      EncodeLevels();
+    }
   }
   std::int64_t rows() const { return shape.rank() == 1 ? 1 : shape[0]; }
   std::int64_t columns() const { return shape[shape.rank() - 1]; }
+
+  // Its first part.
+  BoundTensor Bound(std::int64_t used_rows, std::int64_t used_columns) const {
+    return {.codec = codec,
+            .data = levels.empty() ? packed.span().data() : nullptr,
+            .stored_columns = columns(),
+            .rows = used_rows,
+            .columns = used_columns,
+            .stored_rows = rows(),
+            .levels = levels,
+            .row_levels = row_levels,
+            .base = bound_base.get()};
+  }
+
+ private:
+  void EncodeLevels() {
+    std::vector<float> numbers = original;
+    values.assign(original.size(), 0);
+    if (*encoding.base != '\0') {
+      base = std::make_unique<TestTensor>(shape, encoding.base, original);
+      bound_base = std::make_unique<BoundTensor>(base->Bound(rows(), columns()));
+      values = base->values;
+      for (std::size_t i = 0; i < numbers.size(); ++i) {
+        numbers[i] -= static_cast<float>(values[i]);
+      }
+    }
+    std::byte* at = packed.span().data();
+    for (int level = 0; level < codec->levels(); ++level) {
+      levels.push_back(at);
+      at += *LevelBytes(*codec, shape, level);
+    }
+    const Residual& residual = *codec->residual;
+    residual.encode(numbers.data(), rows(), columns(), levels);
+    for (std::int64_t row = 0; row < rows();) {
+      const std::int64_t end =
+          encoding.levels > 0 ? rows() : std::min<std::int64_t>(rows(), row + 32);
+      const int count =
+          encoding.levels > 0 ? encoding.levels : static_cast<int>(row / 32 % codec->levels()) + 1;
+      row_levels.push_back({end, count});
+      const std::vector<const std::byte*> first(levels.begin(), levels.begin() + count);
+      std::vector<float> kept((end - row) * columns());
+      residual.decode(first, rows(), columns(), row, end, kept.data());
+      for (std::size_t i = 0; i < kept.size(); ++i) {
+        values[row * columns() + i] += kept[i];
+      }
+      row = end;
+    }
+  }
 };
 
-// A block with weights. Matrices have the given codec, vectors are f32.
+// A block with weights. Matrices have the given encoding, vectors are f32.
 class TestBlock {
  public:
-  TestBlock(const BlockKind& kind, const AttributeMap& attributes, std::string_view codec,
+  TestBlock(const BlockKind& kind, const AttributeMap& attributes, const Encoding& encoding,
             std::uint32_t seed)
       : kind_(&kind), attributes_(MakeAttributes(kind, attributes)) {
     std::mt19937 random(seed);
@@ -110,7 +182,7 @@ class TestBlock {
       const float scale = spec.role == TensorRole::kVector
                               ? 0.5f
                               : 1 / std::sqrt(static_cast<float>(spec.shape[1]));
-      Add(spec.name, spec.shape, CodecNamed(spec.role == TensorRole::kMatrix ? codec : "f32"),
+      Add(spec.name, spec.shape, spec.role == TensorRole::kMatrix ? encoding : "f32",
           RandomFloats(spec.shape.elements(), random, scale));
     }
   }
@@ -126,12 +198,8 @@ class TestBlock {
         slice.empty() ? attributes_ : kind_->apply_slice(attributes_, slice);
     internal::BoundTensors bound;
     for (const TensorSpec& spec : TensorsOf(*kind_, effective)) {
-      const TestTensor& stored = tensor(spec.name);
-      bound[spec.name] = {.codec = stored.codec,
-                          .data = stored.packed.span().data(),
-                          .stored_columns = stored.columns(),
-                          .rows = spec.shape.rank() == 1 ? 1 : spec.shape[0],
-                          .columns = spec.shape[spec.shape.rank() - 1]};
+      bound[spec.name] = tensor(spec.name).Bound(spec.shape.rank() == 1 ? 1 : spec.shape[0],
+                                                 spec.shape[spec.shape.rank() - 1]);
     }
     RopeTables rope_tables;  // a block keeps the table that it uses
     auto block =
@@ -142,20 +210,17 @@ class TestBlock {
 
   // The same sub-block with tensors of its own: cut out of the original numbers, and packed.
   TestBlock Cut(const Slice& slice) const {
-    TestBlock cut(*kind_, kind_->apply_slice(attributes_, slice));
-    for (const TensorSpec& spec : TensorsOf(*kind_, cut.attributes_)) {
-      const TestTensor& whole = tensor(spec.name);
-      const std::int64_t rows = spec.shape.rank() == 1 ? 1 : spec.shape[0];
-      const std::int64_t columns = spec.shape[spec.shape.rank() - 1];
-      std::vector<float> numbers(rows * columns);
-      for (std::int64_t row = 0; row < rows; ++row) {
-        for (std::int64_t column = 0; column < columns; ++column) {
-          numbers[row * columns + column] = whole.original[row * whole.columns() + column];
-        }
-      }
-      cut.Add(spec.name, spec.shape, *whole.codec, std::move(numbers));
-    }
-    return cut;
+    return Remade(slice,
+                  [](const TestTensor& whole, std::int64_t at) { return whole.original[at]; });
+  }
+  // The same in f32, from what the codec kept.
+  TestBlock Decoded(const Slice& slice = {}) const {
+    return Remade(
+        slice,
+        [](const TestTensor& whole, std::int64_t at) {
+          return static_cast<float>(whole.values[at]);
+        },
+        "f32");
   }
 
  private:
@@ -167,9 +232,28 @@ class TestBlock {
     CHECK(made.ok());
     return *std::move(made);
   }
-  void Add(const std::string& name, const Shape& shape, const Codec& codec,
+  void Add(const std::string& name, const Shape& shape, const Encoding& encoding,
            std::vector<float> numbers) {
-    tensors_.try_emplace(name, shape, codec, std::move(numbers));
+    tensors_.try_emplace(name, shape, encoding, std::move(numbers));
+  }
+  // number(tensor, index): of each tensor of the sub-block.
+  template <class Number>
+  TestBlock Remade(const Slice& slice, const Number& number,
+                   std::optional<Encoding> encoding = {}) const {
+    TestBlock made(*kind_, slice.empty() ? attributes_ : kind_->apply_slice(attributes_, slice));
+    for (const TensorSpec& spec : TensorsOf(*kind_, made.attributes_)) {
+      const TestTensor& whole = tensor(spec.name);
+      const std::int64_t rows = spec.shape.rank() == 1 ? 1 : spec.shape[0];
+      const std::int64_t columns = spec.shape[spec.shape.rank() - 1];
+      std::vector<float> numbers(rows * columns);
+      for (std::int64_t row = 0; row < rows; ++row) {
+        for (std::int64_t column = 0; column < columns; ++column) {
+          numbers[row * columns + column] = number(whole, row * whole.columns() + column);
+        }
+      }
+      made.Add(spec.name, spec.shape, encoding.value_or(whole.encoding), std::move(numbers));
+    }
+    return made;
   }
 
   const BlockKind* kind_;

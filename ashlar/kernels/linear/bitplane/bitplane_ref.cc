@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "ashlar/codec/bitplane/layout.h"
@@ -14,9 +15,9 @@ int LevelOfPlane(int plane) {
   return plane < Layout::kFirstPlanes ? 0 : plane - Layout::kFirstPlanes + 1;
 }
 
-std::uint32_t BitOf(const std::byte* tile, int o, int i) {
+int BitOf(const std::byte* tile, int o, int i) {
   const int bit = 64 * (8 * (o / 16) + i / 4) + 4 * (o % 16) + i % 4;
-  return std::to_integer<std::uint32_t>(tile[bit / 8] >> bit % 8 & std::byte{1});
+  return std::to_integer<int>(tile[bit / 8] >> bit % 8 & std::byte{1});
 }
 
 }  // namespace
@@ -30,7 +31,9 @@ void LinearBitplaneReference(const LinearArgs& args) noexcept {
   const std::uint64_t header = Layout::HeaderBytes(args.stored_rows);
   const std::int64_t stored_groups = args.stored_columns / Layout::kInputs;
   const double unit = 1.0 / (1 << planes);
-  for (std::int64_t m = 0; m < args.rows; ++m) {
+  constexpr std::int64_t kRows = 64;  // whose sums are carried side by side
+  for (std::int64_t first = 0; first < args.rows; first += kRows) {
+    const std::int64_t rows = std::min(kRows, args.rows - first);
     for (std::int64_t n = args.output_begin; n < args.output_end; ++n) {
       const auto band = static_cast<std::uint64_t>(n / Layout::kOutputs);
       const int o = static_cast<int>(n % Layout::kOutputs);
@@ -39,29 +42,37 @@ void LinearBitplaneReference(const LinearArgs& args) noexcept {
       };
       const std::byte* const scales =
           band_of(0) + stored_groups * Layout::kFirstPlanes * Layout::kTileBytes;
-      double sum = 0;
+      double sums[kRows] = {};
       for (std::int64_t g = 0; g < args.inputs / kGroup; ++g) {
-        const std::int8_t* qx = x.q + (m * x.stride_groups + g) * kGroup;
-        std::int32_t dot = 0;
-        for (int i = 0; i < kGroup; ++i) {
-          std::uint32_t code = 0;
-          for (int plane = 0; plane < planes; ++plane) {
-            const std::byte* const tile =
-                plane < Layout::kFirstPlanes
-                    ? band_of(0) + (g * Layout::kFirstPlanes + plane) * Layout::kTileBytes
-                    : band_of(LevelOfPlane(plane)) + g * Layout::kTileBytes;
-            code = 2 * code + BitOf(tile, o, i);
+        std::int32_t twice[kGroup] = {};  // 2 code + 1 - 2^p
+        for (int plane = 0; plane < planes; ++plane) {
+          const std::byte* const tile =
+              plane < Layout::kFirstPlanes
+                  ? band_of(0) + (g * Layout::kFirstPlanes + plane) * Layout::kTileBytes
+                  : band_of(LevelOfPlane(plane)) + g * Layout::kTileBytes;
+          for (int i = 0; i < kGroup; ++i) {
+            twice[i] += BitOf(tile, o, i) << (planes - plane);
           }
-          dot += (2 * static_cast<std::int32_t>(code) + 1 - (1 << planes)) * qx[i];
         }
         const std::byte both = scales[g * Layout::kScaleBytes + o % 16];
         const auto index = std::to_integer<unsigned>(both >> (o < 16 ? 0 : 4) & std::byte{15});
-        sum += static_cast<double>(Layout::kScales[index]) * x.scale[g * x.stride_rows + m] * dot;
+        for (std::int64_t r = 0; r < rows; ++r) {
+          const std::int64_t m = first + r;
+          const std::int8_t* const qx = x.q + (m * x.stride_groups + g) * kGroup;
+          std::int32_t dot = 0;
+          for (int i = 0; i < kGroup; ++i) {
+            dot += (twice[i] + 1 - (1 << planes)) * qx[i];
+          }
+          sums[r] +=
+              static_cast<double>(Layout::kScales[index]) * x.scale[g * x.stride_rows + m] * dot;
+        }
       }
       std::uint16_t factor;
       std::memcpy(&factor, args.levels[args.level_count - 1] + 2 * n, sizeof factor);
-      args.y[m * args.y_stride + n] =
-          static_cast<float>(static_cast<double>(F16ToF32(factor)) * unit * sum);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        args.y[(first + r) * args.y_stride + n] =
+            static_cast<float>(static_cast<double>(F16ToF32(factor)) * unit * sums[r]);
+      }
     }
   }
 }
