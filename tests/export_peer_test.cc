@@ -233,7 +233,8 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfOtherArchitectures) {
   const TempDirectory directory;
   testing::Library library;
   constexpr std::int64_t kTokens = 12;
-  for (const std::string fixture : {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon"}) {
+  for (const std::string fixture :
+       {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon", "granite", "deepseek_v3"}) {
     SCOPED_TRACE(fixture);
     const Path model = directory / fixture;
     std::filesystem::copy(shared / "fixtures/hf" / fixture, model);

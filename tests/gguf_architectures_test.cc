@@ -1,6 +1,7 @@
 // Networks of every architecture that GGUF names, as converters write them: the files are made here
 // from the Hugging Face fixtures, by the names and orders of llama.cpp's converter, and must give
 // the reference implementation's logits.
+#include <algorithm>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -26,6 +27,8 @@ struct ConvertedFamily {
   bool adds_one = false;          // to the weights of norms
   bool transposes = false;        // matrices of layers
   bool sandwich = false;          // norms after attention and MLP
+  const char* ffn_norm = "ffn_norm";
+  bool latent = false;  // keys and values are made from a latent
 };
 constexpr ConvertedFamily kConverted[] = {
     {.fixture = "llama", .architecture = "llama", .turns_neighbours = true},
@@ -42,6 +45,18 @@ constexpr ConvertedFamily kConverted[] = {
     {.fixture = "gpt2", .architecture = "gpt2", .transposes = true},
     {.fixture = "starcoder2", .architecture = "starcoder2"},
     {.fixture = "falcon", .architecture = "falcon"},
+    {.fixture = "olmoe", .architecture = "olmoe"},
+    {.fixture = "granite", .architecture = "granite", .turns_neighbours = true},
+    {.fixture = "cohere", .architecture = "command-r"},
+    {.fixture = "phi", .architecture = "phi2"},
+    {.fixture = "gpt_neox", .architecture = "gptneox"},
+    {.fixture = "stablelm", .architecture = "stablelm"},
+    {.fixture = "glm4", .architecture = "glm4"},
+    {.fixture = "ernie4_5", .architecture = "ernie4_5"},
+    {.fixture = "seed_oss", .architecture = "seed_oss", .ffn_norm = "post_attention_norm"},
+    {.fixture = "smollm3", .architecture = "smollm3", .turns_neighbours = true},
+    {.fixture = "hunyuan_dense", .architecture = "hunyuan-dense"},
+    {.fixture = "deepseek_v3", .architecture = "deepseek2", .latent = true},
 };
 
 struct PartName {
@@ -69,6 +84,14 @@ constexpr PartName kLayerParts[] = {
     {"mlp.shared_expert.up_proj", "ffn_up_shexp"},
     {"mlp.shared_expert.down_proj", "ffn_down_shexp"},
     {"mlp.shared_expert_gate", "ffn_gate_inp_shexp"},
+    {"mlp.shared_experts.gate_proj", "ffn_gate_shexp"},
+    {"mlp.shared_experts.up_proj", "ffn_up_shexp"},
+    {"mlp.shared_experts.down_proj", "ffn_down_shexp"},
+    {"self_attn.q_a_proj", "attn_q_a"},
+    {"self_attn.q_a_layernorm", "attn_q_a_norm"},
+    {"self_attn.q_b_proj", "attn_q_b"},
+    {"self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"},
+    {"self_attn.kv_a_layernorm", "attn_kv_a_norm"},
     {"block_sparse_moe.gate", "ffn_gate_inp"},
     {"attn.c_attn", "attn_qkv"},
     {"attn.c_proj", "attn_output"},
@@ -78,6 +101,15 @@ constexpr PartName kLayerParts[] = {
     {"ln_mlp", "attn_norm"},
     {"self_attention.query_key_value", "attn_qkv"},
     {"self_attention.dense", "attn_output"},
+    {"attention.query_key_value", "attn_qkv"},
+    {"attention.dense", "attn_output"},
+    {"self_attn.dense", "attn_output"},
+    {"self_attn.query_layernorm", "attn_q_norm"},
+    {"self_attn.key_layernorm", "attn_k_norm"},
+    {"post_self_attn_layernorm", "post_attention_norm"},
+    {"post_mlp_layernorm", "post_ffw_norm"},
+    {"mlp.fc1", "ffn_up"},
+    {"mlp.fc2", "ffn_down"},
     {"mlp.dense_h_to_4h", "ffn_up"},
     {"mlp.dense_4h_to_h", "ffn_down"},
 };
@@ -86,7 +118,11 @@ constexpr PartName kOtherParts[] = {
     {"transformer.wte", "token_embd"},
     {"transformer.word_embeddings", "token_embd"},
     {"transformer.wpe", "position_embd"},
+    {"gpt_neox.embed_in", "token_embd"},
     {"model.norm", "output_norm"},
+    {"model.final_layernorm", "output_norm"},
+    {"gpt_neox.final_layer_norm", "output_norm"},
+    {"embed_out", "output"},
     {"transformer.ln_f", "output_norm"},
     {"lm_head", "output"},
 };
@@ -180,7 +216,8 @@ class Converter {
   void AddMetadata() {
     heads_ = Size({"num_attention_heads", "n_head"});
     const bool gpt2 = family_.transposes;
-    key_value_heads_ = gpt2 ? heads_ : Size({"num_kv_heads", "num_key_value_heads"});
+    const bool one_to_one = gpt2 || std::string_view(family_.architecture) == "gptneox";
+    key_value_heads_ = one_to_one ? heads_ : Size({"num_kv_heads", "num_key_value_heads"});
     const std::int64_t width = Size({"hidden_size", "n_embd"});
     head_dim_ = Field({"head_dim"}) ? Size({"head_dim"}) : width / heads_;
     AddInteger("block_count", {"num_hidden_layers", "n_layer"});
@@ -191,27 +228,65 @@ class Converter {
         static_cast<std::uint32_t>(gpt2 ? 4 * width
                                         : Size({"ffn_hidden_size", "intermediate_size"}))));
     AddInteger("attention.head_count", {"num_attention_heads", "n_head"});
-    file_.pairs.push_back(GgufLies::U32(Key("attention.head_count_kv"),
-                                        static_cast<std::uint32_t>(key_value_heads_)));
-    if (Field({"head_dim"})) {
+    file_.pairs.push_back(
+        GgufLies::U32(Key("attention.head_count_kv"),
+                      static_cast<std::uint32_t>(family_.latent ? 1 : key_value_heads_)));
+    if (family_.latent) {
+      AddLatent();
+    } else if (Field({"head_dim"})) {
       AddInteger("attention.key_length", {"head_dim"});
       AddInteger("attention.value_length", {"head_dim"});
     }
     AddReal("attention.layer_norm_rms_epsilon", {"rms_norm_eps"});
-    AddReal("attention.layer_norm_epsilon", {"layer_norm_epsilon", "norm_epsilon"});
+    AddReal("attention.layer_norm_epsilon",
+            {"layer_norm_epsilon", "norm_epsilon", "layer_norm_eps"});
+    AddReal("attention.scale", {"attention_multiplier"});
+    AddReal("embedding_scale", {"embedding_multiplier"});
+    AddReal("residual_scale", {"residual_multiplier"});
+    AddReal("logit_scale", {"logits_scaling", "logit_scale"});
+    if (const Json* parallel = config_.Find("use_parallel_residual")) {
+      file_.pairs.push_back(GgufLies::Bool(Key("use_parallel_residual"), *parallel->boolean()));
+    }
+    if (const auto partial = Field({"partial_rotary_factor"})) {
+      file_.pairs.push_back(
+          GgufLies::U32(Key("rope.dimension_count"),
+                        static_cast<std::uint32_t>(*partial * static_cast<double>(head_dim_))));
+    }
     AddReal("rope.freq_base", {"rope_theta"});
     if (family_.adds_one) {
       AddInteger("attention.sliding_window", {"sliding_window"});
       AddReal("attn_logit_softcapping", {"attn_logit_softcapping"});
       AddReal("final_logit_softcapping", {"final_logit_softcapping"});
     }
-    AddInteger("expert_count", {"num_local_experts", "num_experts"});
+    AddInteger("expert_count", {"num_local_experts", "num_experts", "n_routed_experts"});
     AddInteger("expert_used_count", {"num_experts_per_tok"});
     AddInteger("expert_feed_forward_length", {"moe_intermediate_size"});
     AddInteger("expert_shared_feed_forward_length", {"shared_expert_intermediate_size"});
     if (Field({"low_freq_factor"})) {
       AddFrequencyFactors();
     }
+  }
+
+  void AddLatent() {
+    const auto add = [this](const char* key, std::int64_t value) {
+      file_.pairs.push_back(GgufLies::U32(Key(key), static_cast<std::uint32_t>(value)));
+    };
+    const std::int64_t latent = Size({"kv_lora_rank"});
+    const std::int64_t turned = Size({"qk_rope_head_dim"});
+    add("attention.key_length", latent + turned);
+    add("attention.value_length", latent);
+    add("attention.key_length_mla", Size({"qk_nope_head_dim"}) + turned);
+    add("attention.value_length_mla", Size({"v_head_dim"}));
+    add("rope.dimension_count", turned);
+    AddInteger("attention.q_lora_rank", {"q_lora_rank"});
+    AddInteger("attention.kv_lora_rank", {"kv_lora_rank"});
+    AddInteger("leading_dense_block_count", {"first_k_dense_replace"});
+    AddInteger("expert_shared_count", {"n_shared_experts"});
+    AddInteger("expert_group_count", {"n_group"});
+    AddInteger("expert_group_used_count", {"topk_group"});
+    AddReal("expert_weights_scale", {"routed_scaling_factor"});
+    file_.pairs.push_back(GgufLies::Bool(Key("expert_weights_norm"), true));
+    add("expert_gating_func", 2);
   }
 
   // Of the scaling llama3, as its reference implementation computes it.
@@ -233,7 +308,7 @@ class Converter {
 
   Numbers Load(const std::string& name) const {
     const SafetensorsEntry& entry = *checkpoint_.Find(name);
-    EXPECT_EQ(entry.dtype, "F32");
+    EXPECT_EQ(entry.dtype, "F32") << name;
     Numbers numbers{.shape = entry.shape};
     numbers.values.resize(entry.bytes.size() / sizeof(float));
     std::memcpy(numbers.values.data(), entry.bytes.data(), entry.bytes.size());
@@ -255,13 +330,20 @@ class Converter {
     const std::size_t end = stem.find('.', begin);
     const std::string layer = "blk." + stem.substr(begin, end - begin) + ".";
     const std::string rest = stem.substr(end + 1);
-    if (const std::size_t experts = rest.find("experts."); experts != std::string::npos) {
-      return AddExpert(layer, rest.substr(experts + 8), Load(name));
+    if (const std::size_t experts = rest.find(".experts."); experts != std::string::npos) {
+      return AddExpert(layer, rest.substr(experts + 9), Load(name));
+    }
+    if (kind == ".e_score_correction_bias") {
+      return Write(layer + "exp_probs_b.bias", Load(name));
+    }
+    if (rest == "self_attn.kv_b_proj") {
+      return AddKeysAndValues(layer, Load(name));
     }
     if (rest == "post_attention_layernorm") {
       Numbers numbers = Load(name);
       AddOne(rest, numbers);
-      return Write(layer + (family_.sandwich ? "post_attention_norm" : "ffn_norm") + kind, numbers);
+      return Write(layer + (family_.sandwich ? "post_attention_norm" : family_.ffn_norm) + kind,
+                   numbers);
     }
     for (const PartName& part : kLayerParts) {
       if (rest == part.theirs) {
@@ -292,7 +374,7 @@ class Converter {
         return i - in_head + in_head / 2 + in_head % 2 * (head_dim_ / 2);
       });
     }
-    if (theirs == "self_attention.query_key_value") {
+    if (theirs.ends_with("attention.query_key_value")) {
       // For each head of keys and values: its queries, the key, the value -> all queries, all keys,
       // all values.
       const std::int64_t queries = heads_ / key_value_heads_;
@@ -306,6 +388,28 @@ class Converter {
     }
   }
 
+  // For each head, the rows that make its key of a latent and those that make its value: apart, and
+  // the key's transposed.
+  void AddKeysAndValues(const std::string& layer, const Numbers& numbers) {
+    const std::int64_t latent = Size({"kv_lora_rank"});
+    const std::int64_t plain = Size({"qk_nope_head_dim"});
+    const std::int64_t value = Size({"v_head_dim"});
+    Numbers keys{.shape = {heads_, latent, plain}};
+    Numbers values{.shape = {heads_, value, latent}};
+    for (std::int64_t head = 0; head < heads_; ++head) {
+      const auto first = numbers.values.begin() + head * (plain + value) * latent;
+      for (std::int64_t i = 0; i < latent; ++i) {
+        for (std::int64_t j = 0; j < plain; ++j) {
+          keys.values.push_back(first[j * latent + i]);
+        }
+      }
+      values.values.insert(values.values.end(), first + plain * latent,
+                           first + (plain + value) * latent);
+    }
+    Write(layer + "attn_k_b.weight", keys);
+    Write(layer + "attn_v_b.weight", values);
+  }
+
   // `rest` is "NUMBER.MATRIX".
   void AddExpert(const std::string& layer, const std::string& rest, const Numbers& numbers) {
     constexpr PartName kMatrices[] = {{"gate_proj", "gate"}, {"w1", "gate"},
@@ -316,8 +420,8 @@ class Converter {
     ASSERT_NE(found, std::end(kMatrices)) << rest;
     Numbers& stack = stacks_[layer + "ffn_" + std::string(found->gguf) + "_exps.weight"];
     if (stack.values.empty()) {
-      stack.shape = {Size({"num_local_experts", "num_experts"}), numbers.shape[0],
-                     numbers.shape[1]};
+      stack.shape = {Size({"num_local_experts", "num_experts", "n_routed_experts"}),
+                     numbers.shape[0], numbers.shape[1]};
       stack.values.resize(static_cast<std::size_t>(stack.shape[0]) * numbers.values.size());
     }
     std::ranges::copy(numbers.values,

@@ -46,6 +46,7 @@ struct GgufLies {
     return Bytes<std::uint64_t>(text.size()) + std::string(text);
   }
   static Pair U32(std::string key, std::uint32_t value) { return {key, 4, Bytes(value)}; }
+  static Pair Bool(std::string key, bool value) { return {key, 7, Bytes(value)}; }
   static Pair F32(std::string key, float value) { return {key, 6, Bytes(value)}; }
   static Pair Of(std::string key, std::string_view text) { return {key, 8, Text(text)}; }
   // An array of `count` values of a type, of which `values` are the bytes.

@@ -24,7 +24,9 @@ constexpr std::string_view kRuledKeys[] = {
     "attention.layer_norm_epsilon",
     "attention.layer_norm_rms_epsilon",
     "attention.key_length",
+    "attention.key_length_mla",
     "attention.value_length",
+    "attention.value_length_mla",
     "rope.dimension_count",
     "rope.freq_base",
     "rope.scaling.attn_factor",
@@ -32,6 +34,7 @@ constexpr std::string_view kRuledKeys[] = {
     "rope.scaling.finetuned",
     "rope.scaling.original_context_length",
     "rope.scaling.type",
+    "rope.scaling.yarn_log_multiplier",
     "vocab_size",
 };
 
@@ -56,13 +59,17 @@ class ConfigWriter {
     if (row_.positions == Positions::kRotary) {
       ASHLAR_TRY(AddRope());
     }
-    ASHLAR_TRY(AddKeys(family_.keys));
-    ASHLAR_TRY(AddTokens());
     for (const GgufFixedField& row : family_.fixed) {
       std::visit([&](const auto& value) { Set(row.field, value); }, row.value);
     }
-    for (const GgufBiasField& row : family_.biases) {
-      Set(row.field, file_.find(row.tensor) != nullptr);
+    ASHLAR_TRY(AddKeys(family_.keys));
+    ASHLAR_TRY(CheckConstants());
+    ASHLAR_TRY(AddTokens());
+    for (const GgufPartField& row : family_.parts) {
+      const auto is_there = [&](const GgufPartField& other) {
+        return other.field == row.field && file_.find(other.tensor) != nullptr;
+      };
+      Set(row.field, std::ranges::any_of(family_.parts, is_there));
     }
     Set("tie_word_embeddings", file_.find("output.weight") == nullptr);
     ASHLAR_TRY(CheckAllKnown());
@@ -123,6 +130,17 @@ class ConfigWriter {
     return {};
   }
 
+  Status CheckConstants() const {
+    for (const GgufConstant& row : family_.constants) {
+      ASHLAR_TRY(const auto value, fields().Integer(KeyOf(row.key), 0, kMaxSize));
+      if (value != row.value) {
+        return Unsupported("{} is {}, and only {} ({}) can be imported", KeyOf(row.key),
+                           value ? std::to_string(*value) : "missing", row.value, row.meaning);
+      }
+    }
+    return {};
+  }
+
   // Under the first of a field's names; families without the field know it otherwise.
   template <class T>
   void SetSpelled(const Spelling& field, T value) {
@@ -132,7 +150,7 @@ class ConfigWriter {
   }
 
   Status AddSizes() {
-    std::map<std::string_view, std::int64_t> sizes;
+    Sizes sizes;
     for (const GgufSize& row : kGgufSizes) {
       ASHLAR_TRY(const auto size, Integer(row.key));
       if (!size) {
@@ -141,6 +159,18 @@ class ConfigWriter {
       sizes[row.key] = *size;
       SetSpelled(row_.sizes.*row.field, *size);
     }
+    ASHLAR_TRY(row_.latent ? AddLatentHeads(sizes) : AddHeads(sizes));
+    const GgufEntry* embedding = file_.find("token_embd.weight");
+    if (embedding == nullptr) {
+      return Invalid("there is no tensor token_embd.weight");
+    }
+    Set("vocab_size", embedding->shape.front());
+    return {};
+  }
+
+  using Sizes = std::map<std::string_view, std::int64_t>;
+
+  Status AddHeads(Sizes& sizes) {
     const std::int64_t heads = sizes["attention.head_count"];
     const std::int64_t width_of_head = sizes["embedding_length"] / heads;
     ASHLAR_TRY(const auto key_value_heads, Integer("attention.head_count_kv"));
@@ -157,11 +187,42 @@ class ConfigWriter {
       Set(family_.scores.field,
           sizes["block_count"] == family_.scores.layers_of_width ? width_of_head : head_dim_);
     }
-    const GgufEntry* embedding = file_.find("token_embd.weight");
-    if (embedding == nullptr) {
-      return Invalid("there is no tensor token_embd.weight");
+    return {};
+  }
+
+  // Keys and values are read as they lie in the cache, one head of latents for all: their lengths
+  // are those of the latent, and the heads' own stand beside them.
+  Status AddLatentHeads(Sizes& sizes) {
+    SetSpelled(row_.sizes.key_value_heads, sizes["attention.head_count"]);
+    Sizes lengths;
+    for (const std::string_view key :
+         {"attention.head_count_kv", "attention.kv_lora_rank", "attention.key_length",
+          "attention.value_length", "attention.key_length_mla", "attention.value_length_mla",
+          "rope.dimension_count"}) {
+      ASHLAR_TRY(const auto length, Integer(key));
+      if (!length) {
+        return Invalid(
+            "the metadata have no {}; files of this architecture before it was written cannot be "
+            "imported: convert the network again",
+            KeyOf(key));
+      }
+      lengths[key] = *length;
     }
-    Set("vocab_size", embedding->shape.front());
+    head_dim_ = lengths["rope.dimension_count"];
+    const std::int64_t latent = lengths["attention.kv_lora_rank"];
+    const std::int64_t plain = lengths["attention.key_length_mla"] - head_dim_;
+    if (lengths["attention.head_count_kv"] != 1 ||
+        lengths["attention.key_length"] != latent + head_dim_ ||
+        lengths["attention.value_length"] != latent || plain < 1) {
+      return Invalid(
+          "the metadata make {} heads of keys of {} and values of {} dimensions out of latents of "
+          "{} and {} that turn; expected 1 of {} and {}",
+          lengths["attention.head_count_kv"], lengths["attention.key_length"],
+          lengths["attention.value_length"], latent, head_dim_, latent + head_dim_, latent);
+    }
+    SetSpelled(row_.sizes.head_dim, head_dim_);
+    Set("qk_nope_head_dim", plain);
+    Set("v_head_dim", lengths["attention.value_length_mla"]);
     return {};
   }
 
@@ -214,7 +275,25 @@ class ConfigWriter {
     if (original && *type == "yarn") {
       scaling.Set("original_max_position_embeddings", *original);
     }
+    ASHLAR_TRY(AddScoresScale(*type, scaling));
     json_.Set("rope_scaling", std::move(scaling));
+    return {};
+  }
+
+  // Where the stretch of positions scales the scores, llama.cpp leaves the rotation's length as it
+  // is, and writes a tenth of the factor that config.json has.
+  Status AddScoresScale(std::string_view type, Json& scaling) {
+    ASHLAR_TRY(const auto tenth, Real("rope.scaling.yarn_log_multiplier"));
+    if (!row_.rope.scores_scaled || type != "yarn") {
+      return tenth ? Status(Unsupported("{} cannot be imported in a network whose scores the "
+                                        "scaling leaves as they are",
+                                        KeyOf("rope.scaling.yarn_log_multiplier")))
+                   : Status();
+    }
+    scaling.Set("attention_factor", 1.0);
+    if (tenth) {
+      scaling.Set("mscale_all_dim", Meant(static_cast<double>(static_cast<float>(*tenth * 10))));
+    }
     return {};
   }
 
@@ -333,6 +412,8 @@ class ConfigWriter {
       const auto is_key = [rest](const GgufKey& row) { return row.key == rest; };
       if (std::ranges::find(kGgufSizes, rest, &GgufSize::key) == std::end(kGgufSizes) &&
           !std::ranges::any_of(family_.keys, is_key) &&
+          std::ranges::find(family_.constants, rest, &GgufConstant::key) ==
+              family_.constants.end() &&
           std::ranges::find(kRuledKeys, rest) == std::end(kRuledKeys)) {
         return Unsupported(
             "{} is a key that ashlar does not know for this architecture; it might "

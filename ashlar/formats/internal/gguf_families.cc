@@ -3,7 +3,7 @@
 namespace ashlar::internal {
 namespace {
 
-constexpr GgufBiasField kLlamaBiases[] = {{"attention_bias", "blk.0.attn_output.bias"},
+constexpr GgufPartField kLlamaBiases[] = {{"attention_bias", "blk.0.attn_output.bias"},
                                           {"mlp_bias", "blk.0.ffn_up.bias"}};
 constexpr GgufFixedField kNoAttentionBias[] = {{"attention_bias", false}};
 
@@ -15,7 +15,7 @@ constexpr GgufKey kGemmaKeys[] = {
 constexpr GgufKey kWindowKeys[] = {
     {"attention.sliding_window", "sliding_window"},
 };
-constexpr GgufBiasField kStarcoder2Biases[] = {{"use_bias", "blk.0.attn_output.bias"}};
+constexpr GgufPartField kStarcoder2Biases[] = {{"use_bias", "blk.0.attn_output.bias"}};
 
 constexpr GgufKey kMixtralKeys[] = {
     {"expert_count", "num_local_experts", GgufKeyType::kInteger, true},
@@ -52,6 +52,81 @@ constexpr GgufFixedField kFalconTwo[] = {{"new_decoder_architecture", true},
                                          {"alibi", false},
                                          {"bias", false}};
 
+// The layout that llama.cpp computes latent attention in: keys and values made from the latent lie
+// apart, a matrix for each head.
+constexpr GgufKey kDeepSeekKeys[] = {
+    {"attention.kv_lora_rank", "kv_lora_rank", GgufKeyType::kInteger, true},
+    {"leading_dense_block_count", "first_k_dense_replace"},
+    {"expert_count", "n_routed_experts", GgufKeyType::kInteger, true},
+    {"expert_used_count", "num_experts_per_tok", GgufKeyType::kInteger, true},
+    {"expert_shared_count", "n_shared_experts"},
+    {"expert_feed_forward_length", "moe_intermediate_size", GgufKeyType::kInteger, true},
+    {"expert_group_count", "n_group", GgufKeyType::kInteger, true},
+    {"expert_group_used_count", "topk_group", GgufKeyType::kInteger, true},
+    {"expert_weights_scale", "routed_scaling_factor", GgufKeyType::kReal},
+    {"expert_weights_norm", "norm_topk_prob", GgufKeyType::kBool},
+    {"attention.q_lora_rank", "q_lora_rank"},
+};
+constexpr GgufConstant kDeepSeekConstants[] = {
+    {"expert_gating_func", 2, "sigmoid"},
+};
+// A q_lora_rank of 0: queries without a latent of their own.
+constexpr GgufFixedField kDeepSeekFixed[] = {
+    {"q_lora_rank", std::int64_t{0}},
+    {"first_k_dense_replace", std::int64_t{0}},
+    {"n_shared_experts", std::int64_t{0}},
+    {"routed_scaling_factor", 1.0},
+    {"norm_topk_prob", false},
+    {"attention_bias", false},
+    {"rope_interleave", true},
+};
+constexpr GgufName kQueriesOfTheInput[] = {
+    {"latent_attention", "q", "blk.{}.attn_q.weight"},
+};
+
+// Attention and MLP read the same norm.
+constexpr GgufName kOneNorm[] = {
+    {"mlp", "norm.weight", "blk.{}.attn_norm.weight"},
+    {"mlp", "norm.bias", "blk.{}.attn_norm.bias"},
+};
+constexpr GgufName kSeedOssNames[] = {
+    {"mlp", "norm.weight", "blk.{}.post_attention_norm.weight"},
+};
+
+constexpr GgufKey kOlmoeKeys[] = {
+    {"expert_count", "num_experts", GgufKeyType::kInteger, true},
+    {"expert_used_count", "num_experts_per_tok", GgufKeyType::kInteger, true},
+};
+constexpr GgufKey kGraniteKeys[] = {
+    {"attention.scale", "attention_multiplier", GgufKeyType::kReal, true},
+    {"embedding_scale", "embedding_multiplier", GgufKeyType::kReal, true},
+    {"residual_scale", "residual_multiplier", GgufKeyType::kReal, true},
+    {"logit_scale", "logits_scaling", GgufKeyType::kReal, true},
+};
+constexpr GgufKey kCommandRKeys[] = {
+    {"logit_scale", "logit_scale", GgufKeyType::kReal, true},
+};
+constexpr GgufKey kParallelKeys[] = {
+    {"use_parallel_residual", "use_parallel_residual", GgufKeyType::kBool, true},
+};
+constexpr GgufKey kStableLmKeys[] = {
+    {"use_parallel_residual", "use_parallel_residual", GgufKeyType::kBool},
+};
+constexpr GgufFixedField kStableLmFixed[] = {{"use_parallel_residual", false}};
+constexpr GgufFixedField kOlmoeFixed[] = {{"norm_topk_prob", false}, {"attention_bias", false}};
+constexpr GgufFixedField kNoBiases[] = {{"attention_bias", false}, {"mlp_bias", false}};
+constexpr GgufFixedField kErnieFixed[] = {{"use_bias", false}};
+constexpr GgufFixedField kSeedOssFixed[] = {{"attention_out_bias", false}, {"mlp_bias", false}};
+constexpr GgufFixedField kNeoXFixed[] = {{"attention_bias", true}};
+constexpr GgufFixedField kSmolLm3Fixed[] = {
+    {"use_sliding_window", false}, {"attention_bias", false}, {"mlp_bias", false}};
+constexpr GgufPartField kQkvBias[] = {{"attention_bias", "blk.0.attn_q.bias"},
+                                      {"attention_bias", "blk.0.attn_qkv.bias"}};
+constexpr GgufPartField kCommandRParts[] = {{"use_qk_norm", "blk.0.attn_q_norm.weight"}};
+constexpr GgufPartField kPhi2Parts[] = {{"qk_layernorm", "blk.0.attn_q_norm.weight"}};
+constexpr GgufPartField kStableLmParts[] = {{"use_qkv_bias", "blk.0.attn_q.bias"},
+                                            {"qk_layernorm", "blk.0.attn_q_norm.weight"}};
+
 constexpr GgufFamily kFamilies[] = {
     {.architecture = "llama",
      .model_type = "mixtral",
@@ -70,7 +145,7 @@ constexpr GgufFamily kFamilies[] = {
     {.architecture = "llama",
      .model_type = "llama",
      .turns_neighbours = true,
-     .biases = kLlamaBiases,
+     .parts = kLlamaBiases,
      .frequency_factors = true},
     {.architecture = "qwen2", .model_type = "qwen2", .square = true},
     {.architecture = "qwen3", .model_type = "qwen3", .fixed = kNoAttentionBias},
@@ -104,7 +179,7 @@ constexpr GgufFamily kFamilies[] = {
     {.architecture = "gpt2", .model_type = "gpt2", .joins = true, .square = true},
     {.architecture = "starcoder2",
      .model_type = "starcoder2",
-     .biases = kStarcoder2Biases,
+     .parts = kStarcoder2Biases,
      .square = true},
     {.architecture = "falcon",
      .model_type = "falcon",
@@ -120,6 +195,79 @@ constexpr GgufFamily kFamilies[] = {
      .lacks = "blk.0.attn_norm_2.weight",
      .joins = true,
      .square = true},
+    {.architecture = "olmoe",
+     .model_type = "olmoe",
+     .keys = kOlmoeKeys,
+     .fixed = kOlmoeFixed,
+     .square = true,
+     .key_of_each_head = true},
+    {.architecture = "granite",
+     .model_type = "granite",
+     .turns_neighbours = true,
+     .keys = kGraniteKeys,
+     .fixed = kNoBiases},
+    {.architecture = "command-r",
+     .model_type = "cohere",
+     .keys = kCommandRKeys,
+     .fixed = kNoAttentionBias,
+     .parts = kCommandRParts,
+     .names = kOneNorm,
+     .square = true},
+    {.architecture = "phi2",
+     .model_type = "phi",
+     .parts = kPhi2Parts,
+     .names = kOneNorm,
+     .square = true},
+    {.architecture = "gptneox",
+     .model_type = "gpt_neox",
+     .keys = kParallelKeys,
+     .fixed = kNeoXFixed,
+     .joins = true,
+     .square = true},
+    {.architecture = "stablelm",
+     .model_type = "stablelm",
+     .keys = kStableLmKeys,
+     .fixed = kStableLmFixed,
+     .parts = kStableLmParts,
+     .needs = "blk.0.ffn_norm.weight",
+     .square = true},
+    {.architecture = "stablelm",
+     .model_type = "stablelm",
+     .keys = kStableLmKeys,
+     .fixed = kStableLmFixed,
+     .parts = kStableLmParts,
+     .names = kOneNorm,
+     .lacks = "blk.0.ffn_norm.weight",
+     .square = true},
+    {.architecture = "glm4",
+     .model_type = "glm4",
+     .parts = kQkvBias,
+     .joins = true,
+     .square = true},
+    {.architecture = "ernie4_5", .model_type = "ernie4_5", .fixed = kErnieFixed},
+    {.architecture = "seed_oss",
+     .model_type = "seed_oss",
+     .fixed = kSeedOssFixed,
+     .parts = kQkvBias,
+     .names = kSeedOssNames},
+    {.architecture = "smollm3",
+     .model_type = "smollm3",
+     .turns_neighbours = true,
+     .fixed = kSmolLm3Fixed},
+    {.architecture = "hunyuan-dense", .model_type = "hunyuan_v1_dense", .fixed = kNoAttentionBias},
+    {.architecture = "deepseek2",
+     .model_type = "deepseek_v3",
+     .keys = kDeepSeekKeys,
+     .fixed = kDeepSeekFixed,
+     .constants = kDeepSeekConstants,
+     .needs = "blk.0.attn_q_a.weight"},
+    {.architecture = "deepseek2",
+     .model_type = "deepseek_v3",
+     .keys = kDeepSeekKeys,
+     .fixed = kDeepSeekFixed,
+     .constants = kDeepSeekConstants,
+     .names = kQueriesOfTheInput,
+     .lacks = "blk.0.attn_q_a.weight"},
 };
 
 }  // namespace

@@ -37,13 +37,20 @@ inline constexpr GgufSize kGgufSizes[] = {
     {"attention.head_count", &SizeFields::heads},
 };
 
-// A field that an architecture's files leave unsaid.
+// What a field is where a file does not say, or cannot.
 struct GgufFixedField {
   std::string_view field;
-  std::variant<bool, std::int64_t, std::string_view> value;
+  std::variant<bool, std::int64_t, double, std::string_view> value;
 };
-// A bias that the configuration decides: whether the file has the tensor.
-struct GgufBiasField {
+// A key that must be there with this value: another one is another architecture.
+struct GgufConstant {
+  std::string_view key;
+  std::int64_t value;
+  std::string_view meaning;  // of the value, for people
+};
+// What the configuration decides, and a file by the tensors that it has: a bias, or a norm. With
+// several rows of one field, by any of them.
+struct GgufPartField {
   std::string_view field;
   std::string_view tensor;
 };
@@ -65,7 +72,8 @@ struct GgufFamily {
   bool norms_hold_offset = false;
   std::span<const GgufKey> keys = {};
   std::span<const GgufFixedField> fixed = {};
-  std::span<const GgufBiasField> biases = {};
+  std::span<const GgufConstant> constants = {};
+  std::span<const GgufPartField> parts = {};
   std::span<const GgufName> names = {};  // of its own, before those of all architectures
   GgufScoresField scores = {};
   // An architecture may have several rows: the first whose tensor the file has, and of which it
@@ -80,6 +88,7 @@ struct GgufFamily {
   bool square = false;             // all heads together are as wide as the network
   bool frequency_factors = false;  // it reads rope_freqs.weight
   bool windows = false;            // it applies them
+  bool key_of_each_head = false;   // as many heads of keys as of queries
 };
 
 std::span<const GgufFamily> AllGgufFamilies();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <numbers>
@@ -33,6 +34,12 @@ std::vector<float> FrequencyFactors(const Attributes& attention) {
     factors.push_back(static_cast<float>(1 / ((1 - keep) / factor + keep)));
   }
   return factors;
+}
+
+// 0: every position, also where the kind has no window.
+std::int64_t WindowOf(const Attributes& attention) {
+  const auto found = attention.values().find("window");
+  return found == attention.values().end() ? 0 : std::get<std::int64_t>(found->second);
 }
 
 // The tensors of a file, and the hyper-parameters, as one architecture has them.
@@ -146,9 +153,7 @@ class GgufDraft {
     for (const GgufSize& size : kGgufSizes) {
       ASHLAR_TRY(AddField(size.key, (row.sizes.*size.field).names[0], GgufKeyType::kInteger));
     }
-    ASHLAR_TRY(AddInteger("attention.head_count_kv", attention().Integer("kv_heads")));
-    ASHLAR_TRY(AddInteger("attention.key_length", attention().Integer("key_dim")));
-    ASHLAR_TRY(AddInteger("attention.value_length", attention().Integer("value_dim")));
+    ASHLAR_TRY(row.latent ? AddLatentHeads() : AddHeads());
     Add(row.norms.type == "rms" ? "attention.layer_norm_rms_epsilon"
                                 : "attention.layer_norm_epsilon",
         static_cast<float>(facts_.norm().attributes.Real("eps")));
@@ -159,7 +164,27 @@ class GgufDraft {
     for (const GgufKey& key : family_.keys) {
       ASHLAR_TRY(AddField(key.key, key.field, key.type));
     }
+    for (const GgufConstant& constant : family_.constants) {
+      ASHLAR_TRY(AddInteger(constant.key, constant.value));
+    }
     return {};
+  }
+
+  Status AddHeads() {
+    ASHLAR_TRY(AddInteger("attention.head_count_kv", attention().Integer("kv_heads")));
+    ASHLAR_TRY(AddInteger("attention.key_length", attention().Integer("key_dim")));
+    return AddInteger("attention.value_length", attention().Integer("value_dim"));
+  }
+
+  // Keys and values as they lie in the cache, and those of each head.
+  Status AddLatentHeads() {
+    const std::int64_t latent = attention().Integer("latent_dim");
+    const std::int64_t turned = attention().Integer("rope_dims");
+    ASHLAR_TRY(AddInteger("attention.head_count_kv", 1));
+    ASHLAR_TRY(AddInteger("attention.key_length", latent + turned));
+    ASHLAR_TRY(AddInteger("attention.value_length", latent));
+    ASHLAR_TRY(AddInteger("attention.key_length_mla", attention().Integer("plain_dim") + turned));
+    return AddInteger("attention.value_length_mla", attention().Integer("value_dim"));
   }
 
   // Of the layers without a window, when there are any: those of the others are not said.
@@ -169,7 +194,7 @@ class GgufDraft {
       const DecoderNode& node = facts_.attention(layer);
       if (node.attributes.Integer("rope_dims") > 0 &&
           (found == nullptr ||
-           (found->attributes.Integer("window") != 0 && node.attributes.Integer("window") == 0))) {
+           (WindowOf(found->attributes) != 0 && WindowOf(node.attributes) == 0))) {
         found = &node;
       }
     }
@@ -197,6 +222,12 @@ class GgufDraft {
     if (scaling == "yarn" || scaling == "longrope") {
       ASHLAR_TRY(AddInteger("rope.scaling.original_context_length",
                             attributes.Integer("rope_original_positions")));
+    }
+    if (const Json* const parameters = config_.Find("rope_scaling");
+        scaling == "yarn" && parameters != nullptr &&
+        parameters->Find("mscale_all_dim") != nullptr) {
+      Add("rope.scaling.yarn_log_multiplier",
+          static_cast<float>(0.1 * *parameters->Find("mscale_all_dim")->real()));
     }
     if (scaling == "longrope") {
       Add("rope.scaling.attn_factor", static_cast<float>(attributes.Real("rope_attention_factor")));
@@ -291,9 +322,7 @@ std::int64_t ContextOf(const DecoderFacts& facts) {
 std::int64_t LeastWindow(const DecoderFacts& facts) {
   std::int64_t least = 0;
   for (const DecoderFacts::Layer& layer : facts.layers) {
-    const auto& values = facts.attention(layer).attributes.values();
-    const auto found = values.find("window");
-    const std::int64_t window = found == values.end() ? 0 : std::get<std::int64_t>(found->second);
+    const std::int64_t window = WindowOf(facts.attention(layer).attributes);
     least = window != 0 && (least == 0 || window < least) ? window : least;
   }
   return least;
@@ -307,7 +336,8 @@ DecoderFacts WithoutIdleWindows(DecoderFacts facts) {
   }
   for (const DecoderFacts::Layer& layer : facts.layers) {
     DecoderNode& node = facts.nodes[static_cast<std::size_t>(layer.attention)];
-    node.attributes = node.attributes.With("window", 0);
+    node.attributes =
+        WindowOf(node.attributes) == 0 ? node.attributes : node.attributes.With("window", 0);
   }
   return facts;
 }
@@ -316,24 +346,31 @@ DecoderFacts WithoutIdleWindows(DecoderFacts facts) {
 Status CheckLimits(const DecoderFacts& facts, const GgufFamily& family, std::string_view usual,
                    std::vector<std::string>& remarks) {
   const Attributes& attention = facts.attention(facts.layers.front()).attributes;
-  const std::int64_t heads = attention.Integer("heads") * attention.Integer("key_dim");
-  if (family.square && heads != attention.Integer("width")) {
-    return Unsupported(
-        "llama.cpp's {} has heads that are together as wide as the network, {}; "
-        "they are {}",
-        family.architecture, attention.Integer("width"), heads);
+  if (family.square) {
+    const std::int64_t heads = attention.Integer("heads") * attention.Integer("key_dim");
+    if (heads != attention.Integer("width")) {
+      return Unsupported(
+          "llama.cpp's {} has heads that are together as wide as the network, {}; they are {}",
+          family.architecture, attention.Integer("width"), heads);
+    }
+  }
+  std::vector<std::string> otherwise;
+  if (family.key_of_each_head && attention.Integer("kv_heads") != attention.Integer("heads")) {
+    otherwise.push_back(fmt::format(
+        "llama.cpp's {} has as many heads of keys as of queries, {}, and would not load "
+        "a file with {}",
+        family.architecture, attention.Integer("heads"), attention.Integer("kv_heads")));
   }
   const std::int64_t window = LeastWindow(facts);
-  if (window == 0 || window >= ContextOf(facts) || family.windows) {
-    return {};
+  if (window != 0 && window < ContextOf(facts) && !family.windows) {
+    otherwise.push_back(fmt::format(
+        "llama.cpp would not apply the window of {} positions, which is within the context of {}",
+        window, ContextOf(facts)));
   }
-  std::string what = fmt::format(
-      "llama.cpp would not apply the window of {} positions, which is within the context of {}",
-      window, ContextOf(facts));
-  if (family.model_type != usual) {
-    return Unsupported("{}", what);
+  if (!otherwise.empty() && family.model_type != usual) {
+    return Unsupported("{}", otherwise.front());
   }
-  remarks.push_back(std::move(what));
+  std::ranges::move(otherwise, std::back_inserter(remarks));
   return {};
 }
 
@@ -352,10 +389,9 @@ struct Nearest {
 constexpr int kNoPlace = 1000;  // differences of a draft that cannot be compared
 
 std::optional<GgufForm> Try(const DecoderFacts& facts, const Network& network,
-                            const GgufFamily& family, std::string_view usual, Nearest& nearest) {
-  const auto rows = FindArchitectures(family.model_type);
-  CHECK(rows.ok());  // a row of the table names a row of the other
-  const std::string_view kind = rows->front()->latent ? "latent_attention" : "attention";
+                            const GgufFamily& family, const Architecture& row,
+                            std::string_view usual, Nearest& nearest) {
+  const std::string_view kind = row.latent ? "latent_attention" : "attention";
   for (const DecoderFacts::Layer& layer : facts.layers) {
     if (facts.attention(layer).kind->name != kind) {
       nearest.Consider(
@@ -365,7 +401,7 @@ std::optional<GgufForm> Try(const DecoderFacts& facts, const Network& network,
     }
   }
   GgufDraft draft(facts, network, family);
-  if (const Status status = draft.Write(*rows->front()); !status.ok()) {
+  if (const Status status = draft.Write(row); !status.ok()) {
     nearest.Consider(kNoPlace, status.error().message);
     return std::nullopt;
   }
@@ -404,9 +440,13 @@ Result<GgufForm> FindGgufForm(const DecoderFacts& facts, const Network& network,
   });
   Nearest nearest;
   for (const GgufFamily* family : families) {
-    for (const DecoderFacts* each : {&idle, &facts}) {
-      if (auto form = Try(*each, network, *family, usual, nearest)) {
-        return *std::move(form);
+    const auto rows = FindArchitectures(family->model_type);
+    CHECK(rows.ok());  // a row of the table names rows of the other
+    for (const Architecture* row : *rows) {
+      for (const DecoderFacts* each : {&idle, &facts}) {
+        if (auto form = Try(*each, network, *family, *row, usual, nearest)) {
+          return *std::move(form);
+        }
       }
     }
   }

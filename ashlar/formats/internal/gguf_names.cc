@@ -33,6 +33,15 @@ constexpr GgufName kNames[] = {
     {"attention", "q_norm.weight", "blk.{}.attn_q_norm.weight"},
     {"attention", "k_norm.weight", "blk.{}.attn_k_norm.weight"},
     {"attention", "post_norm.weight", "blk.{}.post_attention_norm.weight"},
+    {"latent_attention", "norm.weight", "blk.{}.attn_norm.weight"},
+    {"latent_attention", "q_down", "blk.{}.attn_q_a.weight"},
+    {"latent_attention", "q_norm.weight", "blk.{}.attn_q_a_norm.weight"},
+    {"latent_attention", "q", "blk.{}.attn_q_b.weight"},
+    {"latent_attention", "kv_down", "blk.{}.attn_kv_a_mqa.weight"},
+    {"latent_attention", "kv_norm.weight", "blk.{}.attn_kv_a_norm.weight"},
+    {"latent_attention", "heads.{}.q_latent", "blk.{}.attn_k_b.weight"},
+    {"latent_attention", "heads.{}.v", "blk.{}.attn_v_b.weight"},
+    {"latent_attention", "o", "blk.{}.attn_output.weight"},
     {"mlp", "norm.weight", "blk.{}.ffn_norm.weight"},
     {"mlp", "norm.bias", "blk.{}.ffn_norm.bias"},
     {"mlp", "gate", "blk.{}.ffn_gate.weight"},
@@ -86,7 +95,7 @@ Match MatchName(std::string_view pattern, std::string_view name) {
 
 GgufPlace PlaceOf(const GgufName& name, const TensorSpec& tensor,
                   std::span<const TensorSpec> tensors, std::int64_t layer,
-                  std::optional<std::int64_t> expert) {
+                  std::optional<std::int64_t> member) {
   GgufPlace place{.name = std::string(name.gguf),
                   .shape = {tensor.shape.dims().begin(), tensor.shape.dims().end()}};
   if (const std::size_t at = place.name.find("{}"); at != std::string::npos) {
@@ -102,11 +111,11 @@ GgufPlace PlaceOf(const GgufName& name, const TensorSpec& tensor,
     place.shape[0] = rows;
     place.joined = true;
   }
-  if (expert) {
-    const auto experts = std::ranges::count_if(
+  if (member) {
+    const auto members = std::ranges::count_if(
         tensors, [&](const TensorSpec& spec) { return MatchName(name.tensor, spec.name).same; });
-    place.first_row = *expert * place.shape[0];
-    place.shape.insert(place.shape.begin(), experts);
+    place.first_row = *member * place.shape[0];
+    place.shape.insert(place.shape.begin(), members);
   }
   return place;
 }

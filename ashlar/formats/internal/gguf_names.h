@@ -13,10 +13,10 @@
 namespace ashlar::internal {
 
 // A block's tensor and the file's, where {} stands for the layer. The file's may hold the rows of
-// several: of the parts that are joined in it, one after the other, or of every expert.
+// several: of the parts that are joined in it, one after the other, or of every expert or head.
 struct GgufName {
   std::string_view kind;
-  std::string_view tensor;  // of a block of that kind; {} stands for the expert
+  std::string_view tensor;  // of a block of that kind; {} stands for the expert or head
   std::string_view gguf;
   std::span<const std::string_view> joined = {};
 };
