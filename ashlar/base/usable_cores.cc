@@ -8,6 +8,8 @@
 
 #include <sched.h>
 
+#include "ashlar/base/control_groups.h"
+
 namespace ashlar::internal {
 namespace {
 
@@ -15,14 +17,6 @@ constexpr std::uint64_t kSmallFile = 1 << 16;
 
 std::string_view FirstLine(std::string_view text) {
   return text.substr(0, text.find('\n'));
-}
-
-// The part of `text` before `separator`, which is cut off it with the separator.
-std::string_view CutField(std::string_view& text, char separator) {
-  const std::size_t end = text.find(separator);
-  const std::string_view field = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return field;
 }
 
 // A whole number above 0, or nothing (also for "max" and -1, which stand for no quota).
@@ -47,59 +41,27 @@ int QuotaCores(std::string_view quota, std::string_view period) {
       std::clamp<std::int64_t>(*quota_us / *period_us, 1, std::numeric_limits<int>::max()));
 }
 
-int GroupQuotaV2(const Path& group) {
-  const Result<std::string> text = ReadTextFile(group / "cpu.max", kSmallFile);
-  if (!text.ok()) {
-    return std::numeric_limits<int>::max();
+// Of one group: "max 100000" or "150000 100000" in a file, or each number in its own.
+int GroupCores(const ControlGroup& group) {
+  if (group.unified) {
+    const Result<std::string> text = ReadTextFile(group.folder / "cpu.max", kSmallFile);
+    const std::string_view line = text.ok() ? FirstLine(*text) : std::string_view();
+    const std::size_t space = std::min(line.find(' '), line.size());
+    return QuotaCores(line.substr(0, space), line.substr(std::min(space + 1, line.size())));
   }
-  std::string_view line = FirstLine(*text);  // "max 100000" or "150000 100000"
-  const std::string_view quota = CutField(line, ' ');
-  return QuotaCores(quota, line);
-}
-
-int GroupQuotaV1(const Path& group) {
-  const Result<std::string> quota = ReadTextFile(group / "cpu.cfs_quota_us", kSmallFile);
-  const Result<std::string> period = ReadTextFile(group / "cpu.cfs_period_us", kSmallFile);
+  const Result<std::string> quota = ReadTextFile(group.folder / "cpu.cfs_quota_us", kSmallFile);
+  const Result<std::string> period = ReadTextFile(group.folder / "cpu.cfs_period_us", kSmallFile);
   if (!quota.ok() || !period.ok()) {
     return std::numeric_limits<int>::max();
   }
   return QuotaCores(FirstLine(*quota), FirstLine(*period));
 }
 
-// The tightest quota of `group` (a path like "/a/b", below `mount`) and of all groups around it.
-// Inside a container the groups outside of it may be missing; its own is then the mount itself.
-template <class GroupQuota>
-int TightestQuota(const Path& mount, std::string_view group, const GroupQuota& group_quota) {
-  Path inner = Path(group).relative_path();
-  int cores = group_quota(mount);
-  for (; !inner.empty(); inner = inner.parent_path()) {
-    cores = std::min(cores, group_quota(mount / inner));
-  }
-  return cores;
-}
-
+// The tightest quota of this process's group and of all groups around it.
 int CgroupCores(const Path& root) {
   int cores = std::numeric_limits<int>::max();
-  const Result<std::string> text = ReadTextFile(root / "proc/self/cgroup", kSmallFile);
-  if (!text.ok()) {
-    return cores;
-  }
-  const Path mounts = root / "sys/fs/cgroup";
-  std::string_view rest = *text;
-  while (!rest.empty()) {  // lines of hierarchy:controllers:path
-    std::string_view line = CutField(rest, '\n');
-    const std::string_view hierarchy = CutField(line, ':');
-    std::string_view controllers = CutField(line, ':');
-    if (hierarchy == "0" && controllers.empty()) {
-      cores = std::min(cores, TightestQuota(mounts, line, GroupQuotaV2));
-      continue;
-    }
-    const Path mount = mounts / controllers;  // "cpu", or "cpu,cpuacct"
-    while (!controllers.empty()) {
-      if (CutField(controllers, ',') == "cpu") {
-        cores = std::min(cores, TightestQuota(mount, line, GroupQuotaV1));
-      }
-    }
+  for (const ControlGroup& group : ControlGroupsOf("cpu", root)) {
+    cores = std::min(cores, GroupCores(group));
   }
   return cores;
 }

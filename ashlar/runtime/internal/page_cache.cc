@@ -58,6 +58,13 @@ PageRef PageCache::Allocate(std::uint64_t page_bytes) {
   return PageRef(page);
 }
 
+void PageCache::SetBudget(std::uint64_t bytes) {
+  while (memory_.taken_bytes() > bytes && oldest_ != nullptr) {
+    EvictOldest();
+  }
+  memory_.SetBudget(std::min(std::max(bytes, memory_.taken_bytes()), memory_.most_bytes()));
+}
+
 Page** PageCache::BucketOf(const Page* parent, const Digest& chain,
                            std::span<const std::int32_t> tokens) {
   CHECK_EQ(tokens.size(), static_cast<std::size_t>(kPageLength));

@@ -60,7 +60,13 @@ class PageCache {
   PageRef Publish(PageRef page, const Page* parent, const Digest& chain,
                   std::span<const std::int32_t> tokens);
 
+  // Evicts what nobody holds until no more than so many bytes are taken, and lets nobody take more
+  // from now on. Less than what is held is not possible, nor more than the constructor was given:
+  // then the nearest that is.
+  void SetBudget(std::uint64_t bytes);
+
   std::uint64_t budget() const { return memory_.budget(); }
+  std::uint64_t most_bytes() const { return memory_.most_bytes(); }
   // What Allocate can still give: free memory, and that of pages nobody holds.
   std::uint64_t available_bytes() const {
     return memory_.budget() - memory_.taken_bytes() + evictable_;

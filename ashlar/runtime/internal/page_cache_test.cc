@@ -57,6 +57,45 @@ TEST(PageMemory, APageLargerThanTheBudgetCannotBeHad) {
   EXPECT_EQ(memory.Take(kLarge), nullptr);
 }
 
+TEST(PageMemory, WhatASmallerBudgetLeavesFreeGoesBackToTheSystem) {
+  PageMemory memory(4 * kSmall);
+  std::vector<Page*> pages;
+  for (int i = 0; i < 4; ++i) {
+    pages.push_back(memory.Take(kSmall));
+    std::fill_n(pages.back()->data, kSmall, std::byte{1});
+  }
+  memory.Give(pages[0]);
+  memory.Give(pages[1]);
+  memory.SetBudget(3 * kSmall);
+  Page* const kept = memory.Take(kSmall);  // the last to be given back to the system
+  EXPECT_EQ(kept->data[0], std::byte{1});
+  EXPECT_EQ(memory.Take(kSmall), nullptr);
+  memory.SetBudget(4 * kSmall);
+  Page* const released = memory.Take(kSmall);
+  ASSERT_NE(released, nullptr);
+  EXPECT_EQ(released->data[0], std::byte{0});
+}
+
+TEST(PageCache, ASmallerBudgetTakesWhatNobodyHoldsTheOldestFirstAndNothingElse) {
+  PageCache cache(4 * kSmall);
+  const PageRef held = cache.Publish(cache.Allocate(kSmall), nullptr, Chain(1), Tokens(0));
+  for (int i = 1; i < 4; ++i) {
+    cache.Publish(cache.Allocate(kSmall), nullptr, Chain(1), Tokens(i));
+  }
+  cache.SetBudget(2 * kSmall);
+  EXPECT_EQ(cache.budget(), 2 * kSmall);
+  EXPECT_EQ(cache.evictions(), 2u);
+  EXPECT_FALSE(cache.Find(nullptr, Chain(1), Tokens(2)));
+  EXPECT_TRUE(cache.Find(nullptr, Chain(1), Tokens(3)));
+  cache.SetBudget(0);
+  EXPECT_EQ(cache.budget(), kSmall);  // what is held
+  EXPECT_FALSE(cache.Allocate(kSmall));
+  EXPECT_EQ(cache.Find(nullptr, Chain(1), Tokens(0)).get(), held.get());
+  cache.SetBudget(100 * kSmall);
+  EXPECT_EQ(cache.budget(), 4 * kSmall);
+  EXPECT_TRUE(cache.Allocate(kSmall));
+}
+
 TEST(PageCache, APublishedPageIsFoundUnderItsWholeHistoryOnly) {
   PageCache cache(100 * kSmall);
   PageRef first = cache.Publish(cache.Allocate(kSmall), nullptr, Chain(1), Tokens(5));

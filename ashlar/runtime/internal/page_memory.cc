@@ -40,10 +40,30 @@ std::uint32_t PageMemory::ClassOf(std::uint64_t page_bytes) {
       return i;
     }
   }
-  const std::uint64_t capacity = budget_ / page_bytes;
+  const std::uint64_t capacity = most_ / page_bytes;
   sizes_.push_back({page_bytes, capacity, ReservedBytes(capacity * page_bytes + 1),
                     ReservedBytes(capacity * sizeof(Page) + 1)});
   return static_cast<std::uint32_t>(sizes_.size() - 1);
+}
+
+void PageMemory::MakeRoom(std::uint64_t bytes) {
+  for (SizeClass& size : sizes_) {
+    while (taken_ + idle_ + bytes > budget_ && size.idle != nullptr) {
+      Page* const page = size.idle;
+      size.idle = page->next_free;
+      page->next_free = size.released;
+      size.released = page;
+      size.data.Release(page->data - size.data.data(), size.page_bytes);
+      idle_ -= size.page_bytes;
+    }
+  }
+}
+
+void PageMemory::SetBudget(std::uint64_t bytes) {
+  CHECK_LE(bytes, most_);
+  CHECK_LE(taken_, bytes);
+  budget_ = bytes;
+  MakeRoom(0);
 }
 
 Page* PageMemory::Take(std::uint64_t page_bytes) {
@@ -58,17 +78,7 @@ Page* PageMemory::Take(std::uint64_t page_bytes) {
   if (taken_ + page_bytes > budget_) {
     return nullptr;
   }
-  // Memory that idle pages of other sizes hold.
-  for (SizeClass& other : sizes_) {
-    while (taken_ + idle_ + page_bytes > budget_ && other.idle != nullptr) {
-      Page* const page = other.idle;
-      other.idle = page->next_free;
-      page->next_free = other.released;
-      other.released = page;
-      other.data.Release(page->data - other.data.data(), other.page_bytes);
-      idle_ -= other.page_bytes;
-    }
-  }
+  MakeRoom(page_bytes);  // of what idle pages of other sizes hold
   taken_ += page_bytes;
   if (Page* const page = size.released; page != nullptr) {
     size.released = page->next_free;

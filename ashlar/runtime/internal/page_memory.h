@@ -58,7 +58,7 @@ class ReservedBytes {
 
 class PageMemory {
  public:
-  explicit PageMemory(std::uint64_t budget_bytes) : budget_(budget_bytes) {}
+  explicit PageMemory(std::uint64_t budget_bytes) : most_(budget_bytes), budget_(budget_bytes) {}
   PageMemory(const PageMemory&) = delete;
   PageMemory& operator=(const PageMemory&) = delete;
 
@@ -69,8 +69,13 @@ class PageMemory {
   Page* Take(std::uint64_t page_bytes);
   void Give(Page* page);
 
+  // The most that may be taken from now on, at most what the constructor was given; what is free of
+  // it goes back to the system. Requires: no more is taken.
+  void SetBudget(std::uint64_t bytes);
+
   std::uint64_t PageBytesOf(const Page& page) const { return sizes_[page.size_class].page_bytes; }
   std::uint64_t budget() const { return budget_; }
+  std::uint64_t most_bytes() const { return most_; }
   std::uint64_t taken_bytes() const { return taken_; }
 
  private:
@@ -84,8 +89,11 @@ class PageMemory {
     Page* released = nullptr;  // free, and given back
   };
   std::uint32_t ClassOf(std::uint64_t page_bytes);
+  // Gives idle pages back to the system until so many bytes more would be within the budget.
+  void MakeRoom(std::uint64_t bytes);
 
-  const std::uint64_t budget_;
+  const std::uint64_t most_;  // budgets are never above
+  std::uint64_t budget_;
   std::uint64_t taken_ = 0;
   std::uint64_t idle_ = 0;  // bytes; taken_ + idle_ <= budget_
   std::vector<SizeClass> sizes_;

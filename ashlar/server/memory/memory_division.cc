@@ -1,0 +1,80 @@
+#include "ashlar/server/memory/memory_division.h"
+
+#include <algorithm>
+
+namespace ashlar::internal {
+namespace {
+
+// The reserve of state goes by steps, so that a page more or less moves no weights.
+constexpr std::uint64_t kReserveStep = 4 << 20;
+
+std::uint64_t Less(std::uint64_t from, std::uint64_t bytes) {
+  return from - std::min(from, bytes);
+}
+
+// Grows at once, and falls when less has been wanted for a while.
+void UpdateReserve(const MemoryDemand& demand, const DivisionPace& pace, std::int64_t now,
+                   DivisionHistory& history) {
+  const std::uint64_t steps = (demand.wanted_pages + kReserveStep - 1) / kReserveStep;
+  const std::uint64_t wanted =
+      std::max(std::min(steps * kReserveStep, demand.most_pages), demand.held_pages);
+  if (wanted >= history.reserve) {
+    history.reserve = wanted;
+    history.wanted_at = now;
+  } else if (now - history.wanted_at >= pace.release_after) {
+    history.reserve = wanted;
+  }
+}
+
+std::optional<std::size_t> LeastLatelyUsed(const MemoryDemand& demand, const DivisionPace& pace,
+                                           std::int64_t now) {
+  std::optional<std::size_t> chosen;
+  for (std::size_t i = 0; i < demand.idle.size(); ++i) {
+    const IdleNetwork& network = demand.idle[i];
+    if (network.bytes > 0 && now - network.idle_since >= pace.unload_after &&
+        (!chosen || network.idle_since < demand.idle[*chosen].idle_since)) {
+      chosen = i;
+    }
+  }
+  return chosen;
+}
+
+}  // namespace
+
+MemoryDivision DivideMemory(const MemoryDemand& demand, const DivisionPace& pace,
+                            const DivisionHistory& before, std::int64_t now) {
+  MemoryDivision division{.history = before};
+  UpdateReserve(demand, pace, now, division.history);
+  const std::uint64_t room = Less(demand.budget, demand.other_bytes);
+  // A reserve that is only remembered gives way where what is wanted now has room.
+  const std::uint64_t needed =
+      std::max(std::min(demand.wanted_pages, demand.most_pages), demand.held_pages);
+  division.most_weights = Less(room, needed);
+  std::uint64_t for_weights = Less(room, division.history.reserve);
+  if (for_weights < demand.weights.floor) {
+    for_weights = std::min(division.most_weights, demand.weights.floor);
+  }
+  if (for_weights < demand.weights.all) {
+    division.unload = LeastLatelyUsed(demand, pace, now);
+  }
+  division.full = for_weights < demand.weights.floor;
+  std::uint64_t weights = std::clamp(for_weights, demand.weights.floor,
+                                     std::max(demand.weights.floor, demand.weights.all));
+  if (weights < demand.weights_now) {
+    division.history.shrunk_at = now;
+  } else if (weights > demand.weights_now) {
+    const bool early = now - before.shrunk_at < pace.grow_after;
+    const bool little =
+        weights - demand.weights_now < pace.least_growth && weights < demand.weights.all;
+    if (early || little) {
+      weights = std::max(demand.weights_now, demand.weights.floor);
+    }
+  }
+  division.weight_bytes = weights;
+  // Memory that weights do not take yet is not given to pages: it will be wanted back.
+  const std::uint64_t kept = std::max(weights, std::min(for_weights, demand.weights.all));
+  division.page_bytes = std::max(std::min(Less(room, kept), demand.most_pages), demand.held_pages);
+  return division;
+}
+
+}  // namespace ashlar::internal

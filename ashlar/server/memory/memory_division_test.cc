@@ -1,0 +1,141 @@
+#include "ashlar/server/memory/memory_division.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+namespace ashlar::internal {
+namespace {
+
+constexpr std::uint64_t kMega = 1 << 20;
+constexpr std::int64_t kSecond = 1'000'000;
+
+// In megabytes; the rest as in MemoryDemand.
+struct InMegabytes {
+  std::uint64_t budget;
+  std::uint64_t held = 0;
+  std::uint64_t wanted = 0;
+  std::uint64_t weights_now = 80;
+  std::vector<IdleNetwork> idle = {};
+};
+
+// 20 MB of other things, weights of 20 to 80 MB, at most 60 MB of state.
+MemoryDivision Divided(const InMegabytes& in, const DivisionHistory& before = {},
+                       std::int64_t now = 100 * kSecond) {
+  return DivideMemory({.budget = in.budget * kMega,
+                       .other_bytes = 20 * kMega,
+                       .held_pages = in.held * kMega,
+                       .wanted_pages = in.wanted * kMega,
+                       .most_pages = 60 * kMega,
+                       .weights = {.floor = 20 * kMega, .all = 80 * kMega},
+                       .weights_now = in.weights_now * kMega,
+                       .idle = in.idle},
+                      {}, before, now);
+}
+
+std::string Told(const MemoryDivision& division) {
+  std::string text = fmt::format("weights {}, pages {}", division.weight_bytes / kMega,
+                                 division.page_bytes / kMega);
+  if (division.unload) {
+    text += fmt::format(", unload {}", *division.unload);
+  }
+  return division.full ? text + ", full" : text;
+}
+
+TEST(MemoryDivision, CachedPagesGoBeforeWeights) {
+  EXPECT_EQ(Told(Divided({.budget = 160})), "weights 80, pages 60");
+  EXPECT_EQ(Told(Divided({.budget = 130})), "weights 80, pages 30");
+  EXPECT_EQ(Told(Divided({.budget = 100})), "weights 80, pages 0");
+  EXPECT_EQ(Told(Divided({.budget = 99})), "weights 79, pages 0");
+  EXPECT_EQ(Told(Divided({.budget = 41})), "weights 21, pages 0");
+}
+
+TEST(MemoryDivision, WeightsGoBeforeTheStateOfThoseThatAreThere) {
+  EXPECT_EQ(Told(Divided({.budget = 130, .held = 10, .wanted = 24})), "weights 80, pages 30");
+  EXPECT_EQ(Told(Divided({.budget = 100, .held = 10, .wanted = 24})), "weights 56, pages 24");
+  EXPECT_EQ(Told(Divided({.budget = 64, .held = 10, .wanted = 24})), "weights 20, pages 24");
+}
+
+TEST(MemoryDivision, NewRequestsAreRefusedOnlyAtTheFloor) {
+  EXPECT_FALSE(Divided({.budget = 64, .held = 10, .wanted = 24}).full);
+  EXPECT_EQ(Told(Divided({.budget = 63, .held = 10, .wanted = 24})), "weights 20, pages 23, full");
+  // What is held cannot be taken, whatever the budget.
+  EXPECT_EQ(Told(Divided({.budget = 45, .held = 10, .wanted = 24})), "weights 20, pages 10, full");
+  EXPECT_EQ(Told(Divided({.budget = 0, .held = 10, .wanted = 24})), "weights 20, pages 10, full");
+}
+
+TEST(MemoryDivision, AReserveThatIsOnlyRememberedMakesNobodyRefused) {
+  const DivisionHistory remembered{.reserve = 40 * kMega, .wanted_at = 99 * kSecond};
+  EXPECT_EQ(Told(Divided({.budget = 64, .held = 1, .wanted = 4}, remembered)),
+            "weights 20, pages 24");
+}
+
+TEST(MemoryDivision, NetworksThatNobodyUsesGoBeforeLevelsTheLeastLatelyUsedFirst) {
+  const std::vector<IdleNetwork> idle = {{90 * kSecond, 5 * kMega}, {80 * kSecond, 5 * kMega}};
+  EXPECT_EQ(Told(Divided({.budget = 130, .idle = idle})), "weights 80, pages 30");
+  EXPECT_EQ(Told(Divided({.budget = 90, .idle = idle})), "weights 70, pages 0, unload 1");
+}
+
+TEST(MemoryDivision, ANetworkThatWasUsedAMomentAgoOrWhoseWeightsOthersHaveStays) {
+  const std::vector<IdleNetwork> idle = {{99 * kSecond, 5 * kMega}, {80 * kSecond, 0}};
+  EXPECT_EQ(Told(Divided({.budget = 90, .idle = idle})), "weights 70, pages 0");
+}
+
+TEST(MemoryDivision, WeightsReturnAfterAQuietTimeAndNotInCrumbs) {
+  const MemoryDivision shrunk = Divided({.budget = 90});
+  EXPECT_EQ(shrunk.history.shrunk_at, 100 * kSecond);
+  const auto later = [&](std::uint64_t budget, std::int64_t micros, std::uint64_t now = 70) {
+    return Told(
+        Divided({.budget = budget, .weights_now = now}, shrunk.history, 100 * kSecond + micros));
+  };
+  EXPECT_EQ(later(95, 499'999), "weights 70, pages 0");
+  EXPECT_EQ(later(95, 500'000), "weights 75, pages 0");
+  EXPECT_EQ(later(100, kSecond, 79), "weights 80, pages 0");  // the last ones, however few
+  EXPECT_EQ(later(89, 1), "weights 69, pages 0");             // but they go at once
+  // What is kept for weights to return is no room for pages.
+  EXPECT_EQ(later(110, 1), "weights 70, pages 10");
+}
+
+TEST(MemoryDivision, LessThanAMegabyteMovesNoWeightsUpwards) {
+  MemoryDemand demand{.budget = 90 * kMega + 100'000,
+                      .weights = {.floor = 20 * kMega, .all = 100 * kMega},
+                      .weights_now = 90 * kMega};
+  EXPECT_EQ(DivideMemory(demand, {}, {}, 100 * kSecond).weight_bytes, 90 * kMega);
+  demand.budget = 91 * kMega;
+  EXPECT_EQ(DivideMemory(demand, {}, {}, 100 * kSecond).weight_bytes, 91 * kMega);
+}
+
+TEST(MemoryDivision, AShortPauseBetweenRequestsMovesNoWeights) {
+  const MemoryDivision busy = Divided({.budget = 100, .wanted = 24});
+  EXPECT_EQ(Told(busy), "weights 56, pages 24");
+  const auto idle_after = [&](std::int64_t micros) {
+    return Told(Divided({.budget = 100, .weights_now = 56}, busy.history, 100 * kSecond + micros));
+  };
+  EXPECT_EQ(idle_after(9 * kSecond), "weights 56, pages 24");
+  EXPECT_EQ(idle_after(10 * kSecond), "weights 80, pages 0");
+}
+
+TEST(MemoryDivision, NoDivisionPassesTheBudgetWhereTheFloorAllowsIt) {
+  DivisionHistory history;
+  std::uint64_t weights = 80;
+  for (std::int64_t i = 0; i < 2000; ++i) {  // a walk over demands, without chance
+    const auto held = static_cast<std::uint64_t>(i * 7 % 20);
+    const InMegabytes in{.budget = static_cast<std::uint64_t>(40 + i * 37 % 130),
+                         .held = held,
+                         .wanted = held + static_cast<std::uint64_t>(i * 3 % 11),
+                         .weights_now = weights};
+    const MemoryDivision division = Divided(in, history, i * 100'000);
+    const std::uint64_t least = 20 + 20 + held;
+    EXPECT_LE(20 * kMega + division.weight_bytes + division.page_bytes,
+              std::max(in.budget, least) * kMega);
+    EXPECT_EQ(division.full, in.budget < 40 + std::max(in.held, in.wanted)) << in.budget;
+    history = division.history;
+    weights = division.weight_bytes / kMega;
+  }
+}
+
+}  // namespace
+}  // namespace ashlar::internal
