@@ -73,6 +73,7 @@ struct Engine::State {
 
   // A loaded network, and what depends on the others that are loaded.
   struct Loaded {
+    std::shared_ptr<const Network> graph;          // as it was asked for
     std::shared_ptr<const LoadedNetwork> network;  // null: unloaded
     std::vector<int> boundary;
     std::optional<Error> failure;  // its weights are not what they were
@@ -97,6 +98,7 @@ struct Engine::State {
   void TakeTurns();
   void Schedule();
   void MakeRoom(Sequence& sequence);
+  void FitPageBudget();
   void CollectRows();
   const MergedOrder& OrderOfStep();
   const MergedOrder& PlanStep();
@@ -123,6 +125,7 @@ struct Engine::State {
   std::uint64_t next_request = 1;
   internal::FairShare share;
   Precision precision;
+  std::uint64_t page_budget = options.page_bytes;  // as it was asked for
   std::int64_t prompt_rows_beside_decoding = options.max_rows;
 
   // Of the current step; kept to be filled again.
@@ -149,6 +152,7 @@ std::vector<const LoadedNetwork*> Engine::State::LoadedNetworks() const {
 void Engine::State::NetworksChanged() {
   const std::vector<const LoadedNetwork*> loaded = LoadedNetworks();
   interpreter.Prepare(loaded, options.prefault);
+  binder.Forget();
   orders.clear();
   for (Loaded& network : networks) {
     if (network.network != nullptr) {
@@ -214,6 +218,7 @@ RequestId Engine::State::Add(Request request, std::shared_ptr<const LoadedNetwor
   const RequestId id{next_request++};
   share.Enter(request.tenant);
   sequences.push_back(std::make_unique<Sequence>(id, std::move(request), std::move(network)));
+  FitPageBudget();
   return id;
 }
 
@@ -270,6 +275,17 @@ void Engine::State::Remove(const std::function<bool(const Sequence&)>& ended) {
     }
     return gone;
   });
+}
+
+// Whoever is there can run, at least alone.
+void Engine::State::FitPageBudget() {
+  std::uint64_t least = page_budget;
+  for (const auto& sequence : sequences) {
+    least = std::max(least, sequence->MostBytes());
+  }
+  if (least != cache.budget()) {
+    cache.SetBudget(least);
+  }
 }
 
 void Engine::State::MakeRoom(Sequence& sequence) {
@@ -466,8 +482,10 @@ void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits
 
 void Engine::State::Deliver(internal::StepRows& taken) {
   Sequence& sequence = *taken.sequence;
-  Delivery& delivery = deliveries.emplace_back(
-      Delivery{.request = sequence.id, .cached_tokens = sequence.cached_tokens});
+  Delivery& delivery = deliveries.emplace_back(Delivery{.request = sequence.id,
+                                                        .plan = sequence.network->plan(),
+                                                        .first_position = sequence.position,
+                                                        .cached_tokens = sequence.cached_tokens});
   if (FailureOf(sequence)) {  // nothing of this step may reach a page that others can find
     delivery.finish = FinishReason::kFailed;
     delivery.error = FailureOf(sequence);
@@ -530,17 +548,51 @@ Result<NetworkId> Engine::Load(const Network& network) {
   ASHLAR_TRY(LoadedNetwork loaded,
              internal::LoadNetwork(network, state_->binder, state_->meetings, state_->precision));
   const NetworkId id{static_cast<std::uint32_t>(state_->networks.size())};
-  state_->networks.push_back({std::make_shared<const LoadedNetwork>(std::move(loaded)), {}});
+  state_->networks.push_back({.graph = std::make_shared<const Network>(network),
+                              .network = std::make_shared<const LoadedNetwork>(std::move(loaded))});
   state_->NetworksChanged();
   return id;
 }
 
-void Engine::set_precision(Precision precision) {
+Status Engine::SetPrecision(Precision precision) {
+  if (precision == state_->precision) {
+    return {};
+  }
+  std::vector<State::Loaded> rebound = state_->networks;
+  for (State::Loaded& loaded : rebound) {
+    if (loaded.network == nullptr || loaded.failure) {
+      continue;
+    }
+    Result<LoadedNetwork> again =
+        internal::LoadNetwork(*loaded.graph, state_->binder, state_->meetings, precision);
+    if (again.ok()) {
+      loaded.network = std::make_shared<const LoadedNetwork>(*std::move(again));
+    } else if (again.error().code == ErrorCode::kInvalid) {
+      return again.error();
+    } else {
+      loaded.failure = again.error();
+    }
+  }
   state_->precision = std::move(precision);
+  state_->networks = std::move(rebound);
+  for (const auto& sequence : state_->sequences) {
+    sequence->Rebind(state_->networks[static_cast<std::size_t>(sequence->request.network)].network);
+  }
+  state_->NetworksChanged();
+  return {};
 }
 
 const Precision& Engine::precision() const {
   return state_->precision;
+}
+
+std::uint64_t Engine::PlanOf(NetworkId network) const {
+  return state_->networks.at(static_cast<std::size_t>(network)).network->plan();
+}
+
+void Engine::SetPageBudget(std::uint64_t bytes) {
+  state_->page_budget = std::min(bytes, state_->options.page_bytes);
+  state_->FitPageBudget();
 }
 
 Status Engine::Unload(NetworkId network) {
@@ -617,6 +669,7 @@ bool Engine::idle() const {
 Result<std::span<const Delivery>> Engine::Step() {
   state_->deliveries.clear();
   state_->DeliverEnded();
+  state_->FitPageBudget();  // those that have gone may have needed more
   if (!idle()) {
     const StepTimer timer(state_->profile);
     const std::uint64_t evicted = state_->cache.evictions();
@@ -657,8 +710,14 @@ const EngineCounters& Engine::counters() const {
 
 PageUse Engine::page_use() const {
   const internal::PageCache& cache = state_->cache;
+  std::uint64_t wanted = 0;
+  const auto most = std::min(std::ssize(state_->sequences), state_->options.max_sequences);
+  for (std::ptrdiff_t i = 0; i < most; ++i) {
+    wanted += state_->sequences[static_cast<std::size_t>(i)]->MostBytes();
+  }
   return {.budget = cache.budget(),
           .running = cache.budget() - cache.available_bytes(),
+          .wanted = wanted,
           .cached = cache.evictable_bytes()};
 }
 

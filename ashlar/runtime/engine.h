@@ -85,6 +85,9 @@ struct Request {
   int priority = 0;  // higher ones go first, whatever their tenants have had
   // Cached prefixes are found by requests of the same scope only: 0 is everybody's.
   std::uint64_t cache_scope = 0;
+  // Pages may be found that were computed at any precision of the weights, by requests that say so
+  // too. It does change results: whose numbers these are depends on who came before.
+  bool any_precision = false;
 };
 
 // What happened to a request in a step: it had rows in it, or was cancelled before it. Views are
@@ -100,6 +103,9 @@ struct Delivery {
   // with hidden_states [count, width that the last node reads].
   std::int64_t logits_first_position = 0;
   std::span<const float> logits;
+  // What computed its rows (Engine::PlanOf), and the first position of them. 0: it had none.
+  std::uint64_t plan = 0;
+  std::int64_t first_position = 0;
   // Positions for which some node was not computed, since its results were cached when the request
   // was admitted.
   std::int64_t cached_tokens = 0;
@@ -133,6 +139,7 @@ struct EngineCounters {
 struct PageUse {
   std::uint64_t budget = 0;
   std::uint64_t running = 0;  // held by sequences
+  std::uint64_t wanted = 0;   // that those which may run at once can come to hold
   std::uint64_t cached = 0;   // kept for prefixes to come, given up when others need it
 };
 
@@ -147,10 +154,13 @@ class Engine {
   static Result<std::uint64_t> WorkspaceBytes(std::span<const Network* const> networks,
                                               const EngineOptions& options);
 
-  // How much of their residual tensors networks have that are loaded from now on; as at first: all.
-  // What is loaded stays as it is. Results of another precision are other results, and share no
-  // cached page.
-  void set_precision(Precision precision);
+  // How much of their residual tensors networks have, from the next step on; as at first: all.
+  // Requests go on: what they have computed stays, the rest is computed at the new precision, and
+  // is not found by others. Requests to come find no page that was computed at another precision,
+  // unless they ask for that (Request::any_precision). Waits for what is not in the system's memory
+  // of the levels that come: read them before. kInvalid when it is no precision of a tensor: all is
+  // as before. A network whose levels cannot be had fails (FailureOf).
+  Status SetPrecision(Precision precision);
   const Precision& precision() const;
 
   // Validates the network, maps its weights, as much as the precision says, and binds its blocks;
@@ -163,6 +173,15 @@ class Engine {
   // Why no request of a loaded network can succeed any more: bytes of its weights are gone. Only
   // loading it again helps. Nothing while it is whole.
   std::optional<Error> FailureOf(NetworkId network) const;
+
+  // Names all that decides the results of a network as it is loaded now, tokens and sampling apart:
+  // weights, precision, format of its state, kernels. Equal plans give equal bits.
+  std::uint64_t PlanOf(NetworkId network) const;
+
+  // How much of options().page_bytes may be used from now on: cached pages that nobody holds make
+  // room at once. It is never less than what the requests that are there hold, and than the one of
+  // them that may need most.
+  void SetPageBudget(std::uint64_t bytes);
 
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when
   // even alone it could not get the pages that it may need.

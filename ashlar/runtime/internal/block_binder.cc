@@ -37,6 +37,10 @@ Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& net
   return std::shared_ptr<const BoundWeights>(std::move(bound));
 }
 
+void BlockBinder::Forget() {
+  std::erase_if(bound_, [](const auto& known) { return known.second.expired(); });
+}
+
 BlockBinder::Fetch FetchFrom(const BlobStore& store, bool verify) {
   return [&store, verify](const Digest& digest, std::uint64_t) -> Result<Blob> {
     ASHLAR_TRY(Blob blob, store.Get(digest));

@@ -33,6 +33,9 @@ class BlockBinder {
   Result<std::shared_ptr<const BoundWeights>> Bind(const Network& network, int node,
                                                    const Precision& precision);
 
+  // Forgets what nobody uses any more.
+  void Forget();
+
  private:
   struct Key {
     Digest block;

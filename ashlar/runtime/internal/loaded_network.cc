@@ -67,10 +67,17 @@ std::uint64_t LoadedNetwork::StateBytes(std::int64_t positions) const {
   return bytes;
 }
 
-std::uint32_t MeetingNumbers::NumberOf(const Node& node, const std::string& precision,
-                                       bool output) {
+std::uint64_t LoadedNetwork::plan() const {
+  std::uint64_t plan = 0;
+  for (const std::byte byte : std::as_bytes(std::span(keys.value.back().bytes())).first(8)) {
+    plan = plan << 8 | std::to_integer<std::uint64_t>(byte);
+  }
+  return plan;
+}
+
+std::uint32_t MeetingNumbers::NumberOf(const Node& node, bool output) {
   const auto next = static_cast<std::uint32_t>(numbers_.size());
-  return numbers_.emplace(Key{node.block, node.slice, precision, output}, next).first->second;
+  return numbers_.emplace(Key{node.block, node.slice, output}, next).first->second;
 }
 
 Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
@@ -81,6 +88,9 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
   loaded.keys = ComputeMerkleKeys(network, {.kv_format = std::string(KvFormatName(kv_format)),
                                             .kernel_form = KernelForm(binder.context().isa),
                                             .precision = &precision});
+  loaded.any_keys =
+      ComputeMerkleKeys(network, {.kv_format = std::string(KvFormatName(kv_format)),
+                                  .kernel_form = KernelForm(binder.context().isa) + ", any"});
   loaded.token_limit = std::numeric_limits<std::int64_t>::max();
   loaded.max_positions = binder.context().max_positions;
   std::vector<std::int64_t> widths;
@@ -114,9 +124,8 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
     }
     loaded.sources.emplace_back(sources.begin(), sources.end());
     widths.push_back(i == output ? 0 : node.width_out);
-    loaded.merge.push_back(
-        {meetings.NumberOf(network.nodes[i], PrecisionText(block, precision), i == output),
-         std::max<std::uint64_t>(block.bytes(), 1)});
+    loaded.merge.push_back({meetings.NumberOf(network.nodes[i], i == output),
+                            std::max<std::uint64_t>(block.bytes(), 1)});
     loaded.nodes.push_back(std::move(node));
   }
   loaded.logits = loaded.nodes.back().width_out;

@@ -7,7 +7,6 @@
 #include <memory>
 #include <set>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "ashlar/plan/plan.h"
@@ -51,11 +50,14 @@ struct LoadedNetwork {
   std::vector<std::vector<int>> sources;  // of each node: what it reads or carries, ascending
   std::vector<MergeNode> merge;           // as MergeGraphs wants them
   MerkleKeys keys;
+  MerkleKeys any_keys;               // the same whatever the precision
   std::int64_t logits = 0;           // width of the output
   std::int64_t hidden = 0;           // width of what the output reads; 0: tokens
   std::int64_t token_limit = 0;      // every token id is below this
   std::int64_t max_positions = 0;    // no sequence may have more
   std::int64_t register_floats = 0;  // of a row
+
+  std::uint64_t plan() const;  // names the output's key
 
   int output() const { return static_cast<int>(nodes.size()) - 1; }
   std::uint64_t value_page_bytes(int node) const;
@@ -63,17 +65,16 @@ struct LoadedNetwork {
   std::uint64_t StateBytes(std::int64_t positions) const;
 };
 
-// Numbers what may meet: equal (block, slice, precision), used as an output in both or in neither.
+// Numbers what may meet: equal (block, slice), used as an output in both or in neither. (All that
+// is loaded at one time has one precision.)
 class MeetingNumbers {
  public:
-  // precision: PrecisionText of the node's block.
-  std::uint32_t NumberOf(const Node& node, const std::string& precision, bool output);
+  std::uint32_t NumberOf(const Node& node, bool output);
 
  private:
   struct Key {
     Digest block;
     Slice slice;
-    std::string precision;
     bool output;
     friend auto operator<=>(const Key&, const Key&) = default;
   };

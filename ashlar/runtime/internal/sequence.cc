@@ -47,7 +47,7 @@ Sequence::Sequence(RequestId id_in, Request request_in,
   tokens.reserve(prompt_length + request.max_tokens);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const StateSlot& slot = network->slots[i];
-    slots[i].chain = {ChainOf(slot.chain), slot.page.positions};
+    slots[i].chain = {ChainOf(Keys().state[slot.node]), slot.page.positions};
     slots[i].table.Reserve(slot.PagesFor(prompt_length + request.max_tokens));
   }
 }
@@ -104,7 +104,7 @@ void Sequence::FindValues(PageCache& cache, std::span<const int> boundary) {
     ValuePages& value = values.emplace_back();
     value.node = node;
     value.table.Reserve(PagesFor(prompt_length + request.max_tokens));
-    value.chain = {ChainOf(network->keys.value[node]), kPageLength};
+    value.chain = {ChainOf(Keys().value[node]), kPageLength};
     FindPages(cache, value.chain, value.table);
     bytes += network->value_page_bytes(node) * static_cast<std::uint64_t>(value.table.size());
     // Values that are still to be read cannot be let go; they must never keep the sequence from
@@ -242,7 +242,9 @@ void Sequence::Advance(PageCache& cache, std::int64_t end, bool use_cache) {
     return;
   }
   for (SlotPages& slot : slots) {
-    PublishPages(cache, slot.chain, end, slot.table, slot.published);
+    if (!slot.mixed) {
+      PublishPages(cache, slot.chain, end, slot.table, slot.published);
+    }
   }
   for (ValuePages& value : values) {
     if (value.recording) {
@@ -258,8 +260,35 @@ void Sequence::Stop() {
     slot.table.Clear();
     slot.cached = 0;
     slot.published = 0;
+    slot.mixed = false;  // it will be computed again, all of it
   }
   values.clear();
+}
+
+// Pages that are published already stay under the key that they were computed with. Of the others,
+// some positions come from before and some from after, or all from after but over pages from
+// before: under neither key would they be what a sequence computes that begins now. A key is that
+// of all upstream, so what lies below the first block that changed goes on as if nothing was.
+void Sequence::Rebind(std::shared_ptr<const LoadedNetwork> rebound) {
+  network = std::move(rebound);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const Digest key = ChainOf(Keys().state[network->slots[i].node]);
+    slots[i].mixed |= slots[i].chain.key != key && slots[i].table.size() > 0;
+    slots[i].chain.key = key;
+  }
+  for (ValuePages& value : values) {
+    const Digest key = ChainOf(Keys().value[value.node]);
+    value.recording &= value.chain.key == key;
+    value.chain.key = key;
+  }
+}
+
+std::uint64_t Sequence::MostBytes() const {
+  std::uint64_t bytes = network->StateBytes(prompt_length + request.max_tokens);
+  for (const ValuePages& value : values) {  // some of which may have to be kept
+    bytes += network->value_page_bytes(value.node) * static_cast<std::uint64_t>(value.table.size());
+  }
+  return bytes;
 }
 
 bool Sequence::DropValues() {
@@ -291,6 +320,7 @@ void Sequence::ShareStateOf(const Sequence& parent) {
     }
     slots[i].cached = parent.position;
     slots[i].published = parent.slots[i].published;
+    slots[i].mixed = parent.slots[i].mixed;
   }
 }
 

@@ -50,6 +50,8 @@ struct SlotPages {
   PageChain chain = {};
   std::int64_t cached = 0;     // positions that were there at the start: read, never written
   std::int64_t published = 0;  // first pages of the table that are published
+  // Computed under more than one key: no further page of it can be found by others.
+  bool mixed = false;
 };
 
 // The kept values of one node where networks part (see BoundaryNodes).
@@ -69,7 +71,7 @@ class Sequence {
 
   // ---- What is asked and known
   const RequestId id;
-  const std::shared_ptr<const LoadedNetwork> network;
+  std::shared_ptr<const LoadedNetwork> network;
   Request request;                   // its prompt moved to `tokens`
   std::vector<std::int32_t> tokens;  // the prompt and what was sampled
   const std::int64_t prompt_length;
@@ -102,6 +104,8 @@ class Sequence {
   void TakeValuePages(PageCache& cache, std::int64_t end);
   // After a step: all positions below `end` are done. Publishes the pages that are full.
   void Advance(PageCache& cache, std::int64_t end, bool use_cache);
+  // Goes on with the same network at another precision. Its state stays.
+  void Rebind(std::shared_ptr<const LoadedNetwork> rebound);
   // Lets go of all pages; the sequence waits.
   void Stop();
   // Stops recording values, and lets go of those that no row ahead reads. False when nothing was
@@ -109,6 +113,9 @@ class Sequence {
   bool DropValues();
   // Shares all pages of `parent`, which has the same first tokens.
   void ShareStateOf(const Sequence& parent);
+
+  // Bytes of all the pages that it may come to hold before it ends.
+  std::uint64_t MostBytes() const;
 
   // The scheduler's view; `demand` is [slots], filled in.
   SequenceView View(std::span<SlotDemand> demand) const;
@@ -118,6 +125,10 @@ class Sequence {
     Digest chain;
     std::span<const std::int32_t> tokens;
   };
+  // What names the pages that it finds and leaves.
+  const MerkleKeys& Keys() const {
+    return request.any_precision ? network->any_keys : network->keys;
+  }
   // What pages with this Merkle key are published under, for those who share the cache.
   Digest ChainOf(const Digest& key) const;
   PageKey KeyOf(const PageChain& chain, std::int64_t page) const;
