@@ -14,6 +14,7 @@
 
 #include "ashlar/base/test_floats.h"
 #include "ashlar/graph/network.h"
+#include "ashlar/graph/precision.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/store/blob_store.h"
 
@@ -50,6 +51,20 @@ inline TensorManifest RandomTensor(BlobStore& store, const TensorSpec& spec,
   std::vector<float> values(rows * columns);
   for (float& value : values) {
     value = floats.Next(matrix ? 0 : 1, spread);
+  }
+  if (codec->residual != nullptr) {  // a blob for each level
+    std::vector<std::vector<std::byte>> levels;
+    std::vector<std::byte*> out;
+    for (int level = 0; level < codec->levels(); ++level) {
+      levels.emplace_back(*LevelBytes(*codec, spec.shape, level));
+      out.push_back(levels.back().data());
+    }
+    codec->residual->encode(values.data(), rows, columns, out);
+    TensorManifest tensor{.shape = spec.shape, .codec = codec};
+    for (const std::vector<std::byte>& level : levels) {
+      tensor.levels.push_back({*store.Put(level), 0, level.size()});
+    }
+    return tensor;
   }
   std::vector<std::byte> packed(*PackedBytes(*codec, spec.shape));
   codec->encode(values.data(), rows, columns, packed.data());
@@ -155,6 +170,19 @@ inline Network RandomLlama(BlobStore& store, const LlamaSpec& spec) {
   const Digest head = add("head", {{"width", spec.width}, {"vocabulary", spec.vocabulary}});
   SetChain(network, embed, layers, norm, head);
   return network;
+}
+
+// So many levels of each residual tensor of the network.
+inline Precision WithLevels(const Network& network, int levels) {
+  Precision precision;
+  for (const auto& [digest, block] : network.blocks) {
+    for (const auto& [name, tensor] : block->tensors) {
+      if (tensor.codec->residual != nullptr) {
+        precision[tensor.levels.front()] = {{tensor.shape[0], levels}};
+      }
+    }
+  }
+  return precision;
 }
 
 // A network of the given layers of `base` (from RandomLlama or this function), in that order:
