@@ -55,6 +55,7 @@ constexpr ConvertedFamily kConverted[] = {
     {.fixture = "ernie4_5", .architecture = "ernie4_5"},
     {.fixture = "seed_oss", .architecture = "seed_oss", .ffn_norm = "post_attention_norm"},
     {.fixture = "smollm3", .architecture = "smollm3", .turns_neighbours = true},
+    {.fixture = "gpt_oss", .architecture = "gpt-oss", .ffn_norm = "post_attention_norm"},
     {.fixture = "hunyuan_dense", .architecture = "hunyuan-dense"},
     {.fixture = "deepseek_v3", .architecture = "deepseek2", .latent = true},
 };
@@ -93,6 +94,8 @@ constexpr PartName kLayerParts[] = {
     {"self_attn.kv_a_proj_with_mqa", "attn_kv_a_mqa"},
     {"self_attn.kv_a_layernorm", "attn_kv_a_norm"},
     {"block_sparse_moe.gate", "ffn_gate_inp"},
+    {"mlp.router", "ffn_gate_inp"},
+    {"self_attn.sinks", "attn_sinks"},
     {"attn.c_attn", "attn_qkv"},
     {"attn.c_proj", "attn_output"},
     {"ln_1", "attn_norm"},
@@ -228,6 +231,13 @@ class Converter {
         static_cast<std::uint32_t>(gpt2 ? 4 * width
                                         : Size({"ffn_hidden_size", "intermediate_size"}))));
     AddInteger("attention.head_count", {"num_attention_heads", "n_head"});
+    if (std::string_view(family_.architecture) == "gpt-oss") {
+      AddInteger("attention.sliding_window", {"sliding_window"});
+      AddInteger("expert_feed_forward_length", {"intermediate_size"});
+      file_.pairs.push_back(GgufLies::Of(Key("rope.scaling.type"), "yarn"));
+      AddReal("rope.scaling.factor", {"factor"});
+      AddInteger("rope.scaling.original_context_length", {"original_max_position_embeddings"});
+    }
     file_.pairs.push_back(
         GgufLies::U32(Key("attention.head_count_kv"),
                       static_cast<std::uint32_t>(family_.latent ? 1 : key_value_heads_)));
@@ -316,8 +326,8 @@ class Converter {
   }
 
   void AddTensor(const std::string& name) {
-    const std::size_t dot = name.rfind('.');
-    const std::string kind = name.substr(dot);  // ".weight" or ".bias"
+    const std::size_t dot = name.ends_with(".sinks") ? name.size() : name.rfind('.');
+    const std::string kind = dot == name.size() ? ".weight" : name.substr(dot);  // or ".bias"
     const std::string stem = name.substr(0, dot);
     for (const PartName& part : kOtherParts) {
       if (stem == part.theirs) {
@@ -332,6 +342,9 @@ class Converter {
     const std::string rest = stem.substr(end + 1);
     if (const std::size_t experts = rest.find(".experts."); experts != std::string::npos) {
       return AddExpert(layer, rest.substr(experts + 9), Load(name));
+    }
+    if (rest == "mlp.experts") {
+      return AddAllExperts(layer, kind.substr(1), Load(name));
     }
     if (kind == ".e_score_correction_bias") {
       return Write(layer + "exp_probs_b.bias", Load(name));
@@ -426,6 +439,37 @@ class Converter {
     }
     std::ranges::copy(numbers.values,
                       stack.values.begin() + std::stoll(rest) * std::ssize(numbers.values));
+  }
+
+  // Matrices [experts, inputs, outputs] and biases [experts, outputs]; outputs of gate and up take
+  // turns.
+  void AddAllExperts(const std::string& layer, const std::string& matrix, const Numbers& numbers) {
+    const bool bias = matrix.ends_with("_bias");
+    const std::string kind = bias ? "_exps.bias" : "_exps.weight";
+    const std::int64_t experts = numbers.shape[0];
+    const std::int64_t outputs = numbers.shape.back();
+    const std::int64_t inputs = bias ? 1 : numbers.shape[1];
+    const auto write = [&](const char* name, std::int64_t first, std::int64_t step) {
+      Numbers part{.shape = {experts, outputs / step, inputs}};
+      for (std::int64_t e = 0; e < experts; ++e) {
+        for (std::int64_t o = first; o < outputs; o += step) {
+          for (std::int64_t i = 0; i < inputs; ++i) {
+            part.values.push_back(
+                numbers.values[static_cast<std::size_t>((e * inputs + i) * outputs + o)]);
+          }
+        }
+      }
+      if (bias) {
+        part.shape.pop_back();
+      }
+      Write(layer + name + kind, part);
+    };
+    if (matrix.starts_with("gate_up_proj")) {
+      write("ffn_gate", 0, 2);
+      write("ffn_up", 1, 2);
+    } else {
+      write("ffn_down", 0, 1);
+    }
   }
 
   void Write(const std::string& name, const Numbers& numbers) {

@@ -275,6 +275,9 @@ class ConfigWriter {
     if (original && *type == "yarn") {
       scaling.Set("original_max_position_embeddings", *original);
     }
+    if (family_.fractional_ramp && *type == "yarn") {
+      scaling.Set("truncate", false);
+    }
     ASHLAR_TRY(AddScoresScale(*type, scaling));
     json_.Set("rope_scaling", std::move(scaling));
     return {};

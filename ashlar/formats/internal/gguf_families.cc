@@ -89,8 +89,9 @@ constexpr GgufName kOneNorm[] = {
     {"mlp", "norm.weight", "blk.{}.attn_norm.weight"},
     {"mlp", "norm.bias", "blk.{}.attn_norm.bias"},
 };
-constexpr GgufName kSeedOssNames[] = {
+constexpr GgufName kNormAfterAttention[] = {
     {"mlp", "norm.weight", "blk.{}.post_attention_norm.weight"},
+    {"moe", "norm.weight", "blk.{}.post_attention_norm.weight"},
 };
 
 constexpr GgufKey kOlmoeKeys[] = {
@@ -112,12 +113,18 @@ constexpr GgufKey kParallelKeys[] = {
 constexpr GgufKey kStableLmKeys[] = {
     {"use_parallel_residual", "use_parallel_residual", GgufKeyType::kBool},
 };
+constexpr GgufKey kGptOssKeys[] = {
+    {"expert_count", "num_local_experts", GgufKeyType::kInteger, true},
+    {"expert_used_count", "num_experts_per_tok", GgufKeyType::kInteger, true},
+    {"expert_feed_forward_length", "intermediate_size"},
+    {"attention.sliding_window", "sliding_window", GgufKeyType::kInteger, true},
+};
 constexpr GgufFixedField kStableLmFixed[] = {{"use_parallel_residual", false}};
 constexpr GgufFixedField kOlmoeFixed[] = {{"norm_topk_prob", false}, {"attention_bias", false}};
 constexpr GgufFixedField kNoBiases[] = {{"attention_bias", false}, {"mlp_bias", false}};
 constexpr GgufFixedField kErnieFixed[] = {{"use_bias", false}};
 constexpr GgufFixedField kSeedOssFixed[] = {{"attention_out_bias", false}, {"mlp_bias", false}};
-constexpr GgufFixedField kNeoXFixed[] = {{"attention_bias", true}};
+constexpr GgufFixedField kAttentionBias[] = {{"attention_bias", true}};
 constexpr GgufFixedField kSmolLm3Fixed[] = {
     {"use_sliding_window", false}, {"attention_bias", false}, {"mlp_bias", false}};
 constexpr GgufPartField kQkvBias[] = {{"attention_bias", "blk.0.attn_q.bias"},
@@ -221,7 +228,7 @@ constexpr GgufFamily kFamilies[] = {
     {.architecture = "gptneox",
      .model_type = "gpt_neox",
      .keys = kParallelKeys,
-     .fixed = kNeoXFixed,
+     .fixed = kAttentionBias,
      .joins = true,
      .square = true},
     {.architecture = "stablelm",
@@ -249,7 +256,14 @@ constexpr GgufFamily kFamilies[] = {
      .model_type = "seed_oss",
      .fixed = kSeedOssFixed,
      .parts = kQkvBias,
-     .names = kSeedOssNames},
+     .names = kNormAfterAttention},
+    {.architecture = "gpt-oss",
+     .model_type = "gpt_oss",
+     .fractional_ramp = true,
+     .keys = kGptOssKeys,
+     .fixed = kAttentionBias,
+     .names = kNormAfterAttention,
+     .windows = true},
     {.architecture = "smollm3",
      .model_type = "smollm3",
      .turns_neighbours = true,

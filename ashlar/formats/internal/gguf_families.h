@@ -70,6 +70,8 @@ struct GgufFamily {
   bool turns_neighbours = false;
   // Weights of norms have what the family adds to them already in them.
   bool norms_hold_offset = false;
+  // Between what is stretched and what is not, yarn's ramp begins and ends between two pairs.
+  bool fractional_ramp = false;
   std::span<const GgufKey> keys = {};
   std::span<const GgufFixedField> fixed = {};
   std::span<const GgufConstant> constants = {};
