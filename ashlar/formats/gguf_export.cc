@@ -13,8 +13,8 @@
 #include "ashlar/formats/internal/gguf_form.h"
 #include "ashlar/formats/internal/gguf_tokenizer.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
-#include "ashlar/formats/internal/stored_tensor.h"
 #include "ashlar/graph/network_files.h"
+#include "ashlar/graph/stored_tensor.h"
 
 namespace ashlar {
 namespace {
@@ -22,7 +22,6 @@ namespace {
 using internal::GgufFileTensor;
 using internal::GgufForm;
 using internal::GgufPart;
-using internal::StoredTensor;
 
 constexpr std::int64_t kNumbersAtOnce = 1 << 18;
 
@@ -175,7 +174,7 @@ Status WriteFileTensor(const GgufFileTensor& tensor, const GgufTensorType& type,
   }
   for (const GgufPart& part : tensor.parts) {
     ASHLAR_TRY(const StoredTensor stored, StoredTensor::Open(store, *part.stored));
-    const bool as_it_is = part.stored->codec == type.codec && part.shift == 0;
+    const bool as_it_is = stored.IsPlain(*type.codec) && part.shift == 0;
     Status status =
         as_it_is ? WriteStored(part, type, stored, sink) : WriteEncoded(part, type, stored, sink);
     ASHLAR_TRY(stored.CheckWhole());  // first: what else is wrong may come of it

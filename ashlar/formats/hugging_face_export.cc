@@ -8,16 +8,15 @@
 #include "ashlar/codec/raw/raw.h"
 #include "ashlar/formats/internal/family_form.h"
 #include "ashlar/formats/internal/new_directory.h"
-#include "ashlar/formats/internal/stored_tensor.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/safetensors.h"
 #include "ashlar/graph/network_files.h"
+#include "ashlar/graph/stored_tensor.h"
 
 namespace ashlar {
 namespace {
 
 using internal::FamilyForm;
-using internal::StoredTensor;
 using internal::TensorPlace;
 
 // How safetensors calls the codecs that a directory can hold.
@@ -175,7 +174,7 @@ Result<std::vector<std::byte>> NumbersOf(const HfPart& part, const HfNumberType&
   const std::size_t number = type.codec->band_bytes(1);
   const std::size_t row_bytes = static_cast<std::size_t>(columns) * number;
   std::vector<std::byte> out(static_cast<std::size_t>(rows) * row_bytes);
-  if (part.stored->codec == type.codec && part.shift == 0) {
+  if (stored.IsPlain(*type.codec) && part.shift == 0) {
     for (std::int64_t row = 0; row < rows; ++row) {
       const std::size_t from = static_cast<std::size_t>(row * there) * number;
       std::ranges::copy(stored.bytes().subspan(from, row_bytes),
@@ -215,7 +214,7 @@ Status WriteTensor(const HfTensor& tensor, const BlobStore& store, SafetensorsWr
     const bool as_it_is = tensor.parts.size() == 1 && part.place.contiguous() &&
                           part.place.stack == 0 && part.source == 0 &&
                           part.place.count == part.shape[0] && part.shape == part.stored->shape &&
-                          part.stored->codec == tensor.type->codec && part.shift == 0;
+                          stored.IsPlain(*tensor.type->codec) && part.shift == 0;
     if (as_it_is) {
       ASHLAR_TRY(writer.Write(stored.bytes()));
       return stored.CheckWhole();

@@ -27,7 +27,7 @@ std::uint64_t WeightBytes(const Network& network) {
   std::set<Level> levels;
   std::uint64_t bytes = 0;
   for (const NamedTensor& tensor : NamedTensors(network)) {
-    for (const Level& level : tensor.manifest->levels) {
+    for (const Level& level : tensor.manifest->all_levels()) {
       bytes += levels.insert(level).second ? level.length : 0;
     }
   }

@@ -11,8 +11,12 @@ std::int64_t RowsOf(const TensorManifest& tensor) {
   return tensor.shape.rank() == 1 ? 1 : tensor.shape[0];
 }
 
+int LevelsOf(const TensorManifest& tensor) {
+  return static_cast<int>(tensor.levels.size());
+}
+
 TensorPrecision AllLevels(const TensorManifest& tensor) {
-  return {{RowsOf(tensor), tensor.codec->levels()}};
+  return {{RowsOf(tensor), LevelsOf(tensor)}};
 }
 
 // Of a tensor and its base, as parts of a text.
@@ -35,7 +39,19 @@ void AppendText(const std::string& name, const TensorManifest& tensor, const Pre
 
 TensorPrecision PrecisionOf(const TensorManifest& tensor, const Precision& precision) {
   const auto known = precision.find(tensor.levels.front());
-  return known == precision.end() ? AllLevels(tensor) : known->second;
+  if (known == precision.end()) {
+    return AllLevels(tensor);
+  }
+  TensorPrecision own;
+  for (const RowLevels& range : known->second) {
+    const int levels = std::min(range.levels, LevelsOf(tensor));
+    if (!own.empty() && own.back().levels == levels && range.levels != levels) {
+      own.back().row_end = range.row_end;
+    } else {
+      own.push_back({range.row_end, levels});
+    }
+  }
+  return own;
 }
 
 Status CheckPrecision(const TensorManifest& tensor, const TensorPrecision& precision) {
@@ -49,11 +65,10 @@ Status CheckPrecision(const TensorManifest& tensor, const TensorPrecision& preci
                      begin, range.row_end, tensor.codec->name, tensor.shape.ToString(),
                      tensor.codec->row_unit);
     }
-    if (range.levels < 1 || range.levels > tensor.codec->levels() ||
-        range.levels == levels_before) {
+    if (range.levels < 1 || range.levels > LevelsOf(tensor) || range.levels == levels_before) {
       return Invalid("a precision gives rows {} to {} {} levels, after {} before them; {} has {}",
                      begin, range.row_end, range.levels, levels_before, tensor.codec->name,
-                     tensor.codec->levels());
+                     LevelsOf(tensor));
     }
     begin = range.row_end;
     levels_before = range.levels;
@@ -101,7 +116,7 @@ std::vector<Level> ResidentParts(const TensorManifest& tensor, int level,
 std::vector<Level> ResidentParts(const TensorManifest& tensor, const Precision& precision) {
   std::vector<Level> parts;
   const TensorPrecision own = PrecisionOf(tensor, precision);
-  for (int level = 0; level < tensor.codec->levels(); ++level) {
+  for (int level = 0; level < LevelsOf(tensor); ++level) {
     std::ranges::move(ResidentParts(tensor, level, own), std::back_inserter(parts));
   }
   if (tensor.base != nullptr) {

@@ -13,8 +13,9 @@ namespace ashlar {
 
 struct Block;
 
-// Rows [end of the range before, row_end) of a residual tensor have their first `levels` levels.
-// row_end is a multiple of the codec's row_unit, or the tensor's end.
+// Rows [end of the range before, row_end) of a residual tensor have their first `levels` levels, or
+// all when the tensor has fewer. row_end is a multiple of the codec's row_unit, or the tensor's
+// end.
 struct RowLevels {
   std::int64_t row_end;
   int levels;
@@ -32,8 +33,8 @@ using Precision = std::map<Level, TensorPrecision>;
 // one.)
 TensorPrecision PrecisionOf(const TensorManifest& tensor, const Precision& precision);
 
-// kInvalid when it is none of that tensor: rows that are no whole bands or not ascending, levels
-// that it does not have.
+// kInvalid when it is none of that tensor (as PrecisionOf gives it): rows that are no whole bands
+// or not ascending, no levels.
 Status CheckPrecision(const TensorManifest& tensor, const TensorPrecision& precision);
 
 // The parts of the blob of one level that are read: the header, and the bands of the rows that have

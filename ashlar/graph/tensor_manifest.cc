@@ -122,12 +122,14 @@ Result<TensorManifest> ParseTensorManifest(const JsonCursor& json) {
 
   ASHLAR_TRY(const JsonCursor levels_at, json.At("levels"));
   ASHLAR_TRY(const std::vector<JsonCursor> levels, levels_at.AsArray(internal::kMaxLevels));
-  const int expected = tensor.codec->levels();
-  if (levels.size() != static_cast<std::size_t>(expected)) {
-    return levels_at.Invalid("codec {} has {} level{}, found {}", tensor.codec->name, expected,
-                             expected == 1 ? "" : "s", levels.size());
+  // Of a residual codec any prefix is a tensor.
+  const auto most = static_cast<std::size_t>(tensor.codec->levels());
+  if (levels.empty() || levels.size() > most) {
+    return levels_at.Invalid("codec {} has {} level{}, found {}", tensor.codec->name,
+                             most == 1 ? "1" : fmt::format("1 to {}", most), most == 1 ? "" : "s",
+                             levels.size());
   }
-  for (int i = 0; i < expected; ++i) {
+  for (int i = 0; i < std::ssize(levels); ++i) {
     const JsonCursor& at = levels[static_cast<std::size_t>(i)];
     ASHLAR_TRY(const Level level, ParseLevel(at));
     ASHLAR_TRY(const std::uint64_t needed, LevelBytes(*tensor.codec, tensor.shape, i));

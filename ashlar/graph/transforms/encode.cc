@@ -9,6 +9,7 @@
 #include "ashlar/graph/describe.h"
 #include "ashlar/graph/internal/arguments.h"
 #include "ashlar/graph/internal/near_names.h"
+#include "ashlar/graph/stored_tensor.h"
 #include "ashlar/graph/transforms/transforms.h"
 
 namespace ashlar {
@@ -94,7 +95,8 @@ Result<Selection> Select(std::span<const NamedTensor> tensors, const Codec& code
     const bool named = chosen.Name(tensor.name);
     // A vector or a router is small and delicate: it is encoded only when it is named.
     const bool wanted = named || (tensor.role == TensorRole::kMatrix && chosen.Match(tensor.name));
-    if (!wanted || (except && except->Match(tensor.name)) || tensor.manifest->codec == &codec) {
+    if (!wanted || (except && except->Match(tensor.name)) ||
+        (tensor.manifest->codec == &codec && tensor.manifest->base == nullptr)) {
       continue;
     }
     if (const auto bytes = PackedBytes(codec, tensor.manifest->shape); bytes.ok()) {
@@ -117,24 +119,6 @@ std::int64_t ColumnsOf(const Shape& shape) {
   return shape[shape.rank() - 1];
 }
 
-// The stored bytes of a tensor of one level, and what watches over them.
-struct WatchedBytes {
-  Blob packed;
-  BlobGuard guard;
-};
-Result<WatchedBytes> GetPacked(const BlobStore& store, const TensorManifest& tensor) {
-  const Level& level = tensor.levels.front();
-  ASHLAR_TRY(const Blob blob, store.Get(level.blob));
-  const std::span<const std::byte> bytes = blob.bytes();
-  if (level.offset > bytes.size() || level.length > bytes.size() - level.offset) {
-    return Corrupt("blob {} has {} bytes, and the tensor lies in bytes {} to {}",
-                   level.blob.ToString(), bytes.size(), level.offset, level.offset + level.length);
-  }
-  return WatchedBytes{
-      Blob(bytes.subspan(level.offset, level.length), std::make_shared<const Blob>(blob)),
-      BlobGuard(level.blob, blob)};
-}
-
 // Reads, decodes, encodes and writes some bands at a time, so that memory does not grow with the
 // tensor.
 Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from,
@@ -146,11 +130,7 @@ Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from
       std::max<std::int64_t>(1, kFloatsAtOnce / (columns * codec.row_unit));
   const std::int64_t rows_at_once = std::min(rows, bands_at_once * codec.row_unit);
 
-  ASHLAR_TRY(const WatchedBytes watched, GetPacked(store, from));
-  const Blob& packed = watched.packed;
-  if (from.codec->check != nullptr) {
-    ASHLAR_TRY(from.codec->check(packed.bytes(), rows, columns));
-  }
+  ASHLAR_TRY(const StoredTensor stored, StoredTensor::Open(store, from));
   ASHLAR_TRY(const std::unique_ptr<BlobWriter> writer, store.NewBlob());
   std::vector<float> values(static_cast<std::size_t>(rows_at_once * columns));
   std::vector<std::byte> encoded;
@@ -158,7 +138,7 @@ Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from
   for (std::int64_t row = 0; row < rows; row += rows_at_once) {
     const std::int64_t end = std::min(rows, row + rows_at_once);
     const std::span<float> part(values.data(), static_cast<std::size_t>((end - row) * columns));
-    from.codec->decode(packed.bytes().data(), columns, row, end, part.data());
+    stored.Decode(row, end, part.data());
     const auto bad = std::ranges::find_if_not(part, [](float v) { return std::isfinite(v); });
     if (bad != part.end()) {
       const std::int64_t index = bad - part.begin();
@@ -171,7 +151,7 @@ Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from
     ASHLAR_TRY(writer->Write(encoded));
     to.levels.front().length += encoded.size();
   }
-  ASHLAR_TRY(watched.guard.CheckWhole(store));
+  ASHLAR_TRY(stored.CheckWhole());
   ASHLAR_TRY(to.levels.front().blob, writer->Commit());
   return to;
 }

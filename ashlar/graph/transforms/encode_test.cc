@@ -175,7 +175,41 @@ TEST_F(EncodeTest, ABlobThatIsTooShortIsAnError) {
   block.tensors.at("down").levels[0].offset = 64;
   base_.nodes[2].block = base_.AddBlock(std::move(block));
   EXPECT_THAT(ErrorOf(base_, "encode --codec q8"),
-              HasSubstr("has 32768 bytes, and the tensor lies in bytes 64 to 32832"));
+              HasSubstr("claims 32768 bytes at offset 64, past the end of its 32768 bytes"));
+}
+
+TEST_F(EncodeTest, ATensorOfLevelsIsDecodedFromAllOfThemAndADifferenceIsAddedToItsBase) {
+  const TensorManifest base = TensorOf(base_, 2, "down");
+  const std::vector<float> values = Values(base);
+  std::vector<float> halves(values.size());
+  std::ranges::transform(values, halves.begin(), [](float value) { return value / 2; });
+  const Codec& codec = **FindCodec("bitplane");
+  TensorManifest difference{.shape = base.shape, .codec = &codec};
+  std::vector<std::vector<std::byte>> levels;
+  std::vector<std::byte*> to;
+  for (int level = 0; level < codec.levels(); ++level) {
+    to.push_back(levels.emplace_back(Must(LevelBytes(codec, base.shape, level))).data());
+  }
+  codec.residual->encode(halves.data(), base.shape[0], base.shape[1], to);
+  for (const std::vector<std::byte>& level : levels) {
+    difference.levels.push_back({Must(store_->Put(level)), 0, level.size()});
+  }
+  std::vector<float> decoded(values.size());
+  codec.residual->decode(std::vector<const std::byte*>(to.begin(), to.end()), base.shape[0],
+                         base.shape[1], 0, base.shape[0], decoded.data());
+  const auto encoded = [&](const TensorManifest& tensor) {
+    Network network = base_;
+    Block block = network.BlockOf(2);
+    block.tensors.at("down") = tensor;
+    network.nodes[2].block = network.AddBlock(std::move(block));
+    return Values(TensorOf(Derived(network, "encode --codec f32"), 2, "down"));
+  };
+  EXPECT_EQ(encoded(difference), decoded);
+  difference.base = std::make_shared<const TensorManifest>(base);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    decoded[i] += values[i];
+  }
+  EXPECT_EQ(encoded(difference), decoded);
 }
 
 TEST_F(EncodeTest, TypingErrorsAreNamed) {

@@ -115,7 +115,7 @@ Result<BoundTensor> MappedWeights::Add(const TensorManifest& tensor, const Shape
   }
   levels.rows = PrecisionOf(tensor, precision);
   ASHLAR_TRY(CheckPrecision(tensor, levels.rows));
-  for (int level = 0; level < tensor.codec->levels(); ++level) {
+  for (int level = 0; level < std::ssize(tensor.levels); ++level) {
     const std::vector<Level> parts = ResidentParts(tensor, level, levels.rows);
     if (parts.empty()) {
       break;  // nor has any row the levels after it

@@ -1,0 +1,296 @@
+#include "ashlar/plan/stack.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <utility>
+
+namespace ashlar {
+namespace {
+
+constexpr std::uint64_t kMostEntryBytes = 1'000'000;
+
+// Calls `visit(tensor, scored)` for each distinct tensor of the network, bases included; `scored`:
+// its block reads or scores tokens.
+template <class Visit>
+void VisitTensors(const Network& network, const Visit& visit) {
+  std::set<Digest> seen;
+  for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
+    if (!seen.insert(network.nodes[i].block).second) {
+      continue;
+    }
+    const Block& block = network.BlockOf(i);
+    const bool scored = block.kind->interface(block.attributes).vocabulary > 0;
+    for (const auto& [name, tensor] : block.tensors) {
+      visit(tensor, scored);
+      if (tensor.base != nullptr) {
+        visit(*tensor.base, scored);
+      }
+    }
+  }
+}
+
+int LevelCount(const TensorManifest& tensor) {
+  return static_cast<int>(tensor.levels.size());
+}
+
+// Ranges of whole bands of which no level has more than an entry may.
+std::vector<std::int64_t> RowEnds(const TensorManifest& tensor) {
+  const Residual& residual = *tensor.codec->residual;
+  const std::int64_t rows = tensor.shape[0];
+  const std::int64_t columns = tensor.shape[1];
+  std::uint64_t header = 0;
+  std::uint64_t band = 1;
+  for (int level = 1; level < LevelCount(tensor); ++level) {
+    header = std::max(header, residual.header_bytes(level, rows, columns));
+    band = std::max(band, residual.band_bytes(level, columns));
+  }
+  const std::uint64_t room = kMostEntryBytes - std::min(header, kMostEntryBytes);
+  const auto most_bands = static_cast<std::int64_t>(std::max<std::uint64_t>(room / band, 1));
+  const std::int64_t unit = tensor.codec->row_unit;
+  const std::int64_t bands = (rows + unit - 1) / unit;
+  const std::int64_t ranges = (bands + most_bands - 1) / most_bands;
+  std::vector<std::int64_t> ends;
+  for (std::int64_t i = 1; i <= ranges; ++i) {  // as equal as bands allow
+    ends.push_back(std::min(rows, bands * i / ranges * unit));
+  }
+  return ends;
+}
+
+// Consecutive levels of a tensor that stand together.
+struct Run {
+  int begin;  // level
+  int end;
+  double loss;  // that they take away
+  std::uint64_t bytes;
+  double ratio() const { return loss / static_cast<double>(bytes); }
+};
+
+// Levels 1 and up, joined until each run takes away less per byte than the one before it.
+std::vector<Run> Hull(const TensorManifest& tensor, std::span<const double> losses) {
+  std::vector<Run> runs;
+  for (int level = 1; level < LevelCount(tensor); ++level) {
+    const auto l = static_cast<std::size_t>(level);
+    runs.push_back({level, level + 1, losses[l - 1] - losses[l], tensor.levels[l].length});
+    while (runs.size() > 1 && runs.back().ratio() >= runs[runs.size() - 2].ratio()) {
+      Run& before = runs[runs.size() - 2];
+      before.end = runs.back().end;
+      before.loss += runs.back().loss;
+      before.bytes += runs.back().bytes;
+      runs.pop_back();
+    }
+  }
+  return runs;
+}
+
+// The tensor's entries in its own order. Of a run each range of rows gets all levels before the
+// next range gets any, so that a cut inside the run has its share of what the run is worth.
+void AppendEntries(const TensorManifest& tensor, std::span<const double> losses,
+                   std::vector<StackEntry>& entries) {
+  const Residual& residual = *tensor.codec->residual;
+  const std::int64_t unit = tensor.codec->row_unit;
+  const std::vector<std::int64_t> ends = RowEnds(tensor);
+  for (const Run& run : Hull(tensor, losses)) {
+    std::int64_t begin = 0;
+    for (const std::int64_t end : ends) {
+      for (int level = run.begin; level < run.end; ++level) {
+        const auto bands = static_cast<std::uint64_t>((end - begin + unit - 1) / unit);
+        std::uint64_t bytes = bands * residual.band_bytes(level, tensor.shape[1]);
+        if (begin == 0) {
+          bytes += residual.header_bytes(level, tensor.shape[0], tensor.shape[1]);
+        }
+        entries.push_back({tensor.levels.front(), level, begin, end, bytes, run.ratio()});
+      }
+      begin = end;
+    }
+  }
+}
+
+// Of the parts of blobs, each byte once.
+class DistinctBytes {
+ public:
+  void Add(const Level& part) {
+    parts_[part.blob].emplace_back(part.offset, part.offset + part.length);
+  }
+  std::uint64_t Count() {
+    std::uint64_t sum = 0;
+    for (auto& [blob, ranges] : parts_) {
+      std::ranges::sort(ranges);
+      std::uint64_t counted_to = 0;
+      for (const auto& [begin, end] : ranges) {
+        sum += end > counted_to ? end - std::max(begin, counted_to) : 0;
+        counted_to = std::max(counted_to, end);
+      }
+    }
+    return sum;
+  }
+
+ private:
+  std::map<Digest, std::vector<std::pair<std::uint64_t, std::uint64_t>>> parts_;
+};
+
+}  // namespace
+
+LevelLosses CompleteLosses(const StackNetwork& network) {
+  LevelLosses complete;
+  double measured_loss = 0;
+  double measured_weights = 0;
+  double all_weights = 0;
+  std::vector<std::pair<const TensorManifest*, double>>
+      guessed;  // and how many weights it is worth
+  VisitTensors(*network.network, [&](const TensorManifest& tensor, bool scored) {
+    if (tensor.codec->residual == nullptr) {
+      return;
+    }
+    const double weights =
+        static_cast<double>(tensor.shape.elements()) * (scored ? kScoredWeight : 1);
+    all_weights += weights;
+    if (network.losses != nullptr) {
+      const auto known = network.losses->find(tensor.levels.front());
+      if (known != network.losses->end() && known->second.size() >= tensor.levels.size()) {
+        complete.insert(*known);
+        measured_loss += known->second.front();
+        measured_weights += weights;
+        return;
+      }
+    }
+    guessed.emplace_back(&tensor, weights);
+  });
+  const double loss_of_weight =
+      measured_loss > 0 ? measured_loss / measured_weights : 1 / std::max(all_weights, 1.0);
+  for (const auto& [tensor, weights] : guessed) {
+    std::vector<double>& losses = complete[tensor->levels.front()];
+    for (int level = static_cast<int>(losses.size()); level < LevelCount(*tensor); ++level) {
+      losses.push_back(weights * loss_of_weight * std::ldexp(1.0, -2 * level));
+    }
+  }
+  return complete;
+}
+
+double ExpectedLoss(const Network& network, const LevelLosses& complete,
+                    const Precision& precision) {
+  double sum = 0;
+  std::set<Level> seen;
+  VisitTensors(network, [&](const TensorManifest& tensor, bool) {
+    if (tensor.codec->residual == nullptr || !seen.insert(tensor.levels.front()).second) {
+      return;
+    }
+    const std::vector<double>& losses = complete.at(tensor.levels.front());
+    std::int64_t begin = 0;
+    for (const RowLevels& range : PrecisionOf(tensor, precision)) {
+      const double share =
+          static_cast<double>(range.row_end - begin) / static_cast<double>(tensor.shape[0]);
+      sum += share * (losses[static_cast<std::size_t>(range.levels - 1)] -
+                      losses[tensor.levels.size() - 1]);
+      begin = range.row_end;
+    }
+  });
+  return sum;
+}
+
+Stack::Stack(std::span<const StackNetwork> networks) {
+  struct Worth {
+    const TensorManifest* tensor;  // the one with most levels that begins there
+    std::vector<std::pair<double, std::vector<double>>> losses;  // weight and losses of networks
+  };
+  std::map<Level, Worth> worths;
+  DistinctBytes floor;
+  for (const StackNetwork& network : networks) {
+    const LevelLosses complete = CompleteLosses(network);
+    std::set<Level> seen;  // tensors of this network
+    VisitTensors(*network.network, [&](const TensorManifest& tensor, bool) {
+      const Level& first = tensor.levels.front();
+      if (tensor.codec->residual == nullptr) {
+        floor.Add(first);
+        return;
+      }
+      Worth& worth = worths.try_emplace(first, Worth{&tensor, {}}).first->second;
+      if (LevelCount(tensor) > LevelCount(*worth.tensor)) {
+        worth.tensor = &tensor;
+      }
+      if (seen.insert(first).second) {
+        worth.losses.emplace_back(network.weight, complete.at(first));
+      }
+    });
+  }
+  for (const auto& [first, worth] : worths) {
+    std::vector<double> losses(worth.tensor->levels.size(), 0);
+    for (const auto& [weight, of_network] : worth.losses) {
+      for (std::size_t l = 0; l < losses.size(); ++l) {  // past a network's own levels: as its last
+        losses[l] += weight * of_network[std::min(l, of_network.size() - 1)];
+      }
+    }
+    floor.Add(first);
+    tensors_.insert({first, {worth.tensor->shape[0], LevelCount(*worth.tensor)}});
+    AppendEntries(*worth.tensor, losses, entries_);
+  }
+  // Stable: a tensor's entries, whose ratios never rise, stay in its own order; and tensors that
+  // are alike in the order of their first levels.
+  std::ranges::stable_sort(entries_, std::ranges::greater(), &StackEntry::loss_per_byte);
+  floor_bytes_ = floor.Count();
+  bytes_after_.push_back(floor_bytes_);
+  for (const StackEntry& entry : entries_) {
+    bytes_after_.push_back(bytes_after_.back() + entry.bytes);
+  }
+}
+
+StackCut Stack::First(std::size_t count) const {
+  StackCut cut{.entries = count, .bytes = bytes_after_[count], .precision = {}};
+  // Levels of each range of rows that is cut anywhere.
+  std::map<Level, std::map<std::int64_t, int>> levels_from;
+  for (const StackEntry& entry : std::span(entries_).first(count)) {
+    levels_from[entry.tensor][entry.row_begin] = entry.level + 1;
+  }
+  // The ranges that have got nothing yet.
+  for (const StackEntry& entry : entries_) {
+    levels_from[entry.tensor].try_emplace(entry.row_begin, 1);
+  }
+  for (const auto& [first, tensor] : tensors_) {
+    TensorPrecision& ranges = cut.precision[first];
+    std::map<std::int64_t, int>& from = levels_from[first];
+    from.try_emplace(0, 1);  // of a tensor of one level
+    for (auto at = from.begin(); at != from.end(); ++at) {
+      const std::int64_t end = std::next(at) == from.end() ? tensor.rows : std::next(at)->first;
+      if (!ranges.empty() && ranges.back().levels == at->second) {
+        ranges.back().row_end = end;
+      } else {
+        ranges.push_back({end, at->second});
+      }
+    }
+  }
+  return cut;
+}
+
+Result<StackCut> Stack::Cut(std::uint64_t weight_bytes) const {
+  if (weight_bytes < floor_bytes_) {
+    return Exhausted(
+        "{} bytes of weights are too few: the first levels of all tensors and what has no levels "
+        "take {}",
+        weight_bytes, floor_bytes_);
+  }
+  const auto above = std::ranges::upper_bound(bytes_after_, weight_bytes);
+  return First(static_cast<std::size_t>(above - bytes_after_.begin()) - 1);
+}
+
+Result<StackCut> Stack::CutWithin(PlanRequest request, std::uint64_t budget) const {
+  StackCut best = First(0);
+  request.precision = best.precision;
+  ASHLAR_TRY(PlanWithin(request, budget));
+  // More entries never take less.
+  std::size_t fits = 0;
+  std::size_t end = entries_.size() + 1;
+  while (end - fits > 1) {
+    const std::size_t middle = fits + (end - fits) / 2;
+    StackCut cut = First(middle);
+    request.precision = cut.precision;
+    if (PredictMemory(request).total() <= budget) {
+      fits = middle;
+      best = std::move(cut);
+    } else {
+      end = middle;
+    }
+  }
+  return best;
+}
+
+}  // namespace ashlar

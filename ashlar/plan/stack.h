@@ -1,0 +1,94 @@
+// A Stack is a total order of all levels of all residual tensors of some networks: by how much
+// expected loss each takes away per byte, and in each tensor the first levels first. A budget of
+// bytes is a cut of it.
+//
+// An entry is a range of rows of one level, below 1 MB (or a single band, where that is larger), so
+// that a cut comes close to any budget at any size of network. A level that is worth more per byte
+// than the one before it pulls that one with it: both stand where the two together belong (the
+// upper hull of a tensor's loss over its bytes), so the first n entries are the best that can be
+// had for their bytes, as far as the losses add up. Level 0 of everything and all that is not
+// residual are the floor, below which nothing runs. What several networks share stands once, and is
+// worth the sum of what it is worth to each.
+//
+// A pure function of manifests, losses and weights. Immutable; thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "ashlar/graph/precision.h"
+#include "ashlar/plan/plan.h"
+
+namespace ashlar {
+
+// How much higher a network's loss is expected to be, in nats per token, when a tensor has its
+// first l levels and all others are whole: losses[l - 1]. By the tensor's first level; never
+// rising.
+using LevelLosses = std::map<Level, std::vector<double>>;
+
+struct StackNetwork {
+  const Network* network = nullptr;
+  const LevelLosses* losses = nullptr;  // null: none was measured
+  double weight = 1;                    // of its loss, beside the others'; not negative
+};
+
+// Losses of all residual tensors of the network, those that are a base included: the measured ones,
+// and for others a guess, that each level quarters the error. A guess is as large for every weight
+// of the network, but kScoredWeight times that for blocks that read or score tokens, and continues
+// the scale of the measured ones.
+LevelLosses CompleteLosses(const StackNetwork& network);
+inline constexpr double kScoredWeight = 4;
+
+// The loss of the network at a precision, in nats per token above that of all levels. Rows of a
+// tensor have equal parts in its loss.
+double ExpectedLoss(const Network& network, const LevelLosses& complete,
+                    const Precision& precision);
+
+struct StackEntry {
+  Level tensor;  // its first level
+  int level;     // at least 1
+  std::int64_t row_begin;
+  std::int64_t row_end;
+  std::uint64_t bytes;   // with the header of the level, of its first range
+  double loss_per_byte;  // that it and what it was pulled with take away
+};
+
+struct StackCut {
+  std::size_t entries = 0;  // so many first ones
+  std::uint64_t bytes = 0;  // of weights: floor and entries
+  Precision precision;      // of every residual tensor
+};
+
+class Stack {
+ public:
+  explicit Stack(std::span<const StackNetwork> networks);
+
+  std::span<const StackEntry> entries() const { return entries_; }
+  // Weight bytes, not rounded to pages of memory: what no network can be without, and all.
+  std::uint64_t floor_bytes() const { return floor_bytes_; }
+  std::uint64_t total_bytes() const { return bytes_after_.back(); }
+
+  // Requires: count <= entries().size().
+  StackCut First(std::size_t count) const;
+  // The most that `weight_bytes` hold: not above them, and below by less than the next entry.
+  // kExhausted, with both numbers, when they are below the floor.
+  Result<StackCut> Cut(std::uint64_t weight_bytes) const;
+  // The most with which the whole process stays within `budget`: `request` says the rest of it (its
+  // precision is not read). kExhausted, with every part, when not even the floor fits.
+  Result<StackCut> CutWithin(PlanRequest request, std::uint64_t budget) const;
+
+ private:
+  struct Tensor {
+    std::int64_t rows;
+    int levels;
+  };
+  std::map<Level, Tensor> tensors_;
+  std::vector<StackEntry> entries_;
+  std::uint64_t floor_bytes_ = 0;
+  std::vector<std::uint64_t> bytes_after_;  // of the floor and the first n entries
+};
+
+}  // namespace ashlar
