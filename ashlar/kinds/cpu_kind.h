@@ -12,6 +12,7 @@
 #include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ashlar/base/thread_pool.h"
@@ -74,12 +75,25 @@ class ExpertObserver {
   virtual void OnChosen(std::int64_t per_row, std::span<const std::int32_t> experts) = 0;
 };
 
+// Is shown what the matrices of a block are multiplied with: what calibration measures. Called on
+// the thread that runs the block; views are valid in the call.
+class InputObserver {
+ public:
+  virtual ~InputObserver() = default;
+  // Each of `matrices`, tensors of the block, is multiplied with all rows x [rows, width].
+  virtual void OnInput(std::span<const std::string_view> matrices, const float* x,
+                       std::int64_t rows, std::int64_t width) = 0;
+  // These rows of `matrix` are read as they are, without a product.
+  virtual void OnLookup(std::string_view matrix, std::span<const std::int32_t> rows) = 0;
+};
+
 // What a forward call works with. Confined to the thread that runs the step.
 struct Workshop {
   ThreadPool* pool;
   Arena* arena;                // scratch; a counting arena makes Forward measure instead of compute
   Profile* profile = nullptr;  // where its time is written down; null: nowhere
   ExpertObserver* experts = nullptr;  // of mixtures; null: nobody asks
+  InputObserver* inputs = nullptr;    // null: nobody asks
 };
 
 // A block with its weights, ready to compute. Immutable: one may serve any number of networks.

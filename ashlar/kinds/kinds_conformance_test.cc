@@ -126,6 +126,69 @@ TEST_P(EveryKind, ARowDoesNotDependOnItsCallTheChunksOrTheThreadsToTheBit) {
   });
 }
 
+// Remembers the shape of what each matrix was shown to read, and the experts that rows were sent
+// to.
+class SeenInputs final : public InputObserver, public ExpertObserver {
+ public:
+  void OnInput(std::span<const std::string_view> matrices, const float* x, std::int64_t rows,
+               std::int64_t width) override {
+    for (const std::string_view matrix : matrices) {
+      widths[std::string(matrix)] = width;
+      finite = finite && std::all_of(x, x + rows * width, [](float v) { return std::isfinite(v); });
+    }
+  }
+  void OnLookup(std::string_view matrix, std::span<const std::int32_t> rows) override {
+    looked_up[std::string(matrix)] += static_cast<std::int64_t>(rows.size());
+  }
+  void OnChosen(std::int64_t, std::span<const std::int32_t> experts) override {
+    for (const std::int32_t expert : experts) {
+      chosen.insert(fmt::format("experts.{}.", expert));
+    }
+  }
+  // An expert that no row was sent to has no inputs.
+  bool Idle(const std::string& tensor) const {
+    return tensor.starts_with("experts.") &&
+           !chosen.contains(tensor.substr(0, tensor.find('.', 8) + 1));
+  }
+  std::set<std::string> chosen;
+  std::map<std::string, std::int64_t> widths;
+  std::map<std::string, std::int64_t> looked_up;
+  bool finite = true;
+};
+
+TEST_P(EveryKind, ShowsTheInputsOfEveryMatrixAndComputesTheSame) {
+  TestBlock block(kind(), GetParam().attributes, "f32", 1);
+  const Interface interface = kind().interface(block.attributes());
+  std::mt19937 random(3);
+  TestBatch batch = testing::RandomInput(interface, kRows, random);
+  TestPages pages(interface);
+  batch.Add(kRows, 0, interface.stateful() ? pages.get() : nullptr);
+  ThreadPool pool(1);
+  const auto bound = block.Bind(Isa::kReference);
+  Arena counting;
+  bound->Forward({.rows = kRows}, nullptr, nullptr, {&pool, &counting});
+  testing::AlignedBytes scratch(counting.peak());
+  Arena arena(scratch.span());
+  SeenInputs seen;
+  std::vector<float> y(static_cast<std::size_t>(kRows * interface.width_out));
+  bound->Forward(batch.View(), batch.x.data(), y.data(),
+                 {.pool = &pool, .arena = &arena, .experts = &seen, .inputs = &seen});
+  TestPages other_pages(interface);
+  batch.segments.front().pages = interface.stateful() ? other_pages.get() : nullptr;
+  EXPECT_TRUE(SameBits(y, testing::Run(*bound, interface, batch, pool)));
+  EXPECT_TRUE(seen.finite);
+  for (const TensorSpec& spec : testing::TensorsOf(kind(), block.attributes())) {
+    if (spec.role != TensorRole::kMatrix || seen.Idle(spec.name)) {
+      continue;
+    }
+    if (const auto rows = seen.looked_up.find(spec.name); rows != seen.looked_up.end()) {
+      EXPECT_EQ(rows->second, kRows) << spec.name;
+    } else {
+      EXPECT_EQ(seen.widths[spec.name], spec.shape[1]) << spec.name;
+    }
+  }
+}
+
 class EverySlice : public EveryKind {};
 
 TEST_P(EverySlice, IsTheBlockThatIsCutOutToTheBit) {

@@ -1,4 +1,6 @@
+#include <numeric>
 #include <optional>
+#include <vector>
 
 #include "ashlar/base/check.h"
 #include "ashlar/kinds/embed/embed.h"
@@ -30,6 +32,9 @@ class EmbedBlock final : public BoundBlock {
     if (workshop.arena->counting()) {
       return;
     }
+    if (workshop.inputs != nullptr) {
+      workshop.inputs->OnLookup("weight", {batch.tokens, static_cast<std::size_t>(batch.rows)});
+    }
     workshop.pool->ParallelFor(batch.rows, kRowGrain,
                                [&](std::int64_t begin, std::int64_t end, int thread) {
                                  KernelTimer timer(workshop.profile, thread);
@@ -55,6 +60,11 @@ class EmbedBlock final : public BoundBlock {
     const std::int64_t width = weight_.columns;
     for (const Segment& segment : batch.segments) {
       CHECK_LE(segment.first_position + segment.rows, positions_->rows);
+      if (workshop.inputs != nullptr) {
+        std::vector<std::int32_t> read(static_cast<std::size_t>(segment.rows));
+        std::iota(read.begin(), read.end(), static_cast<std::int32_t>(segment.first_position));
+        workshop.inputs->OnLookup("positions", read);
+      }
       workshop.pool->ParallelFor(
           segment.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
             KernelTimer timer(workshop.profile, thread);

@@ -86,6 +86,9 @@ void FeedForward::Run(const InputRows& x, float* y, const Workshop& workshop) co
   float* const hidden = arena.Take<float>(x.rows * channels());
   float* const gate = gated() ? arena.Take<float>(x.rows * channels()) : nullptr;
   if (!arena.counting()) {
+    if (workshop.inputs != nullptr) {
+      ShowInput(x, input_readers(), workshop);
+    }
     workshop.pool->ParallelFor(OutputUnits(channels()), 1,
                                [&](std::int64_t begin, std::int64_t end, int thread) {
                                  KernelTimer timer(workshop.profile, thread);

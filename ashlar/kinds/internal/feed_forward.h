@@ -57,6 +57,10 @@ class FeedForward {
   bool gated() const { return gate_.outputs() > 0; }
   std::int64_t channels() const { return up_.outputs(); }
   const Projection& down() const { return down_; }
+  // What reads x (the gate of a plain one has no outputs), and what reads the hidden rows: for
+  // those who show inputs.
+  std::vector<const Projection*> input_readers() const { return {&gate_, &up_}; }
+  std::vector<const Projection*> hidden_readers() const { return {&down_}; }
   // Whether a reader of x wants it rounded, or the reader of the hidden rows.
   bool wants_quantized_input() const { return gate_.wants_quantized() || up_.wants_quantized(); }
   bool wants_quantized_hidden() const { return down_.wants_quantized(); }

@@ -1,6 +1,7 @@
 #include "ashlar/kinds/internal/projection.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "ashlar/base/check.h"
@@ -93,6 +94,7 @@ Result<Projection> Projection::Bind(const BoundTensors& tensors, std::string_vie
                                     std::string_view bias, Isa isa) {
   const BoundTensor& whole = TensorNamed(tensors, weight);
   Projection projection;
+  projection.name_ = weight;
   for (const BoundTensor* tensor = &whole; tensor != nullptr; tensor = tensor->base) {
     CHECK_EQ(kOutputUnit % tensor->codec->row_unit, 0);
     const Result<Linear> linear = FindLinear(*tensor->codec, isa);
@@ -167,10 +169,31 @@ InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int6
   return prepared;
 }
 
+void ShowInput(const InputRows& x, std::span<const Projection* const> readers,
+               const Workshop& workshop) {
+  if (workshop.inputs == nullptr || workshop.arena->counting()) {
+    return;
+  }
+  std::vector<std::string_view> names;
+  for (const Projection* reader : readers) {
+    if (reader->outputs() > 0) {
+      names.push_back(reader->name());
+    }
+  }
+  if (!names.empty() && x.rows > 0) {
+    workshop.inputs->OnInput(names, x.x, x.rows, x.width);
+  }
+}
+
 void RunProjections(const InputRows& x, std::initializer_list<ProjectionRun> runs,
                     const Workshop& workshop) {
   if (workshop.arena->counting()) {
     return;
+  }
+  if (workshop.inputs != nullptr) {
+    std::vector<const Projection*> readers;
+    std::ranges::transform(runs, std::back_inserter(readers), &ProjectionRun::projection);
+    ShowInput(x, readers, workshop);
   }
   std::int64_t units = 0;
   for (const ProjectionRun& run : runs) {

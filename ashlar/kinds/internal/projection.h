@@ -11,6 +11,8 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +50,7 @@ class Projection {
   static Result<Projection> Bind(const BoundTensors& tensors, std::string_view weight,
                                  std::string_view bias, Isa isa);
 
+  std::string_view name() const { return name_; }  // of the matrix in its block
   std::int64_t outputs() const { return sum_.empty() ? 0 : sum_.front().tensor.rows; }
   bool wants_quantized() const;
 
@@ -73,6 +76,7 @@ class Projection {
              std::int64_t y_stride) const;
   };
 
+  std::string name_;
   std::vector<Matrix> sum_;  // of which W is the sum; empty: no outputs
   std::vector<float> bias_;  // empty: none
 };
@@ -95,6 +99,11 @@ class InputPreparation {
   bool quantize_ = false;
   QuantizeRowsFn quantize_rows_ = nullptr;
 };
+
+// Tells whoever observes inputs that these projections read x; those without outputs do not.
+// RunProjections does it itself, other callers of Projection::Run do it before.
+void ShowInput(const InputRows& x, std::span<const Projection* const> readers,
+               const Workshop& workshop);
 
 // Projections of the same rows, all in one parallel loop.
 struct ProjectionRun {

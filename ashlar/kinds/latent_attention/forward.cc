@@ -194,6 +194,10 @@ class LatentAttentionBlock final : public BoundBlock {
       return;
     }
     const std::int64_t rows = x.rows / heads();
+    for (std::int64_t head = 0; head < heads(); ++head) {
+      const Projection* const reader = &matrices[static_cast<std::size_t>(head)];
+      ShowInput(x.Part(head * rows, rows), {&reader, 1}, workshop);
+    }
     const std::int64_t units = OutputUnits(matrices.front().outputs());
     workshop.pool->ParallelFor(
         heads() * units, 1, [&](std::int64_t begin, std::int64_t end, int thread) {

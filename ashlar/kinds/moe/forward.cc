@@ -119,6 +119,7 @@ class MoeBlock final : public BoundBlock {
                            .out = arena.Take<float>(count * width_)};
       Gather(x, routes, pairs, workshop);
       const InputRows input = expert_input_.Prepare(pairs.x, count, width_, workshop);
+      ShowRows(routes, pairs, input, &FeedForward::input_readers, workshop);
       ForEachUnit(routes, pairs, OutputUnits(channels_), workshop,
                   [&](const FeedForward& expert, std::int64_t from, std::int64_t rows,
                       std::int64_t begin, std::int64_t end, KernelTimer& timer) {
@@ -127,6 +128,7 @@ class MoeBlock final : public BoundBlock {
                                      pairs.hidden + from * channels_, timer);
                   });
       const InputRows hidden = hidden_input_.Prepare(pairs.hidden, count, channels_, workshop);
+      ShowRows(routes, pairs, hidden, &FeedForward::hidden_readers, workshop);
       ForEachUnit(routes, pairs, OutputUnits(width_), workshop,
                   [&](const FeedForward& expert, std::int64_t from, std::int64_t rows,
                       std::int64_t begin, std::int64_t end, KernelTimer& timer) {
@@ -154,6 +156,29 @@ class MoeBlock final : public BoundBlock {
         });
   }
 
+  // The rows of an expert among the pairs; none when the end is not after the beginning.
+  static std::int64_t BeginOf(std::int64_t expert, const Routes& routes, const Pairs& pairs) {
+    return std::max(routes.first_pair[expert] - pairs.first, std::int64_t{0});
+  }
+  static std::int64_t EndOf(std::int64_t expert, const Routes& routes, const Pairs& pairs) {
+    return std::min(routes.first_pair[expert + 1] - pairs.first, pairs.count);
+  }
+
+  // Shows each expert's rows to whoever observes inputs.
+  void ShowRows(const Routes& routes, const Pairs& pairs, const InputRows& x,
+                std::vector<const Projection*> (FeedForward::*readers)() const,
+                const Workshop& workshop) const {
+    if (workshop.inputs == nullptr || workshop.arena->counting()) {
+      return;
+    }
+    for (std::int64_t e = 0; e < parts_.router.experts(); ++e) {
+      const std::int64_t from = BeginOf(e, routes, pairs);
+      if (const std::int64_t end = EndOf(e, routes, pairs); from < end) {
+        ShowInput(x.Part(from, end - from), (parts_.experts[e].*readers)(), workshop);
+      }
+    }
+  }
+
   // Shares (expert that has some of the pairs) x (unit of outputs) out over the threads:
   // body(expert, first of its rows among the pairs, rows, first unit, last unit, timer).
   template <class Body>
@@ -165,15 +190,9 @@ class MoeBlock final : public BoundBlock {
     if (arena.counting()) {
       return;
     }
-    const auto begin_of = [&](std::int64_t expert) {
-      return std::max(routes.first_pair[expert] - pairs.first, std::int64_t{0});
-    };
-    const auto end_of = [&](std::int64_t expert) {
-      return std::min(routes.first_pair[expert + 1] - pairs.first, pairs.count);
-    };
     std::int64_t experts = 0;
     for (std::int64_t e = 0; e < parts_.router.experts(); ++e) {
-      if (begin_of(e) < end_of(e)) {
+      if (BeginOf(e, routes, pairs) < EndOf(e, routes, pairs)) {
         used[experts++] = static_cast<std::int32_t>(e);
       }
     }
@@ -184,7 +203,8 @@ class MoeBlock final : public BoundBlock {
             const std::int64_t e = used[begin / units];
             const std::int64_t unit = begin % units;
             const std::int64_t last = std::min(units, unit + end - begin);
-            body(parts_.experts[e], begin_of(e), end_of(e) - begin_of(e), unit, last, timer);
+            const std::int64_t from = BeginOf(e, routes, pairs);
+            body(parts_.experts[e], from, EndOf(e, routes, pairs) - from, unit, last, timer);
             begin += last - unit;
           }
         });
