@@ -11,6 +11,7 @@ packages=(
   # Libraries.
   libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libssl-dev
   libpcre2-dev libutf8proc-dev libboost1.81-dev libtomlplusplus-dev
+  libopenblas-pthread-dev liblapacke-dev
   # Tests and benchmarks. Strace, skopeo and npm serve tests that skip visibly without them.
   libgtest-dev libgmock-dev libbenchmark-dev
 )
