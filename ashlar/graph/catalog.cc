@@ -55,15 +55,20 @@ Result<OciIndex> ReadIndex(const BlobStore& store, const Digest& digest) {
   return ParseStored(store, digest, ParseOciIndex);
 }
 
-// The digest of the network behind an index: its first manifest is the network's own.
-Result<Digest> NetworkDigest(const BlobStore& store, const OciIndex& index) {
-  for (const Descriptor& entry : index.manifests) {
-    if (entry.artifact_type == kNetworkArtifact) {
-      ASHLAR_TRY(const OciManifest manifest, ParseStored(store, entry.digest, ParseOciManifest));
-      return manifest.config.digest;
-    }
+// The network's own manifest behind an index.
+Result<Descriptor> OwnManifest(const OciIndex& index) {
+  const auto entry =
+      std::ranges::find(index.manifests, kNetworkArtifact, &Descriptor::artifact_type);
+  if (entry == index.manifests.end()) {
+    return Corrupt("the index holds no network manifest");
   }
-  return Corrupt("the index holds no network manifest");
+  return *entry;
+}
+
+Result<Digest> NetworkDigest(const BlobStore& store, const OciIndex& index) {
+  ASHLAR_TRY(const Descriptor own, OwnManifest(index));
+  ASHLAR_TRY(const OciManifest manifest, ParseStored(store, own.digest, ParseOciManifest));
+  return manifest.config.digest;
 }
 
 // What `ls` tells of a network without loading it.
@@ -123,9 +128,11 @@ class ManifestWriter {
 
   // An OCI manifest of `config` over `layers`.
   Result<Descriptor> PutArtifact(std::string_view artifact_type, std::string_view config,
-                                 std::vector<Descriptor> layers) {
+                                 std::vector<Descriptor> layers,
+                                 std::optional<Descriptor> subject = std::nullopt) {
     OciManifest manifest;
     manifest.artifact_type = artifact_type;
+    manifest.subject = std::move(subject);
     ASHLAR_TRY(manifest.config, Put(config, artifact_type));
     if (layers.empty()) {
       ASHLAR_TRY(Put(kOciEmptyBlob, kOciEmpty));
@@ -369,6 +376,39 @@ Result<Catalog::Saved> Catalog::Save(const Network& network, std::string_view na
     return {};
   }));
   return Saved{Sha256(manifest), writer.added_bytes()};
+}
+
+Result<Descriptor> Catalog::FindManifest(std::string_view name) const {
+  ASHLAR_TRY(const Descriptor descriptor, Find(name));
+  ASHLAR_TRY(const OciIndex index, ReadIndex(store_, descriptor.digest));
+  ASHLAR_TRY(const Descriptor own, OwnManifest(index));
+  return Descriptor{.media_type = own.media_type, .digest = own.digest, .size = own.size};
+}
+
+Status Catalog::Attach(std::string_view name, std::string_view artifact_type,
+                       std::string_view config, std::vector<Descriptor> layers) {
+  ASHLAR_TRY(Descriptor subject, FindManifest(name));
+  ManifestWriter writer(store_);
+  const auto put = writer.PutArtifact(artifact_type, config, std::move(layers), std::move(subject));
+  return put.ok() ? Status() : put.error();
+}
+
+Result<std::vector<std::string>> Catalog::Attached(std::string_view name,
+                                                   std::string_view artifact_type) const {
+  ASHLAR_TRY(const Descriptor subject, FindManifest(name));
+  ASHLAR_TRY(const std::vector<Descriptor> referrers, Referrers(store_, subject.digest));
+  std::vector<std::string> configs;
+  for (const Descriptor& referrer : referrers) {
+    if (referrer.artifact_type != artifact_type || !IsOciManifestType(referrer.media_type)) {
+      continue;
+    }
+    ASHLAR_TRY(const OciManifest manifest, ParseStored(store_, referrer.digest, ParseOciManifest));
+    ASHLAR_TRY(const Blob config, GetManifest(store_, manifest.config.digest));
+    const BlobGuard guard(manifest.config.digest, config);
+    configs.emplace_back(AsText(config.bytes()));
+    ASHLAR_TRY(guard.CheckIntact());
+  }
+  return configs;
 }
 
 Result<std::vector<NetworkInfo>> Catalog::List() const {

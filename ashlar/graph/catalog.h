@@ -67,6 +67,16 @@ class Catalog {
   };
   Result<Saved> Save(const Network& network, std::string_view name, const Provenance& provenance);
 
+  // ---- What is known of a network besides what it is: artifacts attached to it (OCI referrers of
+  // its manifest), which gc keeps as long as the network.
+  // Attaches `config` of that type over `layers`, which must be in the store. Requires: a writing
+  // lease is held.
+  Status Attach(std::string_view name, std::string_view artifact_type, std::string_view config,
+                std::vector<Descriptor> layers);
+  // The configs of those of that type, by digest of their manifests.
+  Result<std::vector<std::string>> Attached(std::string_view name,
+                                            std::string_view artifact_type) const;
+
   // Every tag that names a network, by name. A network's damage is its own: the others are listed.
   Result<std::vector<NetworkInfo>> List() const;
   Status Tag(std::string_view existing, std::string_view name);
@@ -80,6 +90,8 @@ class Catalog {
  private:
   // The descriptor of a network's index, by tag or digest.
   Result<Descriptor> Find(std::string_view name) const;
+  // The descriptor of the network's own manifest, which its identity alone decides.
+  Result<Descriptor> FindManifest(std::string_view name) const;
 
   BlobStore& store_;
   const Kinds& kinds_;

@@ -27,6 +27,11 @@ bool HasReferences(const Descriptor& descriptor) {
 
 }  // namespace
 
+Result<std::vector<Descriptor>> Referrers(const BlobStore& store, const Digest& subject) {
+  ASHLAR_TRY(const ReferenceGraph graph, ReferenceGraph::Scan(store));
+  return graph.ReferrersOf(subject);
+}
+
 Result<std::vector<Reach>> ReachFrom(const BlobStore& store, std::span<const Descriptor> roots) {
   ASHLAR_TRY(ReferenceGraph graph, ReferenceGraph::Scan(store));
   std::vector<Reach> reaches;

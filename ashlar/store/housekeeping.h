@@ -28,6 +28,10 @@ struct Reach {
 // One for each root, in their order.
 Result<std::vector<Reach>> ReachFrom(const BlobStore& store, std::span<const Descriptor> roots);
 
+// The manifests and indexes in the store whose `subject` is this blob, by digest; their
+// descriptors have the artifact type. Looks at every small blob.
+Result<std::vector<Descriptor>> Referrers(const BlobStore& store, const Digest& subject);
+
 // ---- gc
 struct GcReport {
   std::uint64_t kept_blobs = 0, kept_bytes = 0;

@@ -1,5 +1,7 @@
 #include "ashlar/store/internal/reference_graph.h"
 
+#include <algorithm>
+
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/store/oci.h"
 
@@ -86,6 +88,14 @@ Result<const ReferenceGraph::Edges*> ReferenceGraph::From(const Descriptor& desc
     edges.to.insert(edges.to.end(), referrers->second.begin(), referrers->second.end());
   }
   return &edges_.emplace(node, std::move(edges)).first->second;
+}
+
+std::vector<Descriptor> ReferenceGraph::ReferrersOf(const Digest& blob) const {
+  const auto found = referrers_.find(blob);
+  std::vector<Descriptor> referrers =
+      found == referrers_.end() ? std::vector<Descriptor>() : found->second;
+  std::ranges::sort(referrers, {}, &Descriptor::digest);
+  return referrers;
 }
 
 Result<ReferenceGraph::Walk> ReferenceGraph::WalkFrom(const std::vector<Descriptor>& roots,

@@ -26,6 +26,9 @@ class ReferenceGraph {
   // Looks through the store for referrers. `store` must outlive the graph.
   static Result<ReferenceGraph> Scan(const BlobStore& store);
 
+  // The manifests whose subject is the blob, by digest.
+  std::vector<Descriptor> ReferrersOf(const Digest& blob) const;
+
   // Walks from `roots`. What lies below the blobs in `opaque` is left out.
   Result<Walk> WalkFrom(const std::vector<Descriptor>& roots, const std::set<Digest>& opaque = {});
 
