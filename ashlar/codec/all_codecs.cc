@@ -69,6 +69,9 @@ Result<const Codec*> FindEncodingCodec(std::string_view name) {
   if (codec != nullptr && codec->encode != nullptr) {
     return codec;
   }
+  if (codec != nullptr && codec->residual != nullptr) {
+    return Unsupported("`ashlar shrink` writes tensors in codec \"{}\", level by level", name);
+  }
   return Unsupported("{} \"{}\"; numbers can be encoded in {}",
                      codec == nullptr ? "unknown codec" : "tensors come out of files only in codec",
                      name, NamesOf([](const Codec& known) { return known.encode != nullptr; }));

@@ -328,6 +328,7 @@ TEST(FindCodec, NamesTheCodecsToEncodeInWhenAskedForOneOfFiles) {
   ASSERT_FALSE(codec.ok());
   EXPECT_THAT(codec.error().message, HasSubstr("come out of files only in codec \"iq1_s\""));
   EXPECT_FALSE(FindEncodingCodec("none").ok());
+  EXPECT_THAT(FindEncodingCodec("bitplane").error().message, HasSubstr("`ashlar shrink` writes"));
 }
 
 }  // namespace

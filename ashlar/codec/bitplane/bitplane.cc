@@ -53,10 +53,6 @@ float FactorOf(const std::byte* level, std::int64_t row) {
   return F16ToF32(bits);
 }
 
-float ValueOf(int code, int planes) {
-  return std::ldexp(static_cast<float>(code) + 0.5f - std::ldexp(1.0f, planes - 1), 1 - planes);
-}
-
 void Decode(std::span<const std::byte* const> packed, std::int64_t rows, std::int64_t columns,
             std::int64_t row_begin, std::int64_t row_end, float* values) {
   const int planes = Layout::PlanesOf(static_cast<int>(packed.size()));
@@ -80,29 +76,68 @@ void Decode(std::span<const std::byte* const> packed, std::int64_t rows, std::in
                                         band * Layout::BandBytes(level, columns) + TileAt(plane, g);
           code = 2 * code + static_cast<int>(tile[place.byte] >> place.bit & std::byte{1});
         }
-        *values++ = scale * ValueOf(code, planes);
+        *values++ = scale * BitplaneValue(code, planes);
       }
     }
   }
 }
+
+}  // namespace
+
+float BitplaneValue(int code, int planes) {
+  return std::ldexp(static_cast<float>(code) + 0.5f - std::ldexp(1.0f, planes - 1), 1 - planes);
+}
+
+void ClearBitplanes(std::int64_t rows, std::int64_t columns, std::span<std::byte* const> levels) {
+  const auto bands = static_cast<std::uint64_t>((rows - 1) / Layout::kOutputs + 1);
+  for (std::size_t level = 0; level < levels.size(); ++level) {
+    std::memset(
+        levels[level], 0,
+        Layout::HeaderBytes(rows) + bands * Layout::BandBytes(static_cast<int>(level), columns));
+  }
+}
+
+void PutBitplaneRow(const BitplaneRow& parts, std::int64_t rows, std::int64_t columns,
+                    std::int64_t row, std::span<std::byte* const> levels) {
+  const std::int64_t groups = columns / Layout::kInputs;
+  const std::uint64_t header = Layout::HeaderBytes(rows);
+  const auto band = static_cast<std::uint64_t>(row / Layout::kOutputs);
+  const int o = static_cast<int>(row % Layout::kOutputs);
+  const int planes = Layout::PlanesOf(static_cast<int>(levels.size()));
+  for (std::int64_t g = 0; g < groups; ++g) {
+    levels[0][header + band * Layout::BandBytes(0, columns) + ScalesAt(groups, g) +
+              static_cast<std::uint64_t>(o % 16)] |=
+        static_cast<std::byte>(parts.scales[static_cast<std::size_t>(g)]) << (o < 16 ? 0 : 4);
+    for (int plane = 0; plane < planes; ++plane) {
+      const int level = LevelOf(plane);
+      std::byte* const tile = levels[static_cast<std::size_t>(level)] + header +
+                              band * Layout::BandBytes(level, columns) + TileAt(plane, g);
+      for (int i = 0; i < Layout::kInputs; ++i) {
+        const int code = parts.codes[static_cast<std::size_t>(g * Layout::kInputs + i)];
+        const BitPlace place = PlaceOf(o, i);
+        tile[place.byte] |= static_cast<std::byte>(code >> (7 - plane) & 1) << place.bit;
+      }
+    }
+  }
+  for (std::size_t level = 0; level < levels.size(); ++level) {
+    const std::uint16_t factor = F32ToF16(parts.factors[level]);
+    std::memcpy(levels[level] + 2 * row, &factor, sizeof factor);
+  }
+}
+
+namespace {
 
 // Rounds to the nearest code of 8 bits: the factor is an output's largest magnitude, a group's
 // scale the smallest that reaches its own. Each level's factor is then its regression.
 void Encode(const float* values, std::int64_t rows, std::int64_t columns,
             std::span<std::byte* const> out) {
   const std::int64_t groups = columns / Layout::kInputs;
-  const std::uint64_t header = Layout::HeaderBytes(rows);
-  const auto bands = static_cast<std::uint64_t>((rows - 1) / Layout::kOutputs + 1);
-  for (int level = 0; level < Layout::kLevels; ++level) {
-    std::memset(out[static_cast<std::size_t>(level)], 0,
-                header + bands * Layout::BandBytes(level, columns));
-  }
-  std::vector<int> codes(static_cast<std::size_t>(columns));
-  std::vector<float> scales(static_cast<std::size_t>(groups));
+  ClearBitplanes(rows, columns, out);
+  std::vector<std::uint8_t> codes(static_cast<std::size_t>(columns));
+  std::vector<std::uint8_t> scales(static_cast<std::size_t>(groups));
+  std::vector<float> factors(out.size());
   for (std::int64_t row = 0; row < rows; ++row) {
     const float* const x = values + row * columns;
-    const auto band = static_cast<std::uint64_t>(row / Layout::kOutputs);
-    const int o = static_cast<int>(row % Layout::kOutputs);
     float largest = 0;
     for (std::int64_t k = 0; k < columns; ++k) {
       largest = std::max(largest, std::min(std::fabs(x[k]), 65504.0f));
@@ -116,38 +151,29 @@ void Encode(const float* values, std::int64_t rows, std::int64_t columns,
       while (index > 0 && largest * Layout::kScales[index - 1] >= most) {
         --index;
       }
-      scales[static_cast<std::size_t>(g)] = Layout::kScales[index];
-      std::byte& both = out[0][header + band * Layout::BandBytes(0, columns) + ScalesAt(groups, g) +
-                               static_cast<std::uint64_t>(o % 16)];
-      both |= static_cast<std::byte>(index) << (o < 16 ? 0 : 4);
+      scales[static_cast<std::size_t>(g)] = static_cast<std::uint8_t>(index);
       const float unit = largest * Layout::kScales[index];
       for (int i = 0; i < Layout::kInputs; ++i) {
-        const float steps = unit > 0 ? x[g * Layout::kInputs + i] / unit * 128.0f : 0.0f;
-        const int code = std::clamp(static_cast<int>(std::floor(steps)) + 128, 0, 255);
-        codes[static_cast<std::size_t>(g * Layout::kInputs + i)] = code;
-        const BitPlace place = PlaceOf(o, i);
-        for (int plane = 0; plane < Layout::kPlanes; ++plane) {
-          const int level = LevelOf(plane);
-          std::byte* const tile = out[static_cast<std::size_t>(level)] + header +
-                                  band * Layout::BandBytes(level, columns) + TileAt(plane, g);
-          tile[place.byte] |= static_cast<std::byte>(code >> (7 - plane) & 1) << place.bit;
-        }
+        const std::int64_t k = g * Layout::kInputs + i;
+        const float steps = unit > 0 ? x[k] / unit * 128.0f : 0.0f;
+        codes[static_cast<std::size_t>(k)] = static_cast<std::uint8_t>(
+            std::clamp(static_cast<int>(std::floor(steps)) + 128, 0, 255));
       }
     }
-    for (int level = 0; level < Layout::kLevels; ++level) {
-      const int planes = Layout::PlanesOf(level + 1);
+    for (std::size_t level = 0; level < out.size(); ++level) {
+      const int planes = Layout::PlanesOf(static_cast<int>(level) + 1);
       double xq = 0;
       double qq = 0;
       for (std::int64_t k = 0; k < columns; ++k) {
-        const float q = scales[static_cast<std::size_t>(k / Layout::kInputs)] *
-                        ValueOf(codes[static_cast<std::size_t>(k)] >> (8 - planes), planes);
+        const float q =
+            Layout::kScales[scales[static_cast<std::size_t>(k / Layout::kInputs)]] *
+            BitplaneValue(codes[static_cast<std::size_t>(k)] >> (Layout::kPlanes - planes), planes);
         xq += static_cast<double>(q) * x[k];
         qq += static_cast<double>(q) * q;
       }
-      const std::uint16_t factor =
-          F32ToF16(static_cast<float>(qq > 0 && largest > 0 ? xq / qq : 0));
-      std::memcpy(out[static_cast<std::size_t>(level)] + 2 * row, &factor, sizeof factor);
+      factors[level] = static_cast<float>(largest > 0 ? xq / qq : 0);
     }
+    PutBitplaneRow({codes, scales, factors}, rows, columns, row, out);
   }
 }
 
