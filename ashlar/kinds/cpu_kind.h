@@ -30,9 +30,10 @@ namespace ashlar {
 // belong to whoever mapped them.
 //
 // Of a residual codec: `levels` has where each level begins that any row has, `row_levels` which
-// rows have how many of them, and `data` is null. Such a tensor may be the difference from another
-// of the same stored shape, in any codec; then the sum of both is what it stands for, and of
-// both the same part is used.
+// rows have how many of them, and `data` is null.
+//
+// A tensor may be the difference from another of the same stored shape, in any codec; then the sum
+// of both is what it stands for, and of both the same part is used.
 struct BoundTensor {
   const Codec* codec = nullptr;
   const std::byte* data = nullptr;

@@ -1,8 +1,8 @@
 // The matrices of a network of width 2048 with an MLP of 8192, and one of a small network.
 //
 // Few rows go over so many matrices that no cache holds them: weights come from memory, as when
-// tokens are decoded. 128 rows, as of a prompt, go over one matrix. A residual codec has a case for
-// some numbers of levels: "linear/bitplane.1:2" computes on the first two.
+// tokens are decoded. 128 rows, as of a prompt, go over one matrix. Of a residual codec
+// there are cases for some numbers of levels.
 #include <algorithm>
 
 #include "ashlar/codec/gguf/testing_blocks.h"
@@ -129,15 +129,16 @@ std::vector<KernelCase> LinearCases() {
   for (const LinearKernel& kernel : LinearKernels()) {
     const Codec& codec = **FindCodec(kernel.codec);
     for (const int levels : codec.levels() == 1 ? std::vector{1} : std::vector{1, 2, 3, 7}) {
-      const std::string name = "linear/" + std::string(kernel.codec);
       for (const LinearSize& size : kLinearSizes) {
         for (const LinearForm& form : kernel.forms) {
           if (form.isa == Isa::kReference && size.rows > 1) {
             continue;  // seconds for a call
           }
           cases.push_back(
-              {.kernel = codec.levels() == 1 ? name : name + ":" + std::to_string(levels),
-               .size = size.name,
+              {.kernel = "linear/" + std::string(kernel.codec),
+               .size = codec.levels() == 1
+                           ? size.name
+                           : size.name + (" x " + std::to_string(levels) + " levels"),
                .isa = form.isa,
                .bytes = static_cast<double>(MatrixBytes(codec, levels, size)),
                .operations = 2.0 * static_cast<double>(size.rows * size.inputs * size.outputs),

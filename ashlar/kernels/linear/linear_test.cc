@@ -581,14 +581,17 @@ TEST(IntegerLinearForms, OfAmxAndAvx512GiveTheSameBits) {
     GTEST_SKIP() << "this processor cannot run amx";
   }
   std::mt19937_64 random(TestSeed());
-  for (const char* name : {"q4", "q8"}) {
+  for (const char* name : {"q4", "q8", "bitplane"}) {
     const Codec& codec = **FindCodec(name);
-    for (const std::int64_t rows : {5, 16, 21, 48}) {
-      Problem problem(codec, {.rows = rows, .inputs = 33 * kGroup, .outputs = 75}, random);
-      const std::vector<float> amx = problem.Run(FindLinear(codec, Isa::kAmx)->fn);
-      const std::vector<float> avx512 = problem.Run(FindLinear(codec, Isa::kAvx512)->fn);
-      EXPECT_EQ(std::memcmp(amx.data(), avx512.data(), amx.size() * sizeof(float)), 0)
-          << name << ", " << rows << " rows";
+    for (int levels = 1; levels <= codec.levels(); ++levels) {
+      for (const std::int64_t rows : {5, 16, 21, 48}) {
+        Problem problem(
+            codec, {.rows = rows, .inputs = 33 * kGroup, .outputs = 75, .levels = levels}, random);
+        const std::vector<float> amx = problem.Run(FindLinear(codec, Isa::kAmx)->fn);
+        const std::vector<float> avx512 = problem.Run(FindLinear(codec, Isa::kAvx512)->fn);
+        EXPECT_EQ(std::memcmp(amx.data(), avx512.data(), amx.size() * sizeof(float)), 0)
+            << name << " with " << levels << " levels, " << rows << " rows";
+      }
     }
   }
 }
@@ -648,6 +651,40 @@ std::vector<Row> FastBlockForms() {
   return rows;
 }
 INSTANTIATE_TEST_SUITE_P(Codec, EveryBlockForm, testing::ValuesIn(FastBlockForms()),
+                         [](const auto& info) { return NameOf(info.param); });
+
+// The same of planes.
+class EveryPlaneForm : public EveryLinearForm {};
+
+TEST_P(EveryPlaneForm, IsRightOnEveryCodeAndOnTheLargestSums) {
+  const std::int64_t outputs = 64;
+  Problem problem = Make({.rows = 7, .inputs = 256, .outputs = outputs});
+  for (const int bits : {0, 255, 0x80, 0x55, -1}) {  // -1: all of them in turn
+    for (std::int64_t i = 0; i < problem.weight_bytes(); ++i) {
+      problem.weights()[i] = static_cast<std::byte>(bits >= 0 ? bits : i * 5 % 256);
+    }
+    for (std::byte* const level : problem.levels()) {
+      for (std::int64_t n = 0; n < outputs; ++n) {
+        const std::uint16_t one = 0x3c00;
+        std::memcpy(level + 2 * n, &one, 2);
+      }
+    }
+    for (const int activation : {127, -127, 0}) {  // 0: all of them in turn
+      problem.SetActivations([activation](std::int64_t i) {
+        return static_cast<std::int8_t>(activation != 0 ? activation : i * 7 % 255 - 127);
+      });
+      ExpectAgreement(problem);
+    }
+  }
+}
+
+std::vector<Row> FastPlaneForms() {
+  std::vector<Row> rows = FastForms();
+  std::erase_if(rows,
+                [](const Row& row) { return row.kernel->codec != (*FindCodec("bitplane"))->name; });
+  return rows;
+}
+INSTANTIATE_TEST_SUITE_P(Codec, EveryPlaneForm, testing::ValuesIn(FastPlaneForms()),
                          [](const auto& info) { return NameOf(info.param); });
 
 }  // namespace

@@ -59,23 +59,43 @@ struct Chunk {
   alignas(64) float scale[2][kChunkGroups][kTileOutputs];
 };
 
+// A band's weights, from group 0 up, as QuantizedLinear takes them: here, of packed tiles.
 template <class Tile>
-void Unpack(const std::byte* tile, int groups, Chunk& chunk) {
-  const __m512i bias = _mm512_set1_epi8(static_cast<char>(Tile::Layout::kBias));
-  for (int g = 0; g < groups; ++g, tile += Tile::Layout::kTileBytes) {
-    const std::byte* quad = tile + Tile::Layout::kScaleBytes;
-    ASHLAR_UNROLL
-    for (int j = 0; j < kQuadsPerGroup; ++j, quad += Tile::Layout::kQuadBytes) {
-      __m512i w[2];
-      Tile::template Load<2>(quad, 0, w);
-      _mm512_store_si512(chunk.q[0][g] + 64 * j, _mm512_sub_epi8(w[0], bias));
-      _mm512_store_si512(chunk.q[1][g] + 64 * j, _mm512_sub_epi8(w[1], bias));
+class TilesSource {
+ public:
+  using Layout = typename Tile::Layout;
+  static_assert(Layout::kOutputs == 2 * kTileOutputs && Layout::kQuads == kQuadsPerGroup);
+  static constexpr bool kHalf = false;  // whether half the sum of qx is added to each dot
+  static constexpr std::int64_t kAheadBytes = Layout::kTileBytes;  // of a group, to fetch ahead
+
+  TilesSource(const LinearArgs& args, std::int64_t output)
+      : tile_(args.weights +
+              static_cast<std::uint64_t>(output / Layout::kOutputs) * args.band_stride) {}
+
+  // The next groups.
+  void Unpack(int groups, Chunk& chunk) {
+    const __m512i bias = _mm512_set1_epi8(static_cast<char>(Layout::kBias));
+    for (int g = 0; g < groups; ++g, tile_ += Layout::kTileBytes) {
+      const std::byte* quad = tile_ + Layout::kScaleBytes;
+      ASHLAR_UNROLL
+      for (int j = 0; j < kQuadsPerGroup; ++j, quad += Layout::kQuadBytes) {
+        __m512i w[2];
+        Tile::template Load<2>(quad, 0, w);
+        _mm512_store_si512(chunk.q[0][g] + 64 * j, _mm512_sub_epi8(w[0], bias));
+        _mm512_store_si512(chunk.q[1][g] + 64 * j, _mm512_sub_epi8(w[1], bias));
+      }
+      Tile::Scales(tile_, 0).Store(chunk.scale[0][g]);
+      Tile::Scales(tile_, kTileOutputs).Store(chunk.scale[1][g]);
     }
-    Tile::Scales(tile, 0).Store(chunk.scale[0][g]);
-    Tile::Scales(tile, kTileOutputs).Store(chunk.scale[1][g]);
   }
-  simd::StoresBeforeTiles();
-}
+  // Where those after them lie.
+  const std::byte* next() const { return tile_; }
+  // When all of the band's groups are in y.
+  void Finish() const {}
+
+ private:
+  const std::byte* tile_;
+};
 
 using Dots = std::int32_t[kTileRows][kTileOutputs];
 
@@ -105,7 +125,8 @@ struct Block {
   const std::int8_t* q;
   std::int64_t q_stride;  // bytes
   const float* scale;
-  std::int64_t scale_stride;
+  const std::int32_t* sum;
+  std::int64_t scale_stride;  // and of sums
   const std::int8_t (*w)[kQuadsPerGroup * 64];
   const float (*w_scale)[kTileOutputs];
   const std::byte* ahead;  // weights to fetch from memory in the meantime
@@ -118,6 +139,7 @@ struct Block {
   bool first;
 };
 
+template <bool kHalf>
 void Run(const Block& block) {
   alignas(64) Dots dots[2];
   __m512 y[kTileRows];
@@ -138,10 +160,15 @@ void Run(const Block& block) {
     }
     const __m512 w_scale = _mm512_load_ps(block.w_scale[g]);
     const float* const x_scale = block.scale + g * block.scale_stride;
+    const std::int32_t* const x_sum = block.sum + g * block.scale_stride;
     ASHLAR_UNROLL
     for (int r = 0; r < kTileRows; ++r) {
       const __m512 scale = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scale[r]));
-      y[r] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dots[g % 2][r])), scale, y[r]);
+      __m512 dot = _mm512_cvtepi32_ps(_mm512_load_si512(dots[g % 2][r]));
+      if constexpr (kHalf) {
+        dot = _mm512_add_ps(dot, _mm512_set1_ps(0.5f * static_cast<float>(x_sum[r])));
+      }
+      y[r] = _mm512_fmadd_ps(dot, scale, y[r]);
     }
   }
   ASHLAR_UNROLL
@@ -152,21 +179,18 @@ void Run(const Block& block) {
   }
 }
 
-template <class Tile>
+template <class Source>
 void QuantizedLinear(const LinearArgs& args) {
-  using Layout = typename Tile::Layout;
-  static_assert(Layout::kOutputs == 2 * kTileOutputs && Layout::kQuads == kQuadsPerGroup);
   const QuantizedRows& x = args.x_quantized;
   const std::int64_t groups = args.inputs / kGroup;
   Chunk chunk;
   int configured = 0;
-  for (std::int64_t n = args.output_begin; n < args.output_end; n += Layout::kOutputs) {
-    const std::byte* band =
-        args.weights + static_cast<std::uint64_t>(n / Layout::kOutputs) * args.band_stride;
+  for (std::int64_t n = args.output_begin; n < args.output_end; n += 2 * kTileOutputs) {
+    Source source(args, n);
     for (std::int64_t g = 0; g < groups; g += kChunkGroups) {
       const auto count = static_cast<int>(groups - g < kChunkGroups ? groups - g : kChunkGroups);
-      const std::byte* const tiles = band + g * Layout::kTileBytes;
-      Unpack<Tile>(tiles, count, chunk);
+      source.Unpack(count, chunk);
+      simd::StoresBeforeTiles();
       for (std::int64_t row = 0; row < args.rows; row += kTileRows) {
         const auto rows =
             static_cast<int>(args.rows - row < kTileRows ? args.rows - row : kTileRows);
@@ -180,15 +204,17 @@ void QuantizedLinear(const LinearArgs& args) {
           if (left <= 0) {
             break;
           }
-          Run({.q = x.q + (row * x.stride_groups + g) * kGroup,
+          Run<Source::kHalf>(
+              {.q = x.q + (row * x.stride_groups + g) * kGroup,
                .q_stride = x.stride_groups * kGroup,
                .scale = x.scale + g * x.stride_rows + row,
+               .sum = x.sum + g * x.stride_rows + row,
                .scale_stride = x.stride_rows,
                .w = chunk.q[half],
                .w_scale = chunk.scale[half],
                // Each half of the first rows fetches half of the next chunk.
-               .ahead = tiles + (count * half / 2 + count) * Layout::kTileBytes,
-               .ahead_step = row == 0 ? Layout::kTileBytes / 2 : 0,
+               .ahead = source.next() + count * half / 2 * Source::kAheadBytes,
+               .ahead_step = row == 0 ? Source::kAheadBytes / 2 : 0,
                .y = args.y + row * args.y_stride + output,
                .y_stride = args.y_stride,
                .outputs = static_cast<__mmask16>(left < kTileOutputs ? (1u << left) - 1 : 0xffffu),
@@ -198,6 +224,7 @@ void QuantizedLinear(const LinearArgs& args) {
         }
       }
     }
+    source.Finish();
   }
   _tile_release();
 }

@@ -17,6 +17,7 @@ struct QuantizedTile {
   // the tile's two halves in turn. 4 rows x 2 vectors: 8 sums + 2 to 4 weights + 1 broadcast + 1
   // constant + 1 or 2 products of 16 registers; the floats live in the first-level cache, touched
   // once per group.
+  static constexpr bool kFromMemory = true;
   static constexpr int kMaxRows = 4;
   static constexpr int Vectors(int rows) { return rows == 1 ? 4 : 2; }
 

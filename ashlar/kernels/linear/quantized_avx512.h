@@ -24,6 +24,7 @@ struct QuantizedTile {
   using F32 = simd::F32x16;  // 16 outputs
   using Weights = __m512i;   // 16 outputs x 4 inputs, biased
   using Integers = __m512i;  // 16 sums
+  static constexpr bool kFromMemory = true;
   static constexpr int kMaxRows = 6;
   static constexpr int Vectors(int) { return 2; }
   static constexpr int Output(int, int v) { return v * F32::kLanes; }

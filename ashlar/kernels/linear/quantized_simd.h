@@ -13,6 +13,7 @@
 //   F32                                kLanes outputs: the vocabulary of kernels/simd
 //   Weights, Integers                  kLanes outputs x 4 inputs; sums of their products
 //   Layout, kMaxRows                   of the codec; rows in the largest block
+//   kFromMemory                        whether tiles are worth asking memory for ahead
 //   Vectors(rows)                      vectors of outputs in a block of so many rows
 //   Output(part, v)                    the first output in the tile of vector v of part `part`
 //   Load<kVectors>(quad, part, w)      the weights of 4 inputs; `quad` is a quad's first byte
@@ -39,9 +40,11 @@ inline constexpr int kFewRows = 4;
 inline constexpr int kBandsOfFewRows = 4;
 inline constexpr std::int64_t kPrefetchBytes = 4096;
 
-// Part `part` of kBands bands from `band` on, kRows rows from `row` on.
+// Part `part` of kBands bands from `band` on, kRows rows from `row` on. The sums start at 0, or
+// when these are not the first groups at what y has.
 template <class Tile, int kRows, int kBands>
-void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::int64_t row) {
+void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::int64_t row,
+                    bool first) {
   using F32 = typename Tile::F32;
   using Layout = typename Tile::Layout;
   constexpr int kVectors = Tile::Vectors(kRows);
@@ -58,6 +61,15 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
       ASHLAR_UNROLL
       for (int v = 0; v < kVectors; ++v) {
         y[b][r][v] = F32::Zero();
+        if (!first) {
+          const std::int64_t n = (band + b) * Layout::kOutputs + Tile::Output(part, v);
+          const float* in = args.y + (row + r) * args.y_stride + n;
+          if (n + F32::kLanes <= args.output_end) {
+            y[b][r][v] = F32::Load(in);
+          } else if (n < args.output_end) {
+            y[b][r][v] = F32::LoadFirst(in, args.output_end - n, F32::Zero());
+          }
+        }
       }
     }
   }
@@ -67,7 +79,7 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
     ASHLAR_UNROLL
     for (int b = 0; b < kBands; ++b) {
       const std::byte* tile = tiles + static_cast<std::uint64_t>(b) * args.band_stride;
-      if constexpr (kRows <= kFewRows) {
+      if constexpr (kRows <= kFewRows && Tile::kFromMemory) {
         ASHLAR_UNROLL
         for (int line = 0; line < Layout::kTileBytes; line += 64) {
           F32::Prefetch(tile + kPrefetchBytes + line);
@@ -126,16 +138,16 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
 
 // All parts of kBands bands for kRows rows, or for `rows` <= kRows of them.
 template <class Tile, int kRows, int kBands>
-void QuantizedBands(const LinearArgs& args, std::int64_t band, std::int64_t row,
-                    std::int64_t rows) {
+void QuantizedBands(const LinearArgs& args, std::int64_t band, std::int64_t row, std::int64_t rows,
+                    bool first = true) {
   if constexpr (kRows > 1) {
     if (rows < kRows) {
-      return QuantizedBands<Tile, kRows - 1, kBands>(args, band, row, rows);
+      return QuantizedBands<Tile, kRows - 1, kBands>(args, band, row, rows, first);
     }
   }
   constexpr int kParts = Tile::Layout::kOutputs / (Tile::F32::kLanes * Tile::Vectors(kRows));
   for (int part = 0; part < kParts; ++part) {
-    QuantizedBlock<Tile, kRows, kBands>(args, band, part, row);
+    QuantizedBlock<Tile, kRows, kBands>(args, band, part, row, first);
   }
 }
 

@@ -19,19 +19,19 @@ void DecodeRows(const BoundTensor& tensor, std::int64_t row_begin, std::int64_t 
                 float* values, float* scratch) {
   const std::int64_t columns = tensor.stored_columns;
   const Residual* const residual = tensor.codec->residual;
-  if (residual == nullptr) {
-    tensor.codec->decode(tensor.data, columns, row_begin, row_end, values);
-    return;
-  }
   if (tensor.base != nullptr) {
     DecodeRows(*tensor.base, row_begin, row_end, values, scratch);
   }
   float* const own = tensor.base == nullptr ? values : scratch;
-  ForEachRange(tensor.row_levels, row_begin, row_end,
-               [&](std::int64_t begin, std::int64_t end, int levels) {
-                 residual->decode(tensor.levels.first(levels), tensor.stored_rows, columns, begin,
-                                  end, own + (begin - row_begin) * columns);
-               });
+  if (residual == nullptr) {
+    tensor.codec->decode(tensor.data, columns, row_begin, row_end, own);
+  } else {
+    ForEachRange(tensor.row_levels, row_begin, row_end,
+                 [&](std::int64_t begin, std::int64_t end, int levels) {
+                   residual->decode(tensor.levels.first(levels), tensor.stored_rows, columns, begin,
+                                    end, own + (begin - row_begin) * columns);
+                 });
+  }
   if (tensor.base != nullptr) {
     for (std::int64_t i = 0; i < (row_end - row_begin) * columns; ++i) {
       values[i] += own[i];

@@ -6,9 +6,21 @@
 namespace ashlar {
 
 void LinearBitplaneReference(const LinearArgs& args) noexcept;
+namespace avx2 {
+void LinearBitplane(const LinearArgs& args) noexcept;
+}
+namespace avx512 {
+void LinearBitplane(const LinearArgs& args) noexcept;
+}
+namespace amx {
+void LinearBitplane(const LinearArgs& args) noexcept;
+}
 
 inline constexpr LinearForm kLinearBitplaneForms[] = {
     {Isa::kReference, "reference", LinearBitplaneReference},
+    {Isa::kAvx2, "avx2", avx2::LinearBitplane},
+    {Isa::kAvx512, "avx512", avx512::LinearBitplane},
+    {Isa::kAmx, "amx", amx::LinearBitplane},
 };
 
 }  // namespace ashlar

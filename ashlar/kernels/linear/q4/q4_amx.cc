@@ -8,7 +8,7 @@ void LinearQ4(const LinearArgs& args) noexcept {
   if (args.rows < kLeastRows) {
     return avx512::LinearQ4(args);
   }
-  QuantizedLinear<avx512::Q4Tile>(args);
+  QuantizedLinear<TilesSource<avx512::Q4Tile>>(args);
 }
 
 }  // namespace ashlar::amx

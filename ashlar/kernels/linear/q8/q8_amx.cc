@@ -8,7 +8,7 @@ void LinearQ8(const LinearArgs& args) noexcept {
   if (args.rows < kLeastRows) {
     return avx512::LinearQ8(args);
   }
-  QuantizedLinear<avx512::Q8Tile>(args);
+  QuantizedLinear<TilesSource<avx512::Q8Tile>>(args);
 }
 
 }  // namespace ashlar::amx
