@@ -5,6 +5,7 @@
 
 #include "ashlar/base/checked.h"
 #include "ashlar/codec/bitplane/bitplane.h"
+#include "ashlar/codec/bitstack/bitstack.h"
 #include "ashlar/codec/codec.h"
 #include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/codec/q4/q4.h"
@@ -18,7 +19,7 @@ namespace {
 constexpr const Codec* kAll[] = {
     &kRawF32, &kRawF16, &kRawBF16, &kQ8,   &kQ4,    &kQ4_1,  &kQ5_0,  &kQ5_1,     &kQ2K,
     &kQ3K,    &kQ4K,    &kQ5K,     &kQ6K,  &kIq4Nl, &kIq4Xs, &kMxfp4, &kIq2Xxs,   &kIq2Xs,
-    &kIq2S,   &kIq3Xxs, &kIq3S,    &kIq1S, &kIq1M,  &kTq1,   &kTq2,   &kBitplane,
+    &kIq2S,   &kIq3Xxs, &kIq3S,    &kIq1S, &kIq1M,  &kTq1,   &kTq2,   &kBitplane, &kBitstack,
 };
 
 const Codec* Named(std::string_view name) {

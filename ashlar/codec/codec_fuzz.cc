@@ -4,12 +4,34 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include "ashlar/codec/codec.h"
 
+namespace {
+
+using namespace ashlar;
+
+// Whether the codec's check has nothing against the bytes, of each level on its own.
+bool Accepted(const Codec& codec, const Shape& shape, std::span<const std::byte> packed) {
+  const std::int64_t columns = shape[shape.rank() - 1];
+  const std::int64_t rows = shape.elements() / columns;
+  if (codec.residual == nullptr) {
+    return codec.check != nullptr && codec.check(packed, rows, columns).ok();
+  }
+  bool accepted = true;
+  for (int level = 0; level < codec.levels(); ++level) {
+    const std::uint64_t bytes = *LevelBytes(codec, shape, level);
+    accepted = codec.residual->check(level, packed.first(bytes), rows, columns).ok() && accepted;
+    packed = packed.subspan(bytes);
+  }
+  return accepted;
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace ashlar;
   // A header of the fuzzer's own: codec, rank and dimensions.
   std::int64_t dims[Shape::kMaxRank + 1];
   if (size < 2 + sizeof dims) {
@@ -39,9 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::memcpy(packed.data(), data, std::min<std::size_t>(size, packed.size()));
   std::vector<float> values(static_cast<std::size_t>(shape->elements()));
   DecodeTensor(codec, *shape, packed, values.data());
-  const std::int64_t columns = (*shape)[shape->rank() - 1];
-  const std::int64_t rows = shape->elements() / columns;
-  if (codec.check != nullptr && codec.check(packed, rows, columns).ok()) {
+  if (Accepted(codec, *shape, packed)) {
     for (const float value : values) {
       CHECK(std::isfinite(value));
     }

@@ -9,6 +9,7 @@
 #include "ashlar/base/check.h"
 #include "ashlar/calibrate/quantize/quantizers.h"
 #include "ashlar/codec/bitplane/bitplane.h"
+#include "ashlar/codec/bitstack/bitstack.h"
 
 namespace ashlar {
 namespace {
@@ -22,6 +23,7 @@ struct Quantizer {
 
 constexpr Quantizer kQuantizers[] = {
     {&kBitplane, internal::QuantizeBitplane},
+    {&kBitstack, internal::QuantizeBitstack},
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "ashlar/base/test_floats.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/codec/bitplane/bitplane.h"
+#include "ashlar/codec/bitstack/bitstack.h"
 #include "ashlar/codec/codec.h"
 
 namespace ashlar {
@@ -218,7 +219,7 @@ TEST_P(EveryQuantizer, EncodesADifferenceFromABaseAsAnyMatrix) {
   EXPECT_LT(std::sqrt(SumOf(quantized.errors.back()) / power), 2 * GetParam()->max_rms_error);
 }
 
-INSTANTIATE_TEST_SUITE_P(Codec, EveryQuantizer, testing::Values(&kBitplane),
+INSTANTIATE_TEST_SUITE_P(Codec, EveryQuantizer, testing::Values(&kBitplane, &kBitstack),
                          [](const auto& info) { return std::string(info.param->short_name); });
 
 }  // namespace

@@ -13,5 +13,8 @@ namespace ashlar::internal {
 void QuantizeBitplane(const float* values, std::int64_t rows, std::int64_t columns,
                       const InputStatistics& statistics, std::span<std::byte* const> out,
                       ThreadPool& threads, Quantized& quantized);
+void QuantizeBitstack(const float* values, std::int64_t rows, std::int64_t columns,
+                      const InputStatistics& statistics, std::span<std::byte* const> out,
+                      ThreadPool& threads, Quantized& quantized);
 
 }  // namespace ashlar::internal

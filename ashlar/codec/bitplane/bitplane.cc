@@ -120,7 +120,7 @@ void PutBitplaneRow(const BitplaneRow& parts, std::int64_t rows, std::int64_t co
     }
   }
   for (std::size_t level = 0; level < levels.size(); ++level) {
-    const std::uint16_t factor = F32ToF16(parts.factors[level]);
+    const std::uint16_t factor = F32ToF16(std::clamp(parts.factors[level], -65504.0f, 65504.0f));
     std::memcpy(levels[level] + 2 * row, &factor, sizeof factor);
   }
 }

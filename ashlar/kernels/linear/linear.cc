@@ -2,6 +2,7 @@
 
 #include "ashlar/kernels/form.h"
 #include "ashlar/kernels/linear/bitplane/bitplane_forms.h"
+#include "ashlar/kernels/linear/bitstack/bitstack_forms.h"
 #include "ashlar/kernels/linear/gguf/blocks_forms.h"
 #include "ashlar/kernels/linear/q4/q4_forms.h"
 #include "ashlar/kernels/linear/q8/q8_forms.h"
@@ -38,6 +39,7 @@ constexpr LinearKernel kKernels[] = {
     {"tq1_0.1", Activations::kF32, kLinearRowsForms<kTq1Blocks>},
     {"tq2_0.1", Activations::kF32, kLinearRowsForms<kTq2Blocks>},
     {"bitplane.1", Activations::kQuantized, kLinearBitplaneForms},
+    {"bitstack.1", Activations::kF32, kLinearBitstackForms},
 };
 
 }  // namespace
