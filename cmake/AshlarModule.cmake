@@ -126,6 +126,19 @@ function(ashlar_fuzzer prefix source)
   add_dependencies(fuzzers ${target})
 endfunction()
 
+# With ASHLAR_ISA_OBJECTS, those of the preset it names are linked instead of being compiled again.
+# Sanitizers do so: instrumented, these files took half the time of a build, and what a sanitizer is
+# to see of a kernel it sees in the reference form, which is compiled as all else.
+if(ASHLAR_ISA_OBJECTS)
+  set(library ${CMAKE_SOURCE_DIR}/build/${ASHLAR_ISA_OBJECTS}/libashlar_kernels.a)
+  add_custom_target(ashlar_isa_objects_build BYPRODUCTS ${library}
+    COMMAND ${CMAKE_SOURCE_DIR}/scripts/build.sh ${ASHLAR_ISA_OBJECTS} ashlar_kernels)
+  add_library(ashlar_isa_objects STATIC IMPORTED)
+  set_target_properties(ashlar_isa_objects PROPERTIES IMPORTED_LOCATION ${library}
+                        INTERFACE_LINK_LIBRARIES ashlar_codec)
+  add_dependencies(ashlar_isa_objects ashlar_isa_objects_build)
+endif()
+
 function(ashlar_isa_flags)
   foreach(source IN LISTS ARGN)
     if(source MATCHES "_avx2\\.cc$")
@@ -161,6 +174,11 @@ function(ashlar_module name)
     return()
   endif()
   list(TRANSFORM ARG_DEPS PREPEND ashlar_)
+
+  if(ASHLAR_ISA_OBJECTS AND name STREQUAL "kernels")
+    list(FILTER sources EXCLUDE REGEX "_(avx2|avx512|amx)\\.cc$")
+    set(ARG_PRIVATE_LIBS ashlar_isa_objects)
+  endif()
 
   add_library(${target} STATIC ${sources})
   ashlar_isa_flags(${sources})
