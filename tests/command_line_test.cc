@@ -25,7 +25,7 @@ using Words = std::vector<std::string>;
 
 const Words kVerbs = {"import", "ls",      "show",  "diff",   "derive", "encode", "tag",
                       "rm",     "gc",      "fsck",  "why",    "run",    "chat",   "eval",
-                      "bench",  "version", "synth", "export", "keys"};
+                      "bench",  "version", "synth", "export", "keys",   "shrink"};
 
 // A store with the demo network and what most tests derive from it; made once, and read only.
 class CommandLine : public ::testing::Test {
@@ -216,6 +216,35 @@ TEST_F(CommandLine, EveryVerbPrintsOneJsonDocument) {
       Store()({"chat", "demo", "-n", "4", "--json"}, {.input = "Hello.\n\nAgain.\n/exit\n"}).out);
   ASSERT_EQ(chat.array()->size(), 2u);
   EXPECT_THAT(KeysOf(chat.array()->front()), ElementsAre("user", "assistant", "finish_reason"));
+}
+
+TEST_F(CommandLine, ShrinkMakesANetworkWithLevelsAndNamesWhatItCannotDo) {
+  Must(Store(), {"derive", "one", "--from", "demo", "keep", "--layers", "0"});
+  const Json shrunk = JsonOf({"shrink", "one", "--as", "any", "--tokens", "256"});
+  EXPECT_GT(*JsonCursor(shrunk).Real("bits_per_weight"), 8);
+  EXPECT_LT(*JsonCursor(shrunk).Real("bits_per_weight"), 8.7);
+  EXPECT_THAT(KeysOf(*shrunk.Find("seconds")),
+              ElementsAre("text", "sensitivities", "passing rows", "encoding", "storing"));
+  EXPECT_NE(Must(Store(), {"run", "any", "-p", "Once upon", "--max-tokens", "8"}), "");
+  const TempDirectory directory;
+  std::ofstream(directory / "short.txt") << "Too short.";
+  const auto error_of = [&](const Words& more) {
+    Words words = {"shrink", "one", "--as", "other"};
+    words.insert(words.end(), more.begin(), more.end());
+    const CommandResult result = Store()(words);
+    EXPECT_NE(result.exit_code, 0);
+    return result.err;
+  };
+  EXPECT_THAT(error_of({"--codec", "q4"}), HasSubstr("\"q4\" is no codec with levels"));
+  EXPECT_THAT(error_of({"--text", (directory / "short.txt").string()}),
+              HasSubstr("calibration needs 128 at least"));
+  EXPECT_THAT(error_of({"--text", (directory / "none.txt").string()}), HasSubstr("none.txt"));
+  EXPECT_THAT(error_of({"--tokens", "3"}), HasSubstr("--tokens"));
+  EXPECT_THAT(error_of({"--base", "nothing"}), HasSubstr("no network named \"nothing\""));
+  EXPECT_THAT(Store()({"shrink", "any", "--as", "more"}).err, HasSubstr("is shrunk already"));
+  EXPECT_THAT(Store()({"shrink", "one", "--as", "any"}).err, HasSubstr("already; remove it first"));
+  Must(Store(), {"rm", "one", "any"});
+  Must(Store(), {"gc"});
 }
 
 TEST_F(CommandLine, WhyLeadsFromANetworkToABlob) {

@@ -16,6 +16,7 @@
 #include "ashlar/graph/network.h"
 #include "ashlar/graph/precision.h"
 #include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/runtime/engine.h"
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar::testing_networks {

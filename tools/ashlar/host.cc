@@ -28,6 +28,13 @@ std::uint64_t ResidentBytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+Result<KvFormat> ReadKvFormat(const Options& options) {
+  const Result<KvFormat> format = ParseKvFormat(options.Text("kv"));
+  return format.ok() ? format : format.error().In("--kv");
+}
+
+}  // namespace
+
 Result<std::optional<Tokenizer>> LoadTokenizer(const Network& network, const BlobStore& store,
                                                bool verify) {
   const auto file = network.files.find("tokenizer.json");
@@ -55,12 +62,10 @@ Result<int> ReadThreads(const Options& options) {
   return static_cast<int>(threads);
 }
 
-Result<KvFormat> ReadKvFormat(const Options& options) {
-  const Result<KvFormat> format = ParseKvFormat(options.Text("kv"));
-  return format.ok() ? format : format.error().In("--kv");
+Result<Isa> ReadIsa() {
+  const char* forced = std::getenv("ASHLAR_ISA");
+  return ChooseIsa(forced == nullptr ? "" : forced);
 }
-
-}  // namespace
 
 Result<std::optional<std::int64_t>> ReadContext(const Options& options) {
   if (!options.Has("context")) {
@@ -132,8 +137,7 @@ Result<Host> Host::Open(const Session& session, std::span<const std::string> nam
                         HostOptions options) {
   // What was typed is checked before anything is read.
   EngineOptions engine;
-  const char* forced = std::getenv("ASHLAR_ISA");
-  ASHLAR_TRY(engine.isa, ChooseIsa(forced == nullptr ? "" : forced));
+  ASHLAR_TRY(engine.isa, ReadIsa());
   ASHLAR_TRY(engine.threads, ReadThreads(session.options));
   ASHLAR_TRY(engine.kv_format, ReadKvFormat(session.options));
   std::optional<std::uint64_t> budget;

@@ -61,6 +61,14 @@ inline constexpr std::int64_t kMaxContext = std::int64_t{1} << 24;
 // --context, when it was typed.
 Result<std::optional<std::int64_t>> ReadContext(const Options& options);
 
+// --threads, or the cores that this process may use.
+Result<int> ReadThreads(const Options& options);
+// The instruction set that $ASHLAR_ISA forces, or the fastest one.
+Result<Isa> ReadIsa();
+// The network's tokenizer; nothing when it has none.
+Result<std::optional<Tokenizer>> LoadTokenizer(const Network& network, const BlobStore& store,
+                                               bool verify);
+
 struct HostedNetwork {
   std::string name;
   Network network;

@@ -7,7 +7,8 @@ namespace {
 
 constexpr std::string_view kSeparator = "<|endoftext|>";
 
-// The documents' ids, each after one end-of-text id, put together.
+}  // namespace
+
 Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
                                                   std::string_view text) {
   const std::optional<std::int32_t> separator = tokenizer.TokenId(kSeparator);
@@ -39,8 +40,6 @@ Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
   ASHLAR_TRY(add(text.substr(begin)));
   return ids;
 }
-
-}  // namespace
 
 Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading) {
   struct Read {

@@ -9,6 +9,11 @@
 
 namespace ashlar::cli {
 
+// The ids of a text's documents, which stand between lines of <|endoftext|>, each after one id of
+// it; newlines at a document's ends are not read. kInvalid when the tokenizer has no such token.
+Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
+                                                  std::string_view text);
+
 // Prompts to be read for their logits.
 struct Reading {
   std::size_t prompts;

@@ -21,6 +21,7 @@ extern const Verb kWhy;
 extern const Verb kRun;
 extern const Verb kChat;
 extern const Verb kServe;
+extern const Verb kShrink;
 extern const Verb kEval;
 extern const Verb kBench;
 extern const Verb kKeys;

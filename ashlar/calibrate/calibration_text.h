@@ -1,0 +1,51 @@
+// What a network is calibrated with: sequences of tokens such as it meets when it works.
+//
+// No data set is needed: a network writes such text itself, drawn at temperature 1 from what it
+// learnt (Liu et al. 2023, "LLM-QAT", section 2.1).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "ashlar/graph/network.h"
+#include "ashlar/kernels/isa.h"
+#include "ashlar/store/blob_store.h"
+
+namespace ashlar {
+
+struct CalibrationText {
+  std::vector<std::int32_t> tokens;   // of all sequences, one after the other
+  std::vector<std::int64_t> lengths;  // of each
+};
+
+// How long the sequences of a calibration are: no longer than the network's context.
+inline constexpr std::int64_t kCalibrationLength = 512;
+// Fewer tokens than these say too little about a network.
+inline constexpr std::int64_t kLeastCalibrationTokens = 128;
+
+// `tokens` cut into sequences of `length`; the last one may be shorter.
+CalibrationText CutIntoSequences(std::vector<std::int32_t> tokens, std::int64_t length);
+
+// At most `count` of a text's tokens: all, or sequences of `length` at even distances, so that each
+// part of the text has its share. kInvalid when it has fewer than kLeastCalibrationTokens.
+Result<CalibrationText> TakeEvenly(std::span<const std::int32_t> text, std::int64_t count,
+                                   std::int64_t length);
+
+struct OwnTextOptions {
+  std::int64_t tokens = 8192;
+  std::int64_t length = kCalibrationLength;
+  std::uint64_t seed = 0;
+  int threads = 1;
+  Isa isa = Isa::kReference;
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress = nullptr;
+};
+// Text that the network writes: each sequence begins with its beginning-of-text token; without
+// one, with its end-of-text token, which stands between documents; without either, with a random
+// one. What follows an end of text within a sequence is another document. The same text for the
+// same seed and instruction set, whatever the threads.
+Result<CalibrationText> WriteOwnText(const BlobStore& store, const Network& network,
+                                     const OwnTextOptions& options);
+
+}  // namespace ashlar
