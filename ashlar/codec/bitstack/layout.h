@@ -22,13 +22,15 @@ struct BitstackLayout {
   static constexpr int kTileBytes = kOutputs * kInputs / 8;
   static constexpr int kOutputBytes = kOutputs * kRank * 2;  // U of a band
 
-  static constexpr std::uint64_t ScalesAt(std::int64_t columns) {
+  // (Always inlined: files compiled for an instruction set leave no copies for others to link.)
+  [[gnu::always_inline]] static constexpr std::uint64_t ScalesAt(std::int64_t columns) {
     return static_cast<std::uint64_t>(columns) * kRank * 2;
   }
-  static constexpr std::uint64_t HeaderBytes(int level, std::int64_t columns) {
+  [[gnu::always_inline]] static constexpr std::uint64_t HeaderBytes(int level,
+                                                                    std::int64_t columns) {
     return ScalesAt(columns) + (level == 0 ? static_cast<std::uint64_t>(columns) * 2 : 0);
   }
-  static constexpr std::uint64_t BandBytes(std::int64_t columns) {
+  [[gnu::always_inline]] static constexpr std::uint64_t BandBytes(std::int64_t columns) {
     return kOutputBytes + static_cast<std::uint64_t>(columns / kInputs) * kTileBytes;
   }
 };

@@ -83,7 +83,8 @@ class Problem {
       if (codec.residual == nullptr) {
         codec.encode(w.data(), size.outputs, stored_inputs_, weights_.data());
       } else {
-        codec.residual->encode(w.data(), size.outputs, stored_inputs_, levels_);
+        codec.residual->encode(w.data(), size.outputs, stored_inputs_,
+                               std::span(levels_).first(static_cast<std::size_t>(size.levels)));
       }
     } else {
       const std::vector<std::byte> blocks =
@@ -165,7 +166,7 @@ class Problem {
     std::vector<double> sums(static_cast<std::size_t>(size_.rows * size_.outputs));
     for (std::int64_t n = 0; n < size_.outputs; ++n) {
       Decode(n, w.data());
-      if (IsBlockCodec(codec_)) {
+      if (rebuilt_from_parts()) {
         for (std::int64_t k = 0; k < stored_inputs_; k += kGroup) {
           const auto group = std::span(w).subspan(static_cast<std::size_t>(k), kGroup);
           float largest = 0;
@@ -191,6 +192,11 @@ class Problem {
   }
 
  private:
+  // Whether a weight is a sum, whose parts may be larger than it.
+  bool rebuilt_from_parts() const {
+    return IsBlockCodec(codec_) || codec_.short_name == "bitstack";
+  }
+
   const Codec& codec_;
   Size size_;
   std::int64_t stored_inputs_;
