@@ -84,8 +84,8 @@ std::uint64_t StatePageBytes(std::uint64_t bytes) {
 
 StatePage StatePageOf(const Interface& interface, KvFormat kv_format) {
   if (interface.carried_floats == 0) {
-    return {kPositionsPerPage,
-            StatePageBytes(kPositionsPerPage * BytesOfPosition(interface, kv_format))};
+    const std::uint64_t used = kPositionsPerPage * BytesOfPosition(interface, kv_format);
+    return {kPositionsPerPage, StatePageBytes(used), used};
   }
   constexpr std::int64_t kMostPositions = 1024;
   // A key and a value of each position, as wide as the rows.
@@ -94,8 +94,8 @@ StatePage StatePageOf(const Interface& interface, KvFormat kv_format) {
   while (positions < kMostPositions && interface.carried_floats > positions * attention_floats) {
     positions *= 2;
   }
-  return {positions,
-          StatePageBytes(static_cast<std::uint64_t>(interface.carried_floats) * sizeof(float))};
+  const std::uint64_t used = static_cast<std::uint64_t>(interface.carried_floats) * sizeof(float);
+  return {positions, StatePageBytes(used), used};
 }
 
 std::uint64_t StateBytesPerPosition(const Network& network, KvFormat kv_format) {

@@ -47,7 +47,8 @@ std::uint64_t StatePageBytes(std::uint64_t bytes);
 // to 1024), so that a sequence takes about the memory that attention of its width would.
 struct StatePage {
   std::int64_t positions;
-  std::uint64_t bytes;  // from StatePageBytes
+  std::uint64_t bytes;       // from StatePageBytes
+  std::uint64_t used_bytes;  // the first so many of them; the rest is padding
 };
 // Requires: interface.stateful().
 StatePage StatePageOf(const Interface& interface, KvFormat kv_format);

@@ -14,8 +14,10 @@
 #include "ashlar/runtime/internal/interpreter.h"
 #include "ashlar/runtime/internal/loaded_network.h"
 #include "ashlar/runtime/internal/page_cache.h"
+#include "ashlar/runtime/internal/prefix_pins.h"
 #include "ashlar/runtime/internal/scheduler.h"
 #include "ashlar/runtime/internal/sequence.h"
+#include "ashlar/runtime/internal/state_pages.h"
 #include "ashlar/runtime/internal/step_merge.h"
 
 namespace ashlar {
@@ -63,9 +65,10 @@ struct Engine::State {
         pool(options.threads),
         binder(
             internal::FetchFrom(store, options.verify_blobs),
-            {options.isa, options.max_positions, rope_tables, options.kv_format},
+            {options.isa, options.max_positions, rope_tables},
             {.prefault = options.prefault, .check = options.verify_blobs || options.check_numbers}),
         cache(options.page_bytes),
+        pins(cache),
         interpreter(pool, options.isa, options.max_rows, options.max_logit_rows) {
     deliveries.reserve(options.max_sequences);
     step.reserve(options.max_sequences);
@@ -73,7 +76,8 @@ struct Engine::State {
 
   // A loaded network, and what depends on the others that are loaded.
   struct Loaded {
-    std::shared_ptr<const Network> graph;          // as it was asked for
+    std::shared_ptr<const Network> graph;  // as it was asked for
+    KvFormat kv_format = KvFormat::kF32;
     std::shared_ptr<const LoadedNetwork> network;  // null: unloaded
     std::vector<int> boundary;
     std::optional<Error> failure;  // its weights are not what they were
@@ -113,6 +117,7 @@ struct Engine::State {
   internal::BlockBinder binder;
   internal::MeetingNumbers meetings;
   internal::PageCache cache;  // outlives the sequences, which hold its pages
+  internal::PrefixPins pins;
   internal::Interpreter interpreter;
   SamplerScratch sampler_scratch;
   EngineCounters counters;
@@ -206,10 +211,12 @@ Status Engine::State::CheckRequest(const Request& request, const LoadedNetwork& 
     return Invalid("the network's last node reads tokens: it has no hidden states");
   }
   const std::uint64_t page_bytes = network.StateBytes(length + request.max_tokens);
-  if (page_bytes > options.page_bytes) {
-    return Exhausted("{} positions need {} of state pages, but the budget of all pages is {}",
-                     length + request.max_tokens, FormatBytes(page_bytes),
-                     FormatBytes(options.page_bytes));
+  if (page_bytes > options.page_bytes - pins.bytes()) {
+    return Exhausted(
+        "{} positions need {} of state pages, but the budget of all pages is {}, of which pinned "
+        "prefixes have {}",
+        length + request.max_tokens, FormatBytes(page_bytes), FormatBytes(options.page_bytes),
+        FormatBytes(pins.bytes()));
   }
   return {};
 }
@@ -281,7 +288,7 @@ void Engine::State::Remove(const std::function<bool(const Sequence&)>& ended) {
 void Engine::State::FitPageBudget() {
   std::uint64_t least = page_budget;
   for (const auto& sequence : sequences) {
-    least = std::max(least, sequence->MostBytes());
+    least = std::max(least, sequence->MostBytes() + pins.bytes());
   }
   if (least != cache.budget()) {
     cache.SetBudget(least);
@@ -523,13 +530,14 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   ASHLAR_TRY(options.Check());
   RopeTables rope_tables;
   internal::BlockBinder binder(internal::FetchZeros(),
-                               {options.isa, options.max_positions, rope_tables, options.kv_format},
+                               {options.isa, options.max_positions, rope_tables},
                                {.prefault = false, .check = false});
   internal::MeetingNumbers meetings;
   std::vector<LoadedNetwork> loaded;
   std::int64_t logits = 0;
   for (const Network* network : networks) {
-    ASHLAR_TRY(LoadedNetwork one, internal::LoadNetwork(*network, binder, meetings, {}));
+    ASHLAR_TRY(LoadedNetwork one,
+               internal::LoadNetwork(*network, binder, meetings, {}, options.kv_format));
     logits = std::max(logits, one.logits);
     loaded.push_back(std::move(one));
   }
@@ -544,11 +552,13 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   return interpreter.WorkspaceBytes(views) + SamplerScratch::BytesFor(logits) + rope_tables.bytes();
 }
 
-Result<NetworkId> Engine::Load(const Network& network) {
-  ASHLAR_TRY(LoadedNetwork loaded,
-             internal::LoadNetwork(network, state_->binder, state_->meetings, state_->precision));
+Result<NetworkId> Engine::Load(const Network& network, const LoadOptions& with) {
+  const KvFormat kv_format = with.kv_format.value_or(state_->options.kv_format);
+  ASHLAR_TRY(LoadedNetwork loaded, internal::LoadNetwork(network, state_->binder, state_->meetings,
+                                                         state_->precision, kv_format));
   const NetworkId id{static_cast<std::uint32_t>(state_->networks.size())};
   state_->networks.push_back({.graph = std::make_shared<const Network>(network),
+                              .kv_format = kv_format,
                               .network = std::make_shared<const LoadedNetwork>(std::move(loaded))});
   state_->NetworksChanged();
   return id;
@@ -563,8 +573,8 @@ Status Engine::SetPrecision(Precision precision) {
     if (loaded.network == nullptr || loaded.failure) {
       continue;
     }
-    Result<LoadedNetwork> again =
-        internal::LoadNetwork(*loaded.graph, state_->binder, state_->meetings, precision);
+    Result<LoadedNetwork> again = internal::LoadNetwork(
+        *loaded.graph, state_->binder, state_->meetings, precision, loaded.kv_format);
     if (again.ok()) {
       loaded.network = std::make_shared<const LoadedNetwork>(*std::move(again));
     } else if (again.error().code == ErrorCode::kInvalid) {
@@ -658,6 +668,32 @@ Status Engine::Cancel(RequestId request) {
   return {};
 }
 
+Result<PinnedPrefix> Engine::PinPrefix(NetworkId network, std::span<const std::int32_t> tokens,
+                                       std::uint64_t cache_scope) {
+  ASHLAR_TRY(const std::shared_ptr<const LoadedNetwork> loaded, state_->Find(network));
+  std::uint64_t needed = 0;  // by whichever request may come to need most
+  for (const auto& sequence : state_->sequences) {
+    needed = std::max(needed, sequence->MostBytes());
+  }
+  return state_->pins.Pin(*loaded, tokens, cache_scope, needed);
+}
+
+Status Engine::UnpinPrefix(PrefixId prefix) {
+  return state_->pins.Unpin(prefix);
+}
+
+Result<Session> Engine::SaveSession(NetworkId network, std::span<const std::int32_t> tokens,
+                                    std::uint64_t cache_scope) {
+  ASHLAR_TRY(const std::shared_ptr<const LoadedNetwork> loaded, state_->Find(network));
+  return internal::CopyState(state_->cache, *loaded, tokens, cache_scope);
+}
+
+Result<std::int64_t> Engine::RestoreSession(NetworkId network, const Session& session,
+                                            std::uint64_t cache_scope) {
+  ASHLAR_TRY(const std::shared_ptr<const LoadedNetwork> loaded, state_->Find(network));
+  return internal::PutState(state_->cache, *loaded, session, cache_scope);
+}
+
 std::optional<Error> Engine::FailureOf(NetworkId network) const {
   return state_->networks.at(static_cast<std::size_t>(network)).failure;
 }
@@ -718,7 +754,8 @@ PageUse Engine::page_use() const {
   return {.budget = cache.budget(),
           .running = cache.budget() - cache.available_bytes(),
           .wanted = wanted,
-          .cached = cache.evictable_bytes()};
+          .cached = cache.evictable_bytes(),
+          .pinned = cache.pinned_bytes()};
 }
 
 const EngineOptions& Engine::options() const {

@@ -26,6 +26,7 @@
 #include "ashlar/kernels/isa.h"
 #include "ashlar/kinds/profile.h"
 #include "ashlar/runtime/sampler.h"
+#include "ashlar/runtime/session.h"
 #include "ashlar/runtime/token_constraint.h"
 #include "ashlar/store/blob_store.h"
 #include "ashlar/tensor/kv_format.h"
@@ -40,7 +41,7 @@ struct EngineOptions {
   std::int64_t max_logit_rows = 64;      // rows of logits per step: what prompt_logits is cut into
   std::int64_t max_sequences = 16;       // running at once; others wait
   std::uint64_t page_bytes = 256 << 20;  // budget of all pages: running and cached
-  KvFormat kv_format = KvFormat::kF32;   // of keys and values in pages of state
+  KvFormat kv_format = KvFormat::kF32;   // of networks that are loaded without one of their own
   bool prefix_cache = true;
   bool verify_blobs = false;   // hash every blob while loading, and check_numbers
   bool check_numbers = false;  // refuse packed weights with scales that are no numbers
@@ -53,8 +54,22 @@ struct EngineOptions {
   Status Check() const;
 };
 
+// What a network is loaded with. Part of its Merkle keys where numbers depend on it: one network
+// may be there twice, and what was cached for one is never found by the other.
+struct LoadOptions {
+  std::optional<KvFormat> kv_format;  // of keys and values in its pages; nothing: the engine's
+};
+
 enum class NetworkId : std::uint32_t {};
 enum class RequestId : std::uint64_t {};
+enum class PrefixId : std::uint64_t {};
+
+// A prefix that stays cached until it is unpinned.
+struct PinnedPrefix {
+  PrefixId id;
+  std::int64_t positions = 0;  // whole pages of it
+  std::uint64_t bytes = 0;     // of its pages; of those that several prefixes share, in each
+};
 
 enum class FinishReason : std::uint8_t {
   kNone,
@@ -138,9 +153,10 @@ struct EngineCounters {
 // Memory of pages.
 struct PageUse {
   std::uint64_t budget = 0;
-  std::uint64_t running = 0;  // held by sequences
+  std::uint64_t running = 0;  // held: by sequences, by pinned prefixes
   std::uint64_t wanted = 0;   // that those which may run at once can come to hold
   std::uint64_t cached = 0;   // kept for prefixes to come, given up when others need it
+  std::uint64_t pinned = 0;   // kept for pinned prefixes; part of `running`
 };
 
 class Engine {
@@ -166,7 +182,7 @@ class Engine {
   // Validates the network, maps its weights, as much as the precision says, and binds its blocks;
   // blocks that another loaded network has are shared. kCorrupt when a blob has not the size that
   // its manifest says (or, with verify_blobs, the digest). Requests may be running.
-  Result<NetworkId> Load(const Network& network);
+  Result<NetworkId> Load(const Network& network, const LoadOptions& with = {});
   // kNotFound, or kConflict while a request of it is there.
   Status Unload(NetworkId network);
 
@@ -193,6 +209,24 @@ class Engine {
                          std::int64_t max_tokens, const SamplingOptions& sampling);
   // The next step delivers kCancelled. kNotFound when it has finished.
   Status Cancel(RequestId request);
+
+  // Keeps the whole pages of these tokens, which must be cached (kNotFound: read them first, with
+  // max_tokens 0), until UnpinPrefix, also when the network goes and comes again. They count
+  // against page_bytes: all pins together take at most half of it (kExhausted, with numbers), and
+  // never what a request that is there may need (kConflict).
+  Result<PinnedPrefix> PinPrefix(NetworkId network, std::span<const std::int32_t> tokens,
+                                 std::uint64_t cache_scope);
+  Status UnpinPrefix(PrefixId prefix);  // kNotFound
+
+  // What is cached of these tokens, whole pages of state only, to be kept elsewhere. Tokens of a
+  // request that runs will do. kNotFound when no page of them is there.
+  Result<Session> SaveSession(NetworkId network, std::span<const std::int32_t> tokens,
+                              std::uint64_t cache_scope);
+  // Puts the pages into the cache, and returns for how many tokens the whole state is there now:
+  // requests of the scope that begin with them find it. kInvalid says what of the network is not
+  // what the session was saved from; kExhausted when the pages have no room.
+  Result<std::int64_t> RestoreSession(NetworkId network, const Session& session,
+                                      std::uint64_t cache_scope);
 
   bool idle() const;  // nothing running and nothing waiting
   // Runs one step and returns what it delivered, in order of the requests. Nothing when idle.

@@ -131,7 +131,8 @@ NodeWalk::~NodeWalk() = default;
 Result<std::unique_ptr<NodeWalk>> NodeWalk::Open(const BlobStore& store, const Network& network,
                                                  const Options& options) {
   auto state = std::make_unique<State>(store, network, options);
-  ASHLAR_TRY(state->loaded, internal::LoadNetwork(network, state->binder, state->meetings, {}));
+  ASHLAR_TRY(state->loaded,
+             internal::LoadNetwork(network, state->binder, state->meetings, {}, KvFormat::kF32));
   const std::size_t nodes = network.nodes.size();
   state->last_value_use.assign(nodes, -1);
   state->last_slot_use.assign(nodes, -1);
@@ -174,7 +175,7 @@ Result<std::shared_ptr<const NodeWalk::Variant>> NodeWalk::MakeVariant(int node,
   }
   changed.nodes[node].block = changed.AddBlock(std::move(block));
   auto variant = std::make_shared<Variant>();
-  ASHLAR_TRY(variant->bound, state_->binder.Bind(changed, node, {}));
+  ASHLAR_TRY(variant->bound, state_->binder.Bind(changed, node, {}, KvFormat::kF32));
   return std::shared_ptr<const Variant>(std::move(variant));
 }
 

@@ -1,5 +1,5 @@
-// How the keys and values of attention are kept in pages of state. A field of the plan, the same
-// for all that one engine runs: pages of different formats never share a key.
+// How the keys and values of attention are kept in pages of state: a choice for each network that
+// is loaded. Pages of different formats never share a key.
 #pragma once
 
 #include <cstddef>

@@ -277,6 +277,7 @@ Result<std::vector<Generation>> Generate(Engine& engine,
       if (at == running.end() || at->finished) {
         continue;
       }
+      at->done.cached_tokens = delivery.cached_tokens;
       if (delivery.token) {
         if (at->done.tokens.empty()) {
           at->done.prompt_seconds = seconds();

@@ -124,6 +124,7 @@ struct Generation {
   std::vector<SampledToken> tokens;   // the same, with log-probabilities when asked for
   std::int64_t generated_tokens = 0;  // those of the stop string too
   std::int64_t prompt_tokens = 0;
+  std::int64_t cached_tokens = 0;  // of those, for which some work was spared
   FinishReason finish = FinishReason::kNone;
   bool stopped_by_string = false;
   double seconds = 0;         // from submission to the last token

@@ -10,11 +10,12 @@ BlockBinder::BlockBinder(Fetch fetch, const BindContext& context, const BinderOp
     : fetch_(std::move(fetch)), context_(context), options_(options) {}
 
 Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& network, int node,
-                                                              const Precision& precision) {
+                                                              const Precision& precision,
+                                                              std::optional<KvFormat> kv_format) {
   const Node& used = network.nodes[node];
   const Block& block = network.BlockOf(node);
   std::weak_ptr<const BoundWeights>& known =
-      bound_[{used.block, used.slice, PrecisionText(block, precision)}];
+      bound_[{used.block, used.slice, {PrecisionText(block, precision), kv_format}}];
   if (std::shared_ptr<const BoundWeights> bound = known.lock();
       bound != nullptr && bound->weights.CheckIntact().ok()) {
     return bound;
@@ -31,7 +32,9 @@ Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& net
     }
     tensors.emplace(spec.name, *tensor);
   }
-  ASHLAR_TRY(bound->block, CpuKindOf(*block.kind).bind(attributes, tensors, context_));
+  BindContext context = context_;
+  context.kv_format = kv_format.value_or(KvFormat::kF32);
+  ASHLAR_TRY(bound->block, CpuKindOf(*block.kind).bind(attributes, tensors, context));
   ASHLAR_TRY(bound->weights.CheckIntact());  // binding may have read the weights
   known = bound;
   return std::shared_ptr<const BoundWeights>(std::move(bound));

@@ -1,5 +1,5 @@
 // A BlockBinder makes blocks ready to compute: it maps their weights and binds them to kernels,
-// each distinct (block, slice, precision) once however many nodes of however many networks name it.
+// each distinct (block, slice, form) once however many nodes of however many networks name it.
 //
 // Confined. What it returns is immutable, and keeps the blobs mapped while it lives.
 #pragma once
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "ashlar/kinds/cpu_kind.h"
@@ -14,6 +15,13 @@
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar::internal {
+
+// What a block's numbers depend on besides its weights and its slice.
+struct BlockForm {
+  std::string precision;              // PrecisionText
+  std::optional<KvFormat> kv_format;  // of the keys and values that it reads; nothing: it has none
+  friend auto operator<=>(const BlockForm&, const BlockForm&) = default;
+};
 
 struct BoundWeights {
   MappedWeights weights;  // what the block reads
@@ -24,14 +32,16 @@ class BlockBinder {
  public:
   using Fetch = MappedWeights::Fetch;
 
-  // The context's rope tables must outlive the binder.
+  // The context's rope tables must outlive the binder; its kv_format is not read.
   BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options);
 
   const BindContext& context() const { return context_; }
 
-  // Requires: a validated network. Errors name the tensor and the blob.
+  // Requires: a validated network; `kv_format` where the block reads keys and values, nothing
+  // where it does not. Errors name the tensor and the blob.
   Result<std::shared_ptr<const BoundWeights>> Bind(const Network& network, int node,
-                                                   const Precision& precision);
+                                                   const Precision& precision,
+                                                   std::optional<KvFormat> kv_format);
 
   // Forgets what nobody uses any more.
   void Forget();
@@ -40,7 +50,7 @@ class BlockBinder {
   struct Key {
     Digest block;
     Slice slice;
-    std::string precision;  // PrecisionText
+    BlockForm form;
     friend auto operator<=>(const Key&, const Key&) = default;
   };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "ashlar/kernels/attention/attention.h"
 #include "ashlar/runtime/internal/page_memory.h"
@@ -17,15 +18,21 @@ std::vector<WeightedTerm> Weighted(const Combination& combination) {
   return terms;
 }
 
+// Of the keys and values that the block reads, if it does. (A carried state has one format.)
+std::optional<KvFormat> FormatOfState(const Interface& interface, KvFormat kv_format) {
+  return interface.state_floats > 0 ? std::optional(kv_format) : std::nullopt;
+}
+
 Result<LoadedNode> LoadNode(const Network& network, int index, BlockBinder& binder,
-                            const Precision& precision) {
+                            const Precision& precision, KvFormat kv_format) {
   const Node& node = network.nodes[index];
   if (!node.overlays.empty()) {
     return Unsupported("it has {} overlays, which this version cannot apply", node.overlays.size());
   }
   LoadedNode loaded{.kind = network.BlockOf(index).kind};
-  ASHLAR_TRY(loaded.bound, binder.Bind(network, index, precision));
   const Interface interface = loaded.kind->interface(EffectiveAttributes(network, index));
+  ASHLAR_TRY(loaded.bound,
+             binder.Bind(network, index, precision, FormatOfState(interface, kv_format)));
   loaded.width_in = interface.width_in;
   loaded.width_out = interface.width_out;
   if (const auto x = node.inputs.find("x"); x != node.inputs.end()) {
@@ -75,18 +82,21 @@ std::uint64_t LoadedNetwork::plan() const {
   return plan;
 }
 
-std::uint32_t MeetingNumbers::NumberOf(const Node& node, bool output) {
+std::uint32_t MeetingNumbers::NumberOf(const Node& node, std::optional<KvFormat> kv_format,
+                                       bool output) {
   const auto next = static_cast<std::uint32_t>(numbers_.size());
-  return numbers_.emplace(Key{node.block, node.slice, output}, next).first->second;
+  return numbers_.emplace(Key{node.block, node.slice, kv_format, output}, next).first->second;
 }
 
 Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
-                                  MeetingNumbers& meetings, const Precision& precision) {
+                                  MeetingNumbers& meetings, const Precision& precision,
+                                  KvFormat kv_format) {
   ASHLAR_TRY(Validate(network));
-  const KvFormat kv_format = binder.context().kv_format;
   LoadedNetwork loaded;
-  loaded.keys = ComputeMerkleKeys(network, {.kv_format = std::string(KvFormatName(kv_format)),
-                                            .kernel_form = KernelForm(binder.context().isa),
+  loaded.form = {.kv_format = std::string(KvFormatName(kv_format)),
+                 .kernel_form = KernelForm(binder.context().isa)};
+  loaded.keys = ComputeMerkleKeys(network, {.kv_format = loaded.form.kv_format,
+                                            .kernel_form = loaded.form.kernel_form,
                                             .precision = &precision});
   loaded.any_keys =
       ComputeMerkleKeys(network, {.kv_format = std::string(KvFormatName(kv_format)),
@@ -96,7 +106,7 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
   std::vector<std::int64_t> widths;
   const int output = static_cast<int>(network.nodes.size()) - 1;
   for (int i = 0; i <= output; ++i) {
-    Result<LoadedNode> made = LoadNode(network, i, binder, precision);
+    Result<LoadedNode> made = LoadNode(network, i, binder, precision, kv_format);
     if (!made.ok()) {
       return made.error().In(NodeName(network, i));
     }
@@ -124,8 +134,9 @@ Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
     }
     loaded.sources.emplace_back(sources.begin(), sources.end());
     widths.push_back(i == output ? 0 : node.width_out);
-    loaded.merge.push_back({meetings.NumberOf(network.nodes[i], i == output),
-                            std::max<std::uint64_t>(block.bytes(), 1)});
+    loaded.merge.push_back(
+        {meetings.NumberOf(network.nodes[i], FormatOfState(interface, kv_format), i == output),
+         std::max<std::uint64_t>(block.bytes(), 1)});
     loaded.nodes.push_back(std::move(node));
   }
   loaded.logits = loaded.nodes.back().width_out;

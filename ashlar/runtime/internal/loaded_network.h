@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "ashlar/runtime/internal/register_plan.h"
 #include "ashlar/runtime/internal/scheduler.h"
 #include "ashlar/runtime/internal/step_merge.h"
+#include "ashlar/runtime/session.h"
 
 namespace ashlar::internal {
 
@@ -49,6 +51,7 @@ struct LoadedNetwork {
   std::vector<StateSlot> slots;
   std::vector<std::vector<int>> sources;  // of each node: what it reads or carries, ascending
   std::vector<MergeNode> merge;           // as MergeGraphs wants them
+  SessionForm form;                       // what the keys depend on besides graph and precision
   MerkleKeys keys;
   MerkleKeys any_keys;               // the same whatever the precision
   std::int64_t logits = 0;           // width of the output
@@ -65,26 +68,28 @@ struct LoadedNetwork {
   std::uint64_t StateBytes(std::int64_t positions) const;
 };
 
-// Numbers what may meet: equal (block, slice), used as an output in both or in neither. (All that
-// is loaded at one time has one precision.)
+// Numbers what may meet: equal (block, slice, format of its state), used as an output in both or in
+// neither. (All that is loaded at one time has one precision.)
 class MeetingNumbers {
  public:
-  std::uint32_t NumberOf(const Node& node, bool output);
+  std::uint32_t NumberOf(const Node& node, std::optional<KvFormat> kv_format, bool output);
 
  private:
   struct Key {
     Digest block;
     Slice slice;
+    std::optional<KvFormat> kv_format;
     bool output;
     friend auto operator<=>(const Key&, const Key&) = default;
   };
   std::map<Key, std::uint32_t> numbers_;
 };
 
-// Binds every node in the binder's context, at that precision. Errors name the node. kUnsupported
-// for what only a later version runs (overlays).
+// Binds every node in the binder's context, at that precision and with its state in that format.
+// Errors name the node. kUnsupported for what only a later version runs (overlays).
 Result<LoadedNetwork> LoadNetwork(const Network& network, BlockBinder& binder,
-                                  MeetingNumbers& meetings, const Precision& precision);
+                                  MeetingNumbers& meetings, const Precision& precision,
+                                  KvFormat kv_format);
 
 // The nodes of `network` whose values are worth keeping for the others: a value that another
 // network has too (equal keys), but that in one of the two is read by a node which the other one

@@ -67,12 +67,17 @@ class PageCache {
 
   std::uint64_t budget() const { return memory_.budget(); }
   std::uint64_t most_bytes() const { return memory_.most_bytes(); }
+  std::uint64_t PageBytesOf(const Page& page) const { return memory_.PageBytesOf(page); }
   // What Allocate can still give: free memory, and that of pages nobody holds.
   std::uint64_t available_bytes() const {
     return memory_.budget() - memory_.taken_bytes() + evictable_;
   }
   std::uint64_t evictable_bytes() const { return evictable_; }  // of published pages nobody holds
   std::uint64_t evictions() const { return evictions_; }
+  // Of the pages that are held, those that are held until somebody says otherwise (prefix_pins.h):
+  // no sequence may count on them.
+  std::uint64_t pinned_bytes() const { return pinned_; }
+  void set_pinned_bytes(std::uint64_t bytes) { pinned_ = bytes; }
 
  private:
   friend class PageRef;
@@ -90,6 +95,7 @@ class PageCache {
   Page* newest_ = nullptr;
   std::uint64_t evictable_ = 0;  // bytes of the pages between them
   std::uint64_t evictions_ = 0;
+  std::uint64_t pinned_ = 0;
   std::uint64_t held_ = 0;  // pages with references
 };
 

@@ -9,28 +9,6 @@
 
 namespace ashlar::internal {
 
-void PageTable::Reserve(std::int64_t pages) {
-  pages_.reserve(pages);
-  data_.reserve(pages);
-}
-
-void PageTable::Append(PageRef page) {
-  data_.push_back(page.data());
-  pages_.push_back(std::move(page));
-}
-
-void PageTable::Replace(std::int64_t index, PageRef page) {
-  data_[index] = page.data();
-  pages_[index] = std::move(page);
-}
-
-void PageTable::Truncate(std::int64_t pages) {
-  while (size() > pages) {
-    pages_.pop_back();
-    data_.pop_back();
-  }
-}
-
 Sequence::Sequence(RequestId id_in, Request request_in,
                    std::shared_ptr<const LoadedNetwork> network_in)
     : id(id_in),
@@ -47,19 +25,9 @@ Sequence::Sequence(RequestId id_in, Request request_in,
   tokens.reserve(prompt_length + request.max_tokens);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const StateSlot& slot = network->slots[i];
-    slots[i].chain = {ChainOf(Keys().state[slot.node]), slot.page.positions};
+    slots[i].chain = {ScopedKey(Keys().state[slot.node], request.cache_scope), slot.page.positions};
     slots[i].table.Reserve(slot.PagesFor(prompt_length + request.max_tokens));
   }
-}
-
-Digest Sequence::ChainOf(const Digest& key) const {
-  if (request.cache_scope == 0) {
-    return key;
-  }
-  Hasher hash;
-  hash.Update(std::as_bytes(std::span(key.bytes())));
-  hash.Update(std::as_bytes(std::span(&request.cache_scope, 1)));
-  return hash.Finish();
 }
 
 std::int64_t Sequence::logits_from() const {
@@ -69,47 +37,18 @@ std::int64_t Sequence::logits_from() const {
   return request.max_tokens == 0 ? length() : length() - 1;
 }
 
-// A key has the tokens of kPageLength positions; those before them, in a page of more, are hashed
-// into its chain.
-Sequence::PageKey Sequence::KeyOf(const PageChain& chain, std::int64_t page) const {
-  const std::int64_t before = chain.positions - kPageLength;
-  const std::span<const std::int32_t> page_tokens =
-      std::span(tokens).subspan(page * chain.positions, chain.positions);
-  PageKey key{chain.key, page_tokens.last(kPageLength)};
-  if (before > 0) {
-    Hasher hasher;
-    hasher.Update(std::as_bytes(std::span(chain.key.bytes())));
-    hasher.Update(std::as_bytes(page_tokens.first(before)));
-    key.chain = hasher.Finish();
-  }
-  return key;
-}
-
-void Sequence::FindPages(PageCache& cache, const PageChain& chain, PageTable& table) const {
-  const Page* parent = nullptr;
-  for (std::int64_t page = 0; (page + 1) * chain.positions <= length(); ++page) {
-    const PageKey key = KeyOf(chain, page);
-    PageRef found = cache.Find(parent, key.chain, key.tokens);
-    if (!found) {
-      return;
-    }
-    parent = found.get();
-    table.Append(std::move(found));
-  }
-}
-
 void Sequence::FindValues(PageCache& cache, std::span<const int> boundary) {
   std::uint64_t bytes = network->StateBytes(prompt_length + request.max_tokens);
   for (const int node : boundary) {
     ValuePages& value = values.emplace_back();
     value.node = node;
     value.table.Reserve(PagesFor(prompt_length + request.max_tokens));
-    value.chain = {ChainOf(Keys().value[node]), kPageLength};
-    FindPages(cache, value.chain, value.table);
+    value.chain = {ScopedKey(Keys().value[node], request.cache_scope), kPageLength};
+    FindPages(cache, value.chain, tokens, value.table);
     bytes += network->value_page_bytes(node) * static_cast<std::uint64_t>(value.table.size());
     // Values that are still to be read cannot be let go; they must never keep the sequence from
     // getting all of its state pages, not even when it runs alone.
-    if (bytes > cache.budget()) {
+    if (bytes > cache.budget() - cache.pinned_bytes()) {
       value.table.Clear();
     }
     value.published = value.table.size();
@@ -166,7 +105,7 @@ std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bo
       std::ranges::any_of(slots, [](const SlotPages& slot) { return slot.table.size() > 0; });
   if (!has_state && use_cache) {
     for (std::size_t i = 0; i < slots.size(); ++i) {
-      FindPages(cache, slots[i].chain, slots[i].table);
+      FindPages(cache, slots[i].chain, tokens, slots[i].table);
       slots[i].published = slots[i].table.size();
       slots[i].cached = slots[i].published * network->slots[i].page.positions;
     }
@@ -227,15 +166,6 @@ void Sequence::TakeValuePages(PageCache& cache, std::int64_t end) {
   }
 }
 
-void Sequence::PublishPages(PageCache& cache, const PageChain& chain, std::int64_t end,
-                            PageTable& table, std::int64_t& published) const {
-  for (; (published + 1) * chain.positions <= end; ++published) {
-    const Page* const parent = published > 0 ? table[published - 1].get() : nullptr;
-    const PageKey key = KeyOf(chain, published);
-    table.Replace(published, cache.Publish(table.Take(published), parent, key.chain, key.tokens));
-  }
-}
-
 void Sequence::Advance(PageCache& cache, std::int64_t end, bool use_cache) {
   position = end;
   if (!use_cache) {
@@ -243,12 +173,12 @@ void Sequence::Advance(PageCache& cache, std::int64_t end, bool use_cache) {
   }
   for (SlotPages& slot : slots) {
     if (!slot.mixed) {
-      PublishPages(cache, slot.chain, end, slot.table, slot.published);
+      PublishPages(cache, slot.chain, tokens, end, slot.table, slot.published);
     }
   }
   for (ValuePages& value : values) {
     if (value.recording) {
-      PublishPages(cache, value.chain, end, value.table, value.published);
+      PublishPages(cache, value.chain, tokens, end, value.table, value.published);
     }
   }
 }
@@ -272,12 +202,12 @@ void Sequence::Stop() {
 void Sequence::Rebind(std::shared_ptr<const LoadedNetwork> rebound) {
   network = std::move(rebound);
   for (std::size_t i = 0; i < slots.size(); ++i) {
-    const Digest key = ChainOf(Keys().state[network->slots[i].node]);
+    const Digest key = ScopedKey(Keys().state[network->slots[i].node], request.cache_scope);
     slots[i].mixed |= slots[i].chain.key != key && slots[i].table.size() > 0;
     slots[i].chain.key = key;
   }
   for (ValuePages& value : values) {
-    const Digest key = ChainOf(Keys().value[value.node]);
+    const Digest key = ScopedKey(Keys().value[value.node], request.cache_scope);
     value.recording &= value.chain.key == key;
     value.chain.key = key;
   }

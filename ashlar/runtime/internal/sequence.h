@@ -9,41 +9,11 @@
 #include "ashlar/runtime/engine.h"
 #include "ashlar/runtime/internal/loaded_network.h"
 #include "ashlar/runtime/internal/page_cache.h"
+#include "ashlar/runtime/internal/page_table.h"
 #include "ashlar/runtime/internal/row_starts.h"
 #include "ashlar/runtime/internal/scheduler.h"
 
 namespace ashlar::internal {
-
-// The pages of one slot of one sequence, first positions first. Move-only.
-class PageTable {
- public:
-  PageTable() = default;
-  PageTable(PageTable&&) = default;
-  PageTable& operator=(PageTable&&) = default;
-  ~PageTable() { Clear(); }
-
-  void Reserve(std::int64_t pages);
-  void Append(PageRef page);
-  void Replace(std::int64_t index, PageRef page);
-  PageRef Take(std::int64_t index) { return std::move(pages_[index]); }
-  // Lets go of the pages, last ones first, as PageCache wants it.
-  void Clear() { Truncate(0); }
-  void Truncate(std::int64_t pages);
-
-  std::int64_t size() const { return static_cast<std::int64_t>(pages_.size()); }
-  const PageRef& operator[](std::int64_t index) const { return pages_[index]; }
-  std::byte* const* data() const { return data_.data(); }  // as kernels read them
-
- private:
-  std::vector<PageRef> pages_;
-  std::vector<std::byte*> data_;
-};
-
-// What pages are published under: a digest, and the positions that each stands for.
-struct PageChain {
-  Digest key = {};
-  std::int64_t positions = kPageLength;
-};
 
 struct SlotPages {
   PageTable table;
@@ -121,21 +91,11 @@ class Sequence {
   SequenceView View(std::span<SlotDemand> demand) const;
 
  private:
-  struct PageKey {
-    Digest chain;
-    std::span<const std::int32_t> tokens;
-  };
   // What names the pages that it finds and leaves.
   const MerkleKeys& Keys() const {
     return request.any_precision ? network->any_keys : network->keys;
   }
-  // What pages with this Merkle key are published under, for those who share the cache.
-  Digest ChainOf(const Digest& key) const;
-  PageKey KeyOf(const PageChain& chain, std::int64_t page) const;
   bool NeedsCopy(std::size_t slot) const;
-  void FindPages(PageCache& cache, const PageChain& chain, PageTable& table) const;
-  void PublishPages(PageCache& cache, const PageChain& chain, std::int64_t end, PageTable& table,
-                    std::int64_t& published) const;
   void FindValues(PageCache& cache, std::span<const int> boundary);
   void PlanStarts();
   void DropCarriedPages();

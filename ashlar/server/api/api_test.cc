@@ -96,7 +96,8 @@ class ApiTest : public ::testing::Test {
                                                     .max_rows = 64,
                                                     .max_logit_rows = 16,
                                                     .max_sequences = 8,
-                                                    .page_bytes = 8 << 20}});
+                                                    .page_bytes = 8 << 20},
+                                         .session_directory = directory_ / "sessions"});
     api_ = std::make_unique<Api>(*service_, *store_);
   }
 
@@ -134,6 +135,7 @@ class ApiTest : public ::testing::Test {
     return *at;
   }
 
+  const TempDirectory directory_;
   std::unique_ptr<BlobStore> store_ = NewMemoryStore();
   std::unique_ptr<Service> service_;
   std::unique_ptr<Api> api_;
@@ -338,6 +340,16 @@ TEST_F(ApiTest, NetworksAreListedLoadedDerivedAndUnloaded) {
   EXPECT_EQ(At(networks, {"networks", "2", "pinned"}), Json(true));
   EXPECT_EQ(At(networks, {"networks", "2", "unique_bytes"}), Json(0));  // plain has all of it
   EXPECT_GT(*At(networks, {"networks", "1", "unique_bytes"}).integer(), 0);
+  Asked("/admin/networks/load", R"({"model": "plain", "kv_format": "q8"})");
+  std::vector<std::string> formats;  // the old one stays until nobody uses it
+  const Json reloaded = Got("/admin/networks");
+  for (const Json& network : *At(reloaded, {"networks"}).array()) {
+    if (At(network, {"model"}) == Json("plain")) {
+      formats.push_back(*At(network, {"kv_format"}).string());
+    }
+  }
+  EXPECT_EQ(formats, (std::vector<std::string>{"f32", "q8"}));
+  EXPECT_EQ(Ask("/admin/networks/load", R"({"model": "plain", "kv_format": "q3"})").status, 400);
   Asked("/admin/networks/pin", R"({"model": "short", "pinned": false})");
   Asked("/admin/networks/unload", R"({"model": "short"})");
   EXPECT_EQ(Ask("/admin/networks/unload", R"({"model": "short"})").status, 404);
@@ -345,6 +357,49 @@ TEST_F(ApiTest, NetworksAreListedLoadedDerivedAndUnloaded) {
   const HttpResponse bad = Ask("/admin/networks/derive", R"({"name": "x", "from": "plain",
       "steps": [{"transform": "melt"}]})");
   EXPECT_NE(bad.body.find("\"param\":\"steps[0].transform\""), std::string::npos) << bad.body;
+}
+
+TEST_F(ApiTest, PrefixesArePinnedListedAndLetGo) {
+  const std::string prompt = std::string(80, 's');
+  const auto cached_of = [&](const Json& answer) {
+    return At(answer, {"usage", "prompt_tokens_details", "cached_tokens"});
+  };
+  const Json pinned =
+      Asked("/admin/prefixes", R"({"model": "plain", "prompt": ")" + prompt + R"("})");
+  EXPECT_EQ(At(pinned, {"cached_tokens"}), Json(80));
+  EXPECT_EQ(cached_of(Asked("/v1/completions", R"({"model": "plain", "prompt": ")" + prompt +
+                                                   R"( and more", "max_tokens": 2})")),
+            Json(80));
+  const Json listed = Got("/admin/prefixes");
+  EXPECT_EQ(At(listed, {"prefixes", "0"}), pinned);
+  EXPECT_GT(*At(Got("/admin/status"), {"pages", "pinned_bytes"}).integer(), 0);
+  const std::string path = "/admin/prefixes/" + *At(pinned, {"id"}).string();
+  EXPECT_EQ(Begin("DELETE", path)->Wait().status, 200);
+  EXPECT_EQ(Begin("DELETE", path)->Wait().status, 404);
+  EXPECT_EQ(Begin("DELETE", "/admin/prefixes/one")->Wait().status, 404);
+  EXPECT_EQ(At(Got("/admin/prefixes"), {"prefixes"}).array()->size(), 0u);
+  EXPECT_EQ(Ask("/admin/prefixes", R"({"model": "plain", "prompt": "short"})").status, 400);
+  EXPECT_EQ(Ask("/admin/prefixes", R"({"model": "none", "prompt": "short"})").status, 404);
+}
+
+TEST_F(ApiTest, SessionsAreSavedAndRestored) {
+  const std::string prompt = std::string(70, 'p');
+  const std::string asked = R"({"model": "plain", "prompt": ")" + prompt + R"(")";
+  const Json saved = Asked("/admin/sessions/save", asked + R"(, "file": "talk.1"})");
+  EXPECT_EQ(At(saved, {"prompt_tokens"}), Json(70));
+  EXPECT_GT(*At(saved, {"bytes"}).integer(), 0);
+  const Json restored =
+      Asked("/admin/sessions/restore", R"({"model": "plain", "file": "talk.1", "tenant": "ann"})");
+  EXPECT_EQ(At(restored, {"cached_tokens"}), Json(64));
+  const auto refused = [&](std::string_view body) { return Ask("/admin/sessions/restore", body); };
+  EXPECT_EQ(refused(R"({"model": "plain", "file": "talk.2"})").status, 404);
+  EXPECT_EQ(refused(R"({"model": "chat", "file": "talk.1"})").status, 400);
+  for (const char* name : {"../talk.1", ".hidden", "", "a/b"}) {
+    const HttpResponse outside =
+        refused(R"({"model": "plain", "file": ")" + std::string(name) + R"("})");
+    EXPECT_EQ(outside.status, 400) << name;
+    EXPECT_NE(outside.body.find("\"param\":\"file\""), std::string::npos) << outside.body;
+  }
 }
 
 TEST_F(ApiTest, ErrorsHaveTheirStatusAndForm) {

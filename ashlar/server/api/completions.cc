@@ -141,8 +141,18 @@ Result<TextPrompt> ReadTextPrompt(const JsonCursor& value, const NetworkCard& ne
   return prompt;
 }
 
-Result<std::vector<TextPrompt>> ReadPromptsOf(const JsonCursor& value, const NetworkCard& network,
-                                              bool add_special_tokens, std::size_t most) {
+}  // namespace
+
+constinit const ParameterPart kCompletionParameters = kCompletionRows;
+constinit const ParameterPart kInfillParameters = kInfillRows;
+
+Result<const Tokenizer*> RequireTokenizer(const NetworkCard& network) {
+  Result<const Tokenizer*> tokenizer = network.RequireTokenizer();
+  return tokenizer.ok() ? tokenizer : tokenizer.error().In("$.model");
+}
+
+Result<std::vector<TextPrompt>> ReadPrompts(const JsonCursor& value, const NetworkCard& network,
+                                            std::size_t most, bool add_special_tokens) {
   std::vector<TextPrompt> prompts;
   const Json::Array* const array = value.value().array();
   const bool one = array == nullptr || (!array->empty() && array->front().integer() != nullptr);
@@ -162,21 +172,6 @@ Result<std::vector<TextPrompt>> ReadPromptsOf(const JsonCursor& value, const Net
   return prompts;
 }
 
-}  // namespace
-
-constinit const ParameterPart kCompletionParameters = kCompletionRows;
-constinit const ParameterPart kInfillParameters = kInfillRows;
-
-Result<const Tokenizer*> RequireTokenizer(const NetworkCard& network) {
-  Result<const Tokenizer*> tokenizer = network.RequireTokenizer();
-  return tokenizer.ok() ? tokenizer : tokenizer.error().In("$.model");
-}
-
-Result<std::vector<TextPrompt>> ReadPrompts(const JsonCursor& value, const NetworkCard& network,
-                                            std::size_t most) {
-  return ReadPromptsOf(value, network, /*add_special_tokens=*/true, most);
-}
-
 Result<Work> ReadCompletion(const Parameters& parameters, const RequestSetting& setting) {
   const NetworkCard& network = *setting.network;
   ASHLAR_TRY(Generation generation, ReadGeneration(parameters, setting));
@@ -184,8 +179,8 @@ Result<Work> ReadCompletion(const Parameters& parameters, const RequestSetting& 
   ASHLAR_TRY(const StreamOptions stream, ReadStreamOptions(parameters));
   ASHLAR_TRY(const CompletionForm form, ReadForm(parameters, stream, generation));
   ASHLAR_TRY(std::vector<TextPrompt> prompts,
-             ReadPromptsOf(*parameters.Find("prompt"), network,
-                           parameters.Bool("add_special_tokens", true), kMostPrompts));
+             ReadPrompts(*parameters.Find("prompt"), network, kMostPrompts,
+                         parameters.Bool("add_special_tokens", true)));
   ASHLAR_TRY(const std::optional<GrammarSource> guide, ReadGuide(parameters));
   if (guide) {
     ASHLAR_TRY(Hold(setting, *guide, generation));

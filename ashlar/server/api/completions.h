@@ -18,7 +18,7 @@ struct TextPrompt {
   std::string text;
 };
 Result<std::vector<TextPrompt>> ReadPrompts(const JsonCursor& value, const NetworkCard& network,
-                                            std::size_t most);
+                                            std::size_t most, bool add_special_tokens = true);
 // kInvalid, naming the model, for a network without one.
 Result<const Tokenizer*> RequireTokenizer(const NetworkCard& network);
 

@@ -3,6 +3,7 @@
 #include "ashlar/server/api/constraints.h"
 #include "ashlar/server/api/embeddings.h"
 #include "ashlar/server/api/endpoint.h"
+#include "ashlar/server/api/kept_prompts.h"
 #include "ashlar/server/api/management.h"
 #include "ashlar/server/api/responses.h"
 #include "ashlar/server/api/tokens.h"
@@ -31,6 +32,10 @@ constexpr const ParameterPart* kLoadTable[] = {&kLoadParameters};
 constexpr const ParameterPart* kUnloadTable[] = {&kUnloadParameters};
 constexpr const ParameterPart* kPinTable[] = {&kPinParameters};
 constexpr const ParameterPart* kDeriveTable[] = {&kDeriveParameters};
+constexpr const ParameterPart* kPinPrefixTable[] = {&kScopeParameters, &kPromptParameters};
+constexpr const ParameterPart* kSaveTable[] = {&kScopeParameters, &kPromptParameters,
+                                               &kSessionParameters};
+constexpr const ParameterPart* kRestoreTable[] = {&kScopeParameters, &kSessionParameters};
 constexpr const ParameterPart* kDrainTable[] = {&kDrainParameters};
 
 constexpr Endpoint kEndpoints[] = {
@@ -147,7 +152,7 @@ constexpr Endpoint kEndpoints[] = {
      .path = "/admin/networks/load",
      .access = Access::kAdmin,
      .summary = "Loads a network before somebody asks for it.",
-     .answer = "`{model, state}`",
+     .answer = "`{model, state, kv_format}`",
      .parameters = kLoadTable,
      .manage = LoadNetwork},
     {.method = "POST",
@@ -171,6 +176,44 @@ constexpr Endpoint kEndpoints[] = {
      .answer = "`{model, digest, parameters, added_manifest_bytes, remarks}`",
      .parameters = kDeriveTable,
      .manage = DeriveNetwork},
+    {.method = "POST",
+     .path = "/admin/prefixes",
+     .access = Access::kAdmin,
+     .summary = "Reads the beginning of prompts to come, such as a system prompt, and keeps it "
+                "cached until it is let go. All of them may have half of `--pages`: 503 beyond.",
+     .answer = "`{id, model, tenant, prompt_tokens, cached_tokens, bytes}`",
+     .parameters = kPinPrefixTable,
+     .manage = PinPrefix},
+    {.method = "GET",
+     .path = "/admin/prefixes",
+     .access = Access::kAdmin,
+     .summary = "What is kept so.",
+     .answer = "`prefixes`, each as when it was pinned",
+     .manage = ListPrefixes},
+    {.method = "DELETE",
+     .path = "/admin/prefixes/{id}",
+     .access = Access::kAdmin,
+     .summary = "Lets a prefix go: it stays cached until its memory is wanted.",
+     .answer = "`{id, deleted}`",
+     .manage = UnpinPrefix},
+    {.method = "POST",
+     .path = "/admin/sessions/save",
+     .access = Access::kAdmin,
+     .summary = "Saves what was computed for a prompt to a file (docs/formats/session.md), reading "
+                "what of it is not cached.",
+     .answer = "`{model, file, prompt_tokens, bytes}`",
+     .parameters = kSaveTable,
+     .manage = SaveSession},
+    {.method = "POST",
+     .path = "/admin/sessions/restore",
+     .access = Access::kAdmin,
+     .summary =
+         "Puts what was saved into the cache, in this or another process: prompts that begin "
+         "with its tokens find it, to the same bits. 400 when the network, the format of its "
+         "state or the kernels are others, or bytes of the file.",
+     .answer = "`{model, file, prompt_tokens, cached_tokens}`",
+     .parameters = kRestoreTable,
+     .manage = RestoreSession},
     {.method = "POST",
      .path = "/admin/drain",
      .access = Access::kAdmin,

@@ -18,6 +18,12 @@ constexpr Parameter kLoadRows[] = {
      .types = json_type::kBoolean,
      .otherwise = "false",
      .doc = "whether it stays loaded until it is unpinned"},
+    {.name = "kv_format",
+     .types = json_type::kString,
+     .values = "f32|f16|q8",
+     .otherwise = "as it was, at first that of `--kv`",
+     .doc = "of its cached keys and values, for requests from now on; those that run end as they "
+            "began"},
 };
 constexpr Parameter kUnloadRows[] = {kNamedRow};
 constexpr Parameter kPinRows[] = {
@@ -61,15 +67,6 @@ Error Blame(const Error& error, std::string_view parameter) {
   return error.In(fmt::format("$.{}", parameter));
 }
 
-Result<std::shared_ptr<const NetworkCard>> FindNamed(const ServerContext& context,
-                                                     const std::string& name) {
-  Result<std::shared_ptr<const NetworkCard>> card = context.service.cards().Find(name);
-  if (!card.ok() && card.error().code == ErrorCode::kNotFound) {
-    return Blame(card.error(), "model");
-  }
-  return card;
-}
-
 Json ModelEntry(const std::string& name, const ServerContext& context) {
   return Json::Of(
       {{"id", name}, {"object", "model"}, {"created", context.started}, {"owned_by", "ashlar"}});
@@ -79,6 +76,7 @@ Json StatusEntry(const NetworkStatus& status) {
   return Json::Of({{"model", status.name},
                    {"digest", status.digest.ToString()},
                    {"state", kResidencyNames[static_cast<std::size_t>(status.residency)]},
+                   {"kv_format", KvFormatName(status.kv_format)},
                    {"pinned", status.pinned},
                    {"running", status.running},
                    {"weight_bytes", status.weight_bytes},
@@ -140,6 +138,15 @@ constinit const ParameterPart kPinParameters = kPinRows;
 constinit const ParameterPart kDeriveParameters = kDeriveRows;
 constinit const ParameterPart kDrainParameters = kDrainRows;
 
+Result<std::shared_ptr<const NetworkCard>> FindNamed(const ServerContext& context,
+                                                     const std::string& name) {
+  Result<std::shared_ptr<const NetworkCard>> card = context.service.cards().Find(name);
+  if (!card.ok() && card.error().code == ErrorCode::kNotFound) {
+    return Blame(card.error(), "model");
+  }
+  return card;
+}
+
 Result<Json> ListModels(const Parameters&, const ServerContext& context) {
   ASHLAR_TRY(const std::vector<std::string> names, context.service.cards().Names());
   Json::Array list;
@@ -187,10 +194,16 @@ Result<Json> ListNetworks(const Parameters&, const ServerContext& context) {
   const ServiceStatus status = context.service.status();
   Json::Array list;
   for (const std::string& name : names) {
-    const auto found = std::ranges::find(status.networks, name, &NetworkStatus::name);
-    list.push_back(found != status.networks.end()
-                       ? StatusEntry(*found)
-                       : Json::Of({{"model", name}, {"state", kResidencyNames[0]}}));
+    bool there = false;  // more than once while its format of state, or its tag, changes
+    for (const NetworkStatus& network : status.networks) {
+      if (network.name == name) {
+        list.push_back(StatusEntry(network));
+        there = true;
+      }
+    }
+    if (!there) {
+      list.push_back(Json::Of({{"model", name}, {"state", kResidencyNames[0]}}));
+    }
   }
   return Json::Of({{"networks", std::move(list)}});
 }
@@ -204,6 +217,7 @@ Result<Json> ShowStatus(const Parameters&, const ServerContext& context) {
                    {"weights", Json::Of({{"resident_bytes", status.resident_weight_bytes},
                                          {"budget_bytes", status.weight_budget}})},
                    {"pages", Json::Of({{"used_bytes", status.page_bytes_used},
+                                       {"pinned_bytes", status.page_bytes_pinned},
                                        {"budget_bytes", status.page_bytes_budget},
                                        {"evicted", engine.pages_evicted}})},
                    {"prompts", Json::Of({{"tokens", engine.prompt_tokens},
@@ -216,12 +230,19 @@ Result<Json> ShowStatus(const Parameters&, const ServerContext& context) {
 }
 
 Result<Json> LoadNetwork(const Parameters& parameters, const ServerContext& context) {
-  ASHLAR_TRY(const auto card, FindNamed(context, parameters.String("model", "")));
+  const std::string name = parameters.String("model", "");
+  ASHLAR_TRY(auto card, FindNamed(context, name));
+  if (parameters.Has("kv_format")) {
+    ASHLAR_TRY(const KvFormat kv_format, ParseKvFormat(parameters.String("kv_format", "")));
+    context.service.cards().SetKvFormat(name, kv_format);
+    ASHLAR_TRY(card, FindNamed(context, name));
+  }
   if (parameters.Bool("pin", false)) {
     ASHLAR_TRY(context.service.Pin(card, true));
   }
   ASHLAR_TRY(context.service.Load(card));
-  return Json::Of({{"model", card->name}, {"state", "loaded"}});
+  return Json::Of(
+      {{"model", card->name}, {"state", "loaded"}, {"kv_format", KvFormatName(card->kv_format)}});
 }
 
 Result<Json> UnloadNetwork(const Parameters& parameters, const ServerContext& context) {

@@ -6,6 +6,10 @@
 
 namespace ashlar {
 
+// The network that the parameter "model" names. Errors name the parameter.
+Result<std::shared_ptr<const NetworkCard>> FindNamed(const ServerContext& context,
+                                                     const std::string& name);
+
 Result<Json> ListModels(const Parameters& parameters, const ServerContext& context);
 Result<Json> ShowModel(const Parameters& parameters, const ServerContext& context);
 

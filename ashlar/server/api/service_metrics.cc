@@ -1,5 +1,7 @@
 #include "ashlar/server/api/service_metrics.h"
 
+#include <map>
+
 namespace ashlar {
 namespace {
 
@@ -16,6 +18,8 @@ constexpr GaugeRow kGauges[] = {
      [](const ServiceStatus& status) { return static_cast<double>(status.waiting); }},
     {"ashlar_kv_used_bytes", "Pages of state of running sequences and cached prefixes.",
      [](const ServiceStatus& status) { return static_cast<double>(status.page_bytes_used); }},
+    {"ashlar_kv_pinned_bytes", "Of those, pages of pinned prefixes.",
+     [](const ServiceStatus& status) { return static_cast<double>(status.page_bytes_pinned); }},
     {"ashlar_kv_budget_bytes", "The budget of pages of state.",
      [](const ServiceStatus& status) { return static_cast<double>(status.page_bytes_budget); }},
     {"ashlar_weights_resident_bytes", "Weights of loaded networks, shared ones counted once.",
@@ -45,11 +49,15 @@ constexpr CountRow kCounts[] = {
 void SampleNetworks(Metrics& metrics, const Service& service, const char* name, const char* help,
                     std::uint64_t NetworkStatus::*bytes) {
   metrics.Sampled(name, help, SampledType::kGauge, {"model"}, [&service, bytes] {
-    std::vector<Sample> samples;
+    std::map<std::string, double> by_name;  // one may be there in two formats of state
     for (const NetworkStatus& network : service.status().networks) {
       if (network.residency == Residency::kLoaded) {
-        samples.push_back({{network.name}, static_cast<double>(network.*bytes)});
+        by_name[network.name] += static_cast<double>(network.*bytes);
       }
+    }
+    std::vector<Sample> samples;
+    for (const auto& [name, value] : by_name) {
+      samples.push_back({{name}, value});
     }
     return samples;
   });

@@ -58,7 +58,12 @@ inline constexpr SettingSpec kServiceSettings[] = {
     {.name = "kv",
      .value = "FORMAT",
      .otherwise = "f32",
-     .doc = "of cached keys and values: f32, f16 or q8"},
+     .doc = "of cached keys and values: f32, f16 or q8; then, joined by commas, NET=FORMAT for "
+            "networks that have another one"},
+    {.name = "sessions",
+     .value = "DIR",
+     .doc = "where `/admin/sessions` saves and finds what was computed for prompts (default: "
+            "nowhere, and it is refused)"},
     {.name = "verify", .kind = SettingKind::kFlag, .doc = "hash every blob while loading"},
 };
 

@@ -55,9 +55,10 @@ std::int64_t NetworkCard::Context(std::int64_t most) const {
 
 Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
     std::string name, Network network, const BlobStore& store,
-    std::shared_ptr<const Tokenizer> tokenizer) {
+    std::shared_ptr<const Tokenizer> tokenizer, KvFormat kv_format) {
   auto card = std::make_shared<NetworkCard>();
   card->name = std::move(name);
+  card->kv_format = kv_format;
   card->digest = network.digest();
   card->network = std::move(network);
   Measure(*card);
@@ -89,13 +90,27 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
   return std::shared_ptr<const NetworkCard>(std::move(card));
 }
 
-NetworkCards::NetworkCards(BlobStore& store) : store_(store) {}
+NetworkCards::NetworkCards(BlobStore& store, KvFormat otherwise, KvFormatByName kv_formats)
+    : store_(store), otherwise_(otherwise), kv_formats_(std::move(kv_formats)) {}
+
+void NetworkCards::SetKvFormat(std::string_view name, KvFormat kv_format) {
+  const std::lock_guard lock(mutex_);
+  kv_formats_.insert_or_assign(std::string(name), kv_format);
+}
+
+KvFormat NetworkCards::KvFormatOf(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto own = kv_formats_.find(name);
+  return own == kv_formats_.end() ? otherwise_ : own->second;
+}
 
 std::shared_ptr<const NetworkCard> NetworkCards::FindCard(std::string_view name,
-                                                          const Digest& digest) {
+                                                          const Digest& digest,
+                                                          KvFormat kv_format) {
   const std::lock_guard lock(mutex_);
-  const auto known = std::ranges::find_if(
-      cards_, [&](const auto& card) { return card->name == name && card->digest == digest; });
+  const auto known = std::ranges::find_if(cards_, [&](const auto& card) {
+    return card->name == name && card->digest == digest && card->kv_format == kv_format;
+  });
   if (known == cards_.end()) {
     return nullptr;
   }
@@ -121,16 +136,18 @@ Result<std::shared_ptr<const NetworkCard>> NetworkCards::Find(std::string_view n
   const Catalog catalog(store_, AllKinds());
   ASHLAR_TRY(Network network, catalog.Load(name));
   const Digest digest = network.digest();
-  if (auto known = FindCard(name, digest)) {
+  const KvFormat kv_format = KvFormatOf(name);
+  if (auto known = FindCard(name, digest, kv_format)) {
     return known;
   }
   const std::lock_guard making(making_);  // reading a tokenizer takes up to a second
-  if (auto known = FindCard(name, digest)) {
+  if (auto known = FindCard(name, digest, kv_format)) {
     return known;
   }
   std::shared_ptr<const Tokenizer> tokenizer = FindTokenizer(network);
   ASHLAR_TRY(std::shared_ptr<const NetworkCard> card,
-             MakeNetworkCard(std::string(name), std::move(network), store_, std::move(tokenizer)));
+             MakeNetworkCard(std::string(name), std::move(network), store_, std::move(tokenizer),
+                             kv_format));
   const std::lock_guard lock(mutex_);
   cards_.insert(cards_.begin(), card);
   if (cards_.size() > kCardsKept) {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +14,7 @@
 
 #include "ashlar/graph/network.h"
 #include "ashlar/store/blob_store.h"
+#include "ashlar/tensor/kv_format.h"
 #include "ashlar/text/chat_style.h"
 #include "ashlar/text/tokenizer.h"
 
@@ -26,11 +29,12 @@ struct NetworkCard {
   // Nothing without a tokenizer, or when its template cannot be read: then chat_error says why.
   std::optional<ChatStyle> chat;
   std::optional<Error> chat_error;
-  std::int64_t logits = 0;          // width of a row of logits
-  std::int64_t token_limit = 0;     // the ids it reads are below
-  std::int64_t position_limit = 0;  // no sequence can have more
-  std::int64_t hidden_width = 0;    // of what the head reads: the width of embeddings
-  std::uint64_t weight_bytes = 0;   // of its blobs, each counted once
+  std::int64_t logits = 0;              // width of a row of logits
+  std::int64_t token_limit = 0;         // the ids it reads are below
+  std::int64_t position_limit = 0;      // no sequence can have more
+  std::int64_t hidden_width = 0;        // of what the head reads: the width of embeddings
+  std::uint64_t weight_bytes = 0;       // of its blobs, each counted once
+  KvFormat kv_format = KvFormat::kF32;  // of its pages of state
 
   // kInvalid when it has none.
   Result<const Tokenizer*> RequireTokenizer() const;
@@ -42,27 +46,36 @@ struct NetworkCard {
 // file; null: made now. Errors name the file at fault.
 Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
     std::string name, Network network, const BlobStore& store,
-    std::shared_ptr<const Tokenizer> tokenizer = nullptr);
+    std::shared_ptr<const Tokenizer> tokenizer = nullptr, KvFormat kv_format = KvFormat::kF32);
 
-// Cards by tag. A tag that is moved to another network gives another card; the old one lives as
-// long as somebody uses it. Thread-safe.
+using KvFormatByName = std::map<std::string, KvFormat, std::less<>>;  // by name
+
+// Cards by tag. A tag that is moved to another network gives another card, and so does one whose
+// format of state is changed; the old one lives as long as somebody uses it. Thread-safe.
 class NetworkCards {
  public:
-  // `store` must outlive it.
-  explicit NetworkCards(BlobStore& store);
+  // `store` must outlive it. Names that are not among `kv_formats` have `otherwise`.
+  explicit NetworkCards(BlobStore& store, KvFormat otherwise = KvFormat::kF32,
+                        KvFormatByName kv_formats = {});
 
   // kNotFound when the store has no such network.
   Result<std::shared_ptr<const NetworkCard>> Find(std::string_view name);
+  // The format of the state of a network, from the next Find of this name on.
+  void SetKvFormat(std::string_view name, KvFormat kv_format);
   // The names of the networks in the store, in order.
   Result<std::vector<std::string>> Names() const;
 
  private:
-  std::shared_ptr<const NetworkCard> FindCard(std::string_view name, const Digest& digest);
+  std::shared_ptr<const NetworkCard> FindCard(std::string_view name, const Digest& digest,
+                                              KvFormat kv_format);
+  KvFormat KvFormatOf(std::string_view name);
   std::shared_ptr<const Tokenizer> FindTokenizer(const Network& network);
 
   BlobStore& store_;
+  const KvFormat otherwise_;
   std::mutex making_;  // one card at a time, and never twice; before mutex_
   std::mutex mutex_;
+  KvFormatByName kv_formats_;
   std::vector<std::shared_ptr<const NetworkCard>> cards_;  // most lately used first
 };
 

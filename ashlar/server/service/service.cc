@@ -45,6 +45,23 @@ Status Service::Pin(const std::shared_ptr<const NetworkCard>& network, bool pinn
 Status Service::Unload(std::string_view name) {
   return state_->Unload(name);
 }
+Result<PrefixStatus> Service::PinPrefix(Generation generation) {
+  return state_->PinPrefix(std::move(generation));
+}
+Status Service::UnpinPrefix(PrefixId prefix) {
+  return state_->UnpinPrefix(prefix);
+}
+std::vector<PrefixStatus> Service::PinnedPrefixes() {
+  return state_->PinnedPrefixes();
+}
+Result<Session> Service::SaveSession(Generation generation) {
+  return state_->SaveSession(std::move(generation));
+}
+Result<std::int64_t> Service::RestoreSession(const std::shared_ptr<const NetworkCard>& network,
+                                             const Session& session,
+                                             const std::string& cache_scope) {
+  return state_->RestoreSession(network, session, cache_scope);
+}
 ServiceStatus Service::status() const {
   return state_->status();
 }

@@ -27,12 +27,15 @@ namespace ashlar {
 
 struct ServiceOptions {
   EngineOptions engine;  // page_bytes is the budget of all state
+  // By name, of networks that have another one than the engine's. See NetworkCards::SetKvFormat.
+  KvFormatByName kv_formats;
   // Of all networks that are loaded, what they share counted once. A network that is asked for
   // takes the room of those that nobody uses, least lately used first. 0: no limit.
   std::uint64_t weight_bytes = 0;
   // Continuations that have not begun, of all callers; more are refused, unless none waits.
   std::int64_t max_waiting = 256;
   double keep_alive_seconds = 300;  // a network that nobody uses is unloaded after; < 0: never
+  Path session_directory;           // where the API saves sessions; empty: it does not
 };
 
 enum class GenerationId : std::uint64_t {};
@@ -105,12 +108,23 @@ struct GenerationEvent {
 // The last call for each continuation has an end.
 using GenerationListener = std::function<void(GenerationEvent)>;
 
+// A prefix that stays cached. See Engine::PinPrefix.
+struct PrefixStatus {
+  PrefixId id{};
+  std::string network;  // by the name that it was pinned for
+  std::string cache_scope;
+  std::int64_t tokens = 0;     // asked for
+  std::int64_t positions = 0;  // of those, kept: whole pages
+  std::uint64_t bytes = 0;     // of its pages; of those that several prefixes share, in each
+};
+
 enum class Residency : std::uint8_t { kAbsent, kLoading, kLoaded, kFailed };
 
 struct NetworkStatus {
   std::string name;
   Digest digest;
   Residency residency = Residency::kAbsent;
+  KvFormat kv_format = KvFormat::kF32;
   bool pinned = false;
   std::int64_t running = 0;        // generations that use it, waiting ones too
   std::uint64_t weight_bytes = 0;  // all
@@ -125,7 +139,8 @@ struct ServiceStatus {
   std::int64_t waiting = 0;
   std::uint64_t resident_weight_bytes = 0;
   std::uint64_t weight_budget = 0;
-  std::uint64_t page_bytes_used = 0;  // by running sequences and cached prefixes
+  std::uint64_t page_bytes_used = 0;    // by running sequences and cached prefixes
+  std::uint64_t page_bytes_pinned = 0;  // of those, by pinned prefixes
   std::uint64_t page_bytes_budget = 0;
   EngineCounters engine;
 };
@@ -160,6 +175,20 @@ class Service {
   // By any tag of it that was asked for. kConflict while somebody uses it or it is pinned,
   // kNotFound when it is not loaded.
   Status Unload(std::string_view name);
+
+  // Reads the prompt of `generation` for whoever asks in its cache scope, and keeps its pages until
+  // they are unpinned. Waits. Besides the errors of Submit and Engine::PinPrefix, kConflict when it
+  // was cancelled.
+  Result<PrefixStatus> PinPrefix(Generation generation);
+  Status UnpinPrefix(PrefixId prefix);         // kNotFound
+  std::vector<PrefixStatus> PinnedPrefixes();  // by id
+
+  // Reads the prompt of `generation`, or finds it cached in its scope, and copies its pages. Waits.
+  Result<Session> SaveSession(Generation generation);
+  // Loads the network, and puts the session's pages into its cache. Waits. See
+  // Engine::RestoreSession.
+  Result<std::int64_t> RestoreSession(const std::shared_ptr<const NetworkCard>& network,
+                                      const Session& session, const std::string& cache_scope);
 
   ServiceStatus status() const;
 

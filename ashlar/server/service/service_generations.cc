@@ -9,9 +9,7 @@ namespace ashlar {
 
 using internal::News;
 
-namespace {
-
-std::uint64_t ScopeOf(const std::string& scope) {
+std::uint64_t CacheScopeNumber(const std::string& scope) {
   if (scope.empty()) {
     return 0;
   }
@@ -22,8 +20,6 @@ std::uint64_t ScopeOf(const std::string& scope) {
   std::memcpy(&number, digest.bytes().data(), sizeof number);
   return number | 1;  // 0 is everybody's
 }
-
-}  // namespace
 
 void Service::State::Begin(std::unique_ptr<Job> job) {
   Job& begun = *job;
@@ -70,7 +66,7 @@ void Service::State::SubmitStream(Job& job, int index) {
       .prompt_logits = index == 0 && (generation.prompt_logprobs || generation.hidden_states),
       .hidden_states = generation.hidden_states,
       .priority = generation.priority,
-      .cache_scope = ScopeOf(generation.cache_scope)};
+      .cache_scope = CacheScopeNumber(generation.cache_scope)};
   request.sampling.seed += static_cast<std::uint64_t>(index);
   if (!generation.ignore_eos) {
     const auto& eos = generation.network->network.metadata.eos_tokens;
@@ -223,15 +219,17 @@ void Service::State::PublishStatus() {
   status.weight_budget = options.weight_bytes;
   const PageUse pages = engine_.page_use();
   status.page_bytes_used = pages.running + pages.cached;
+  status.page_bytes_pinned = pages.pinned;
   status.page_bytes_budget = pages.budget;
   status.engine = engine_.counters();
-  for (const auto& [digest, resident] : residents_) {
+  for (const auto& [key, resident] : residents_) {
     if (resident.state == Residency::kAbsent) {
       continue;
     }
     status.networks.push_back({.name = resident.card->name,
-                               .digest = digest,
+                               .digest = key.digest,
                                .residency = resident.state,
+                               .kv_format = key.kv_format,
                                .pinned = resident.pinned,
                                .running = resident.users + std::ssize(resident.waiters),
                                .weight_bytes = resident.card->weight_bytes,

@@ -21,7 +21,7 @@ constexpr std::int64_t kForgetMicros = 60'000'000;  // and forgotten after
 
 Service::State::Resident& Service::State::ResidentFor(
     const std::shared_ptr<const NetworkCard>& card) {
-  Resident& resident = residents_[card->digest];
+  Resident& resident = residents_[KeyOf(*card)];
   if (resident.card == nullptr) {
     resident.card = card;
   }
@@ -65,7 +65,7 @@ void Service::State::ManageResidency() {
     residents_changed_ = false;
     std::vector<Resident*> residents;
     std::vector<ResidencyView> views;
-    for (auto& [digest, resident] : residents_) {
+    for (auto& [key, resident] : residents_) {
       residents.push_back(&resident);
       views.push_back({.resident = resident.state == Residency::kLoaded ||
                                    resident.state == Residency::kLoading,
@@ -104,7 +104,7 @@ void Service::State::ManageResidency() {
 void Service::State::CountBytes() {
   const auto bytes = [&](const Resident* without) {
     std::vector<const Network*> networks;
-    for (const auto& [digest, resident] : residents_) {
+    for (const auto& [key, resident] : residents_) {
       if (&resident != without &&
           (resident.state == Residency::kLoaded || resident.state == Residency::kLoading)) {
         networks.push_back(&resident.card->network);
@@ -113,7 +113,7 @@ void Service::State::CountBytes() {
     return PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
   };
   resident_bytes_ = bytes(nullptr);
-  for (auto& [digest, resident] : residents_) {
+  for (auto& [key, resident] : residents_) {
     resident.unique_bytes = resident_bytes_ - bytes(&resident);
   }
 }
@@ -139,7 +139,7 @@ bool Service::State::Apply(const ResidencyDecision& decision,
       idle.state = Residency::kAbsent;
       bytes_counted_ = false;
       if (idle.waiters.empty()) {
-        residents_.erase(idle.card->digest);
+        residents_.erase(KeyOf(*idle.card));
       }
       return true;
     }
@@ -169,15 +169,15 @@ void Service::State::BeginLoading(Resident& resident) {
   resident.failure.reset();
   loader_.Post([this, card = resident.card] {
     const Status read = internal::ReadWeights(card->network, store_, options.engine.verify_blobs);
-    Post([this, digest = card->digest, read] { EndLoading(digest, read); });
+    Post([this, key = KeyOf(*card), read] { EndLoading(key, read); });
   });
 }
 
-void Service::State::EndLoading(const Digest& digest, const Status& read) {
-  Resident& resident = residents_.at(digest);
+void Service::State::EndLoading(const ResidentKey& key, const Status& read) {
+  Resident& resident = residents_.at(key);
   Status loaded = read;
   if (loaded.ok()) {
-    const Result<NetworkId> id = engine_.Load(resident.card->network);
+    const Result<NetworkId> id = engine_.Load(resident.card->network, {.kv_format = key.kv_format});
     if (id.ok()) {
       resident.id = *id;
     } else {

@@ -20,7 +20,7 @@ constexpr std::int64_t kFewestPromptRows = 8;
 
 Service::State::State(BlobStore& store, const ServiceOptions& options_in, ServiceObserver observer)
     : options(options_in),
-      cards(store),
+      cards(store, options.engine.kv_format, options.kv_formats),
       observer_(std::move(observer)),
       store_(store),
       engine_(store,
@@ -116,7 +116,7 @@ Status Service::State::Check(const Generation& generation) const {
   }
   ASHLAR_TRY(generation.sampling.Check(card.logits));
   const std::uint64_t pages =
-      SequencePageBytes(card.network, length + generation.max_tokens, options.engine.kv_format);
+      SequencePageBytes(card.network, length + generation.max_tokens, card.kv_format);
   if (pages > options.engine.page_bytes) {
     return Exhausted("{} positions need {} of state, but the budget of all state is {}",
                      length + generation.max_tokens, FormatBytes(pages),
@@ -129,12 +129,14 @@ Status Service::State::Check(const Generation& generation) const {
   return {};
 }
 
-Result<GenerationId> Service::State::Submit(Generation generation, GenerationListener listener) {
+Result<GenerationId> Service::State::Submit(Generation generation, GenerationListener listener,
+                                            WhenRead when_read) {
   ASHLAR_TRY(Check(generation));
   const int continuations = generation.max_tokens == 0 ? 1 : generation.continuations;
   GenerationId id{};
   auto job = std::make_unique<Job>();
   job->submitted_at = Now();
+  job->when_read = std::move(when_read);
   if (generation.timeout_seconds > 0) {
     constexpr double kLongest = 1e9;
     job->deadline = job->submitted_at +
@@ -209,23 +211,33 @@ Status Service::State::Pin(const std::shared_ptr<const NetworkCard>& card, bool 
 
 Status Service::State::Unload(std::string_view name) {
   return Ask([this, name = std::string(name)](std::function<void(Status)> answer) {
-    const auto found = std::ranges::find_if(residents_, [&](const auto& entry) {
+    const auto named = [&](const auto& entry) {
       return entry.second.names.contains(name) && entry.second.state == Residency::kLoaded;
-    });
-    if (found == residents_.end()) {
-      answer(NotFound("network \"{}\" is not loaded", name));
-    } else if (found->second.pinned) {
-      answer(Conflict("network \"{}\" is pinned", name));
-    } else if (found->second.users > 0 || !found->second.waiters.empty()) {
-      answer(Conflict("network \"{}\" is used by {} generations", name,
-                      found->second.users + std::ssize(found->second.waiters)));
-    } else {
-      Status unloaded = engine_.Unload(found->second.id);
-      residents_.erase(found);
+    };
+    Status may = NotFound("network \"{}\" is not loaded", name);
+    for (auto& entry : residents_) {  // several when its tag moved, or its format of state
+      if (!named(entry)) {
+        continue;
+      }
+      const Resident& resident = entry.second;
+      const std::int64_t users = resident.users + std::ssize(resident.waiters);
+      may = resident.pinned ? Conflict("network \"{}\" is pinned", name)
+            : users > 0     ? Conflict("network \"{}\" is used by {} generations", name, users)
+                            : Status();
+      if (!may.ok()) {
+        break;
+      }
+    }
+    if (may.ok()) {
+      std::erase_if(residents_, [&](const auto& entry) {
+        const bool goes = named(entry);
+        CHECK(!goes || engine_.Unload(entry.second.id).ok());
+        return goes;
+      });
       residents_changed_ = true;
       bytes_counted_ = false;
-      answer(std::move(unloaded));
     }
+    answer(may);
   });
 }
 
@@ -301,7 +313,7 @@ void Service::State::RunTasks() {
       ids.push_back(id);
     }
     std::ranges::for_each(ids, [this](GenerationId id) { EraseIfEnded(id); });
-    for (auto& [digest, resident] : residents_) {
+    for (auto& [key, resident] : residents_) {
       TellWaiters(resident, Conflict("the service is stopping"));
     }
   }
@@ -341,7 +353,11 @@ void Service::State::Step() {
     Deliver(delivery);
   }
   for (const GenerationId id : touched) {
-    SubmitFollowers(*jobs_.at(id));
+    Job& job = *jobs_.at(id);
+    if (job.read && job.when_read) {
+      std::exchange(job.when_read, nullptr)(job.resident->id);
+    }
+    SubmitFollowers(job);
   }
   for (const GenerationId id : touched) {
     EraseIfEnded(id);
@@ -386,6 +402,7 @@ void Service::State::Deliver(const Delivery& delivery) {
       news.end = GenerationEnd::kStop;
       break;
     case FinishReason::kLength:
+      job->read |= index == 0;
       news.end = GenerationEnd::kLength;
       break;
     case FinishReason::kCancelled:

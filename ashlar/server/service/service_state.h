@@ -1,7 +1,8 @@
 // What a Service is inside: its queue, its networks, its generations, and its threads.
 //
 // service_state.cc has what callers ask and what the engine's thread does; service_networks.cc what
-// becomes of networks; service_generations.cc what becomes of generations.
+// becomes of networks; service_generations.cc what becomes of generations; service_prefixes.cc what
+// is kept of prompts.
 #pragma once
 
 #include <atomic>
@@ -35,6 +36,9 @@ inline double SecondsOf(std::int64_t micros) {
   return static_cast<double>(micros) * 1e-6;
 }
 
+// What the engine knows a cache scope by: 0, which is everybody's, for the empty one.
+std::uint64_t CacheScopeNumber(const std::string& scope);
+
 // Its functions are for the engine's thread, except where they say otherwise.
 class Service::State {
  public:
@@ -43,11 +47,21 @@ class Service::State {
 
   // ---- For all threads
   Status Check(const Generation& generation) const;
-  Result<GenerationId> Submit(Generation generation, GenerationListener listener);
+  // `when_read` is called once on the engine's thread when the prompt was read and its pages are
+  // there, if it comes to that.
+  using WhenRead = std::function<void(NetworkId)>;
+  Result<GenerationId> Submit(Generation generation, GenerationListener listener,
+                              WhenRead when_read = {});
   void Cancel(GenerationId id);
   Status Load(const std::shared_ptr<const NetworkCard>& card);
   Status Pin(const std::shared_ptr<const NetworkCard>& card, bool pinned);
   Status Unload(std::string_view name);
+  Result<PrefixStatus> PinPrefix(Generation generation);
+  Status UnpinPrefix(PrefixId prefix);
+  std::vector<PrefixStatus> PinnedPrefixes();
+  Result<Session> SaveSession(Generation generation);
+  Result<std::int64_t> RestoreSession(const std::shared_ptr<const NetworkCard>& card,
+                                      const Session& session, const std::string& cache_scope);
   ServiceStatus status() const;
   bool Drain(double seconds);
 
@@ -73,6 +87,8 @@ class Service::State {
     std::vector<Stream> streams;
     bool started = false;  // it is one of the resident's users
     bool begun = false;    // the engine has run rows of it
+    WhenRead when_read;
+    bool read = false;  // all of its prompt
     GenerationEnd cancelled = GenerationEnd::kNone;
     std::int64_t submitted_at = 0;
     std::int64_t begun_at = 0;
@@ -88,6 +104,13 @@ class Service::State {
     std::optional<GenerationId> generation;  // none: a call of Load
     std::function<void(const Status&)> tell;
   };
+  // A network, and what it is loaded with.
+  struct ResidentKey {
+    Digest digest;
+    KvFormat kv_format;
+    friend auto operator<=>(const ResidentKey&, const ResidentKey&) = default;
+  };
+  static ResidentKey KeyOf(const NetworkCard& card) { return {card.digest, card.kv_format}; }
   struct Resident {
     std::shared_ptr<const NetworkCard> card;
     Residency state = Residency::kAbsent;
@@ -109,6 +132,9 @@ class Service::State {
   void Post(std::function<void()> task);  // any thread
   // Runs `task` on the engine's thread and waits for its result. Any other thread.
   Status Ask(std::function<void(std::function<void(Status)>)> task);
+  // Reads the prompt, calls `then` on the engine's thread while its pages are there, and waits for
+  // its result. Any other thread.
+  Status ReadThen(Generation generation, std::function<Status(NetworkId)> then);
 
   void Run();
   void RunTasks();
@@ -125,7 +151,7 @@ class Service::State {
   void CountBytes();
   bool Apply(const internal::ResidencyDecision& decision, std::span<Resident* const> residents);
   void BeginLoading(Resident& resident);
-  void EndLoading(const Digest& digest, const Status& read);
+  void EndLoading(const ResidentKey& key, const Status& read);
 
   void Begin(std::unique_ptr<Job> job);
   void Start(Job& job);
@@ -146,7 +172,7 @@ class Service::State {
   Engine engine_;
   internal::PromptPacer pacer_;
 
-  std::map<Digest, Resident> residents_;
+  std::map<ResidentKey, Resident> residents_;
   bool residents_changed_ = false;
   bool bytes_counted_ = true;  // of what is resident now
   std::uint64_t resident_bytes_ = 0;
@@ -154,6 +180,7 @@ class Service::State {
   std::map<GenerationId, std::unique_ptr<Job>> jobs_;
   std::unordered_map<std::uint64_t, std::pair<Job*, int>> streams_;  // by RequestId
   std::map<std::string, std::uint32_t, std::less<>> tenants_;
+  std::map<PrefixId, PrefixStatus> prefixes_;
 
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable changed_;

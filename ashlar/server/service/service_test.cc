@@ -235,6 +235,52 @@ TEST_F(ServiceTest, APrefixIsCachedWithinItsScope) {
   EXPECT_EQ(cached(""), 0);
 }
 
+TEST_F(ServiceTest, APinnedPrefixStaysCachedForItsScope) {
+  ServiceOptions options = Options();
+  options.engine.page_bytes = 256 << 10;
+  const auto service = Started(options);
+  const std::string system(100, 's');
+  Generation generation = Ask(base_, system, 0);
+  generation.cache_scope = "ann";
+  const Result<PrefixStatus> pinned = service->PinPrefix(generation);
+  ASSERT_TRUE(pinned.ok()) << pinned.error().message;
+  EXPECT_EQ(pinned->tokens, 100);
+  EXPECT_EQ(pinned->positions, 96);
+  for (int i = 0; i < 8; ++i) {
+    Answer(*service, Ask(base_, std::string(90, static_cast<char>('a' + i)), 20));
+  }
+  generation.prompt = Spelled(system + "more");
+  generation.max_tokens = 2;
+  EXPECT_EQ(Answer(*service, generation).usage.cached_tokens, 96);
+  ASSERT_EQ(service->PinnedPrefixes().size(), 1u);
+  EXPECT_EQ(service->PinnedPrefixes()[0].network, "base");
+  generation.prompt = Spelled(std::string(180, 'l'));
+  EXPECT_EQ(service->PinPrefix(generation).error().code, ErrorCode::kExhausted);
+  EXPECT_TRUE(service->UnpinPrefix(pinned->id).ok());
+  EXPECT_EQ(service->UnpinPrefix(pinned->id).error().code, ErrorCode::kNotFound);
+  EXPECT_TRUE(service->PinnedPrefixes().empty());
+  service->Drain(10);
+  EXPECT_EQ(service->PinPrefix(generation).error().code, ErrorCode::kConflict);
+}
+
+TEST_F(ServiceTest, ASavedSessionIsFoundByAnotherService) {
+  const std::string prompt(70, 'x');
+  Generation generation = Ask(base_, prompt, 12);
+  Session session;
+  Heard before;
+  {
+    const auto service = Started();
+    before = Answer(*service, generation);
+    session = *service->SaveSession(generation);
+  }
+  const auto service = Started();
+  ASSERT_EQ(*service->RestoreSession(base_, session, ""), 64);
+  const Heard after = Answer(*service, generation);
+  EXPECT_EQ(after.usage.cached_tokens, 64);
+  EXPECT_EQ(after.ids(), before.ids());
+  EXPECT_EQ(service->RestoreSession(tuned_, session, "").error().code, ErrorCode::kInvalid);
+}
+
 TEST_F(ServiceTest, NetworksAreLoadedWhenTheyAreAskedFor) {
   const auto service = Started();
   EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
@@ -261,6 +307,24 @@ TEST_F(ServiceTest, TwoNetworksOverOneBaseCostTheDifference) {
     EXPECT_EQ(status.resident_weight_bytes - network.unique_bytes,
               network.name == "base" ? tuned_->weight_bytes : base_->weight_bytes);
   }
+}
+
+TEST_F(ServiceTest, ANetworkInTwoFormatsOfStateCostsItsWeightsOnce) {
+  const auto service = Started();
+  const auto narrow = *MakeNetworkCard("base", base_network_, *store_, nullptr, KvFormat::kQ8);
+  ASSERT_TRUE(service->Load(base_).ok());
+  ASSERT_TRUE(service->Load(narrow).ok());
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kLoaded));
+  const ServiceStatus status = service->status();
+  EXPECT_EQ(status.networks.size(), 2u);
+  EXPECT_EQ(status.resident_weight_bytes, base_->weight_bytes);
+  const std::string prompt(65, 'x');
+  for (const std::int64_t cached : {0, 64}) {
+    EXPECT_EQ(Answer(*service, Ask(base_, prompt, 4)).usage.cached_tokens, cached);
+    EXPECT_EQ(Answer(*service, Ask(narrow, prompt, 4)).usage.cached_tokens, cached);
+  }
+  EXPECT_TRUE(service->Unload("base").ok());
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
 }
 
 TEST_F(ServiceTest, AnUnusedNetworkMakesRoomForOneThatIsAskedFor) {

@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <optional>
 
+#include "ashlar/base/output_file.h"
+#include "ashlar/runtime/session.h"
 #include "tools/ashlar/host.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
@@ -24,6 +27,13 @@ constexpr OptionSpec kRunOptions[] = {
      .kind = OptionKind::kValues,
      .value = "TEXT",
      .doc = "end before this text appears; may be given several times"},
+    {.name = "--session",
+     .value = "FILE",
+     .doc = "go on from a session that was saved: its tokens come before the prompt, and are not "
+            "computed again"},
+    {.name = "--save-session",
+     .value = "FILE",
+     .doc = "save what was computed, for --session of a later run"},
     {.name = "--ignore-eos", .kind = OptionKind::kFlag, .doc = "go on after the end-of-text token"},
     {.name = "--logprobs", .value = "N", .doc = "with --json: log-probabilities of the N best"},
     kTemperatureOption,
@@ -68,15 +78,15 @@ Json ToJson(const HostedNetwork& network, const Generation& generation, bool log
     ids.Append(id);
   }
   const std::int64_t completion = generation.generated_tokens;
-  Json json =
-      Json::Of({{"network", network.name},
-                {"text", generation.text},
-                {"token_ids", std::move(ids)},
-                {"finish_reason", FinishName(generation)},
-                {"usage", Json::Of({{"prompt_tokens", generation.prompt_tokens},
-                                    {"completion_tokens", completion},
-                                    {"total_tokens", generation.prompt_tokens + completion}})},
-                {"seconds", generation.seconds}});
+  Json json = Json::Of({{"network", network.name},
+                        {"text", generation.text},
+                        {"token_ids", std::move(ids)},
+                        {"finish_reason", FinishName(generation)},
+                        {"usage", Json::Of({{"prompt_tokens", generation.prompt_tokens},
+                                            {"completion_tokens", completion},
+                                            {"total_tokens", generation.prompt_tokens + completion},
+                                            {"cached_tokens", generation.cached_tokens}})},
+                        {"seconds", generation.seconds}});
   if (logprobs) {
     json.Set("logprobs", LogprobsJson(generation, *network.tokenizer));
   }
@@ -97,14 +107,21 @@ struct Prompt {
   std::int64_t max_tokens;
 };
 
-// What the user asked for, for one network. An answer ends where the context does: quietly when
-// that was asked for, or when nobody said how long it should be, and else refused beforehand.
-Result<Prompt> EncodePrompt(const HostedNetwork& network, const Options& options) {
+// What the user asked for, for one network, after the tokens of a session. An answer ends where the
+// context does: quietly when that was asked for, or when nobody said how long it should be, and
+// else refused beforehand.
+Result<Prompt> EncodePrompt(const HostedNetwork& network, const Options& options,
+                            std::span<const std::int32_t> before) {
   ASHLAR_TRY(const std::optional<std::int64_t> asked, ReadContext(options));
   ASHLAR_TRY(const std::int64_t context, network.Context(asked));
   ASHLAR_TRY(const std::int64_t max_tokens, ReadMaxTokens(options));
   ASHLAR_TRY(const Tokenizer* tokenizer, network.RequireTokenizer());
-  ASHLAR_TRY(std::vector<std::int32_t> prompt, tokenizer->Encode(options.Text("prompt")));
+  std::vector<std::int32_t> prompt(before.begin(), before.end());
+  ASHLAR_TRY(const std::vector<std::int32_t> text,
+             before.empty()
+                 ? tokenizer->Encode(options.Text("prompt"))
+                 : tokenizer->Encode(options.Text("prompt"), {.add_special_tokens = false}));
+  prompt.insert(prompt.end(), text.begin(), text.end());
   if (prompt.empty() && network.network.metadata.bos_token) {
     prompt.push_back(static_cast<std::int32_t>(*network.network.metadata.bos_token));
   }
@@ -138,12 +155,26 @@ Status RunRun(Session& session) {
     ASHLAR_TRY(const std::int64_t count, options.Integer("logprobs", 0, 1000));
     sampling.top_logprobs = static_cast<int>(count);
   }
+  std::optional<ashlar::Session> session_before;
+  if (options.Has("session") || options.Has("save-session")) {
+    if (names.size() != 1) {
+      return Invalid("a session is of one network, and {} are named", names.size());
+    }
+    if (options.Has("session")) {
+      ASHLAR_TRY(session_before, ReadSessionFile(options.Text("session")));
+    }
+    if (options.Has("save-session")) {
+      ASHLAR_TRY(OutputFile::CheckTarget(options.Text("save-session")));
+    }
+  }
   // The plan is made for what this prompt needs, and not for the longest one that there could be.
   std::vector<Prompt> prompts;
   const auto encode = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
     std::int64_t longest = 1;
     for (const HostedNetwork& network : networks) {
-      ASHLAR_TRY(Prompt prompt, EncodePrompt(network, options));
+      ASHLAR_TRY(Prompt prompt, EncodePrompt(network, options,
+                                             session_before ? session_before->tokens
+                                                            : std::vector<std::int32_t>()));
       longest = std::max(longest, std::ssize(prompt.ids) + prompt.max_tokens);
       prompts.push_back(std::move(prompt));
     }
@@ -152,6 +183,15 @@ Status RunRun(Session& session) {
   ASHLAR_TRY(Host host, Host::Open(session, names,
                                    {.measure_positions = encode,
                                     .max_sequences = static_cast<std::int64_t>(names.size())}));
+
+  if (session_before) {
+    const Result<std::int64_t> restored =
+        host.engine().RestoreSession(host.networks().front().id, *session_before, 0);
+    if (!restored.ok()) {
+      return restored.error().In(options.Text("session"));
+    }
+    session_before->slots.clear();
+  }
 
   const bool stream = names.size() == 1 && !session.json;
   std::string prompt_to_show;
@@ -174,6 +214,16 @@ Status RunRun(Session& session) {
     };
   }
   ASHLAR_TRY(const std::vector<Generation> generations, Generate(host.engine(), requests));
+
+  if (options.Has("save-session")) {
+    std::vector<std::int32_t> tokens = requests[0].prompt;
+    tokens.insert(tokens.end(), generations[0].token_ids.begin(), generations[0].token_ids.end());
+    const Result<ashlar::Session> saved = host.engine().SaveSession(requests[0].network->id, tokens, 0);
+    if (!saved.ok()) {
+      return saved.error().In("--save-session");
+    }
+    ASHLAR_TRY(WriteSessionFile(options.Text("save-session"), *saved));
+  }
 
   if (session.json) {
     Json list = Json::Array();

@@ -124,6 +124,16 @@ class ServerSignals {
   sigset_t signals_;
 };
 
+// A network that a setting names must be there: nothing that was asked for is passed over.
+Status CheckKvFormats(const Settings& settings, Service& service) {
+  for (const auto& [name, format] : service.options().kv_formats) {
+    if (const auto card = service.cards().Find(name); !card.ok()) {
+      return card.error().In(settings.source("kv"));
+    }
+  }
+  return {};
+}
+
 Status Preload(const Settings& settings, Service& service) {
   for (const std::string& name : PreloadedNetworks(settings)) {
     ASHLAR_TRY(const auto card, service.cards().Find(name));
@@ -171,6 +181,7 @@ Status RunServe(Session& session) {
   Metrics metrics;
   ASHLAR_TRY(const std::unique_ptr<Service> service,
              Service::Start(*store, service_options, ObserveSteps(metrics)));
+  ASHLAR_TRY(CheckKvFormats(settings, *service));
   ASHLAR_TRY(Preload(settings, *service));
   Api api(*service, *store, {.tenants = tenants.get(), .metrics = &metrics, .log = log.get()});
   ASHLAR_TRY(const std::unique_ptr<HttpServer> server,
