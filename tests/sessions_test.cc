@@ -56,7 +56,7 @@ TEST_F(SessionsTest, AreRefusedWithTheReasonWhereTheyDoNotFit) {
   EXPECT_EQ(ashlar_({"derive", "short", "--from", "base", "drop", "--layers", "3"}).exit_code, 0);
   const auto refused = [&](std::vector<std::string> words, std::string_view reason) {
     const CommandResult result = ashlar_(words);
-    EXPECT_EQ(result.exit_code, 1) << ::testing::PrintToString(result);
+    EXPECT_GT(result.exit_code, 0) << ::testing::PrintToString(result);
     EXPECT_NE(result.err.find(reason), std::string::npos) << ::testing::PrintToString(result);
     EXPECT_NE(result.err.find("session"), std::string::npos) << result.err;
   };

@@ -217,6 +217,7 @@ Result<Json> ShowStatus(const Parameters&, const ServerContext& context) {
                    {"weights", Json::Of({{"resident_bytes", status.resident_weight_bytes},
                                          {"budget_bytes", status.weight_budget}})},
                    {"pages", Json::Of({{"used_bytes", status.page_bytes_used},
+                                       {"held_bytes", status.page_bytes_held},
                                        {"pinned_bytes", status.page_bytes_pinned},
                                        {"budget_bytes", status.page_bytes_budget},
                                        {"evicted", engine.pages_evicted}})},

@@ -140,6 +140,7 @@ struct ServiceStatus {
   std::uint64_t resident_weight_bytes = 0;
   std::uint64_t weight_budget = 0;
   std::uint64_t page_bytes_used = 0;    // by running sequences and cached prefixes
+  std::uint64_t page_bytes_held = 0;    // of those, by running sequences and pinned prefixes
   std::uint64_t page_bytes_pinned = 0;  // of those, by pinned prefixes
   std::uint64_t page_bytes_budget = 0;
   EngineCounters engine;

@@ -219,6 +219,7 @@ void Service::State::PublishStatus() {
   status.weight_budget = options.weight_bytes;
   const PageUse pages = engine_.page_use();
   status.page_bytes_used = pages.running + pages.cached;
+  status.page_bytes_held = pages.running;
   status.page_bytes_pinned = pages.pinned;
   status.page_bytes_budget = pages.budget;
   status.engine = engine_.counters();

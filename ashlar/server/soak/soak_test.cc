@@ -1,0 +1,32 @@
+// A server under random load and random faults: no answer is lost, late or wrong, and at rest it
+// has what it had before. $ASHLAR_SOAK_SECONDS says for how long (`make soak`: ten minutes).
+#include <cstdlib>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/sanitized.h"
+#include "ashlar/base/test_seed.h"
+#include "ashlar/server/soak/testing_soak.h"
+
+namespace ashlar {
+namespace {
+
+TEST(Soak, EveryAnswerIsTheOneGivenAloneAndNothingIsKept) {
+  const char* const given = std::getenv("ASHLAR_SOAK_SECONDS");
+  const double seconds = given != nullptr ? std::atof(given) : kSanitized ? 6 : 20;
+  testing_soak::Soak soak({.seconds = seconds,
+                           .rounds = std::max(4, static_cast<int>(seconds / 20)),
+                           .seed = TestSeed()});
+  soak.Run();
+  EXPECT_EQ(soak.failures(), std::vector<std::string>());
+  EXPECT_GT(soak.count("status 200"), 50);
+  EXPECT_GT(soak.count("status 429"), 0);
+  // The first round fills caches of all kinds. (A sanitizer keeps what was freed.)
+  if (!kSanitized) {
+    constexpr std::uint64_t kNoise = 12 << 20;
+    EXPECT_LT(soak.resident_at_rest().back(), soak.resident_at_rest().front() + kNoise);
+  }
+}
+
+}  // namespace
+}  // namespace ashlar
