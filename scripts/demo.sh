@@ -48,6 +48,14 @@ for name in demo short deep slim; do
   echo
 done
 
+# One network more, stored once, at three sizes.
+make_network any encode demo --as any --codec bitplane
+for weights in 3.5M 5M 7M; do
+  text=$("$ashlar" run any -p "$prompt" --weights "$weights" --max-tokens 32 --seed 3)
+  printf '%s%-6s%s %s\n' "$bold" "$weights" "$plain" "${text#"$prompt"}" | tr -s '\n' ' '
+  echo
+done
+
 cat <<END
 
 Four networks, one set of weights. (Dropped, repeated and sliced layers were not trained again:
@@ -57,5 +65,6 @@ the point is what they cost, and that they run.) Go on with:
   $ashlar show demo
   $ashlar diff demo short
   $ashlar run demo short -p 'def main():'
+  $ashlar plan any --memory 40M
   $ashlar --help
 END

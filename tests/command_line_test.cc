@@ -25,7 +25,7 @@ using Words = std::vector<std::string>;
 
 const Words kVerbs = {"import", "ls",      "show",  "diff",   "derive", "encode", "tag",
                       "rm",     "gc",      "fsck",  "why",    "run",    "chat",   "eval",
-                      "bench",  "version", "synth", "export", "keys",   "shrink"};
+                      "bench",  "version", "synth", "export", "keys",   "shrink", "plan"};
 
 // A store with the demo network and what most tests derive from it; made once, and read only.
 class CommandLine : public ::testing::Test {
@@ -495,6 +495,7 @@ TEST_F(CommandLine, WhatIsPipedHasNoEscapeCodes) {
                              {"run", "demo", "short", "-p", "x", "-n", "2"},
                              {"run", "demo", "-p", "x", "-n", "2"},
                              {"bench", "demo", "--prompt", "4", "--gen", "2", "--rounds", "1"},
+                             {"plan", "demo"},
                              {"fsck"},
                              {"--help"}}) {
     const CommandResult result = Store()(words);

@@ -61,6 +61,17 @@ const GgufTensorType& TypeFor(const GgufFileTensor& tensor, const GgufTensorType
 // The type that holds what is stored, to the bit.
 Result<const GgufTensorType*> TypeOfParts(const GgufFileTensor& tensor) {
   const GgufPart& first = tensor.parts.front();
+  for (const GgufPart& part : tensor.parts) {
+    if (part.stored->codec->residual != nullptr || part.stored->base != nullptr) {
+      return Unsupported(
+          "\"{}\" is stored as {}, which GGUF has no type for; say in which its numbers should be "
+          "written (--type)",
+          part.tensor,
+          part.stored->base != nullptr
+              ? std::string("a difference from another tensor")
+              : fmt::format("the levels of codec {}", part.stored->codec->name));
+    }
+  }
   ASHLAR_TRY(const GgufTensorType* type, GgufTypeOf(*first.stored->codec));
   for (const GgufPart& part : tensor.parts) {
     if (part.stored->codec != first.stored->codec) {

@@ -44,19 +44,26 @@ bool StoredTensor::IsPlain(const Codec& codec) const {
   return tensor_->codec == &codec && codec.residual == nullptr && base_ == nullptr;
 }
 
+std::int64_t StoredTensor::rows() const {
+  return RowsOfStored(*tensor_);
+}
+
+std::int64_t StoredTensor::columns() const {
+  return ColumnsOfStored(*tensor_);
+}
+
 void StoredTensor::Decode(std::int64_t begin, std::int64_t end, float* values) const {
-  const std::int64_t columns = ColumnsOfStored(*tensor_);
   if (tensor_->codec->residual == nullptr) {
-    tensor_->codec->decode(bytes().data(), columns, begin, end, values);
+    tensor_->codec->decode(bytes().data(), columns(), begin, end, values);
   } else {
     std::vector<const std::byte*> packed;
     for (const MappedLevel& level : levels_) {
       packed.push_back(level.bytes.data());
     }
-    tensor_->codec->residual->decode(packed, RowsOfStored(*tensor_), columns, begin, end, values);
+    tensor_->codec->residual->decode(packed, rows(), columns(), begin, end, values);
   }
   if (base_ != nullptr) {
-    std::vector<float> from(static_cast<std::size_t>((end - begin) * columns));
+    std::vector<float> from(static_cast<std::size_t>((end - begin) * columns()));
     base_->Decode(begin, end, from.data());
     for (std::size_t i = 0; i < from.size(); ++i) {
       values[i] += from[i];

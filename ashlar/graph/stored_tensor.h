@@ -20,7 +20,10 @@ class StoredTensor {
   bool IsPlain(const Codec& codec) const;
   // Of the first level.
   std::span<const std::byte> bytes() const { return levels_.front().bytes; }
+  std::int64_t rows() const;  // a vector is one
+  std::int64_t columns() const;
   // Rows [begin, end), all of the columns that are stored (of a vector: one, all its numbers).
+  // Thread-safe.
   void Decode(std::int64_t begin, std::int64_t end, float* values) const;
   // The numbers of a tensor of rank 1, checked whole.
   Result<std::vector<float>> Vector() const;

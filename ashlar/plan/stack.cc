@@ -34,8 +34,11 @@ int LevelCount(const TensorManifest& tensor) {
   return static_cast<int>(tensor.levels.size());
 }
 
-// Ranges of whole bands of which no level has more than an entry may.
-std::vector<std::int64_t> RowEnds(const TensorManifest& tensor) {
+constexpr std::int64_t kTokenRows = 512;
+
+// Ranges of whole bands of which no level has more bytes than an entry may, nor, where rows are
+// tokens, more rows than kTokenRows.
+std::vector<std::int64_t> RowEnds(const TensorManifest& tensor, bool rows_are_tokens) {
   const Residual& residual = *tensor.codec->residual;
   const std::int64_t rows = tensor.shape[0];
   const std::int64_t columns = tensor.shape[1];
@@ -46,8 +49,12 @@ std::vector<std::int64_t> RowEnds(const TensorManifest& tensor) {
     band = std::max(band, residual.band_bytes(level, columns));
   }
   const std::uint64_t room = kMostEntryBytes - std::min(header, kMostEntryBytes);
-  const auto most_bands = static_cast<std::int64_t>(std::max<std::uint64_t>(room / band, 1));
   const std::int64_t unit = tensor.codec->row_unit;
+  auto most_bands = static_cast<std::int64_t>(room / band);
+  if (rows_are_tokens) {
+    most_bands = std::min(most_bands, kTokenRows / unit);
+  }
+  most_bands = std::max<std::int64_t>(most_bands, 1);
   const std::int64_t bands = (rows + unit - 1) / unit;
   const std::int64_t ranges = (bands + most_bands - 1) / most_bands;
   std::vector<std::int64_t> ends;
@@ -57,21 +64,22 @@ std::vector<std::int64_t> RowEnds(const TensorManifest& tensor) {
   return ends;
 }
 
-// Consecutive levels of a tensor that stand together.
+// Consecutive levels of a range of rows that stand together.
 struct Run {
   int begin;  // level
   int end;
-  double loss;  // that they take away
-  std::uint64_t bytes;
-  double ratio() const { return loss / static_cast<double>(bytes); }
+  double loss;   // that they take away
+  double bytes;  // with the range's part of headers
+  double ratio() const { return loss / bytes; }
 };
 
-// Levels 1 and up, joined until each run takes away less per byte than the one before it.
-std::vector<Run> Hull(const TensorManifest& tensor, std::span<const double> losses) {
+// Levels 1 and up, of which [l - 1] is given, joined until each run takes away less per byte than
+// the one before it.
+std::vector<Run> Hull(std::span<const double> falls, std::span<const double> bytes) {
   std::vector<Run> runs;
-  for (int level = 1; level < LevelCount(tensor); ++level) {
-    const auto l = static_cast<std::size_t>(level);
-    runs.push_back({level, level + 1, losses[l - 1] - losses[l], tensor.levels[l].length});
+  for (std::size_t i = 0; i < falls.size(); ++i) {
+    const int level = static_cast<int>(i) + 1;
+    runs.push_back({level, level + 1, falls[i], bytes[i]});
     while (runs.size() > 1 && runs.back().ratio() >= runs[runs.size() - 2].ratio()) {
       Run& before = runs[runs.size() - 2];
       before.end = runs.back().end;
@@ -83,26 +91,48 @@ std::vector<Run> Hull(const TensorManifest& tensor, std::span<const double> loss
   return runs;
 }
 
-// The tensor's entries in its own order. Of a run each range of rows gets all levels before the
-// next range gets any, so that a cut inside the run has its share of what the run is worth.
-void AppendEntries(const TensorManifest& tensor, std::span<const double> losses,
-                   std::vector<StackEntry>& entries) {
-  const Residual& residual = *tensor.codec->residual;
-  const std::int64_t unit = tensor.codec->row_unit;
-  const std::vector<std::int64_t> ends = RowEnds(tensor);
-  for (const Run& run : Hull(tensor, losses)) {
-    std::int64_t begin = 0;
-    for (const std::int64_t end : ends) {
-      for (int level = run.begin; level < run.end; ++level) {
-        const auto bands = static_cast<std::uint64_t>((end - begin + unit - 1) / unit);
-        std::uint64_t bytes = bands * residual.band_bytes(level, tensor.shape[1]);
-        if (begin == 0) {
-          bytes += residual.header_bytes(level, tensor.shape[0], tensor.shape[1]);
-        }
-        entries.push_back({tensor.levels.front(), level, begin, end, bytes, run.ratio()});
-      }
-      begin = end;
+// A tensor that stands in the stack, and what it is worth to the networks that have it.
+struct Worth {
+  const TensorManifest* tensor;  // the one with most levels that begins there
+  bool rows_are_tokens;
+  std::vector<std::pair<double, TensorLosses>> losses;  // weight and losses of each network
+
+  double Of(std::int64_t begin, std::int64_t end, int levels) const {
+    double sum = 0;
+    for (const auto& [weight, of_network] : losses) {
+      sum += weight * of_network.Of(begin, end, levels);
     }
+    return sum;
+  }
+};
+
+// The entries of each range in its own order; their headers are not counted yet.
+void AppendEntries(const Worth& worth, std::vector<StackEntry>& entries) {
+  const TensorManifest& tensor = *worth.tensor;
+  const Residual& residual = *tensor.codec->residual;
+  const std::int64_t rows = tensor.shape[0];
+  const std::int64_t unit = tensor.codec->row_unit;
+  std::int64_t begin = 0;
+  for (const std::int64_t end : RowEnds(tensor, worth.rows_are_tokens)) {
+    const auto bands = static_cast<std::uint64_t>((end - begin + unit - 1) / unit);
+    const double part = static_cast<double>(end - begin) / static_cast<double>(rows);
+    std::vector<double> falls;
+    std::vector<double> with_header;
+    std::vector<std::uint64_t> bytes;
+    for (int level = 1; level < LevelCount(tensor); ++level) {
+      falls.push_back(worth.Of(begin, end, level) - worth.Of(begin, end, level + 1));
+      bytes.push_back(bands * residual.band_bytes(level, tensor.shape[1]));
+      with_header.push_back(
+          static_cast<double>(bytes.back()) +
+          part * static_cast<double>(residual.header_bytes(level, rows, tensor.shape[1])));
+    }
+    for (const Run& run : Hull(falls, with_header)) {
+      for (int level = run.begin; level < run.end; ++level) {
+        entries.push_back({tensor.levels.front(), level, begin, end,
+                           bytes[static_cast<std::size_t>(level - 1)], run.ratio()});
+      }
+    }
+    begin = end;
   }
 }
 
@@ -131,6 +161,47 @@ class DistinctBytes {
 
 }  // namespace
 
+TensorLosses::TensorLosses(const TensorManifest& tensor, std::span<const double> losses,
+                           std::span<const float> errors)
+    : levels_(LevelCount(tensor)), row_unit_(tensor.codec->row_unit) {
+  const std::int64_t rows = tensor.shape[0];
+  bands_ = (rows + row_unit_ - 1) / row_unit_;
+  losses_.resize(static_cast<std::size_t>(levels_ * bands_));
+  for (int level = 0; level < levels_; ++level) {
+    const std::size_t at = static_cast<std::size_t>(level * bands_);
+    double sum = 0;
+    for (std::int64_t band = 0; band < bands_ && !errors.empty(); ++band) {
+      sum += static_cast<double>(errors[at + static_cast<std::size_t>(band)]);
+    }
+    for (std::int64_t band = 0; band < bands_; ++band) {
+      const std::size_t i = at + static_cast<std::size_t>(band);
+      const double share = sum > 0
+                               ? static_cast<double>(errors[i]) / sum
+                               : static_cast<double>(std::min(row_unit_, rows - band * row_unit_)) /
+                                     static_cast<double>(rows);
+      losses_[i] = share * losses[static_cast<std::size_t>(level)];
+      if (level > 0) {  // a share may rise while the tensor's loss falls
+        losses_[i] = std::min(losses_[i], losses_[i - static_cast<std::size_t>(bands_)]);
+      }
+    }
+  }
+}
+
+double TensorLosses::Of(std::int64_t begin, std::int64_t end, int levels) const {
+  const std::int64_t first = begin / row_unit_;
+  const std::int64_t last = (end + row_unit_ - 1) / row_unit_;
+  const std::int64_t row = (std::min(levels, levels_) - 1) * bands_;
+  double sum = 0;
+  for (std::int64_t band = first; band < last; ++band) {
+    sum += losses_[static_cast<std::size_t>(row + band)];
+  }
+  return sum;
+}
+
+double TensorLosses::whole(int levels) const {
+  return Of(0, bands_ * row_unit_, levels);
+}
+
 LevelLosses CompleteLosses(const StackNetwork& network) {
   LevelLosses complete;
   double measured_loss = 0;
@@ -147,9 +218,9 @@ LevelLosses CompleteLosses(const StackNetwork& network) {
     all_weights += weights;
     if (network.losses != nullptr) {
       const auto known = network.losses->find(tensor.levels.front());
-      if (known != network.losses->end() && known->second.size() >= tensor.levels.size()) {
+      if (known != network.losses->end() && known->second.levels() >= LevelCount(tensor)) {
         complete.insert(*known);
-        measured_loss += known->second.front();
+        measured_loss += known->second.whole(1);
         measured_weights += weights;
         return;
       }
@@ -159,9 +230,14 @@ LevelLosses CompleteLosses(const StackNetwork& network) {
   const double loss_of_weight =
       measured_loss > 0 ? measured_loss / measured_weights : 1 / std::max(all_weights, 1.0);
   for (const auto& [tensor, weights] : guessed) {
-    std::vector<double>& losses = complete[tensor->levels.front()];
-    for (int level = static_cast<int>(losses.size()); level < LevelCount(*tensor); ++level) {
+    std::vector<double> losses;
+    for (int level = 0; level < LevelCount(*tensor); ++level) {
       losses.push_back(weights * loss_of_weight * std::ldexp(1.0, -2 * level));
+    }
+    TensorLosses guess(*tensor, losses, {});
+    TensorLosses& known = complete[tensor->levels.front()];
+    if (guess.levels() > known.levels()) {
+      known = std::move(guess);
     }
   }
   return complete;
@@ -175,13 +251,11 @@ double ExpectedLoss(const Network& network, const LevelLosses& complete,
     if (tensor.codec->residual == nullptr || !seen.insert(tensor.levels.front()).second) {
       return;
     }
-    const std::vector<double>& losses = complete.at(tensor.levels.front());
+    const TensorLosses& losses = complete.at(tensor.levels.front());
     std::int64_t begin = 0;
     for (const RowLevels& range : PrecisionOf(tensor, precision)) {
-      const double share =
-          static_cast<double>(range.row_end - begin) / static_cast<double>(tensor.shape[0]);
-      sum += share * (losses[static_cast<std::size_t>(range.levels - 1)] -
-                      losses[tensor.levels.size() - 1]);
+      sum += losses.Of(begin, range.row_end, range.levels) -
+             losses.Of(begin, range.row_end, LevelCount(tensor));
       begin = range.row_end;
     }
   });
@@ -189,22 +263,19 @@ double ExpectedLoss(const Network& network, const LevelLosses& complete,
 }
 
 Stack::Stack(std::span<const StackNetwork> networks) {
-  struct Worth {
-    const TensorManifest* tensor;  // the one with most levels that begins there
-    std::vector<std::pair<double, std::vector<double>>> losses;  // weight and losses of networks
-  };
   std::map<Level, Worth> worths;
   DistinctBytes floor;
   for (const StackNetwork& network : networks) {
     const LevelLosses complete = CompleteLosses(network);
     std::set<Level> seen;  // tensors of this network
-    VisitTensors(*network.network, [&](const TensorManifest& tensor, bool) {
+    VisitTensors(*network.network, [&](const TensorManifest& tensor, bool scored) {
       const Level& first = tensor.levels.front();
       if (tensor.codec->residual == nullptr) {
         floor.Add(first);
         return;
       }
-      Worth& worth = worths.try_emplace(first, Worth{&tensor, {}}).first->second;
+      Worth& worth = worths.try_emplace(first, Worth{&tensor, scored, {}}).first->second;
+      worth.rows_are_tokens |= scored;
       if (LevelCount(tensor) > LevelCount(*worth.tensor)) {
         worth.tensor = &tensor;
       }
@@ -214,19 +285,21 @@ Stack::Stack(std::span<const StackNetwork> networks) {
     });
   }
   for (const auto& [first, worth] : worths) {
-    std::vector<double> losses(worth.tensor->levels.size(), 0);
-    for (const auto& [weight, of_network] : worth.losses) {
-      for (std::size_t l = 0; l < losses.size(); ++l) {  // past a network's own levels: as its last
-        losses[l] += weight * of_network[std::min(l, of_network.size() - 1)];
-      }
-    }
     floor.Add(first);
     tensors_.insert({first, {worth.tensor->shape[0], LevelCount(*worth.tensor)}});
-    AppendEntries(*worth.tensor, losses, entries_);
+    AppendEntries(worth, entries_);
   }
-  // Stable: a tensor's entries, whose ratios never rise, stay in its own order; and tensors that
-  // are alike in the order of their first levels.
+  // Stable: a range's entries, whose ratios never rise, stay in its own order; and tensors that are
+  // alike in the order of their first levels.
   std::ranges::stable_sort(entries_, std::ranges::greater(), &StackEntry::loss_per_byte);
+  std::set<std::pair<Level, int>> with_header;
+  for (StackEntry& entry : entries_) {
+    if (with_header.insert({entry.tensor, entry.level}).second) {
+      const TensorManifest& tensor = *worths.at(entry.tensor).tensor;
+      entry.bytes +=
+          tensor.codec->residual->header_bytes(entry.level, tensor.shape[0], tensor.shape[1]);
+    }
+  }
   floor_bytes_ = floor.Count();
   bytes_after_.push_back(floor_bytes_);
   for (const StackEntry& entry : entries_) {

@@ -3,12 +3,13 @@
 // bytes is a cut of it.
 //
 // An entry is a range of rows of one level, below 1 MB (or a single band, where that is larger), so
-// that a cut comes close to any budget at any size of network. A level that is worth more per byte
-// than the one before it pulls that one with it: both stand where the two together belong (the
-// upper hull of a tensor's loss over its bytes), so the first n entries are the best that can be
-// had for their bytes, as far as the losses add up. Level 0 of everything and all that is not
-// residual are the floor, below which nothing runs. What several networks share stands once, and is
-// worth the sum of what it is worth to each.
+// that a cut comes close to any budget at any size of network. Of blocks that read or score tokens
+// ranges have 512 rows, since frequent tokens matter more. Each range has its own place. A level
+// that is worth more per byte than the one before it pulls that one with it: both stand where the
+// two together belong (the hull of a range's loss over its bytes), so the first n entries are the
+// best that can be had for their bytes, as far as the losses add up. Level 0 of everything and all
+// that is not residual are the floor, below which nothing runs. What several networks share stands
+// once, and is worth the sum of what it is worth to each.
 //
 // A pure function of manifests, losses and weights. Immutable; thread-safe.
 #pragma once
@@ -24,10 +25,32 @@
 
 namespace ashlar {
 
-// How much higher a network's loss is expected to be, in nats per token, when a tensor has its
-// first l levels and all others are whole: losses[l - 1]. By the tensor's first level; never
-// rising.
-using LevelLosses = std::map<Level, std::vector<double>>;
+// How much higher a network's loss is expected to be, in nats per token, when a tensor has few
+// levels and all others are whole: by band of the codec's row_unit rows, and never rising with
+// levels. What bands add adds up.
+class TensorLosses {
+ public:
+  TensorLosses() = default;
+  // `losses[l - 1]` of the whole tensor with its first l levels, shared among bands by `errors`
+  // [levels, bands]: each level's by its own; empty: among rows alike.
+  TensorLosses(const TensorManifest& tensor, std::span<const double> losses,
+               std::span<const float> errors);
+
+  int levels() const { return levels_; }
+  // Of rows [begin, end), whole bands (or to the tensor's end), with their first `levels` levels;
+  // past the last one as with all.
+  double Of(std::int64_t begin, std::int64_t end, int levels) const;
+  double whole(int levels) const;  // of all rows
+
+ private:
+  int levels_ = 0;
+  std::int64_t row_unit_ = 1;
+  std::int64_t bands_ = 0;
+  std::vector<double> losses_;  // [levels, bands]
+};
+
+// Of tensors, by their first levels.
+using LevelLosses = std::map<Level, TensorLosses>;
 
 struct StackNetwork {
   const Network* network = nullptr;
@@ -42,8 +65,7 @@ struct StackNetwork {
 LevelLosses CompleteLosses(const StackNetwork& network);
 inline constexpr double kScoredWeight = 4;
 
-// The loss of the network at a precision, in nats per token above that of all levels. Rows of a
-// tensor have equal parts in its loss.
+// The loss of the network at a precision, in nats per token above that of all levels.
 double ExpectedLoss(const Network& network, const LevelLosses& complete,
                     const Precision& precision);
 
@@ -52,7 +74,7 @@ struct StackEntry {
   int level;     // at least 1
   std::int64_t row_begin;
   std::int64_t row_end;
-  std::uint64_t bytes;   // with the header of the level, of its first range
+  std::uint64_t bytes;   // with the header of the level, of the first range that has it
   double loss_per_byte;  // that it and what it was pulled with take away
 };
 

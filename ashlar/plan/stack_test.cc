@@ -67,7 +67,7 @@ struct RandomCase {
       for (std::size_t l = of_tensor.size() - 1; l-- > 0;) {
         of_tensor[l] = of_tensor[l + 1] + std::pow(fall(random), 6);
       }
-      losses.insert({tensor.levels[0], of_tensor});
+      losses.insert({tensor.levels[0], TensorLosses(tensor, of_tensor, {})});
       tensors.push_back(tensor);
     }
     AddMatrix(network, {.shape = {64, 64},
@@ -129,11 +129,13 @@ std::vector<std::pair<Level, int>> Greedy(const RandomCase& of) {
     std::size_t tensor = 0;
     std::size_t until = 0;
     for (std::size_t t = 0; t < of.tensors.size(); ++t) {
-      const std::vector<double>& losses = of.losses.at(of.tensors[t].levels[0]);
+      const TensorLosses& losses = of.losses.at(of.tensors[t].levels[0]);
       double bytes = 0;
-      for (std::size_t end = next[t]; end < losses.size(); ++end) {
+      for (std::size_t end = next[t]; end < of.tensors[t].levels.size(); ++end) {
         bytes += static_cast<double>(of.tensors[t].levels[end].length);
-        const double worth = (losses[next[t] - 1] - losses[end]) / bytes;
+        const double worth =
+            (losses.whole(static_cast<int>(next[t])) - losses.whole(static_cast<int>(end) + 1)) /
+            bytes;
         if (worth >= best) {
           best = worth;
           tensor = t;
@@ -202,12 +204,12 @@ TEST(Stack, WhatTwoNetworksShareStandsOnceAndIsWorthWhatItIsToBoth) {
   AddMatrix(two, shared);
   AddMatrix(two, own);
   // By itself "own" comes first; with both networks' use, or a large weight of one, "shared" does.
-  const auto falling = [](double first) {
+  const auto falling = [&](double first) {
     std::vector<double> losses;
     for (int l = 0; l < 7; ++l) {
       losses.push_back(first * std::ldexp(1, -2 * l));
     }
-    return losses;
+    return TensorLosses(shared, losses, {});  // both have its shape
   };
   const LevelLosses losses_one = {{shared.levels[0], falling(1)}};
   const LevelLosses losses_two = {{shared.levels[0], falling(1)}, {own.levels[0], falling(1.5)}};
@@ -230,18 +232,42 @@ TEST(Stack, WithoutMeasuredLossesEachLevelIsGuessedToQuarterTheError) {
   ASSERT_EQ(guessed.size(), 2u);
   double first = 0;
   for (const auto& [level, losses] : guessed) {
-    first += losses[0];
-    for (std::size_t l = 1; l < losses.size(); ++l) {
-      EXPECT_DOUBLE_EQ(losses[l], losses[l - 1] / 4);
+    first += losses.whole(1);
+    for (int l = 2; l <= losses.levels(); ++l) {
+      EXPECT_NEAR(losses.whole(l), losses.whole(l - 1) / 4, 1e-12);
     }
   }
-  EXPECT_DOUBLE_EQ(first, 1);
+  EXPECT_NEAR(first, 1, 1e-12);
   // A tensor that was measured keeps its losses, and sets the scale of the others.
-  const Level small = Residual8("small", 64, 64).levels[0];
-  const LevelLosses measured = {{small, {0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0}}};
+  const TensorManifest small = Residual8("small", 64, 64);
+  const double numbers[] = {0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0};
+  const LevelLosses measured = {{small.levels[0], TensorLosses(small, numbers, {})}};
   const LevelLosses complete = CompleteLosses({&network, &measured});
-  EXPECT_EQ(complete.at(small), measured.at(small));
-  EXPECT_DOUBLE_EQ(complete.at(Residual8("large", 640, 64).levels[0])[0], 5);
+  EXPECT_NEAR(complete.at(small.levels[0]).whole(2), 0.4, 1e-12);
+  EXPECT_NEAR(complete.at(Residual8("large", 640, 64).levels[0]).whole(1), 5, 1e-12);
+}
+
+TEST(Stack, RowsThatMatterMoreGetTheirLevelsFirst) {
+  // Of four ranges of rows the second has nearly all of the error.
+  const TensorManifest tensor = Residual8("wide", 4 * 7168, 1024);
+  const std::size_t bands = 4 * 7168 / 32;
+  std::vector<float> errors(tensor.levels.size() * bands, 1e-3f);
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    if (i % bands / (bands / 4) == 1) {
+      errors[i] = 1;
+    }
+  }
+  const double numbers[] = {1, 0.25, 0.06, 0.015, 0.004, 0.001, 0};
+  const LevelLosses losses = {{tensor.levels[0], TensorLosses(tensor, numbers, errors)}};
+  EXPECT_NEAR(losses.begin()->second.Of(7168, 2 * 7168, 2), 0.25 / 1.003, 1e-6);
+  Network network;
+  AddMatrix(network, tensor);
+  const StackNetwork networks[] = {{&network, &losses}};
+  const Stack stack(networks);
+  const StackCut cut = stack.First(3);
+  EXPECT_EQ(cut.precision.at(tensor.levels[0]),
+            (TensorPrecision{{7168, 1}, {2 * 7168, 4}, {4 * 7168, 1}}));
+  EXPECT_EQ(cut.bytes, BytesAt(network, cut.precision));
 }
 
 TEST(Stack, AWholeProcessIsKeptWithinItsBudget) {

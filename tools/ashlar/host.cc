@@ -13,6 +13,7 @@
 #include "ashlar/base/thread_pool.h"
 #include "ashlar/graph/network_files.h"
 #include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/plan/losses.h"
 #include "ashlar/runtime/stop_strings.h"
 
 namespace ashlar::cli {
@@ -133,61 +134,113 @@ Result<SamplingOptions> ReadSampling(const Options& options) {
   return sampling;
 }
 
-Result<Host> Host::Open(const Session& session, std::span<const std::string> names,
-                        HostOptions options) {
-  // What was typed is checked before anything is read.
-  EngineOptions engine;
-  ASHLAR_TRY(engine.isa, ReadIsa());
-  ASHLAR_TRY(engine.threads, ReadThreads(session.options));
-  ASHLAR_TRY(engine.kv_format, ReadKvFormat(session.options));
-  std::optional<std::uint64_t> budget;
-  if (session.options.Has("memory")) {
-    ASHLAR_TRY(budget, session.options.Bytes("memory"));
-  }
+Status ReadMachine(const Options& options, HostSettings& settings) {
+  ASHLAR_TRY(settings.isa, ReadIsa());
+  ASHLAR_TRY(settings.threads, ReadThreads(options));
+  return {};
+}
 
-  Host host;
-  ASHLAR_TRY(host.store_, session.OpenStore(/*create=*/false));
-  const Catalog catalog(*host.store_, AllKinds());
-  std::vector<const Network*> networks;
-  host.networks_.reserve(names.size());
+std::vector<const Network*> HostPlan::Views() const {
+  std::vector<const Network*> views;
+  for (const HostedNetwork& hosted : networks) {
+    views.push_back(&hosted.network);
+  }
+  return views;
+}
+
+MemoryPlan HostPlan::MemoryAt(const StackCut& other) const {
+  const std::vector<const Network*> views = Views();
+  PlanRequest at = request;
+  at.networks = views;
+  at.precision = other.precision;
+  return PredictMemory(at);
+}
+
+Result<HostPlan> PlanHost(const Session& session, std::span<const std::string> names,
+                          const HostOptions& options, const HostSettings& settings,
+                          std::span<const double> shares) {
+  HostPlan plan;
+  ASHLAR_TRY(plan.store, session.OpenStore(/*create=*/false));
+  const Catalog catalog(*plan.store, AllKinds());
+  plan.networks.reserve(names.size());
   for (const std::string& name : names) {
     HostedNetwork hosted{.name = name};
     ASHLAR_TRY(hosted.network, catalog.Load(name));
-    ASHLAR_TRY(hosted.tokenizer,
-               LoadTokenizer(hosted.network, *host.store_, session.options.Flag("verify")));
+    ASHLAR_TRY(hosted.tokenizer, LoadTokenizer(hosted.network, *plan.store, settings.verify));
     const int last = static_cast<int>(hosted.network.nodes.size()) - 1;
     hosted.logits = hosted.network.BlockOf(last)
                         .kind->interface(EffectiveAttributes(hosted.network, last))
                         .vocabulary;
-    host.networks_.push_back(std::move(hosted));
-    networks.push_back(&host.networks_.back().network);
+    plan.networks.push_back(std::move(hosted));
+    ASHLAR_TRY(plan.losses.emplace_back(), LoadLosses(catalog, name));
   }
-
+  std::int64_t max_positions = options.max_positions;
   if (options.measure_positions) {
-    ASHLAR_TRY(options.max_positions, options.measure_positions(host.networks_));
+    ASHLAR_TRY(max_positions, options.measure_positions(plan.networks));
   }
-  engine.max_positions = options.max_positions;
-  engine.max_sequences = options.max_sequences;
-  engine.max_rows = std::max(options.max_rows, options.max_sequences);
-  engine.max_logit_rows = std::max(options.max_logit_rows, options.max_sequences);
-  engine.prefix_cache = options.prefix_cache;
-  engine.verify_blobs = session.options.Flag("verify");
+  plan.engine = {.threads = settings.threads,
+                 .isa = settings.isa,
+                 .max_positions = max_positions,
+                 .max_rows = std::max(options.max_rows, options.max_sequences),
+                 .max_logit_rows = std::max(options.max_logit_rows, options.max_sequences),
+                 .max_sequences = options.max_sequences,
+                 .kv_format = settings.kv_format,
+                 .prefix_cache = options.prefix_cache,
+                 .verify_blobs = settings.verify};
 
-  ASHLAR_TRY(const std::uint64_t workspace, Engine::WorkspaceBytes(networks, engine));
-  const PlanRequest request{.networks = networks,
-                            .max_positions = engine.max_positions,
-                            .max_sequences = engine.max_sequences,
-                            .kv_format = engine.kv_format,
-                            .workspace_bytes = workspace,
-                            .process_bytes = ResidentBytes()};
-  if (budget) {
-    ASHLAR_TRY(host.plan_, PlanWithin(request, *budget));
-  } else {
-    host.plan_ = PredictMemory(request);
+  const std::vector<const Network*> views = plan.Views();
+  std::vector<StackNetwork> stacked;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    stacked.push_back({views[i], &plan.losses[i], shares.empty() ? 1 : shares[i]});
   }
-  engine.page_bytes = host.plan_.page_bytes;
-  ASHLAR_TRY(engine.Check());
-  host.engine_ = std::make_unique<Engine>(*host.store_, engine);
+  plan.stack = Stack(stacked);
+  ASHLAR_TRY(const std::uint64_t workspace, Engine::WorkspaceBytes(views, plan.engine));
+  plan.request = {.max_positions = plan.engine.max_positions,
+                  .max_sequences = plan.engine.max_sequences,
+                  .kv_format = plan.engine.kv_format,
+                  .workspace_bytes = workspace,
+                  .process_bytes = ResidentBytes(),
+                  .page_bytes = settings.page_bytes.value_or(0)};
+  plan.cut = plan.stack.First(plan.stack.entries().size());
+  if (settings.weight_bytes) {
+    ASHLAR_TRY(plan.cut, plan.stack.Cut(*settings.weight_bytes));
+  }
+  if (settings.memory_bytes) {
+    PlanRequest within = plan.request;
+    within.networks = views;
+    ASHLAR_TRY(StackCut fits, plan.stack.CutWithin(within, *settings.memory_bytes));
+    if (fits.entries < plan.cut.entries) {
+      plan.cut = std::move(fits);
+    }
+  }
+  plan.request.precision = plan.cut.precision;
+  plan.memory = plan.MemoryAt(plan.cut);
+  plan.engine.page_bytes = plan.memory.page_bytes;
+  ASHLAR_TRY(plan.engine.Check());
+  return plan;
+}
+
+Result<Host> Host::Open(const Session& session, std::span<const std::string> names,
+                        HostOptions options) {
+  // What was typed is checked before anything is read.
+  HostSettings settings{.verify = session.options.Flag("verify"),
+                        .weight_bytes = options.weight_bytes};
+  ASHLAR_TRY(ReadMachine(session.options, settings));
+  ASHLAR_TRY(settings.kv_format, ReadKvFormat(session.options));
+  if (session.options.Has("memory")) {
+    ASHLAR_TRY(settings.memory_bytes, session.options.Bytes("memory"));
+  }
+  if (session.options.Has("weights") && !options.weight_bytes) {
+    ASHLAR_TRY(settings.weight_bytes, session.options.Bytes("weights"));
+  }
+  ASHLAR_TRY(HostPlan plan, PlanHost(session, names, options, settings));
+  Host host;
+  host.store_ = std::move(plan.store);
+  host.networks_ = std::move(plan.networks);
+  host.cut_ = std::move(plan.cut);
+  host.plan_ = plan.memory;
+  host.engine_ = std::make_unique<Engine>(*host.store_, plan.engine);
+  ASHLAR_TRY(host.engine_->SetPrecision(host.cut_.precision));
   for (HostedNetwork& hosted : host.networks_) {
     const auto id = host.engine_->Load(hosted.network);
     if (!id.ok()) {

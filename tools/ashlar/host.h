@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ashlar/plan/plan.h"
+#include "ashlar/plan/stack.h"
 #include "ashlar/runtime/engine.h"
 #include "ashlar/text/tokenizer.h"
 #include "tools/ashlar/verb.h"
@@ -21,7 +22,15 @@ inline constexpr OptionSpec kThreadsOption = {
 inline constexpr OptionSpec kMemoryOption = {
     .name = "--memory",
     .value = "BYTES",
-    .doc = "the whole process stays below this (300M, 1.5GiB), or is refused with numbers"};
+    .doc =
+        "the whole process stays below this (300M, 1.5GiB): tensors with levels get as many as "
+        "fit; what does not fit with one level each is refused with numbers"};
+inline constexpr OptionSpec kWeightsOption = {
+    .name = "--weights",
+    .value = "BYTES",
+    .doc =
+        "the weights alone stay below this (10M): of tensors with levels, those that are worth "
+        "most"};
 inline constexpr OptionSpec kKvOption = {
     .name = "--kv",
     .value = "FORMAT",
@@ -92,17 +101,55 @@ struct HostOptions {
   std::int64_t max_rows = 256;
   std::int64_t max_logit_rows = 64;
   bool prefix_cache = true;
+  std::optional<std::uint64_t> weight_bytes = {};  // in place of --weights
 };
+
+// What is typed for every verb that runs networks.
+struct HostSettings {
+  Isa isa = Isa::kReference;
+  int threads = 1;
+  KvFormat kv_format = KvFormat::kF32;
+  bool verify = false;
+  std::optional<std::uint64_t> memory_bytes = {};  // of the whole process
+  std::optional<std::uint64_t> weight_bytes = {};
+  std::optional<std::uint64_t> page_bytes = {};  // of state; none: what the sequences need
+};
+// --threads and ASHLAR_ISA, of a verb that has the option.
+Status ReadMachine(const Options& options, HostSettings& settings);
+
+// Networks that could be run: all is known of what that takes, and no weight has been read.
+struct HostPlan {
+  std::unique_ptr<BlobStore> store;
+  std::vector<HostedNetwork> networks;  // not loaded
+  std::vector<LevelLosses> losses;      // of each, where they were measured
+  EngineOptions engine;
+  Stack stack{{}};
+  PlanRequest request;  // but for the networks, at the cut's precision
+  StackCut cut;         // what is resident of the weights
+  MemoryPlan memory;
+
+  std::vector<const Network*> Views() const;
+  // At another cut. Requires: of this stack.
+  MemoryPlan MemoryAt(const StackCut& other) const;
+};
+// Opens the store and loads the manifests of `names` (each once). `shares`: the weights that they
+// divide a budget by, as many as names; empty: all alike. kExhausted, with numbers, when they do
+// not fit.
+Result<HostPlan> PlanHost(const Session& session, std::span<const std::string> names,
+                          const HostOptions& options, const HostSettings& settings,
+                          std::span<const double> shares = {});
 
 class Host {
  public:
-  // Opens the store, plans within --memory, and loads `names` (each once).
+  // Plans within --memory and --weights, and loads the networks.
   static Result<Host> Open(const Session& session, std::span<const std::string> names,
                            HostOptions options);
 
   Engine& engine() { return *engine_; }
   const std::vector<HostedNetwork>& networks() const { return networks_; }
   const MemoryPlan& plan() const { return plan_; }
+  // Of the weights, what is resident.
+  const StackCut& cut() const { return cut_; }
   // A file that came with the network; nothing when there was none.
   Result<std::optional<std::string>> ReadFile(const HostedNetwork& network,
                                               std::string_view name) const;
@@ -112,6 +159,7 @@ class Host {
   std::unique_ptr<BlobStore> store_;
   std::vector<HostedNetwork> networks_;
   std::unique_ptr<Engine> engine_;
+  StackCut cut_;
   MemoryPlan plan_;
 };
 

@@ -79,7 +79,8 @@ Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading) {
   return {};
 }
 
-Result<TextWindows> TextWindows::Open(const Session& session) {
+Result<TextWindows> TextWindows::Open(const Session& session,
+                                      std::optional<std::uint64_t> weight_bytes) {
   const Options& options = session.options;
   if (!options.Has("text")) {
     return Invalid("eval {} needs --text FILE", options.Text("WHAT"));
@@ -99,7 +100,8 @@ Result<TextWindows> TextWindows::Open(const Session& session) {
                                     .max_sequences = 2,
                                     .max_rows = 512,
                                     .max_logit_rows = 512,
-                                    .prefix_cache = false}));
+                                    .prefix_cache = false,
+                                    .weight_bytes = weight_bytes}));
   const auto size = static_cast<std::int64_t>(ids.size());
   const std::int64_t count = std::min(max_windows, (size - 1) / window);
   if (count < 1) {

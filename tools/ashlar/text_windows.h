@@ -32,11 +32,13 @@ Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading);
 class TextWindows {
  public:
   // Opens the network NET for reading them. kInvalid without --text, or with less than one window
-  // and a token.
-  static Result<TextWindows> Open(const Session& session);
+  // and a token. `weight_bytes` is in place of --weights.
+  static Result<TextWindows> Open(const Session& session,
+                                  std::optional<std::uint64_t> weight_bytes = {});
 
   Engine& engine() { return host_.engine(); }
   const HostedNetwork& network() const { return host_.networks().front(); }
+  const StackCut& cut() const { return host_.cut(); }
   std::int64_t count() const { return count_; }
   std::int64_t window() const { return window_; }
   std::int64_t tokens() const { return count_ * window_; }

@@ -119,10 +119,49 @@ std::int64_t ColumnsOf(const Shape& shape) {
   return shape[shape.rank() - 1];
 }
 
+// kInvalid names the first number, of rows of which the first is `row`, that is none.
+Status CheckFinite(std::span<const float> values, std::int64_t row, std::int64_t columns) {
+  const auto bad = std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
+  if (bad == values.end()) {
+    return {};
+  }
+  const std::int64_t index = bad - values.begin();
+  return Invalid("row {}, column {} is {}: only finite numbers can be encoded",
+                 row + index / columns, index % columns, *bad);
+}
+
+// In a residual codec, whose levels begin with what all rows need: the tensor is in memory whole.
+Result<TensorManifest> EncodeLevels(BlobStore& store, const TensorManifest& from,
+                                    const Codec& codec) {
+  ASHLAR_TRY(const StoredTensor stored, StoredTensor::Open(store, from));
+  const std::int64_t rows = RowsOf(from.shape);
+  const std::int64_t columns = ColumnsOf(from.shape);
+  std::vector<float> values(static_cast<std::size_t>(rows * columns));
+  stored.Decode(0, rows, values.data());
+  ASHLAR_TRY(CheckFinite(values, 0, columns));
+  std::vector<std::vector<std::byte>> levels;
+  std::vector<std::byte*> to;
+  for (int level = 0; level < codec.levels(); ++level) {
+    ASHLAR_TRY(const std::uint64_t bytes, LevelBytes(codec, from.shape, level));
+    to.push_back(levels.emplace_back(bytes).data());
+  }
+  codec.residual->encode(values.data(), rows, columns, to);
+  ASHLAR_TRY(stored.CheckWhole());
+  TensorManifest encoded = {.shape = from.shape, .codec = &codec};
+  for (const std::vector<std::byte>& level : levels) {
+    ASHLAR_TRY(const Digest blob, store.Put(level));
+    encoded.levels.push_back({blob, 0, level.size()});
+  }
+  return encoded;
+}
+
 // Reads, decodes, encodes and writes some bands at a time, so that memory does not grow with the
 // tensor.
 Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from,
                                     const Codec& codec) {
+  if (codec.residual != nullptr) {
+    return EncodeLevels(store, from, codec);
+  }
   constexpr std::int64_t kFloatsAtOnce = std::int64_t{1} << 20;
   const std::int64_t rows = RowsOf(from.shape);
   const std::int64_t columns = ColumnsOf(from.shape);
@@ -139,12 +178,7 @@ Result<TensorManifest> EncodeTensor(BlobStore& store, const TensorManifest& from
     const std::int64_t end = std::min(rows, row + rows_at_once);
     const std::span<float> part(values.data(), static_cast<std::size_t>((end - row) * columns));
     stored.Decode(row, end, part.data());
-    const auto bad = std::ranges::find_if_not(part, [](float v) { return std::isfinite(v); });
-    if (bad != part.end()) {
-      const std::int64_t index = bad - part.begin();
-      return Invalid("row {}, column {} is {}: only finite numbers can be encoded",
-                     row + index / columns, index % columns, *bad);
-    }
+    ASHLAR_TRY(CheckFinite(part, row, columns));
     const std::int64_t bands = (end - row + codec.row_unit - 1) / codec.row_unit;
     encoded.resize(static_cast<std::size_t>(bands) * codec.band_bytes(columns));
     codec.encode(part.data(), end - row, columns, encoded.data());
@@ -192,7 +226,7 @@ Result<std::map<std::string, TensorManifest>> EncodeAll(const Selection& selecti
 
 Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
                             const TransformContext& context) {
-  const Result<const Codec*> codec = FindEncodingCodec(*internal::Argument(arguments, "codec"));
+  const Result<const Codec*> codec = FindCodecToEncodeIn(*internal::Argument(arguments, "codec"));
   if (!codec.ok()) {
     return Invalid("--codec: {}", codec.error().message);
   }
@@ -223,6 +257,11 @@ Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
 }
 
 }  // namespace
+
+Result<const Codec*> FindCodecToEncodeIn(std::string_view name) {
+  const Result<const Codec*> known = FindCodec(name);
+  return known.ok() && (*known)->residual != nullptr ? known : FindEncodingCodec(name);
+}
 
 constinit const Transform kEncode{
     .name = "encode",

@@ -15,4 +15,8 @@ extern const Transform kSlice;
 extern const Transform kRewire;
 extern const Transform kEncode;
 
+// What `encode` takes: FindEncodingCodec, or a residual codec, whose levels it makes without
+// statistics.
+Result<const Codec*> FindCodecToEncodeIn(std::string_view name);
+
 }  // namespace ashlar

@@ -5,9 +5,9 @@ namespace {
 
 // In the order of `ashlar --help`.
 constexpr const Verb* kAll[] = {
-    &kImport, &kExport, &kSynth, &kLs,   &kShow,  &kDiff, &kDerive,
-    &kEncode, &kShrink, &kTag,   &kRm,   &kGc,    &kFsck, &kWhy,
-    &kRun,    &kChat,   &kServe, &kEval, &kBench, &kKeys, &kVersion,
+    &kImport, &kExport, &kSynth, &kLs,    &kShow, &kDiff,    &kDerive, &kEncode,
+    &kShrink, &kTag,    &kRm,    &kGc,    &kFsck, &kWhy,     &kRun,    &kChat,
+    &kServe,  &kPlan,   &kEval,  &kBench, &kKeys, &kVersion,
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ extern const Verb kRun;
 extern const Verb kChat;
 extern const Verb kServe;
 extern const Verb kShrink;
+extern const Verb kPlan;
 extern const Verb kEval;
 extern const Verb kBench;
 extern const Verb kKeys;

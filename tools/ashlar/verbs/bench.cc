@@ -10,6 +10,7 @@
 #include "tools/ashlar/kernel_bench.h"
 #include "tools/ashlar/load_bench.h"
 #include "tools/ashlar/profile_report.h"
+#include "tools/ashlar/step_cost.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
 namespace ashlar::cli {
@@ -39,6 +40,7 @@ constexpr OptionSpec kBenchOptions[] = {
      .doc = "one more round, timed by block kind and kernel"},
     kThreadsOption,
     kMemoryOption,
+    kWeightsOption,
     kKvOption,
     kVerifyOption,
     {.name = "--isa",
@@ -206,38 +208,6 @@ Result<Round> RunRound(Engine& engine, Workload workload, const Lengths& lengths
   return round;
 }
 
-// The share of a mixture's experts that `batch` tokens are sent to, drawn evenly; 1 of a block that
-// has none.
-double ExpertShare(const Block& block, std::int64_t batch) {
-  if (block.kind->name != "moe") {
-    return 1;
-  }
-  const auto count = [&](const char* name) {
-    return static_cast<double>(block.attributes.Integer(name));
-  };
-  return 1 - std::pow(1 - count("experts_per_token") / count("experts"), batch);
-}
-
-// What a step of decoding reads of the weights: those of every node, again when a block stands at
-// several; but of an embedding only the rows of its tokens, and of experts those of its tokens.
-double WeightBytesPerStep(const Network& network, std::int64_t batch) {
-  double bytes = 0;
-  for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
-    const Block& block = network.BlockOf(i);
-    if (block.kind->name == "embed") {
-      continue;
-    }
-    const double expert_share = ExpertShare(block, batch);
-    for (const auto& [name, tensor] : block.tensors) {
-      const double share = name.starts_with("experts.") ? expert_share : 1;
-      for (const Level& level : tensor.levels) {
-        bytes += share * static_cast<double>(level.length);
-      }
-    }
-  }
-  return bytes;
-}
-
 double Median(std::vector<double> values) {
   std::ranges::sort(values);
   const std::size_t middle = values.size() / 2;
@@ -324,8 +294,9 @@ Status RunBench(Session& session) {
                            (static_cast<double>(lengths.depth) + static_cast<double>(gen) / 2) +
                        static_cast<double>(CarriedStateBytes(network.network));
   const double read =
-      decode_rate *
-      (WeightBytesPerStep(network.network, batch) / static_cast<double>(batch) + state);
+      decode_rate * (WeightBytesPerStep(network.network, host.cut().precision, batch) /
+                         static_cast<double>(batch) +
+                     state);
   const std::uint64_t peak_resident = PeakResidentBytes();  // before the measuring of bandwidth
   const double peak = ReadBytesPerSecond(threads);
 
@@ -340,7 +311,7 @@ Status RunBench(Session& session) {
                   {"rounds", rounds},
                   {"prompt_tokens_per_second", prompt_rate},
                   {"decode_tokens_per_second", decode_rate},
-                  {"weight_bytes", WeightBytes(network.network)},
+                  {"weight_bytes", host.cut().bytes},
                   {"decode_read_bytes_per_second", read},
                   {"peak_read_bytes_per_second", peak},
                   {"bandwidth_share", read / peak},
@@ -365,7 +336,7 @@ Status RunBench(Session& session) {
       kColumns,
       std::vector<std::vector<std::string>>{
           {network.name, fmt::format("{:.1f} tokens/s", prompt_rate),
-           fmt::format("{:.1f} tokens/s", decode_rate), FormatBytes(WeightBytes(network.network)),
+           fmt::format("{:.1f} tokens/s", decode_rate), FormatBytes(host.cut().bytes),
            fmt::format("{:.2f} GB/s", read * 1e-9), fmt::format("{:.0f} %", 100 * read / peak)}});
   if (profiles) {
     session.terminal.PrintLine("");

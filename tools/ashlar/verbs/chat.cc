@@ -32,6 +32,7 @@ constexpr OptionSpec kChatOptions[] = {
     kSeedOption,
     kThreadsOption,
     kMemoryOption,
+    kWeightsOption,
     kKvOption,
     kVerifyOption,
 };

@@ -1,3 +1,4 @@
+#include "ashlar/graph/transforms/transforms.h"
 #include "tools/ashlar/derivation.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
@@ -19,7 +20,7 @@ constexpr OptionSpec kEncodeOptions[] = {
 
 Status RunEncode(Session& session) {
   const Options& options = session.options;
-  if (const auto codec = FindEncodingCodec(options.Text("codec")); !codec.ok()) {
+  if (const auto codec = FindCodecToEncodeIn(options.Text("codec")); !codec.ok()) {
     return Invalid("--codec: {}", codec.error().message);
   }
   ASHLAR_TRY(const Transform* encode, FindTransform("encode"));
@@ -38,7 +39,10 @@ Status RunEncode(Session& session) {
 constinit const Verb kEncode{
     .name = "encode",
     .summary = "make a network whose tensors have another codec",
-    .details = "The same as 'derive NEW --from NET encode ...'. Norms and biases stay as they are.",
+    .details =
+        "The same as 'derive NEW --from NET encode ...'. Norms and biases stay as they are. "
+        "Codecs with levels (bitplane) are encoded without calibration: at once, and worse at few "
+        "bits than `ashlar shrink` makes them.",
     .examples =
         "  ashlar encode base --as base-q4 --codec q4\n"
         "  ashlar encode base --as mixed --codec q8 --tensors 'layers.*.mlp.*'",

@@ -30,6 +30,9 @@ constexpr OptionSpec kEvalOptions[] = {
     {.name = "--out", .value = "FILE", .doc = "logits: safetensors with logits f32 [b, n, v]"},
     kThreadsOption,
     kMemoryOption,
+    {.name = "--weights",
+     .value = "BYTES[,...]",
+     .doc = "the weights alone stay below this (10M); ppl: below each of these, one after another"},
     kKvOption,
     kVerifyOption,
 };
@@ -47,8 +50,21 @@ double NegativeLogLikelihood(std::span<const float> logits, std::int32_t target)
   return std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(target)] - largest);
 }
 
-Status Perplexity(Session& session) {
-  ASHLAR_TRY(TextWindows text, TextWindows::Open(session));
+struct MeasuredPerplexity {
+  std::uint64_t weight_bytes;  // resident
+  std::int64_t windows;
+  std::int64_t tokens;
+  double perplexity;
+
+  std::string ToString() const {
+    return fmt::format("perplexity {:.4f} over {} tokens ({} windows of {})", perplexity, tokens,
+                       windows, tokens / windows);
+  }
+};
+
+Result<MeasuredPerplexity> MeasurePerplexity(Session& session,
+                                             std::optional<std::uint64_t> weight_bytes) {
+  ASHLAR_TRY(TextWindows text, TextWindows::Open(session, weight_bytes));
   const auto width = static_cast<std::size_t>(text.network().logits);
   // Per window, summed in order, so that the figure does not depend on who finished first.
   std::vector<double> loss(static_cast<std::size_t>(text.count()), 0);
@@ -65,15 +81,57 @@ Status Perplexity(Session& session) {
   for (const double part : loss) {
     sum += part;
   }
-  const std::string& name = text.network().name;
-  const double perplexity = std::exp(sum / static_cast<double>(text.tokens()));
+  return MeasuredPerplexity{text.cut().bytes, text.count(), text.tokens(),
+                            std::exp(sum / static_cast<double>(text.tokens()))};
+}
+
+// The budgets of --weights; none when it was not typed.
+Result<std::vector<std::uint64_t>> WeightBudgets(const Options& options) {
+  std::vector<std::uint64_t> budgets;
+  std::string_view rest = options.Text("weights");
+  while (options.Has("weights")) {
+    const std::string_view item = rest.substr(0, rest.find(','));
+    const Result<std::uint64_t> bytes = ParseBytes(item);
+    if (!bytes.ok()) {
+      return bytes.error().In("--weights");
+    }
+    budgets.push_back(*bytes);
+    if (item.size() == rest.size()) {
+      break;
+    }
+    rest.remove_prefix(item.size() + 1);
+  }
+  return budgets;
+}
+
+Status Perplexity(Session& session) {
+  const std::string& name = session.options.Text("NET");
+  ASHLAR_TRY(const std::vector<std::uint64_t> budgets, WeightBudgets(session.options));
+  if (budgets.empty()) {
+    ASHLAR_TRY(const MeasuredPerplexity measured, MeasurePerplexity(session, {}));
+    if (session.json) {
+      session.terminal.PrintJson(Json::Of(
+          {{"network", name}, {"tokens", measured.tokens}, {"perplexity", measured.perplexity}}));
+    } else {
+      session.terminal.PrintLine(fmt::format("{}: {}", name, measured.ToString()));
+    }
+    return {};
+  }
+  Json list = Json::Array();
+  for (const std::uint64_t budget : budgets) {
+    ASHLAR_TRY(const MeasuredPerplexity measured, MeasurePerplexity(session, budget));
+    if (session.json) {
+      list.Append(Json::Of({{"weights_bytes", measured.weight_bytes},
+                            {"tokens", measured.tokens},
+                            {"perplexity", measured.perplexity}}));
+    } else {
+      session.terminal.PrintLine(fmt::format("{} in {} of weights: {}", name,
+                                             FormatBytes(measured.weight_bytes),
+                                             measured.ToString()));
+    }
+  }
   if (session.json) {
-    session.terminal.PrintJson(
-        Json::Of({{"network", name}, {"tokens", text.tokens()}, {"perplexity", perplexity}}));
-  } else {
-    session.terminal.PrintLine(
-        fmt::format("{}: perplexity {:.4f} over {} tokens ({} windows of {})", name, perplexity,
-                    text.tokens(), text.count(), text.window()));
+    session.terminal.PrintJson(list);
   }
   return {};
 }
@@ -231,11 +289,14 @@ constinit const Verb kEval{
     .details =
         "ppl: newlines at the ends of each document are stripped, one <|endoftext|> id goes before "
         "it, and all are put together; window j feeds tokens [jN, jN + N) and predicts the tokens "
-        "one later, with no context carried over. experts: how often the "
+        "one later, with no context carried over. With --weights it is measured at each of its "
+        "budgets, and --json gives an array of {weights_bytes, tokens, perplexity}, where "
+        "weights_bytes is what was resident. experts: how often the "
         "mixtures of experts send a token of those windows to each of their experts, and how many "
         "of its experts a token shares with the one before it.",
     .examples =
         "  ashlar eval ppl base --text prose.txt\n"
+        "  ashlar eval ppl small --text prose.txt --weights 10M,15M,20M --json\n"
         "  ashlar eval logits base --ids in.safetensors --out out.safetensors\n"
         "  ashlar eval experts mixture --text prose.txt",
     .options = kEvalOptions,

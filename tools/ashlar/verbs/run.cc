@@ -48,6 +48,7 @@ constexpr OptionSpec kRunOptions[] = {
     kSeedOption,
     kThreadsOption,
     kMemoryOption,
+    kWeightsOption,
     kKvOption,
     kVerifyOption,
 };

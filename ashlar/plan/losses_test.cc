@@ -1,0 +1,79 @@
+#include "ashlar/plan/losses.h"
+
+#include <cmath>
+
+#include "ashlar/graph/derive.h"
+#include "ashlar/graph/statistics.h"
+#include "ashlar/graph/testing_fixture.h"
+
+namespace ashlar {
+namespace {
+
+using testing::Must;
+
+class LossesTest : public testing::GraphTest {
+ protected:
+  LossesTest() {
+    Save(testing::ToyNetwork(*store_, {}), "toy");
+    Derive("planes", "toy", "encode --codec bitplane");
+  }
+  void Derive(const std::string& name, const std::string& base, const std::string& steps) {
+    const std::vector<TransformStep> parsed = Must(ParseTransformSteps(testing::Words(steps)));
+    Must(::ashlar::Derive(catalog_, name, base, parsed));
+  }
+  // Each tensor's loss is `first`, and half of it with each level more.
+  void Attach(const std::string& name, double first) {
+    Statistics statistics{.job = Sha256(name), .tokens = 10};
+    const Network network = Must(catalog_.Load(name));
+    for (const auto& [digest, block] : network.blocks) {
+      for (const auto& [tensor_name, tensor] : block->tensors) {
+        if (tensor.codec->residual == nullptr ||
+            statistics.Find(tensor.levels.front()) != nullptr) {
+          continue;
+        }
+        const std::int64_t unit = tensor.codec->row_unit;
+        const std::vector<float> errors(
+            tensor.levels.size() * static_cast<std::size_t>((tensor.shape[0] + unit - 1) / unit),
+            1);
+        TensorStatistics measured{.source = Sha256("source"), .tensor = tensor, .rows = 10};
+        for (std::size_t l = 0; l < tensor.levels.size(); ++l) {
+          measured.losses.push_back(std::ldexp(first, -static_cast<int>(l)));
+        }
+        measured.bands = Must(store_->Put(std::as_bytes(std::span(errors))));
+        statistics.tensors.push_back(std::move(measured));
+        Sort(statistics);
+      }
+    }
+    const auto lease = Must(store_->BeginWriting());
+    Must(AttachStatistics(catalog_, name, statistics));
+  }
+  std::vector<double> FirstLosses(const std::string& name) {
+    std::vector<double> first;
+    for (const auto& [level, losses] : Must(LoadLosses(catalog_, name))) {
+      first.push_back(losses.whole(1));
+      EXPECT_NEAR(losses.whole(2), first.back() / 2, 1e-9);
+    }
+    return first;
+  }
+};
+
+TEST_F(LossesTest, AreThoseOfTheStatisticsAndNoneWithoutThem) {
+  EXPECT_TRUE(Must(LoadLosses(catalog_, "planes")).empty());
+  Attach("planes", 0.5);
+  const std::vector<double> first = FirstLosses("planes");
+  ASSERT_FALSE(first.empty());
+  for (const double loss : first) {
+    EXPECT_NEAR(loss, 0.5, 1e-9);
+  }
+  const Network network = Must(catalog_.Load("planes"));
+  EXPECT_EQ(CompleteLosses({&network, nullptr}).size(), first.size());
+}
+
+TEST_F(LossesTest, OfADerivedNetworkAreThoseOfWhatItWasDerivedFrom) {
+  Attach("planes", 0.5);
+  Derive("short", "planes", "drop --layers 0");
+  EXPECT_EQ(FirstLosses("short"), FirstLosses("planes"));
+}
+
+}  // namespace
+}  // namespace ashlar
