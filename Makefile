@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench bench-peers bench-serving compatibility fuzz format lint clean release packages
+.PHONY: help demo test soak bench bench-peers bench-serving bench-anysize compatibility fuzz format lint clean release packages
 
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 600
@@ -33,6 +33,9 @@ bench-peers: packages  ## ashlar beside llama.cpp (npm, half an hour); writes it
 
 bench-serving: packages  ## a server against its goals (node, ten minutes); writes docs/serving.md
 	@scripts/bench-serving.sh
+
+bench-anysize: packages  ## one network at many sizes (node, shared files); writes docs/anysize.md
+	@scripts/bench-anysize.sh
 
 compatibility: packages  ## what can be read, measured on the fixtures; writes docs/compatibility.md
 	@scripts/compatibility.sh

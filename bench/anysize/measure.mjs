@@ -1,0 +1,76 @@
+// Measures a network at many sizes: perplexity on the first 32,000 characters of each text, and the
+// speed of decoding. Prints one JSON document:
+//   { texts, reference: [perplexity of each text], series: [{ name, stored_bytes, points:
+//     [{ weights_bytes, loss, tokens_per_second }] }] }
+// where `loss` is the mean over the texts of ln(perplexity / that of the network as imported).
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+const { values: options } = parseArgs({ options: {
+  ashlar: { type: "string" }, store: { type: "string" }, model: { type: "string" },
+  texts: { type: "string" }, codecs: { type: "string", default: "bitplane,bitstack" } } });
+const characters = 32000;
+const window = 512;
+// Sizes beside those of the peer's files, as shares of what all levels take.
+const shares = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1];
+const { files: peerFiles } = JSON.parse(
+  readFileSync(new URL("peer_files.json", import.meta.url)));
+
+const log = (text) => process.stderr.write(`${text}\n`);
+function ashlar(...words) {
+  log(`$ ashlar ${words.join(" ")}`);
+  return JSON.parse(execFileSync(options.ashlar, [...words, "--json", "--store", options.store],
+                                 { encoding: "utf8", maxBuffer: 1 << 28,
+                                   stdio: ["ignore", "pipe", "inherit"] }));
+}
+
+rmSync(options.store, { recursive: true, force: true });
+mkdirSync(path.dirname(options.store), { recursive: true });
+const texts = readdirSync(options.texts).filter((file) => file.endsWith(".txt")).sort();
+const parts = texts.map((file) => {
+  const part = path.join(path.dirname(options.store), file);
+  const whole = readFileSync(path.join(options.texts, file), "utf8");
+  writeFileSync(part, [...whole].slice(0, characters).join(""));
+  return part;
+});
+ashlar("import", "hf", options.model, "--as", "whole");
+
+const perplexity = (network, part, ...more) =>
+  ashlar("eval", "ppl", network, "--text", part, "--window", String(window), "--windows", "1000",
+         ...more);
+const reference = parts.map((part) => perplexity("whole", part).perplexity);
+const loss = (perplexities) =>
+  perplexities.reduce((sum, each, i) => sum + Math.log(each / reference[i]), 0) / reference.length;
+const speed = (network, ...more) =>
+  ashlar("bench", network, "--prompt", "32", "--gen", "64", ...more).decode_tokens_per_second;
+
+const series = [];
+for (const codec of ["q4", "q8"]) {
+  ashlar("encode", "whole", "--as", codec, "--codec", codec);
+  const bytes = ashlar("plan", codec).weights_bytes;
+  series.push({ name: codec, stored_bytes: bytes, points: [{
+    weights_bytes: bytes,
+    loss: loss(parts.map((part) => perplexity(codec, part).perplexity)),
+    tokens_per_second: speed(codec) }] });
+}
+for (const codec of options.codecs.split(",")) {
+  ashlar("shrink", "whole", "--as", codec, "--codec", codec);
+  const plan = ashlar("plan", codec);
+  const budgets = [...new Set([
+    plan.floor_weights_bytes,
+    ...peerFiles.map(({ bytes }) => bytes - 300000),
+    ...shares.map((share) => Math.floor(share * plan.most_weights_bytes)),
+    plan.most_weights_bytes,
+  ])].filter((bytes) => bytes >= plan.floor_weights_bytes && bytes <= plan.most_weights_bytes)
+     .sort((a, b) => a - b);
+  const curves = parts.map((part) => perplexity(codec, part, "--weights", budgets.join(",")));
+  series.push({ name: codec, stored_bytes: plan.most_weights_bytes, points: budgets.map(
+    (budget, i) => ({
+      budget,
+      weights_bytes: curves[0][i].weights_bytes,
+      loss: loss(curves.map((curve) => curve[i].perplexity)),
+      tokens_per_second: speed(codec, "--weights", String(budget)) })) });
+}
+console.log(JSON.stringify({ texts, reference, series }, null, 1));
