@@ -15,7 +15,7 @@ namespace {
 using Layout = BitplaneLayout;
 
 // Measured on a network of 29 M parameters: docs/decisions/006-bitplane.md.
-constexpr float kPrefixGrowth = 1.75f;
+constexpr float kPrefixGrowth = 2.0f;
 
 constexpr int kRow = kPrefixes * kLanes;  // of errors
 // Inputs whose errors meet the next ones in one product.
