@@ -322,7 +322,7 @@ TEST_F(ResizeTest, WhatIsNoPrecisionOfATensorChangesNothing) {
   const NetworkId network = *engine.Load(network_);
   const std::uint64_t plan = engine.PlanOf(network);
   Precision wrong = WithLevels(network_, 2);
-  wrong.rbegin()->second.front().levels = 99;
+  wrong.rbegin()->second.front().row_end = 7;
   const Status refused = engine.SetPrecision(wrong);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::kInvalid);
