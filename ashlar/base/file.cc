@@ -171,6 +171,14 @@ class PosixFileSystem final : public FileSystem {
     return MappedFile(static_cast<const std::byte*>(data), file.size);
   }
 
+  void DropCached(const Path& path, std::uint64_t offset, std::uint64_t length) override {
+    const Result<OpenFile> file = OpenRegular(path, O_RDONLY, "open");
+    if (file.ok() && std::in_range<off_t>(offset) && std::in_range<off_t>(length)) {
+      (void)::posix_fadvise(file->descriptor.fd(), static_cast<off_t>(offset),
+                            static_cast<off_t>(length), POSIX_FADV_DONTNEED);
+    }
+  }
+
   Status Rename(const Path& from, const Path& to) override {
     if (::rename(from.c_str(), to.c_str()) != 0) {
       return FromErrno(errno, fmt::format("rename {} to", from.string()), to);

@@ -73,6 +73,10 @@ class FileSystem {
   // An existing or new file, written at its end.
   virtual Result<std::unique_ptr<WritableFile>> Append(const Path& path) = 0;
   virtual Result<MappedFile> Map(const Path& path) = 0;
+  // Lets the system forget what it keeps in memory of a part of a file, as far as nobody has it
+  // mapped. Advice: reading it again is all that it can cost.
+  virtual void DropCached(const Path& /*path*/, std::uint64_t /*offset*/,
+                          std::uint64_t /*length*/) {}
   // Replaces `to` atomically.
   virtual Status Rename(const Path& from, const Path& to) = 0;
   // A file or an empty directory.

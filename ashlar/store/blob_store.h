@@ -98,6 +98,10 @@ class BlobStore {
   virtual Result<std::optional<std::uint64_t>> Stat(const Digest& digest) const = 0;
   // kNotFound when absent. Does not hash: see Verify.
   virtual Result<Blob> Get(const Digest& digest) const = 0;
+  // Lets the system forget what it keeps in memory of a part of a blob, as far as nobody has it
+  // mapped. Advice: see FileSystem::DropCached.
+  virtual void DropCached(const Digest& /*digest*/, std::uint64_t /*offset*/,
+                          std::uint64_t /*length*/) const {}
   // Stores `bytes` and returns their digest. Writes nothing when the store has them.
   virtual Result<Digest> Put(std::span<const std::byte> bytes) = 0;
   virtual Result<std::unique_ptr<BlobWriter>> NewBlob() = 0;

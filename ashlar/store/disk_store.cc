@@ -67,6 +67,9 @@ class DiskStore final : public BlobStore {
 
   Result<std::optional<std::uint64_t>> Stat(const Digest& digest) const override;
   Result<Blob> Get(const Digest& digest) const override;
+  void DropCached(const Digest& digest, std::uint64_t offset, std::uint64_t length) const override {
+    files_.DropCached(paths_.Blob(digest), offset, length);
+  }
   Result<Digest> Put(std::span<const std::byte> bytes) override;
   Result<std::unique_ptr<BlobWriter>> NewBlob() override;
   Result<std::vector<BlobInfo>> List() const override;
