@@ -568,7 +568,11 @@ Status Engine::SetPrecision(Precision precision) {
   if (precision == state_->precision) {
     return {};
   }
+  // For a moment there is a second mapping of what stays: it is made resident when the first one
+  // has gone, so that memory does not rise where it is to fall.
+  state_->binder.set_prefault(false);
   std::vector<State::Loaded> rebound = state_->networks;
+  Status rebinding;
   for (State::Loaded& loaded : rebound) {
     if (loaded.network == nullptr || loaded.failure) {
       continue;
@@ -578,17 +582,27 @@ Status Engine::SetPrecision(Precision precision) {
     if (again.ok()) {
       loaded.network = std::make_shared<const LoadedNetwork>(*std::move(again));
     } else if (again.error().code == ErrorCode::kInvalid) {
-      return again.error();
+      rebinding = again.error();
+      break;
     } else {
       loaded.failure = again.error();
     }
   }
+  state_->binder.set_prefault(state_->options.prefault);
+  ASHLAR_TRY(rebinding);
   state_->precision = std::move(precision);
   state_->networks = std::move(rebound);
   for (const auto& sequence : state_->sequences) {
     sequence->Rebind(state_->networks[static_cast<std::size_t>(sequence->request.network)].network);
   }
   state_->NetworksChanged();
+  if (state_->options.prefault) {
+    for (const LoadedNetwork* const network : state_->LoadedNetworks()) {
+      for (const internal::LoadedNode& node : network->nodes) {
+        node.bound->weights.Touch();
+      }
+    }
+  }
   return {};
 }
 
@@ -753,6 +767,7 @@ PageUse Engine::page_use() const {
   }
   return {.budget = cache.budget(),
           .running = cache.budget() - cache.available_bytes(),
+          .resident = cache.resident_bytes(),
           .wanted = wanted,
           .cached = cache.evictable_bytes(),
           .pinned = cache.pinned_bytes()};

@@ -153,10 +153,11 @@ struct EngineCounters {
 // Memory of pages.
 struct PageUse {
   std::uint64_t budget = 0;
-  std::uint64_t running = 0;  // held: by sequences, by pinned prefixes
-  std::uint64_t wanted = 0;   // that those which may run at once can come to hold
-  std::uint64_t cached = 0;   // kept for prefixes to come, given up when others need it
-  std::uint64_t pinned = 0;   // kept for pinned prefixes; part of `running`
+  std::uint64_t running = 0;   // held: by sequences, by pinned prefixes
+  std::uint64_t resident = 0;  // that they have of the system's memory, at most
+  std::uint64_t wanted = 0;    // that those which may run at once can come to hold
+  std::uint64_t cached = 0;    // kept for prefixes to come, given up when others need it
+  std::uint64_t pinned = 0;    // kept for pinned prefixes; part of `running`
 };
 
 class Engine {

@@ -43,6 +43,8 @@ class BlockBinder {
                                                    const Precision& precision,
                                                    std::optional<KvFormat> kv_format);
 
+  // Of what is bound from here on.
+  void set_prefault(bool on) { options_.prefault = on; }
   // Forgets what nobody uses any more.
   void Forget();
 
@@ -56,7 +58,7 @@ class BlockBinder {
 
   const Fetch fetch_;
   const BindContext context_;
-  const BinderOptions options_;
+  BinderOptions options_;
   std::map<Key, std::weak_ptr<const BoundWeights>> bound_;
 };
 

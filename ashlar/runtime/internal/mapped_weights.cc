@@ -1,5 +1,6 @@
 #include "ashlar/runtime/internal/mapped_weights.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -9,7 +10,7 @@
 namespace ashlar::internal {
 namespace {
 
-void Touch(std::span<const std::byte> bytes) {
+void TouchBytes(std::span<const std::byte> bytes) {
   constexpr std::size_t kSystemPage = 4096;
   for (std::size_t at = 0; at < bytes.size(); at += kSystemPage) {
     static_cast<void>(*static_cast<const volatile std::byte*>(&bytes[at]));
@@ -80,9 +81,10 @@ Result<const std::byte*> MappedWeights::Map(const TensorManifest& tensor, int le
   if (options.check) {
     ASHLAR_TRY(CheckLevel(tensor, level, bytes, resident));
   }
-  if (options.prefault) {
-    for (const Level& part : parts) {
-      Touch(blob.bytes().subspan(part.offset, part.length));
+  for (const Level& part : parts) {
+    used_.push_back(blob.bytes().subspan(part.offset, part.length));
+    if (options.prefault) {
+      TouchBytes(used_.back());
     }
   }
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % Arena::kAlignment == 0) {
@@ -130,6 +132,10 @@ Result<BoundTensor> MappedWeights::Add(const TensorManifest& tensor, const Shape
     bound.row_levels = levels.rows;
   }
   return bound;
+}
+
+void MappedWeights::Touch() const {
+  std::ranges::for_each(used_, TouchBytes);
 }
 
 Status MappedWeights::CheckIntact() const {

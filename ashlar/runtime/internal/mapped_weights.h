@@ -30,6 +30,9 @@ class MappedWeights {
                           const Precision& precision, const Fetch& fetch,
                           const BinderOptions& options);
 
+  // Reads every byte that is used, so that it is resident.
+  void Touch() const;
+
   // kCorrupt when bytes that are read where they are mapped have gone.
   Status CheckIntact() const;
 
@@ -47,8 +50,9 @@ class MappedWeights {
 
   std::map<Digest, Blob> fetched_;
   std::vector<Blob> copies_;
-  std::vector<BlobGuard> guards_;  // of what is read where it is mapped
-  std::deque<Levels> levels_;      // stays where it is
+  std::vector<std::span<const std::byte>> used_;  // of what is fetched
+  std::vector<BlobGuard> guards_;                 // of what is read where it is mapped
+  std::deque<Levels> levels_;                     // stays where it is
 };
 
 }  // namespace ashlar::internal

@@ -66,6 +66,7 @@ class PageCache {
   void SetBudget(std::uint64_t bytes);
 
   std::uint64_t budget() const { return memory_.budget(); }
+  std::uint64_t resident_bytes() const { return memory_.resident_bytes(); }
   std::uint64_t most_bytes() const { return memory_.most_bytes(); }
   std::uint64_t PageBytesOf(const Page& page) const { return memory_.PageBytesOf(page); }
   // What Allocate can still give: free memory, and that of pages nobody holds.

@@ -76,6 +76,7 @@ class PageMemory {
   std::uint64_t PageBytesOf(const Page& page) const { return sizes_[page.size_class].page_bytes; }
   std::uint64_t budget() const { return budget_; }
   std::uint64_t most_bytes() const { return most_; }
+  std::uint64_t resident_bytes() const { return taken_ + idle_; }  // of pages that were touched
   std::uint64_t taken_bytes() const { return taken_; }
 
  private:
