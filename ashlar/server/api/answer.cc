@@ -69,6 +69,44 @@ Json UsageCount::ForResponses() const {
                    {"total_tokens", prompt_tokens() + completion_tokens()}});
 }
 
+void PlanTrail::Take(int index, const GenerationEvent& event) {
+  if (event.plans.empty()) {
+    return;
+  }
+  spans_[{index, event.continuation}] = event.plans;
+  last_ = event.plans.back().plan;
+  for (const PlanSpan& span : event.plans) {
+    if (std::ranges::find(plans_, span.plan) == plans_.end()) {
+      plans_.push_back(span.plan);
+    }
+  }
+}
+
+std::string PlanTrail::FingerprintOf(const AnswerHead& head) const {
+  return plans_.empty() ? head.fingerprint : "fp_" + PlanName(last_);
+}
+
+void PlanTrail::TellOf(int index, int continuation, Json& json) const {
+  const auto spans = spans_.find({index, continuation});
+  if (spans == spans_.end() || spans->second.size() < 2) {
+    return;
+  }
+  Json::Array plans;
+  for (const PlanSpan& span : spans->second) {
+    plans.push_back(
+        Json::Of({{"plan", PlanName(span.plan)}, {"first_position", span.first_position}}));
+  }
+  json.Set("plans", std::move(plans));
+}
+
+std::string PlanTrail::Names() const {
+  std::string names;
+  for (const std::uint64_t plan : plans_) {
+    names += (names.empty() ? "" : ", ") + PlanName(plan);
+  }
+  return names;
+}
+
 std::string_view FinishReasonName(GenerationEnd end) {
   CHECK(end == GenerationEnd::kStop || end == GenerationEnd::kLength);
   return end == GenerationEnd::kStop ? "stop" : "length";

@@ -18,7 +18,7 @@ struct AnswerHead {
   std::string id;            // "chatcmpl-..."
   std::int64_t created = 0;  // seconds since 1970
   std::string model;
-  std::string fingerprint;  // of the network
+  std::string fingerprint;  // of the network, while no plan is known
 };
 
 // Confined. Events with an error are not given to it: the caller tells of those.
@@ -56,6 +56,28 @@ class UsageCount {
   std::map<int, PromptCount> prompts_;
   std::map<std::pair<int, int>, std::int64_t> completions_;  // by generation and continuation
 };
+
+// The plans that computed a request's generations.
+class PlanTrail {
+ public:
+  void Take(int index, const GenerationEvent& event);
+
+  // What "system_fingerprint" is now: the plan that computed last.
+  std::string FingerprintOf(const AnswerHead& head) const;
+  // Adds "plans" to what is told of a continuation, [{"plan", "first_position"}], when more than
+  // one computed it.
+  void TellOf(int index, int continuation, Json& json) const;
+  // All of them, in order of first sight, joined by ", ": for the header of an answer.
+  std::string Names() const;
+
+ private:
+  std::map<std::pair<int, int>, std::vector<PlanSpan>> spans_;  // by generation and continuation
+  std::vector<std::uint64_t> plans_;
+  std::uint64_t last_ = 0;
+};
+
+// The header that tells which plans computed an answer, or its first part.
+inline constexpr std::string_view kPlanHeader = "Ashlar-Plan";
 
 // "stop" or "length". Requires: the generation ended in one of these ways.
 std::string_view FinishReasonName(GenerationEnd end);

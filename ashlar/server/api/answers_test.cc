@@ -103,6 +103,57 @@ TEST(ChatAnswers, AreStreamedAsChunksOfOneIdThatBeginWithARoleAndEndWithAReason)
   EXPECT_EQ(Member(events[4], {"usage", "prompt_tokens_details", "cached_tokens"}), Json(2));
 }
 
+// An event of an answer whose network was resized.
+GenerationEvent SaidAcross(std::string text, std::vector<PlanSpan> plans,
+                           GenerationEnd end = GenerationEnd::kNone) {
+  GenerationEvent event = Said(std::move(text), end);
+  event.plans = std::move(plans);
+  return event;
+}
+
+const Json kBothPlans =
+    Json::Array{Json::Of({{"plan", "000000000000000a"}, {"first_position", 0}}),
+                Json::Of({{"plan", "00000000000000bc"}, {"first_position", 21}})};
+
+TEST(Answers, SayWhichPlansComputedThemInTheirLastChunkOrWhole) {
+  const std::vector<PlanSpan> one = {{0xa, 0}};
+  const std::vector<PlanSpan> both = {{0xa, 0}, {0xbc, 21}};
+  const auto told = [&](ApiAnswer& answer, const std::vector<PlanSpan>& plans) {
+    std::string stream = answer.Take(0, SaidAcross("Hel", one));
+    stream += answer.Take(0, SaidAcross("lo", plans, GenerationEnd::kLength));
+    return EventsOf(stream);
+  };
+  for (const bool resized : {false, true}) {
+    const auto& plans = resized ? both : one;
+    const Json expected = resized ? kBothPlans : Json();
+    const Json last(resized ? "fp_00000000000000bc" : "fp_000000000000000a");
+    ChatAnswer chat({.head = kHead, .network = MakeCard(), .stream = true}, 1);
+    std::vector<Json> events = told(chat, plans);
+    EXPECT_EQ(Member(events.front(), {"system_fingerprint"}), Json("fp_000000000000000a"));
+    EXPECT_TRUE(Member(events.front(), {"choices", "0", "plans"}).is_null());
+    EXPECT_EQ(Member(events.back(), {"system_fingerprint"}), last);
+    EXPECT_EQ(Member(events.back(), {"choices", "0", "plans"}), expected);
+    EXPECT_EQ(Member(chat.Whole(), {"choices", "0", "plans"}), expected);
+
+    CompletionAnswer completion(
+        {.head = kHead, .network = MakeCard(), .stream = true, .echoes = {""}});
+    events = told(completion, plans);
+    EXPECT_TRUE(Member(events.front(), {"choices", "0", "plans"}).is_null());
+    EXPECT_EQ(Member(events.back(), {"choices", "0", "plans"}), expected);
+
+    ResponsesAnswer response({.head = kHead, .request = Json::Object()});
+    told(response, plans);
+    EXPECT_EQ(Member(response.Whole(), {"system_fingerprint"}), last);
+    EXPECT_EQ(Member(response.Whole(), {"plans"}), expected);
+  }
+}
+
+TEST(Answers, ThatNoPlanComputedHaveTheNetworksFingerprint) {
+  ChatAnswer answer({.head = kHead, .network = MakeCard()}, 1);
+  answer.Take(0, Said("", GenerationEnd::kStop));
+  EXPECT_EQ(Member(answer.Whole(), {"system_fingerprint"}), Json("fp"));
+}
+
 TEST(ChatAnswers, HoldLogprobsOfEveryTokenWithItsBytes) {
   for (const bool stream : {false, true}) {
     ChatAnswer answer({.head = kHead, .network = MakeCard(), .stream = stream, .logprobs = true},

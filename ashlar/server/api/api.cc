@@ -171,7 +171,7 @@ class Api::State {
   void Answer(Call& call) {
     const Endpoint& endpoint = *call.route.endpoint;
     Json body = Json::Object();
-    if (endpoint.method == "POST") {
+    if (endpoint.method != "GET") {
       Result<Json> parsed = ParseJson(call.request.body.empty() ? "{}" : call.request.body);
       if (!parsed.ok()) {
         call.Send(ProblemOf(parsed.error().In("the body is no JSON")).Response());
@@ -282,6 +282,7 @@ class Api::State {
                            .created = std::time(nullptr),
                            .tenant = tenant.name,
                            .cache_scope = tenant.share_prefix_cache ? "*" : tenant.name,
+                           .any_precision = tenant.reuse_any_precision,
                            .priority = tenant.priority,
                            .constraints = &constraints_};
     if (tenant.limits.context_length > 0) {

@@ -402,6 +402,47 @@ TEST_F(ApiTest, SessionsAreSavedAndRestored) {
   }
 }
 
+TEST_F(ApiTest, TheBudgetMovesAndAnswersSayWhatComputedThem) {
+  {
+    Catalog catalog(*store_, AllKinds());
+    const auto lease = *store_->BeginWriting();
+    const Network levels = SpellingNetwork(*store_, {.layers = 1, .codec = "bitplane"});
+    ASSERT_TRUE(catalog.Save(levels, "levels", Json::Array()).ok());
+  }
+  constexpr std::string_view kAsk = R"({"model": "levels", "prompt": "ab", "max_tokens": 3})";
+  const auto plan_of = [&] {
+    const HttpResponse response = Ask("/v1/completions", kAsk);
+    std::string plan;
+    for (const HttpHeader& header : response.headers) {
+      plan += header.name == "Ashlar-Plan" ? header.value : "";
+    }
+    EXPECT_EQ(At(*ParseJson(response.body), {"system_fingerprint"}), Json("fp_" + plan));
+    return plan;
+  };
+  const std::string plan = plan_of();
+  EXPECT_EQ(plan.size(), 16u);
+  EXPECT_TRUE(At(Got("/admin/budget"), {"bytes"}).is_null());
+
+  const auto patched = [&](std::string_view body, int status) {
+    const HttpResponse response = Begin("PATCH", "/admin/budget", body)->Wait();
+    EXPECT_EQ(response.status, status) << response.body;
+    return *ParseJson(response.body);
+  };
+  const Json first = patched(R"({"bytes": 4000000000})", 200);
+  EXPECT_TRUE(At(first, {"old_bytes"}).is_null());
+  EXPECT_EQ(At(first, {"bytes"}), Json(4'000'000'000));
+  EXPECT_EQ(At(first, {"full"}), Json(false));
+  EXPECT_GT(*At(first, {"floor_bytes"}).integer(), 0);
+  EXPECT_EQ(At(first, {"plans", "0", "model"}), Json("levels"));
+  EXPECT_EQ(At(first, {"plans", "0", "plan"}), Json(plan));
+  EXPECT_EQ(At(patched(R"({"bytes": 3000000000})", 200), {"old_bytes"}), Json(4'000'000'000));
+  EXPECT_EQ(At(Got("/admin/budget"), {"bytes"}), Json(3'000'000'000));
+  EXPECT_EQ(plan_of(), plan);
+  for (const char* wrong : {R"({"bytes": 1000})", R"({"bytes": 0})", R"({"bytes": "1G"})", "{}"}) {
+    EXPECT_EQ(At(patched(wrong, 400), {"error", "param"}), Json("bytes")) << wrong;
+  }
+}
+
 TEST_F(ApiTest, ErrorsHaveTheirStatusAndForm) {
   struct ErrorCase {
     const char* method;

@@ -38,15 +38,20 @@ Json ChatAnswer::Head(std::string_view object) const {
                    {"object", object},
                    {"created", options_.head.created},
                    {"model", options_.head.model},
-                   {"system_fingerprint", options_.head.fingerprint}});
+                   {"system_fingerprint", plans_.FingerprintOf(options_.head)}});
 }
 
 std::string ChatAnswer::Chunk(int choice, Json delta, Json logprobs, Json finish) const {
   Json chunk = Head("chat.completion.chunk");
-  chunk.Set("choices", Json::Array{Json::Of({{"index", choice},
-                                             {"delta", std::move(delta)},
-                                             {"logprobs", std::move(logprobs)},
-                                             {"finish_reason", std::move(finish)}})});
+  const bool last = !finish.is_null();
+  Json json = Json::Of({{"index", choice},
+                        {"delta", std::move(delta)},
+                        {"logprobs", std::move(logprobs)},
+                        {"finish_reason", std::move(finish)}});
+  if (last) {
+    plans_.TellOf(0, choice, json);
+  }
+  chunk.Set("choices", Json::Array{std::move(json)});
   if (options_.include_usage) {
     chunk.Set("usage", nullptr);
   }
@@ -77,6 +82,7 @@ Json ChatAnswer::TakeNews(int index, const ToolNews& news) {
 
 std::string ChatAnswer::Take(int index, const GenerationEvent& event) {
   usage_.Take(index, event);
+  plans_.Take(index, event);
   Choice& choice = choices_[static_cast<std::size_t>(event.continuation)];
   std::vector<ToolNews> news = std::exchange(choice.news, {});
   if (choice.parser) {
@@ -156,10 +162,12 @@ Json ChatAnswer::Whole() {
     if (options_.logprobs) {
       logprobs = Json::Of({{"content", std::move(choice.logprobs)}, {"refusal", nullptr}});
     }
-    choices.push_back(Json::Of({{"index", i},
-                                {"message", std::move(message)},
-                                {"logprobs", std::move(logprobs)},
-                                {"finish_reason", choice.finish}}));
+    Json json = Json::Of({{"index", i},
+                          {"message", std::move(message)},
+                          {"logprobs", std::move(logprobs)},
+                          {"finish_reason", choice.finish}});
+    plans_.TellOf(0, static_cast<int>(i), json);
+    choices.push_back(std::move(json));
   }
   Json whole = Head("chat.completion");
   whole.Set("choices", std::move(choices));

@@ -56,6 +56,7 @@ class ChatAnswer final : public ApiAnswer {
   ChatAnswerOptions options_;
   std::vector<Choice> choices_;
   UsageCount usage_;
+  PlanTrail plans_;
 };
 
 }  // namespace ashlar

@@ -51,7 +51,7 @@ Json CompletionAnswer::Head() const {
                    {"object", "text_completion"},
                    {"created", options_.head.created},
                    {"model", options_.head.model},
-                   {"system_fingerprint", options_.head.fingerprint}});
+                   {"system_fingerprint", plans_.FingerprintOf(options_.head)}});
 }
 
 void CompletionAnswer::Begin(int prompt, Choice& choice) {
@@ -71,14 +71,20 @@ Json CompletionAnswer::ChoiceJson(int index, Choice& choice) const {
   if (options_.logprobs) {
     logprobs = CompletionLogprobs(choice.tokens, *options_.network, choice.offset);
   }
-  return Json::Of({{"index", index},
-                   {"text", choice.text},
-                   {"logprobs", std::move(logprobs)},
-                   {"finish_reason", choice.finish.empty() ? Json() : Json(choice.finish)}});
+  Json json = Json::Of({{"index", index},
+                        {"text", choice.text},
+                        {"logprobs", std::move(logprobs)},
+                        {"finish_reason", choice.finish.empty() ? Json() : Json(choice.finish)}});
+  if (!choice.finish.empty()) {
+    const auto which = static_cast<int>(&choice - choices_.data());
+    plans_.TellOf(which / options_.continuations, which % options_.continuations, json);
+  }
+  return json;
 }
 
 std::string CompletionAnswer::Take(int index, const GenerationEvent& event) {
   usage_.Take(index, event);
+  plans_.Take(index, event);
   Choice& choice = At(index, event.continuation);
   choice.text += event.text;
   for (const SampledToken& token : event.tokens) {

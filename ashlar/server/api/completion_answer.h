@@ -49,6 +49,7 @@ class CompletionAnswer final : public ApiAnswer {
   std::vector<Choice> choices_;  // [prompts, continuations]
   std::vector<std::optional<std::vector<PromptLogprob>>> prompt_logprobs_;
   UsageCount usage_;
+  PlanTrail plans_;
 };
 
 }  // namespace ashlar

@@ -97,6 +97,7 @@ Result<Generation> MakeReading(std::vector<std::int32_t> tokens, const RequestSe
   reading.tenant = setting.tenant;
   reading.priority = setting.priority;
   reading.cache_scope = setting.cache_scope;
+  reading.any_precision = setting.any_precision;
   return reading;
 }
 

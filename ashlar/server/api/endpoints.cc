@@ -36,6 +36,7 @@ constexpr const ParameterPart* kPinPrefixTable[] = {&kScopeParameters, &kPromptP
 constexpr const ParameterPart* kSaveTable[] = {&kScopeParameters, &kPromptParameters,
                                                &kSessionParameters};
 constexpr const ParameterPart* kRestoreTable[] = {&kScopeParameters, &kSessionParameters};
+constexpr const ParameterPart* kBudgetTable[] = {&kBudgetParameters};
 constexpr const ParameterPart* kDrainTable[] = {&kDrainParameters};
 
 constexpr Endpoint kEndpoints[] = {
@@ -176,6 +177,22 @@ constexpr Endpoint kEndpoints[] = {
      .answer = "`{model, digest, parameters, added_manifest_bytes, remarks}`",
      .parameters = kDeriveTable,
      .manage = DeriveNetwork},
+    {.method = "GET",
+     .path = "/admin/budget",
+     .access = Access::kAdmin,
+     .summary = "The budget of the process's memory, how it is divided, and the plans that follow.",
+     .answer = "`{bytes, follows_system, floor_bytes, full, weights, pages, resizes, refused, "
+               "plans}`",
+     .manage = ShowBudget},
+    {.method = "PATCH",
+     .path = "/admin/budget",
+     .access = Access::kAdmin,
+     .summary = "Changes the budget while requests run. When it answers, what has no room any more "
+                "is gone: cached prompts, networks that nobody uses, levels of weights. What has "
+                "room again returns little by little. 409 where the budget follows the system.",
+     .answer = "the same, and `old_bytes`",
+     .parameters = kBudgetTable,
+     .manage = SetBudget},
     {.method = "POST",
      .path = "/admin/prefixes",
      .access = Access::kAdmin,

@@ -215,7 +215,8 @@ Result<Generation> ReadGeneration(const Parameters& parameters, const RequestSet
   Generation generation{.network = setting.network,
                         .tenant = setting.tenant,
                         .priority = setting.priority,
-                        .cache_scope = setting.cache_scope};
+                        .cache_scope = setting.cache_scope,
+                        .any_precision = setting.any_precision};
   generation.sampling = ReadSamplingNumbers(parameters);
   generation.sampling.seed = static_cast<std::uint64_t>(
       parameters.Integer("seed", static_cast<std::int64_t>(setting.seed)));

@@ -29,6 +29,7 @@ struct RequestSetting {
   std::int64_t created = 0;           // seconds since 1970
   std::string tenant;
   std::string cache_scope;
+  bool any_precision = false;  // of cached prefixes
   int priority = 0;
   Constraints* constraints = nullptr;  // null: no answer can be held to a form
 };

@@ -48,6 +48,14 @@ constexpr Parameter kDeriveRows[] = {
      .doc = "transforms, one after another: `{transform: \"drop\", arguments: {layers: \"3,4\"}}`; "
             "`ashlar derive --list` describes them"},
 };
+constexpr Parameter kBudgetRows[] = {
+    {.name = "bytes",
+     .types = json_type::kInteger,
+     .required = true,
+     .min = 1,
+     .max = 1e15,
+     .doc = "for weights, state and all else, from now on"},
+};
 constexpr Parameter kDrainRows[] = {
     {.name = "seconds",
      .types = json_type::kNumber,
@@ -79,10 +87,32 @@ Json StatusEntry(const NetworkStatus& status) {
                    {"kv_format", KvFormatName(status.kv_format)},
                    {"pinned", status.pinned},
                    {"running", status.running},
+                   {"plan", status.plan == 0 ? Json() : Json(PlanName(status.plan))},
                    {"weight_bytes", status.weight_bytes},
                    {"unique_bytes", status.unique_bytes},
                    {"idle_seconds", status.idle_seconds},
                    {"failure", status.failure ? Json(status.failure->message) : Json()}});
+}
+
+Json BudgetEntry(const BudgetStatus& budget, const ServiceStatus& status) {
+  Json::Array plans;
+  for (const NetworkStatus& network : status.networks) {
+    if (network.plan != 0) {
+      plans.push_back(Json::Of({{"model", network.name}, {"plan", PlanName(network.plan)}}));
+    }
+  }
+  return Json::Of({{"bytes", budget.bytes == 0 ? Json() : Json(budget.bytes)},
+                   {"follows_system", budget.follows_system},
+                   {"floor_bytes", budget.floor_bytes},
+                   {"full", budget.full},
+                   {"weights", Json::Of({{"resident_bytes", budget.weight_bytes},
+                                         {"least_bytes", budget.weight_bytes_least},
+                                         {"all_bytes", budget.weight_bytes_all}})},
+                   {"pages", Json::Of({{"used_bytes", status.page_bytes_used},
+                                       {"budget_bytes", status.page_bytes_budget}})},
+                   {"resizes", budget.resizes},
+                   {"refused", budget.refused},
+                   {"plans", std::move(plans)}});
 }
 
 // An argument as people would type it: text, a number, or a list of either.
@@ -136,6 +166,7 @@ constinit const ParameterPart kLoadParameters = kLoadRows;
 constinit const ParameterPart kUnloadParameters = kUnloadRows;
 constinit const ParameterPart kPinParameters = kPinRows;
 constinit const ParameterPart kDeriveParameters = kDeriveRows;
+constinit const ParameterPart kBudgetParameters = kBudgetRows;
 constinit const ParameterPart kDrainParameters = kDrainRows;
 
 Result<std::shared_ptr<const NetworkCard>> FindNamed(const ServerContext& context,
@@ -288,6 +319,23 @@ Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& co
                    {"parameters", derived->network.parameters()},
                    {"added_manifest_bytes", derived->added_bytes},
                    {"remarks", std::move(remarks)}});
+}
+
+Result<Json> ShowBudget(const Parameters&, const ServerContext& context) {
+  const ServiceStatus status = context.service.status();
+  return BudgetEntry(status.budget, status);
+}
+
+Result<Json> SetBudget(const Parameters& parameters, const ServerContext& context) {
+  const std::uint64_t before = context.service.status().budget.bytes;
+  const auto set =
+      context.service.SetBudget(static_cast<std::uint64_t>(parameters.Integer("bytes", 0)));
+  if (!set.ok()) {
+    return Blame(set.error(), "bytes");
+  }
+  Json entry = BudgetEntry(set->budget, *set);
+  entry.Set("old_bytes", before == 0 ? Json() : Json(before));
+  return entry;
 }
 
 Result<Json> DrainServer(const Parameters& parameters, const ServerContext& context) {

@@ -24,6 +24,7 @@ extern const ParameterPart kLoadParameters;
 extern const ParameterPart kUnloadParameters;
 extern const ParameterPart kPinParameters;
 extern const ParameterPart kDeriveParameters;
+extern const ParameterPart kBudgetParameters;
 extern const ParameterPart kDrainParameters;
 Result<Json> ListNetworks(const Parameters& parameters, const ServerContext& context);
 Result<Json> ShowStatus(const Parameters& parameters, const ServerContext& context);
@@ -31,6 +32,8 @@ Result<Json> LoadNetwork(const Parameters& parameters, const ServerContext& cont
 Result<Json> UnloadNetwork(const Parameters& parameters, const ServerContext& context);
 Result<Json> PinNetwork(const Parameters& parameters, const ServerContext& context);
 Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& context);
+Result<Json> ShowBudget(const Parameters& parameters, const ServerContext& context);
+Result<Json> SetBudget(const Parameters& parameters, const ServerContext& context);
 Result<Json> DrainServer(const Parameters& parameters, const ServerContext& context);
 
 }  // namespace ashlar

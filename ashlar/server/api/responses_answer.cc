@@ -58,9 +58,11 @@ Json ResponsesAnswer::Response(std::string_view status) const {
   if (status == "incomplete") {
     response.Set("incomplete_details", Json::Of({{"reason", "max_output_tokens"}}));
   }
+  response.Set("system_fingerprint", plans_.FingerprintOf(options_.head));
   Json::Array output;
   Json usage;
   if (status != "in_progress") {
+    plans_.TellOf(0, 0, response);
     for (const Item& item : items_) {
       const bool cut = status == "incomplete" && &item == &items_.back();
       output.push_back(ItemJson(item, cut ? "incomplete" : "completed"));
@@ -157,6 +159,7 @@ std::string ResponsesAnswer::TakeNews(const ToolNews& news) {
 
 std::string ResponsesAnswer::Take(int index, const GenerationEvent& event) {
   usage_.Take(index, event);
+  plans_.Take(index, event);
   std::string out;
   if (!std::exchange(begun_, true)) {
     for (const char* type : {"response.created", "response.in_progress"}) {

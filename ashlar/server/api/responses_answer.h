@@ -57,6 +57,7 @@ class ResponsesAnswer final : public ApiAnswer {
   std::int64_t sequence_ = 0;
   GenerationEnd end_ = GenerationEnd::kNone;
   UsageCount usage_;
+  PlanTrail plans_;
 };
 
 }  // namespace ashlar

@@ -26,6 +26,17 @@ constexpr GaugeRow kGauges[] = {
      [](const ServiceStatus& status) { return static_cast<double>(status.resident_weight_bytes); }},
     {"ashlar_weights_budget_bytes", "The budget of weights; 0: no limit.",
      [](const ServiceStatus& status) { return static_cast<double>(status.weight_budget); }},
+    {"ashlar_memory_budget_bytes", "The budget of the whole process; 0: no limit.",
+     [](const ServiceStatus& status) { return static_cast<double>(status.budget.bytes); }},
+    {"ashlar_memory_floor_bytes", "The budget below which new requests are refused.",
+     [](const ServiceStatus& status) { return static_cast<double>(status.budget.floor_bytes); }},
+};
+
+constexpr GaugeRow kBudgetCounts[] = {
+    {"ashlar_resizes_total", "Changes of how much of their levels networks have in memory.",
+     [](const ServiceStatus& status) { return static_cast<double>(status.budget.resizes); }},
+    {"ashlar_memory_refused_total", "Generations that were refused since memory was short.",
+     [](const ServiceStatus& status) { return static_cast<double>(status.budget.refused); }},
 };
 
 struct CountRow {
@@ -68,6 +79,10 @@ void SampleNetworks(Metrics& metrics, const Service& service, const char* name, 
 void SampleService(Metrics& metrics, const Service& service) {
   for (const GaugeRow& row : kGauges) {
     metrics.Sampled(row.name, row.help, SampledType::kGauge,
+                    [&service, read = row.read] { return read(service.status()); });
+  }
+  for (const GaugeRow& row : kBudgetCounts) {
+    metrics.Sampled(row.name, row.help, SampledType::kCounter,
                     [&service, read = row.read] { return read(service.status()); });
   }
   for (const CountRow& row : kCounts) {

@@ -87,6 +87,7 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     }
     std::unique_lock lock(mutex_);
     usage_.Take(static_cast<int>(index), event);
+    plans_.Take(static_cast<int>(index), event);
     TakeTimes(event);
     const bool ended = event.end != GenerationEnd::kNone && --open_[index] == 0;
     if (ended) {
@@ -123,14 +124,23 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     std::unique_lock lock(mutex_);
     if (!over_) {
       HttpResponse response = JsonResponse(work_.answer->Whole());
+      AddPlans(response.headers);
       End(std::move(lock), 200);
       responder_->Send(std::move(response));
     }
   }
 
+  void AddPlans(HttpHeaders& headers) const {
+    if (std::string plans = plans_.Names(); !plans.empty()) {
+      headers.push_back({std::string(kPlanHeader), std::move(plans)});
+    }
+  }
+
   bool WriteStream(std::string_view text) {
     if (!std::exchange(streaming_, true)) {
-      responder_->BeginStream(200, kEventStreamType, {{"Cache-Control", "no-cache"}});
+      HttpHeaders headers = {{"Cache-Control", "no-cache"}};
+      AddPlans(headers);
+      responder_->BeginStream(200, kEventStreamType, std::move(headers));
     }
     return responder_->Write(text);
   }
@@ -217,6 +227,7 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
   std::vector<int> open_;  // continuations that have not ended, of each generation
   std::map<std::size_t, GenerationId> ids_;
   UsageCount usage_;
+  PlanTrail plans_;
   std::string finish_reason_;
   double queue_seconds_ = 0;
   double first_token_seconds_ = 0;

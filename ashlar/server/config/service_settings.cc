@@ -6,12 +6,11 @@
 #include "ashlar/base/json.h"
 #include "ashlar/base/thread_pool.h"
 #include "ashlar/plan/plan.h"
+#include "ashlar/server/memory/memory_readings.h"
 
 namespace ashlar {
 namespace {
 
-// Besides weights and pages: the program, tokenizers, workspace, requests on their way.
-constexpr std::uint64_t kOtherBytes = 96 << 20;
 constexpr std::uint64_t kDefaultPages = 1'000'000'000;
 
 // The parts between commas that are not empty.
@@ -51,23 +50,29 @@ Status ReadKvFormats(std::string_view text, ServiceOptions& service) {
   return {};
 }
 
-Status DivideMemory(const Settings& settings, ServiceOptions& service) {
-  const std::uint64_t memory = settings.Bytes("memory");
-  std::uint64_t pages = settings.Bytes("pages");
+// How much there is, and the most of it that is for state.
+Status ReadMemorySettings(const Settings& settings, ServiceOptions& service) {
+  const std::string& memory = settings.Text("memory");
+  service.follow_memory = memory == "auto";
+  if (!memory.empty() && !service.follow_memory) {
+    const Result<std::uint64_t> bytes = ParseBytes(memory);
+    if (!bytes.ok()) {
+      return bytes.error().In(settings.source("memory"));
+    }
+    service.memory_bytes = *bytes;
+    const std::uint64_t program = ResidentBytes();
+    if (service.memory_bytes != 0 && service.memory_bytes <= program) {
+      return Exhausted("{}: {} leave nothing for weights: the program alone takes {}",
+                       settings.source("memory"), FormatBytes(service.memory_bytes),
+                       FormatBytes(program));
+    }
+  }
+  service.growth_bytes_per_second = settings.Bytes("growth");
+  std::uint64_t& pages = service.engine.page_bytes;
+  pages = settings.Bytes("pages");
   if (pages == 0) {
-    pages = memory == 0 ? kDefaultPages : memory / 4;
+    pages = service.memory_bytes == 0 ? kDefaultPages : service.memory_bytes / 4;
   }
-  service.engine.page_bytes = pages;
-  if (memory == 0) {
-    return {};
-  }
-  if (memory <= pages + kOtherBytes) {
-    return Exhausted(
-        "{}: {} leave nothing for weights, since {} are for state (pages) and {} for all else",
-        settings.source("memory"), FormatBytes(memory), FormatBytes(pages),
-        FormatBytes(kOtherBytes));
-  }
-  service.weight_bytes = memory - pages - kOtherBytes;
   return {};
 }
 
@@ -90,7 +95,7 @@ Result<ServiceOptions> ServiceOptionsOf(const Settings& settings) {
   service.max_waiting = settings.Integer("queue");
   service.session_directory = settings.Text("sessions");
   service.keep_alive_seconds = settings.Seconds("keep-alive");
-  ASHLAR_TRY(DivideMemory(settings, service));
+  ASHLAR_TRY(ReadMemorySettings(settings, service));
   return service;
 }
 

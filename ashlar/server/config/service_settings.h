@@ -11,10 +11,16 @@ namespace ashlar {
 
 inline constexpr SettingSpec kServiceSettings[] = {
     {.name = "memory",
+     .value = "BYTES",
+     .doc = "of the whole process: for weights, state and all else; cached prompts, networks that "
+            "nobody uses and levels of weights make room; auto: what the control group and the "
+            "pressure on memory allow (default: no limit)"},
+    {.name = "growth",
      .kind = SettingKind::kBytes,
      .value = "BYTES",
-     .doc = "for weights, state and all else; networks that nobody uses make room for those that "
-            "are asked for (default: no limit)"},
+     .otherwise = "200M",
+     .min = 1e6,
+     .doc = "a second, at which levels of weights that have room again are read from disk"},
     {.name = "pages",
      .kind = SettingKind::kBytes,
      .value = "BYTES",

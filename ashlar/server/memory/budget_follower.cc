@@ -6,8 +6,11 @@ namespace ashlar {
 
 FollowedBudget FollowMemory(const FollowPace& pace, const FollowedBudget& before,
                             const MemoryReadings& readings, std::uint64_t machine,
-                            std::int64_t now) {
-  const std::uint64_t limit = std::min(readings.limit.value_or(machine), machine);
+                            std::uint64_t least, std::int64_t now) {
+  std::uint64_t limit = readings.limit.value_or(machine);
+  if (machine != 0) {
+    limit = std::min(limit, machine);
+  }
   const auto most = static_cast<std::uint64_t>(static_cast<double>(limit) * pace.share_of_limit);
   const std::uint64_t stalled = readings.stalled.value_or(0);
   if (before.bytes == 0) {
@@ -31,7 +34,7 @@ FollowedBudget FollowMemory(const FollowPace& pace, const FollowedBudget& before
     // (What it does not use it cannot give.)
     const std::uint64_t used =
         readings.resident == 0 ? next.bytes : std::min(next.bytes, readings.resident);
-    next.bytes = used - used / 8;
+    next.bytes = std::max(used - used / 8, std::min(next.bytes, least));
   }
   if (pressure > pace.calm) {
     next.calm_since = now;

@@ -28,9 +28,10 @@ struct FollowedBudget {
   std::uint64_t stalled = 0;  // the reading at looked_at
 };
 
-// `readings.limit` none: `machine` is the limit. `now` in microseconds.
+// `least`: pressure takes no more than down to this, since what cannot be given would end nothing.
+// No limit is above `machine`, bytes; 0: not known. `now` in microseconds.
 FollowedBudget FollowMemory(const FollowPace& pace, const FollowedBudget& before,
                             const MemoryReadings& readings, std::uint64_t machine,
-                            std::int64_t now);
+                            std::uint64_t least, std::int64_t now);
 
 }  // namespace ashlar

@@ -5,25 +5,16 @@
 namespace ashlar::internal {
 namespace {
 
-// The reserve of state goes by steps, so that a page more or less moves no weights.
-constexpr std::uint64_t kReserveStep = 4 << 20;
+// Needs go by steps, so that a page more or less moves no weights.
+constexpr std::uint64_t kStateStep = 4 << 20;
+constexpr std::uint64_t kOtherStep = 1 << 20;
 
 std::uint64_t Less(std::uint64_t from, std::uint64_t bytes) {
   return from - std::min(from, bytes);
 }
 
-// Grows at once, and falls when less has been wanted for a while.
-void UpdateReserve(const MemoryDemand& demand, const DivisionPace& pace, std::int64_t now,
-                   DivisionHistory& history) {
-  const std::uint64_t steps = (demand.wanted_pages + kReserveStep - 1) / kReserveStep;
-  const std::uint64_t wanted =
-      std::max(std::min(steps * kReserveStep, demand.most_pages), demand.held_pages);
-  if (wanted >= history.reserve) {
-    history.reserve = wanted;
-    history.wanted_at = now;
-  } else if (now - history.wanted_at >= pace.release_after) {
-    history.reserve = wanted;
-  }
+std::uint64_t Stepped(std::uint64_t bytes, std::uint64_t step) {
+  return (bytes + step - 1) / step * step;
 }
 
 std::optional<std::size_t> LeastLatelyUsed(const MemoryDemand& demand, const DivisionPace& pace,
@@ -41,17 +32,29 @@ std::optional<std::size_t> LeastLatelyUsed(const MemoryDemand& demand, const Div
 
 }  // namespace
 
+void HeldNeed::See(std::uint64_t wanted, std::int64_t now, std::int64_t release_after) {
+  if (wanted >= bytes || now - seen_at >= release_after) {
+    bytes = wanted;
+    seen_at = now;
+  }
+}
+
 MemoryDivision DivideMemory(const MemoryDemand& demand, const DivisionPace& pace,
                             const DivisionHistory& before, std::int64_t now) {
   MemoryDivision division{.history = before};
-  UpdateReserve(demand, pace, now, division.history);
-  const std::uint64_t room = Less(demand.budget, demand.other_bytes);
-  // A reserve that is only remembered gives way where what is wanted now has room.
+  HeldNeed& other = division.history.other;
+  HeldNeed& state = division.history.state;
+  // What is wanted of state, by those that are there; more may be remembered.
   const std::uint64_t needed =
       std::max(std::min(demand.wanted_pages, demand.most_pages), demand.held_pages);
+  other.See(Stepped(demand.other_bytes, kOtherStep), now, pace.release_after);
+  state.See(std::max(std::min(Stepped(needed, kStateStep), demand.most_pages), demand.held_pages),
+            now, pace.release_after);
+  const std::uint64_t room = Less(demand.budget, other.bytes);
+  division.least_bytes = other.bytes + demand.weights.floor + needed;
   division.most_weights = Less(room, needed);
-  std::uint64_t for_weights = Less(room, division.history.reserve);
-  if (for_weights < demand.weights.floor) {
+  std::uint64_t for_weights = Less(room, state.bytes);
+  if (for_weights < demand.weights.floor) {  // memories give way
     for_weights = std::min(division.most_weights, demand.weights.floor);
   }
   if (for_weights < demand.weights.all) {

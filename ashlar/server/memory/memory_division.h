@@ -40,20 +40,28 @@ struct MemoryDemand {
 struct DivisionPace {
   std::int64_t grow_after = 500'000;        // microseconds without shrinking, before levels return
   std::int64_t unload_after = 5'000'000;    // a network is idle when nobody used it for so long
-  std::int64_t release_after = 10'000'000;  // state that is not wanted any more is given to weights
+  std::int64_t release_after = 10'000'000;  // what is not wanted any more is given to weights
   std::uint64_t least_growth = 1 << 20;     // bytes, except for the last ones
+};
+
+// A need that is believed at once when it grows, and after a while when it falls.
+struct HeldNeed {
+  std::uint64_t bytes = 0;
+  std::int64_t seen_at = 0;  // when it was last as large
+  void See(std::uint64_t wanted, std::int64_t now, std::int64_t release_after);
 };
 
 // What a division remembers of those before it.
 struct DivisionHistory {
-  std::uint64_t reserve = 0;   // bytes kept for state
-  std::int64_t wanted_at = 0;  // when all of the reserve was last wanted
+  HeldNeed other;
+  HeldNeed state;
   std::int64_t shrunk_at = 0;  // when weights last went
 };
 
 struct MemoryDivision {
   std::uint64_t page_bytes = 0;       // budget of state
   std::uint64_t weight_bytes = 0;     // of weights: levels go, or return, until they take no more
+  std::uint64_t least_bytes = 0;      // the budget at which nobody need be refused
   std::uint64_t most_weights = 0;     // that could be had, were they all asked for
   std::optional<std::size_t> unload;  // index of `idle`; then ask again
   bool full = false;                  // new requests are refused

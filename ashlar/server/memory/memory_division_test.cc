@@ -68,7 +68,7 @@ TEST(MemoryDivision, NewRequestsAreRefusedOnlyAtTheFloor) {
 }
 
 TEST(MemoryDivision, AReserveThatIsOnlyRememberedMakesNobodyRefused) {
-  const DivisionHistory remembered{.reserve = 40 * kMega, .wanted_at = 99 * kSecond};
+  const DivisionHistory remembered{.state = {40 * kMega, 99 * kSecond}};
   EXPECT_EQ(Told(Divided({.budget = 64, .held = 1, .wanted = 4}, remembered)),
             "weights 20, pages 24");
 }

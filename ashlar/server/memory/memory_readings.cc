@@ -64,6 +64,15 @@ std::uint64_t ResidentBytes(const Path& root) {
   return pages.value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+std::uint64_t MachineBytes(const Path& root) {
+  constexpr std::string_view kTotal = "MemTotal:";
+  const Result<std::string> text = ReadTextFile(root / "proc/meminfo", kSmallMemoryFile);
+  std::string_view rest = text.ok() ? std::string_view(*text) : std::string_view();
+  rest.remove_prefix(std::min(rest.find(kTotal), rest.size()));
+  rest.remove_prefix(std::min(rest.find_first_of("0123456789"), rest.size()));
+  return LeadingNumber(rest).value_or(0) * 1024;  // "MemTotal:       24682416 kB"
+}
+
 MemoryReadings ReadMemory(const Path& root) {
   MemoryReadings readings{.resident = ResidentBytes(root)};
   for (const ControlGroup& group : ControlGroupsOf("memory", root)) {

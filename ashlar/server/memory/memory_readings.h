@@ -27,6 +27,9 @@ MemoryReadings ReadMemory(const Path& root = "/");
 // RSS alone, which is cheap enough to ask many times a second.
 std::uint64_t ResidentBytes(const Path& root = "/");
 
+// Of the machine: MemTotal.
+std::uint64_t MachineBytes(const Path& root = "/");
+
 namespace internal {
 
 // The total of the line "some" of a PSI file: "some avg10=0.00 avg60=0.00 avg300=0.00 total=123".

@@ -89,6 +89,12 @@ TEST_F(MemoryReadingsTest, WhatIsNoNumberIsPassedOver) {
   EXPECT_EQ(Read().stalled, std::nullopt);
 }
 
+TEST_F(MemoryReadingsTest, TheMachinesMemoryIsInKilobytes) {
+  EXPECT_EQ(MachineBytes(root_.path()), 0u);
+  File("proc/meminfo", "MemTotal:       24682416 kB\nMemFree:        19051904 kB");
+  EXPECT_EQ(MachineBytes(root_.path()), std::uint64_t{24682416} * 1024);
+}
+
 TEST_F(MemoryReadingsTest, ThePressureIsTheTotalOfSome) {
   for (const std::string_view text : {"", "some", "some ", "full total=3\n", "some total=x\n"}) {
     EXPECT_EQ(internal::ParsePressure(text), std::nullopt) << text;
@@ -108,32 +114,32 @@ constexpr std::int64_t kOneSecond = 1'000'000;
 constexpr std::uint64_t kMachine = 1'000'000;
 
 TEST(BudgetFollower, ItIsAPartOfTheTightestLimit) {
-  EXPECT_EQ(FollowMemory({}, {}, {.limit = 1000}, kMachine, 0).bytes, 900u);
-  EXPECT_EQ(FollowMemory({}, {}, {}, kMachine, 0).bytes, 900'000u);
-  EXPECT_EQ(FollowMemory({}, {}, {.limit = 5'000'000}, kMachine, 0).bytes, 900'000u);
+  EXPECT_EQ(FollowMemory({}, {}, {.limit = 1000}, kMachine, 0, 0).bytes, 900u);
+  EXPECT_EQ(FollowMemory({}, {}, {}, kMachine, 0, 0).bytes, 900'000u);
+  EXPECT_EQ(FollowMemory({}, {}, {.limit = 5'000'000}, kMachine, 0, 0).bytes, 900'000u);
 }
 
 TEST(BudgetFollower, ItFallsAtOnceWithTheLimitAndRisesInStepsWhenItIsQuiet) {
-  FollowedBudget budget = FollowMemory({}, {}, {.limit = 1000}, kMachine, 0);
-  budget = FollowMemory({}, budget, {.limit = 500}, kMachine, 1);
+  FollowedBudget budget = FollowMemory({}, {}, {.limit = 1000}, kMachine, 0, 0);
+  budget = FollowMemory({}, budget, {.limit = 500}, kMachine, 0, 1);
   EXPECT_EQ(budget.bytes, 450u);
   std::int64_t now = 1;
   for (; budget.bytes == 450; now += kOneSecond) {
-    budget = FollowMemory({}, budget, {.limit = 1000}, kMachine, now);
+    budget = FollowMemory({}, budget, {.limit = 1000}, kMachine, 0, now);
   }
   EXPECT_GE(now, 10 * kOneSecond);
   EXPECT_EQ(budget.bytes, 450u + 900 / 16);
   for (int i = 0; i < 20; ++i, now += kOneSecond) {
-    budget = FollowMemory({}, budget, {.limit = 1000}, kMachine, now);
+    budget = FollowMemory({}, budget, {.limit = 1000}, kMachine, 0, now);
   }
   EXPECT_EQ(budget.bytes, 900u);
 }
 
 TEST(BudgetFollower, PressureTakesAnEighthOfWhatIsUsedASecond) {
-  FollowedBudget budget = FollowMemory({}, {}, {.limit = 1000, .stalled = 50}, kMachine, 0);
+  FollowedBudget budget = FollowMemory({}, {}, {.limit = 1000, .stalled = 50}, kMachine, 0, 0);
   const auto after = [&](std::int64_t seconds, std::uint64_t stalled) {
     budget = FollowMemory({}, budget, {.resident = 800, .limit = 1000, .stalled = stalled},
-                          kMachine, seconds * kOneSecond);
+                          kMachine, 0, seconds * kOneSecond);
     return budget.bytes;
   };
   EXPECT_EQ(after(1, 99'000), 900u);   // under a tenth of the time: neither falls nor rises
@@ -145,9 +151,21 @@ TEST(BudgetFollower, PressureTakesAnEighthOfWhatIsUsedASecond) {
 }
 
 TEST(BudgetFollower, TheLimitIsFollowedBetweenLooksAtThePressure) {
-  FollowedBudget budget = FollowMemory({}, {}, {.limit = 1000}, kMachine, 0);
-  budget = FollowMemory({}, budget, {.limit = 900, .stalled = 1'000'000}, kMachine, 100'000);
+  FollowedBudget budget = FollowMemory({}, {}, {.limit = 1000}, kMachine, 0, 0);
+  budget = FollowMemory({}, budget, {.limit = 900, .stalled = 1'000'000}, kMachine, 0, 100'000);
   EXPECT_EQ(budget.bytes, 810u);
+}
+
+TEST(BudgetFollower, PressureTakesNoMoreThanCanBeGiven) {
+  FollowedBudget budget = FollowMemory({}, {}, {.limit = 1000}, kMachine, 0, 0);
+  for (int second = 1; second < 20; ++second) {
+    const auto stalled = static_cast<std::uint64_t>(second * kOneSecond / 2);
+    budget = FollowMemory({}, budget, {.limit = 1000, .stalled = stalled}, kMachine, 600,
+                          second * kOneSecond);
+  }
+  EXPECT_EQ(budget.bytes, 600u);
+  budget = FollowMemory({}, budget, {.limit = 500}, kMachine, 600, 20 * kOneSecond);
+  EXPECT_EQ(budget.bytes, 450u);  // a limit does
 }
 
 }  // namespace

@@ -24,6 +24,10 @@ Result<std::unique_ptr<Service>> Service::Start(BlobStore& store, const ServiceO
       new Service(std::make_unique<State>(store, options, std::move(observer))));
 }
 
+std::string PlanName(std::uint64_t plan) {
+  return fmt::format("{:016x}", plan);
+}
+
 NetworkCards& Service::cards() {
   return state_->cards;
 }
@@ -61,6 +65,9 @@ Result<std::int64_t> Service::RestoreSession(const std::shared_ptr<const Network
                                              const Session& session,
                                              const std::string& cache_scope) {
   return state_->RestoreSession(network, session, cache_scope);
+}
+Result<ServiceStatus> Service::SetBudget(std::uint64_t bytes) {
+  return state_->SetBudget(bytes);
 }
 ServiceStatus Service::status() const {
   return state_->status();

@@ -32,6 +32,12 @@ struct ServiceOptions {
   // Of all networks that are loaded, what they share counted once. A network that is asked for
   // takes the room of those that nobody uses, least lately used first. 0: no limit.
   std::uint64_t weight_bytes = 0;
+  // Of the whole process, as at first (see SetBudget): weights, state and all else. 0: no limit.
+  std::uint64_t memory_bytes = 0;
+  // It follows what the system lets the process have, instead.
+  bool follow_memory = false;
+  // At which levels that return are read from disk.
+  std::uint64_t growth_bytes_per_second = 200'000'000;
   // Continuations that have not begun, of all callers; more are refused, unless none waits.
   std::int64_t max_waiting = 256;
   double keep_alive_seconds = 300;  // a network that nobody uses is unloaded after; < 0: never
@@ -69,6 +75,7 @@ struct Generation {
   std::string tenant;          // fairness is between tenants, by tokens
   int priority = 0;            // higher ones go first
   std::string cache_scope;     // cached prefixes are shared among generations of one scope
+  bool any_precision = false;  // also those that were computed at another precision: see Request
   double timeout_seconds = 0;  // from Submit to the end; 0: none
 };
 
@@ -90,6 +97,16 @@ struct GenerationUsage {
   double total_seconds = 0;            // from Submit until now
 };
 
+// A plan that computed a part of an answer (see Engine::PlanOf), and the first position of it, of
+// prompt and answer, that it computed.
+struct PlanSpan {
+  std::uint64_t plan = 0;
+  std::int64_t first_position = 0;
+  friend bool operator==(const PlanSpan&, const PlanSpan&) = default;
+};
+// As people and clients write a plan: 16 hex digits.
+std::string PlanName(std::uint64_t plan);
+
 // News of one continuation. Its texts, put together, are its whole text.
 struct GenerationEvent {
   int continuation = 0;
@@ -99,6 +116,8 @@ struct GenerationEvent {
   std::string stop_string;  // which one ended it, if any
   std::optional<Error> error;
   GenerationUsage usage;
+  // That have computed it so far, in order of time: more than one when its network was resized.
+  std::vector<PlanSpan> plans;
   // Of continuation 0, once: when asked for.
   std::vector<PromptLogprob> prompt_logprobs;
   std::vector<float> hidden_states;  // [prompt tokens, hidden_width]
@@ -127,13 +146,29 @@ struct NetworkStatus {
   KvFormat kv_format = KvFormat::kF32;
   bool pinned = false;
   std::int64_t running = 0;        // generations that use it, waiting ones too
+  std::uint64_t plan = 0;          // what computes its answers now; 0: not loaded
   std::uint64_t weight_bytes = 0;  // all
   std::uint64_t unique_bytes = 0;  // that no other loaded network has
   double idle_seconds = 0;
   std::optional<Error> failure;
 };
 
+// The memory of the process, and how it is divided.
+struct BudgetStatus {
+  std::uint64_t bytes = 0;               // 0: no limit
+  bool follows_system = false;           // --memory auto
+  std::uint64_t floor_bytes = 0;         // below it new requests are refused
+  std::uint64_t weight_bytes = 0;        // resident
+  std::uint64_t weight_bytes_all = 0;    // with all levels
+  std::uint64_t weight_bytes_least = 0;  // with the fewest
+  std::uint64_t page_bytes = 0;          // budget of state
+  bool full = false;                     // new requests are refused
+  std::uint64_t resizes = 0;             // changes of the weights' precision
+  std::uint64_t refused = 0;             // generations, since memory was full
+};
+
 struct ServiceStatus {
+  BudgetStatus budget;
   std::vector<NetworkStatus> networks;  // loaded, loading or failed ones, by name
   std::int64_t running = 0;             // continuations
   std::int64_t waiting = 0;
@@ -190,6 +225,11 @@ class Service {
   // Engine::RestoreSession.
   Result<std::int64_t> RestoreSession(const std::shared_ptr<const NetworkCard>& network,
                                       const Session& session, const std::string& cache_scope);
+
+  // The budget of the whole process from now on. When it returns, cached pages and levels of
+  // weights that have no room any more are gone; what has room again returns little by little.
+  // kInvalid when the program alone takes more; kConflict when the budget follows the system.
+  Result<ServiceStatus> SetBudget(std::uint64_t bytes);
 
   ServiceStatus status() const;
 

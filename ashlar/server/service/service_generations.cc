@@ -66,7 +66,8 @@ void Service::State::SubmitStream(Job& job, int index) {
       .prompt_logits = index == 0 && (generation.prompt_logprobs || generation.hidden_states),
       .hidden_states = generation.hidden_states,
       .priority = generation.priority,
-      .cache_scope = CacheScopeNumber(generation.cache_scope)};
+      .cache_scope = CacheScopeNumber(generation.cache_scope),
+      .any_precision = generation.any_precision};
   request.sampling.seed += static_cast<std::uint64_t>(index);
   if (!generation.ignore_eos) {
     const auto& eos = generation.network->network.metadata.eos_tokens;
@@ -150,6 +151,7 @@ GenerationUsage Service::State::UsageOf(const Job& job, const Stream& stream) co
 
 void Service::State::Send(Job& job, int index, News news) {
   news.usage = UsageOf(job, job.streams[index]);
+  news.plans = job.streams[index].plans;
   if (index == 0 && job.generation.prompt_logprobs && !job.prompt_scored) {
     job.prompt_scored = true;
     news.prompt_logprobs.push_back({.token = job.generation.prompt.front()});
@@ -215,8 +217,9 @@ void Service::State::EraseIfEnded(GenerationId id) {
 void Service::State::PublishStatus() {
   ServiceStatus status;
   const std::int64_t now = Now();
-  status.resident_weight_bytes = resident_bytes_;
-  status.weight_budget = options.weight_bytes;
+  status.budget = BudgetNow();
+  status.resident_weight_bytes = budget_.bytes == 0 ? resident_bytes_ : status.budget.weight_bytes;
+  status.weight_budget = budget_.bytes == 0 ? options.weight_bytes : division_.weight_bytes;
   const PageUse pages = engine_.page_use();
   status.page_bytes_used = pages.running + pages.cached;
   status.page_bytes_held = pages.running;
@@ -227,16 +230,17 @@ void Service::State::PublishStatus() {
     if (resident.state == Residency::kAbsent) {
       continue;
     }
-    status.networks.push_back({.name = resident.card->name,
-                               .digest = key.digest,
-                               .residency = resident.state,
-                               .kv_format = key.kv_format,
-                               .pinned = resident.pinned,
-                               .running = resident.users + std::ssize(resident.waiters),
-                               .weight_bytes = resident.card->weight_bytes,
-                               .unique_bytes = resident.unique_bytes,
-                               .idle_seconds = SecondsOf(now - resident.last_used),
-                               .failure = resident.failure});
+    status.networks.push_back(
+        {.name = resident.card->name,
+         .digest = key.digest,
+         .residency = resident.state,
+         .pinned = resident.pinned,
+         .running = resident.users + std::ssize(resident.waiters),
+         .plan = resident.state == Residency::kLoaded ? engine_.PlanOf(resident.id) : 0,
+         .weight_bytes = resident.card->weight_bytes,
+         .unique_bytes = resident.unique_bytes,
+         .idle_seconds = SecondsOf(now - resident.last_used),
+         .failure = resident.failure});
   }
   const std::lock_guard lock(mutex_);
   status_ = std::move(status);

@@ -81,10 +81,12 @@ void Service::State::ManageResidency() {
       for (const std::size_t i : indices) {
         networks.push_back(&residents[i]->card->network);
       }
-      return PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
+      return budget_.bytes == 0
+                 ? PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes
+                 : FloorBytes(networks);
     };
     const ResidencyDecision decision = internal::DecideResidency(
-        {.weight_bytes = options.weight_bytes,
+        {.weight_bytes = MostWeights(),
          .keep_alive = options.keep_alive_seconds < 0
                            ? -1
                            : static_cast<std::int64_t>(options.keep_alive_seconds * 1e6)},
@@ -118,6 +120,33 @@ void Service::State::CountBytes() {
   }
 }
 
+// Of the process's budget, what state and all else leave.
+std::uint64_t Service::State::MostWeights() const {
+  // (0 would be no limit.)
+  return budget_.bytes == 0 ? options.weight_bytes
+                            : std::max<std::uint64_t>(division_.most_weights, 1);
+}
+
+// What is loaded, or to be loaded, is not what it was.
+void Service::State::ResidentsMoved() {
+  residents_changed_ = true;
+  bytes_counted_ = false;
+  weights_.reset();
+  asked_weights_ = 0;
+  memory_changed_ = true;
+}
+
+// Requires: nobody uses it.
+void Service::State::UnloadResident(Resident& resident) {
+  CHECK(engine_.Unload(resident.id).ok());
+  resident.state = Residency::kAbsent;
+  ResidentsMoved();
+  if (resident.waiters.empty()) {
+    residents_.erase(KeyOf(*resident.card));
+  }
+  DropUnusedParts();
+}
+
 bool Service::State::Apply(const ResidencyDecision& decision,
                            std::span<Resident* const> residents) {
   switch (decision.action) {
@@ -130,17 +159,11 @@ bool Service::State::Apply(const ResidencyDecision& decision,
                   Exhausted("network \"{}\" has {} of weights, which do not fit beside the pinned "
                             "networks into {}",
                             refused.card->name, FormatBytes(refused.card->weight_bytes),
-                            FormatBytes(options.weight_bytes)));
+                            FormatBytes(MostWeights())));
       return true;
     }
     case ResidencyAction::kUnload: {
-      Resident& idle = *residents[decision.index];
-      CHECK(engine_.Unload(idle.id).ok());
-      idle.state = Residency::kAbsent;
-      bytes_counted_ = false;
-      if (idle.waiters.empty()) {
-        residents_.erase(KeyOf(*idle.card));
-      }
+      UnloadResident(*residents[decision.index]);
       return true;
     }
     case ResidencyAction::kNothing:
@@ -154,8 +177,7 @@ bool Service::State::Apply(const ResidencyDecision& decision,
       CHECK(engine_.Unload(resident->id).ok());
       resident->state = Residency::kAbsent;
       resident->suspect = false;
-      bytes_counted_ = false;
-      residents_changed_ = true;
+      ResidentsMoved();
     } else if (!resident->closed && !resident->suspect && !resident->waiters.empty()) {
       TellWaiters(*resident, {});
     }
@@ -165,10 +187,15 @@ bool Service::State::Apply(const ResidencyDecision& decision,
 
 void Service::State::BeginLoading(Resident& resident) {
   resident.state = Residency::kLoading;
-  bytes_counted_ = false;
   resident.failure.reset();
-  loader_.Post([this, card = resident.card] {
-    const Status read = internal::ReadWeights(card->network, store_, options.engine.verify_blobs);
+  ResidentsMoved();
+  StopGrowth();    // somebody waits for this one
+  ManageMemory();  // room is made before it comes
+  DropUnusedParts();
+  const Network* const network = &resident.card->network;
+  loader_.Post([this, card = resident.card,
+                parts = internal::PartsOf({&network, 1}, engine_.precision())] {
+    const Status read = internal::ReadParts(parts, store_, {.verify = options.engine.verify_blobs});
     Post([this, key = KeyOf(*card), read] { EndLoading(key, read); });
   });
 }
@@ -184,7 +211,7 @@ void Service::State::EndLoading(const ResidentKey& key, const Status& read) {
       loaded = id.error();
     }
   }
-  residents_changed_ = true;
+  ResidentsMoved();
   resident.last_used = Now();
   if (loaded.ok()) {
     resident.state = Residency::kLoaded;
@@ -193,7 +220,6 @@ void Service::State::EndLoading(const ResidentKey& key, const Status& read) {
   }
   resident.state = Residency::kFailed;
   resident.failed_at = Now();
-  bytes_counted_ = false;
   resident.failure = loaded.error().In(fmt::format("loading \"{}\"", resident.card->name));
   TellWaiters(resident, *resident.failure);
 }

@@ -6,6 +6,7 @@
 
 #include "ashlar/base/check.h"
 #include "ashlar/plan/plan.h"
+#include "ashlar/server/memory/memory_readings.h"
 
 namespace ashlar {
 namespace {
@@ -31,7 +32,13 @@ Service::State::State(BlobStore& store, const ServiceOptions& options_in, Servic
                 return engine;
               }()),
       pacer_(kLongestStep, std::min(kFewestPromptRows, options_in.engine.max_rows),
-             options_in.engine.max_rows) {
+             options_in.engine.max_rows),
+      budget_{.bytes = options_in.memory_bytes},
+      machine_bytes_(MachineBytes()) {
+  if (options.follow_memory) {
+    budget_ = FollowMemory({}, {}, ReadMemory(), machine_bytes_, 0, Now());
+  }
+  ManageMemory();
   PublishStatus();
   engine_thread_ = std::thread([this] { Run(); });
 }
@@ -44,6 +51,7 @@ Service::State::~State() {
   }
   changed_.notify_all();
   engine_thread_.join();
+  StopGrowth();
 }
 
 void Service::State::Post(std::function<void()> task) {
@@ -147,6 +155,10 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
     if (draining) {
       return Conflict("the service is stopping");
     }
+    if (full_) {
+      ++refused_;
+      return Conflict("memory is short: weights are at their smallest, and state has no room");
+    }
     if (waiting_ > 0 && waiting_ + continuations > options.max_waiting) {
       return Conflict("{} answers wait to be begun, and {} may", waiting_, options.max_waiting);
     }
@@ -234,8 +246,8 @@ Status Service::State::Unload(std::string_view name) {
         CHECK(!goes || engine_.Unload(entry.second.id).ok());
         return goes;
       });
-      residents_changed_ = true;
-      bytes_counted_ = false;
+      ResidentsMoved();
+      DropUnusedParts();
     }
     answer(may);
   });
@@ -273,6 +285,27 @@ bool Service::State::Drain(double seconds) {
   return false;
 }
 
+Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
+  ASHLAR_TRY(Ask([this, bytes](std::function<void(Status)> answer) {
+    if (options.follow_memory) {
+      answer(Conflict("the budget follows what the system allows (--memory auto)"));
+      return;
+    }
+    const std::uint64_t other = division_.history.other.bytes;
+    if (bytes <= other) {
+      answer(Invalid("a budget of {} is not more than the {} that the program alone takes",
+                     FormatBytes(bytes), FormatBytes(other)));
+      return;
+    }
+    budget_ = {.bytes = bytes};
+    memory_changed_ = true;
+    ManageMemory();
+    PublishStatus();
+    answer({});
+  }));
+  return status();
+}
+
 // ---- The engine's thread
 
 void Service::State::Run() {
@@ -280,6 +313,7 @@ void Service::State::Run() {
     RunTasks();
     ExpireJobs();
     ManageResidency();
+    ManageMemory();
     PublishStatus();
     if (!engine_.idle()) {
       Step();
@@ -381,6 +415,9 @@ void Service::State::Deliver(const Delivery& delivery) {
   if (!std::exchange(stream.begun, true)) {
     const std::lock_guard lock(mutex_);
     --waiting_;
+  }
+  if (delivery.plan != 0 && (stream.plans.empty() || stream.plans.back().plan != delivery.plan)) {
+    stream.plans.push_back({delivery.plan, delivery.first_position});
   }
   if (index == 0 && !delivery.logits.empty()) {
     CollectLogits(*job, delivery);

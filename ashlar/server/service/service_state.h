@@ -1,8 +1,8 @@
 // What a Service is inside: its queue, its networks, its generations, and its threads.
 //
 // service_state.cc has what callers ask and what the engine's thread does; service_networks.cc what
-// becomes of networks; service_generations.cc what becomes of generations; service_prefixes.cc what
-// is kept of prompts.
+// becomes of networks; service_memory.cc what they may have of memory; service_generations.cc what
+// becomes of generations; service_prefixes.cc what is kept of prompts.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,8 @@
 #include <vector>
 
 #include "ashlar/base/clock.h"
+#include "ashlar/server/memory/budget_follower.h"
+#include "ashlar/server/memory/memory_division.h"
 #include "ashlar/server/service/prompt_pacer.h"
 #include "ashlar/server/service/residency.h"
 #include "ashlar/server/service/service.h"
@@ -62,6 +64,7 @@ class Service::State {
   Result<Session> SaveSession(Generation generation);
   Result<std::int64_t> RestoreSession(const std::shared_ptr<const NetworkCard>& card,
                                       const Session& session, const std::string& cache_scope);
+  Result<ServiceStatus> SetBudget(std::uint64_t bytes);
   ServiceStatus status() const;
   bool Drain(double seconds);
 
@@ -79,6 +82,7 @@ class Service::State {
     bool begun = false;                // the engine has run rows of it
     bool ended = false;
     std::int64_t tokens = 0;
+    std::vector<PlanSpan> plans;  // that have computed it
   };
   struct Job {
     GenerationId id{};
@@ -152,6 +156,22 @@ class Service::State {
   bool Apply(const internal::ResidencyDecision& decision, std::span<Resident* const> residents);
   void BeginLoading(Resident& resident);
   void EndLoading(const ResidentKey& key, const Status& read);
+  std::uint64_t MostWeights() const;
+  void UnloadResident(Resident& resident);
+  void ResidentsMoved();
+
+  struct Weights;
+  const Weights& CurrentWeights();
+  std::uint64_t FloorBytes(std::span<const Network* const> networks) const;
+  void ManageMemory();
+  internal::MemoryDivision Divide(std::int64_t now);
+  void FollowDivision(std::uint64_t weight_bytes);
+  Precision PrecisionWithin(std::uint64_t weight_bytes);
+  void Resize(Precision precision);
+  void BeginGrowth(Precision precision, std::uint64_t weight_bytes);
+  void StopGrowth();
+  void DropUnusedParts();
+  BudgetStatus BudgetNow();
 
   void Begin(std::unique_ptr<Job> job);
   void Start(Job& job);
@@ -177,6 +197,29 @@ class Service::State {
   bool bytes_counted_ = true;  // of what is resident now
   std::uint64_t resident_bytes_ = 0;
   std::int64_t looked_at_ = 0;
+
+  // ---- Memory
+  // Levels that are being read, to be used then.
+  struct Growth {
+    std::atomic<bool> stopped = false;
+    std::uint64_t weight_bytes = 0;
+  };
+  FollowedBudget budget_;  // bytes 0: none
+  const std::uint64_t machine_bytes_;
+  std::int64_t followed_at_ = 0;
+  bool memory_changed_ = true;
+  std::int64_t divided_at_ = 0;
+  internal::MemoryDivision division_;  // the last one
+  std::uint64_t asked_weights_ = 0;    // what weights were last cut to
+  std::unique_ptr<Weights> weights_;   // null: to be counted again
+  std::vector<Level> used_parts_;      // of blobs, that the system should have in memory
+  std::shared_ptr<Growth> growth_;     // null: none
+  std::int64_t growth_failed_at_ = 0;
+  std::vector<Resident*> idle_;  // of the last division
+  std::uint64_t resizes_ = 0;
+  std::atomic<bool> full_ = false;
+  std::atomic<std::uint64_t> refused_ = 0;
+
   std::map<GenerationId, std::unique_ptr<Job>> jobs_;
   std::unordered_map<std::uint64_t, std::pair<Job*, int>> streams_;  // by RequestId
   std::map<std::string, std::uint32_t, std::less<>> tenants_;
@@ -194,6 +237,7 @@ class Service::State {
   // Threads last: they use all of the above. The engine's ends first.
   internal::TaskThread delivery_;
   internal::TaskThread loader_;
+  internal::TaskThread dropper_;
   std::thread engine_thread_;
 };
 

@@ -25,6 +25,7 @@ void TextChannel::Take(News news) {
                         .end = news.end,
                         .error = std::move(news.error),
                         .usage = news.usage,
+                        .plans = std::move(news.plans),
                         .prompt_logprobs = std::move(news.prompt_logprobs),
                         .hidden_states = std::move(news.hidden_states)};
   if (news.token) {

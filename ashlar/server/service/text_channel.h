@@ -15,6 +15,7 @@ struct News {
   GenerationEnd end = GenerationEnd::kNone;
   std::optional<Error> error;
   GenerationUsage usage;
+  std::vector<PlanSpan> plans;
   std::vector<PromptLogprob> prompt_logprobs;
   std::vector<float> hidden_states;
 };

@@ -1,14 +1,33 @@
-// Brings the weights of a network from disk into memory before an engine maps them, so that no
-// step waits for a disk.
+// Brings weights from disk into the system's memory before an engine maps them, so that no step
+// waits for a disk.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
 #include "ashlar/graph/network.h"
+#include "ashlar/graph/precision.h"
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar::internal {
 
-// Reads every blob of the network's tensors once; `verify`: and hashes it. kCorrupt when one is
-// missing, cut short or (verify) not what its digest says.
-Status ReadWeights(const Network& network, const BlobStore& store, bool verify);
+struct ReadOptions {
+  bool verify = false;                      // hash each blob, all of it
+  std::uint64_t bytes_per_second = 0;       // 0: as fast as the disk gives them
+  const std::atomic<bool>* stop = nullptr;  // ends the reading early, as kConflict; null: never
+};
+
+// The parts of blobs that are read of the networks' tensors at a precision; each once, in order.
+std::vector<Level> PartsOf(std::span<const Network* const> networks, const Precision& precision);
+
+// Those of `parts` that are not in `others`: both ascending and apart within a blob.
+std::vector<Level> PartsBeyond(std::span<const Level> parts, std::span<const Level> others);
+
+// Reads the parts once. They stay in the system's cache, not in this process: mapping them does
+// not wait for the disk then. kCorrupt when one is missing, cut short or (verify) not what its
+// digest says.
+Status ReadParts(std::span<const Level> parts, const BlobStore& store, const ReadOptions& options);
 
 }  // namespace ashlar::internal

@@ -57,7 +57,8 @@ Result<std::string> ParseName(const JsonCursor& at) {
 
 Result<KeyedTenant> ParseTenant(const JsonCursor& at) {
   ASHLAR_TRY(at.AllowOnly({"name", "keys", "networks", "concurrent_requests", "tokens_per_minute",
-                           "context_length", "priority", "share_prefix_cache", "admin"}));
+                           "context_length", "priority", "share_prefix_cache",
+                           "reuse_any_precision", "admin"}));
   KeyedTenant keyed;
   Tenant& tenant = keyed.tenant;
   ASHLAR_TRY(tenant.name, ParseName(at));
@@ -83,6 +84,7 @@ Result<KeyedTenant> ParseTenant(const JsonCursor& at) {
   ASHLAR_TRY(const std::int64_t priority, at.IntegerOr("priority", -100, 100, 0));
   tenant.priority = static_cast<int>(priority);
   ASHLAR_TRY(tenant.share_prefix_cache, at.BoolOr("share_prefix_cache", false));
+  ASHLAR_TRY(tenant.reuse_any_precision, at.BoolOr("reuse_any_precision", false));
   ASHLAR_TRY(tenant.admin, at.BoolOr("admin", false));
   return keyed;
 }

@@ -11,6 +11,7 @@
 //   context_length = 4096
 //   priority = 1                     # default 0
 //   share_prefix_cache = true        # default false
+//   reuse_any_precision = true       # default false
 //   admin = true                     # default false
 #pragma once
 

@@ -24,6 +24,9 @@ struct Tenant {
   // Its cached prefixes may serve other tenants that say so too. Otherwise nobody learns from a
   // quick answer that a prompt like theirs was asked before.
   bool share_prefix_cache = false;
+  // Its cached prefixes serve it after its network was resized too, and its answers may then be
+  // computed over what another precision has made.
+  bool reuse_any_precision = false;
   bool admin = false;  // may load and derive networks, drain, and read what all tenants do
 
   bool MayUse(std::string_view network) const;

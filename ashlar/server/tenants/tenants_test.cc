@@ -74,7 +74,8 @@ TEST(Glob, MatchesAsAShellDoes) {
 TEST(KeysFile, SaysWhatATenantMayDo) {
   const auto json = ParseToml(
       KeysText("networks = [\"lab*\", \"x\"]\nconcurrent_requests = 2\ntokens_per_minute = 600\n"
-               "context_length = 4096\npriority = -3\nshare_prefix_cache = true\nadmin = true"));
+               "context_length = 4096\npriority = -3\nshare_prefix_cache = "
+               "true\nreuse_any_precision = true\nadmin = true"));
   ASSERT_TRUE(json.ok()) << json.error().message;
   const auto parsed = ParseKeys(*json);
   ASSERT_TRUE(parsed.ok()) << parsed.error().message;
@@ -87,11 +88,13 @@ TEST(KeysFile, SaysWhatATenantMayDo) {
   EXPECT_EQ(alice.limits.context_length, 4096);
   EXPECT_EQ(alice.priority, -3);
   EXPECT_TRUE(alice.share_prefix_cache);
+  EXPECT_TRUE(alice.reuse_any_precision);
   EXPECT_TRUE(alice.admin);
   const Tenant& bob = (*parsed)[1].tenant;
   EXPECT_TRUE(bob.MayUse("llama"));
   EXPECT_EQ(bob.limits.concurrent_requests, 0);
   EXPECT_FALSE(bob.share_prefix_cache);
+  EXPECT_FALSE(bob.reuse_any_precision);
   EXPECT_FALSE(bob.admin);
 }
 

@@ -55,6 +55,7 @@ Status RunKeysList(Session& session, const Path& file) {
                     {"context_length", tenant.limits.context_length},
                     {"priority", tenant.priority},
                     {"share_prefix_cache", tenant.share_prefix_cache},
+                    {"reuse_any_precision", tenant.reuse_any_precision},
                     {"admin", tenant.admin}}));
     }
     session.terminal.PrintJson(Json::Of({{"tenants", std::move(list)}}));
