@@ -79,7 +79,7 @@ TEST(Serve, OptionsThatCannotBeAreNamed) {
   };
   const OptionCase cases[] = {
       {{"--port", "70000"}, "--port"},
-      {{"--memory", "20M"}, "leave nothing for weights"},
+      {{"--memory", "2M"}, "leave nothing for weights"},
       {{"--preload", "none"}, "none"},
       {{"--tls-certificate", "missing.pem"}, "key"},
       {{"--host", "not an address"}, "not an address"},
