@@ -34,7 +34,7 @@ struct CommandResult {
   double cpu_seconds = 0;  // what it took itself, on a machine that may be busy
 };
 
-inline constexpr unsigned kLongestSeconds = 300;
+inline constexpr unsigned kLongestSeconds = 600;
 
 // For gtest's messages.
 inline void PrintTo(const CommandResult& result, std::ostream* os) {
