@@ -35,11 +35,10 @@ class GuardedFloats {
   float operator[](std::int64_t i) const { return data()[i]; }
 
   void ExpectIntact() const {
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(storage_.size()); ++i) {
-      if (i < begin_ || i >= begin_ + count_) {
-        ASSERT_EQ(storage_[static_cast<std::size_t>(i)], kGuard)
-            << "wrote at " << i - begin_ << " of " << count_;
-      }
+    const auto size = static_cast<std::int64_t>(storage_.size());
+    for (std::int64_t i = 0; i < size; i = i + 1 == begin_ ? begin_ + count_ : i + 1) {
+      ASSERT_EQ(storage_[static_cast<std::size_t>(i)], kGuard)
+          << "wrote at " << i - begin_ << " of " << count_;
     }
   }
 
