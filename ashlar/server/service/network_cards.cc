@@ -6,6 +6,7 @@
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/graph/catalog.h"
+#include "ashlar/plan/losses.h"
 #include "ashlar/graph/network_files.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/plan/plan.h"
@@ -55,10 +56,11 @@ std::int64_t NetworkCard::Context(std::int64_t most) const {
 
 Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
     std::string name, Network network, const BlobStore& store,
-    std::shared_ptr<const Tokenizer> tokenizer, KvFormat kv_format) {
+    std::shared_ptr<const Tokenizer> tokenizer, KvFormat kv_format, LevelLosses losses) {
   auto card = std::make_shared<NetworkCard>();
   card->name = std::move(name);
   card->kv_format = kv_format;
+  card->losses = std::move(losses);
   card->digest = network.digest();
   card->network = std::move(network);
   Measure(*card);
@@ -145,9 +147,10 @@ Result<std::shared_ptr<const NetworkCard>> NetworkCards::Find(std::string_view n
     return known;
   }
   std::shared_ptr<const Tokenizer> tokenizer = FindTokenizer(network);
+  ASHLAR_TRY(LevelLosses losses, LoadLosses(catalog, name));
   ASHLAR_TRY(std::shared_ptr<const NetworkCard> card,
              MakeNetworkCard(std::string(name), std::move(network), store_, std::move(tokenizer),
-                             kv_format));
+                             kv_format, std::move(losses)));
   const std::lock_guard lock(mutex_);
   cards_.insert(cards_.begin(), card);
   if (cards_.size() > kCardsKept) {

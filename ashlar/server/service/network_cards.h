@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ashlar/graph/network.h"
+#include "ashlar/plan/stack.h"
 #include "ashlar/store/blob_store.h"
 #include "ashlar/tensor/kv_format.h"
 #include "ashlar/text/chat_style.h"
@@ -35,6 +36,7 @@ struct NetworkCard {
   std::int64_t hidden_width = 0;        // of what the head reads: the width of embeddings
   std::uint64_t weight_bytes = 0;       // of its blobs, each counted once
   KvFormat kv_format = KvFormat::kF32;  // of its pages of state
+  LevelLosses losses = {};              // what its levels are worth, as far as it was measured
 
   // kInvalid when it has none.
   Result<const Tokenizer*> RequireTokenizer() const;
@@ -46,7 +48,8 @@ struct NetworkCard {
 // file; null: made now. Errors name the file at fault.
 Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
     std::string name, Network network, const BlobStore& store,
-    std::shared_ptr<const Tokenizer> tokenizer = nullptr, KvFormat kv_format = KvFormat::kF32);
+    std::shared_ptr<const Tokenizer> tokenizer = nullptr, KvFormat kv_format = KvFormat::kF32,
+    LevelLosses losses = {});
 
 using KvFormatByName = std::map<std::string, KvFormat, std::less<>>;  // by name
 

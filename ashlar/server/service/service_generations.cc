@@ -234,6 +234,7 @@ void Service::State::PublishStatus() {
         {.name = resident.card->name,
          .digest = key.digest,
          .residency = resident.state,
+         .kv_format = key.kv_format,
          .pinned = resident.pinned,
          .running = resident.users + std::ssize(resident.waiters),
          .plan = resident.state == Residency::kLoaded ? engine_.PlanOf(resident.id) : 0,

@@ -24,14 +24,6 @@ std::uint64_t WeightBytesAt(std::span<const Network* const> networks, const Prec
       .weight_bytes;
 }
 
-std::vector<StackNetwork> Stacked(std::span<const Network* const> networks) {
-  std::vector<StackNetwork> stacked;
-  for (const Network* const network : networks) {
-    stacked.push_back({.network = network});
-  }
-  return stacked;
-}
-
 }  // namespace
 
 // Of the networks that are loaded or being loaded.
@@ -45,12 +37,14 @@ struct Service::State::Weights {
 const Service::State::Weights& Service::State::CurrentWeights() {
   if (weights_ == nullptr) {
     std::vector<const Network*> networks;
+    std::vector<StackNetwork> stacked;
     for (const auto& [key, resident] : residents_) {
       if (resident.state == Residency::kLoaded || resident.state == Residency::kLoading) {
         networks.push_back(&resident.card->network);
+        stacked.push_back({.network = networks.back(), .losses = &resident.card->losses});
       }
     }
-    Stack stack(Stacked(networks));
+    Stack stack(stacked);
     const internal::WeightBytes bytes{.floor = WeightBytesAt(networks, stack.First(0).precision),
                                       .all = WeightBytesAt(networks, {})};
     const std::uint64_t weights_now = WeightBytesAt(networks, engine_.precision());
@@ -61,7 +55,11 @@ const Service::State::Weights& Service::State::CurrentWeights() {
 }
 
 std::uint64_t Service::State::FloorBytes(std::span<const Network* const> networks) const {
-  return WeightBytesAt(networks, Stack(Stacked(networks)).First(0).precision);
+  std::vector<StackNetwork> stacked;
+  for (const Network* const network : networks) {
+    stacked.push_back({.network = network});  // the floor is the same whatever levels are worth
+  }
+  return WeightBytesAt(networks, Stack(stacked).First(0).precision);
 }
 
 void Service::State::ManageMemory() {
