@@ -65,6 +65,6 @@ the point is what they cost, and that they run.) Go on with:
   $ashlar show demo
   $ashlar diff demo short
   $ashlar run demo short -p 'def main():'
-  $ashlar plan any --memory 40M
+  $ashlar plan any --memory 40M --kv 8M
   $ashlar --help
 END

@@ -156,8 +156,8 @@ void Encode(const float* values, std::int64_t rows, std::int64_t columns,
       for (int i = 0; i < Layout::kInputs; ++i) {
         const std::int64_t k = g * Layout::kInputs + i;
         const float steps = unit > 0 ? x[k] / unit * 128.0f : 0.0f;
-        codes[static_cast<std::size_t>(k)] = static_cast<std::uint8_t>(
-            std::clamp(static_cast<int>(std::floor(steps)) + 128, 0, 255));
+        codes[static_cast<std::size_t>(k)] =
+            static_cast<std::uint8_t>(std::clamp(std::floor(steps), -128.0f, 127.0f) + 128.0f);
       }
     }
     for (std::size_t level = 0; level < out.size(); ++level) {

@@ -38,8 +38,12 @@ struct BitplaneLayout {
                                         0.659753955f, 0.757858283f, 0.870550563f, 1.0f};
 
   // (Always inlined: files compiled for an instruction set leave no copies for others to link.)
-  [[gnu::always_inline]] static constexpr int PlanesOf(int levels) { return levels + kFirstPlanes - 1; }
-  [[gnu::always_inline]] static constexpr std::uint64_t Padded(std::uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+  [[gnu::always_inline]] static constexpr int PlanesOf(int levels) {
+    return levels + kFirstPlanes - 1;
+  }
+  [[gnu::always_inline]] static constexpr std::uint64_t Padded(std::uint64_t bytes) {
+    return (bytes + 63) / 64 * 64;
+  }
   [[gnu::always_inline]] static constexpr std::uint64_t HeaderBytes(std::int64_t rows) {
     return static_cast<std::uint64_t>((rows + kOutputs - 1) / kOutputs) * kOutputs * 2;
   }

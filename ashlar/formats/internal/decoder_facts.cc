@@ -1,8 +1,8 @@
 #include "ashlar/formats/internal/decoder_facts.h"
-#include "ashlar/graph/stored_tensor.h"
 
 #include <algorithm>
 
+#include "ashlar/graph/stored_tensor.h"
 
 namespace ashlar::internal {
 namespace {

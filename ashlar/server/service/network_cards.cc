@@ -6,9 +6,9 @@
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/graph/catalog.h"
-#include "ashlar/plan/losses.h"
 #include "ashlar/graph/network_files.h"
 #include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/plan/losses.h"
 #include "ashlar/plan/plan.h"
 
 namespace ashlar {

@@ -219,7 +219,8 @@ Status RunRun(Session& session) {
   if (options.Has("save-session")) {
     std::vector<std::int32_t> tokens = requests[0].prompt;
     tokens.insert(tokens.end(), generations[0].token_ids.begin(), generations[0].token_ids.end());
-    const Result<ashlar::Session> saved = host.engine().SaveSession(requests[0].network->id, tokens, 0);
+    const Result<ashlar::Session> saved =
+        host.engine().SaveSession(requests[0].network->id, tokens, 0);
     if (!saved.ok()) {
       return saved.error().In("--save-session");
     }
