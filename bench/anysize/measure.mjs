@@ -1,22 +1,23 @@
 // Measures a network at many sizes: perplexity on the first 32,000 characters of each text, and the
 // speed of decoding. Prints one JSON document:
-//   { texts, reference: [perplexity of each text], series: [{ name, stored_bytes, points:
-//     [{ weights_bytes, loss, tokens_per_second }] }] }
-// where `loss` is the mean over the texts of ln(perplexity / that of the network as imported).
+//   { network, parameters, texts, reference: [perplexity of each text], series: [{ name,
+//     stored_bytes, points: [{ budget, weights_bytes, loss, tokens_per_second }] }] }
+// where `loss` is the mean over the texts of ln(perplexity / that of the network as imported), and
+// what has one size only has no budget.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { peerPoints } from "./peer.mjs";
 
 const { values: options } = parseArgs({ options: {
   ashlar: { type: "string" }, store: { type: "string" }, model: { type: "string" },
-  texts: { type: "string" }, codecs: { type: "string", default: "bitplane,bitstack" } } });
+  network: { type: "string" }, texts: { type: "string" },
+  codecs: { type: "string", default: "bitplane,bitstack" } } });
 const characters = 32000;
 const window = 512;
-// Sizes beside those of the peer's files, as shares of what all levels take.
-const shares = [0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1];
-const { files: peerFiles } = JSON.parse(
-  readFileSync(new URL("peer_files.json", import.meta.url)));
+// Sizes beside those of the peer's files, in bits per weight.
+const evenBits = [2.25, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8];
 
 const log = (text) => process.stderr.write(`${text}\n`);
 function ashlar(...words) {
@@ -35,7 +36,7 @@ const parts = texts.map((file) => {
   writeFileSync(part, [...whole].slice(0, characters).join(""));
   return part;
 });
-ashlar("import", "hf", options.model, "--as", "whole");
+const { parameters } = ashlar("import", "hf", options.model, "--as", "whole");
 
 const perplexity = (network, part, ...more) =>
   ashlar("eval", "ppl", network, "--text", part, "--window", String(window), "--windows", "1000",
@@ -60,8 +61,8 @@ for (const codec of options.codecs.split(",")) {
   const plan = ashlar("plan", codec);
   const budgets = [...new Set([
     plan.floor_weights_bytes,
-    ...peerFiles.map(({ bytes }) => bytes - 300000),
-    ...shares.map((share) => Math.floor(share * plan.most_weights_bytes)),
+    ...peerPoints(parameters).map(({ weights_bytes }) => weights_bytes),
+    ...evenBits.map((bits) => Math.floor((bits * parameters) / 8)),
     plan.most_weights_bytes,
   ])].filter((bytes) => bytes >= plan.floor_weights_bytes && bytes <= plan.most_weights_bytes)
      .sort((a, b) => a - b);
@@ -73,4 +74,5 @@ for (const codec of options.codecs.split(",")) {
       loss: loss(curves.map((curve) => curve[i].perplexity)),
       tokens_per_second: speed(codec, "--weights", String(budget)) })) });
 }
-console.log(JSON.stringify({ texts, reference, series }, null, 1));
+console.log(JSON.stringify({ network: options.network, parameters, texts, reference, series },
+                           null, 1));
