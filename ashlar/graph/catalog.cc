@@ -158,7 +158,10 @@ Result<std::vector<Descriptor>> TensorLayers(const BlobStore& store, const Tenso
   std::map<Digest, std::vector<std::string>> names;
   for (const auto& [name, tensor] : tensors) {
     for (const Level& level : tensor->all_levels()) {
-      names[level.blob].push_back(name);
+      std::vector<std::string>& users = names[level.blob];
+      if (users.empty() || users.back() != name) {
+        users.push_back(name);
+      }
       ASHLAR_TRY(const std::optional<std::uint64_t> size, store.Stat(level.blob));
       if (!size) {
         return Invalid("tensor \"{}\": its blob {} is not in the store", name,

@@ -1,5 +1,7 @@
 #include "ashlar/graph/stored_tensor.h"
 
+#include <algorithm>
+
 #include "ashlar/base/byte_reader.h"
 
 namespace ashlar {
@@ -20,6 +22,10 @@ Status CheckNumbers(const TensorManifest& tensor, int level, std::span<const std
   }
   return tensor.codec->check == nullptr ? Status() : tensor.codec->check(bytes, rows, columns);
 }
+
+// Levels that together have more bytes do not lie in one blob.
+constexpr std::uint64_t kMostJoinedBytes = std::uint64_t{256} << 10;
+constexpr std::uint64_t kLevelBegins = 64;  // at multiples of it: docs/formats/manifests.md
 
 }  // namespace
 
@@ -76,6 +82,34 @@ Result<std::vector<float>> StoredTensor::Vector() const {
   Decode(0, 1, values.data());
   ASHLAR_TRY(CheckWhole());
   return values;
+}
+
+Result<std::vector<Level>> PutLevels(BlobStore& store,
+                                     std::span<const std::vector<std::byte>> levels) {
+  std::vector<Level> stored;
+  while (stored.size() < levels.size()) {
+    const std::size_t first = stored.size();
+    std::uint64_t size = 0;  // of the blob that begins with the first
+    do {
+      const std::uint64_t offset = (size + kLevelBegins - 1) / kLevelBegins * kLevelBegins;
+      stored.push_back({.offset = offset, .length = levels[stored.size()].size()});
+      size = offset + stored.back().length;
+    } while (stored.size() < levels.size() &&
+             size + levels[stored.size()].size() <= kMostJoinedBytes);
+    std::vector<std::byte> joined;
+    if (stored.size() - first > 1) {
+      joined.resize(size);
+      for (std::size_t i = first; i < stored.size(); ++i) {
+        std::ranges::copy(levels[i],
+                          joined.begin() + static_cast<std::ptrdiff_t>(stored[i].offset));
+      }
+    }
+    ASHLAR_TRY(const Digest blob, store.Put(joined.empty() ? levels[first] : joined));
+    for (Level& level : std::span(stored).subspan(first)) {
+      level.blob = blob;
+    }
+  }
+  return stored;
 }
 
 Status StoredTensor::CheckWhole() const {

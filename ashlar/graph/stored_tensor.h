@@ -1,5 +1,6 @@
 // A StoredTensor is a tensor's packed bytes in a store, mapped, for whoever wants its numbers: of a
-// residual tensor from all of its levels, of a difference added to its base.
+// residual tensor from all of its levels, of a difference added to its base. And how the bytes of
+// levels get there.
 #pragma once
 
 #include <memory>
@@ -44,5 +45,11 @@ class StoredTensor {
   std::vector<MappedLevel> levels_;
   std::shared_ptr<const StoredTensor> base_;  // null: none
 };
+
+// Stores the levels of a tensor and says where they are: each in a blob of its own, which can be
+// had or not; but small ones, each of which would take whole pages of memory, follow each other in
+// one.
+Result<std::vector<Level>> PutLevels(BlobStore& store,
+                                     std::span<const std::vector<std::byte>> levels);
 
 }  // namespace ashlar

@@ -148,10 +148,7 @@ Result<TensorManifest> EncodeLevels(BlobStore& store, const TensorManifest& from
   codec.residual->encode(values.data(), rows, columns, to);
   ASHLAR_TRY(stored.CheckWhole());
   TensorManifest encoded = {.shape = from.shape, .codec = &codec};
-  for (const std::vector<std::byte>& level : levels) {
-    ASHLAR_TRY(const Digest blob, store.Put(level));
-    encoded.levels.push_back({blob, 0, level.size()});
-  }
+  ASHLAR_TRY(encoded.levels, PutLevels(store, levels));
   return encoded;
 }
 

@@ -1,8 +1,10 @@
 // What encode does to tensors.
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "ashlar/graph/describe.h"
+#include "ashlar/graph/stored_tensor.h"
 #include "ashlar/graph/testing_fixture.h"
 
 namespace ashlar {
@@ -210,6 +212,30 @@ TEST_F(EncodeTest, ATensorOfLevelsIsDecodedFromAllOfThemAndADifferenceIsAddedToI
     decoded[i] += values[i];
   }
   EXPECT_EQ(encoded(difference), decoded);
+}
+
+TEST_F(EncodeTest, SmallLevelsFollowEachOtherInOneBlobAndLargeOnesHaveTheirOwn) {
+  const auto levels_of = [&](std::initializer_list<std::size_t> sizes) {
+    std::vector<std::vector<std::byte>> levels;
+    for (const std::size_t size : sizes) {
+      levels.emplace_back(size, static_cast<std::byte>(levels.size()));
+    }
+    const std::vector<Level> stored = Must(PutLevels(*store_, levels));
+    std::set<Digest> blobs;
+    for (std::size_t i = 0; i < levels.size(); ++i) {
+      EXPECT_EQ(stored[i].length, levels[i].size());
+      EXPECT_EQ(stored[i].offset % 64, 0u);
+      const Blob blob = Must(store_->Get(stored[i].blob));
+      EXPECT_TRUE(
+          std::ranges::equal(blob.bytes().subspan(stored[i].offset, stored[i].length), levels[i]));
+      blobs.insert(stored[i].blob);
+    }
+    return blobs.size();
+  };
+  EXPECT_EQ(levels_of({1000, 100, 100}), 1u);
+  EXPECT_EQ(levels_of({300 << 10, 300 << 10}), 2u);
+  EXPECT_EQ(levels_of({200 << 10, 100 << 10, 100 << 10, 50 << 10}), 2u);
+  EXPECT_EQ(levels_of({1}), 1u);
 }
 
 TEST_F(EncodeTest, TypingErrorsAreNamed) {
