@@ -36,10 +36,11 @@ namespace ashlar {
 struct EngineOptions {
   int threads = 1;
   Isa isa = Isa::kReference;
-  std::int64_t max_positions = 4096;     // of any one sequence, prompt and output
-  std::int64_t max_rows = 512;           // per step; also the largest chunk of a prompt
-  std::int64_t max_logit_rows = 64;      // rows of logits per step: what prompt_logits is cut into
-  std::int64_t max_sequences = 16;       // running at once; others wait
+  std::int64_t max_positions = 4096;  // of any one sequence, prompt and output
+  std::int64_t max_rows = 512;        // per step; also the largest chunk of a prompt
+  std::int64_t max_logit_rows = 64;   // rows of logits per step: what prompt_logits is cut into
+  std::int64_t max_sequences = 16;    // running at once; others wait
+  static constexpr std::uint64_t kMostPageBytes = std::uint64_t{1} << 42;
   std::uint64_t page_bytes = 256 << 20;  // budget of all pages: running and cached
   KvFormat kv_format = KvFormat::kF32;   // of networks that are loaded without one of their own
   bool prefix_cache = true;
@@ -101,7 +102,8 @@ struct Request {
   // Cached prefixes are found by requests of the same scope only: 0 is everybody's.
   std::uint64_t cache_scope = 0;
   // Pages may be found that were computed at any precision of the weights, by requests that say so
-  // too. It does change results: whose numbers these are depends on who came before.
+  // too; or those of everybody's of this precision, where they reach further. It does change
+  // results: whose numbers these are depends on who came before.
   bool any_precision = false;
 };
 
@@ -197,8 +199,9 @@ class Engine {
 
   // How much of options().page_bytes may be used from now on: cached pages that nobody holds make
   // room at once. It is never less than what the requests that are there hold, and than the one of
-  // them that may need most.
-  void SetPageBudget(std::uint64_t bytes);
+  // them that may need most. `most` is what that may make of it: requests and pins to come that
+  // would need more are refused, as if it were page_bytes.
+  void SetPageBudget(std::uint64_t bytes, std::uint64_t most = EngineOptions::kMostPageBytes);
 
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when
   // even alone it could not get the pages that it may need.
@@ -213,8 +216,10 @@ class Engine {
 
   // Keeps the whole pages of these tokens, which must be cached (kNotFound: read them first, with
   // max_tokens 0), until UnpinPrefix, also when the network goes and comes again. They count
-  // against page_bytes: all pins together take at most half of it (kExhausted, with numbers), and
-  // never what a request that is there may need (kConflict).
+  // against page_bytes (or the `most` of SetPageBudget): all pins together take at most half of it
+  // (kExhausted, with numbers), and never what a request that is there may need (kConflict). After
+  // SetPrecision they are of a precision that nobody finds any more, if their network changed:
+  // unpin them then, and pin what was read anew.
   Result<PinnedPrefix> PinPrefix(NetworkId network, std::span<const std::int32_t> tokens,
                                  std::uint64_t cache_scope);
   Status UnpinPrefix(PrefixId prefix);  // kNotFound

@@ -183,6 +183,50 @@ TEST_F(ResizeTest, PagesThatTwoPrecisionsMadeAreNobodysUnlessItIsAskedFor) {
   }
 }
 
+TEST_F(ResizeTest, WhoTakesAnyPrecisionAlsoFindsWhatItsOwnMadeForAll) {
+  Engine engine(*store_, Options());
+  const NetworkId network = *engine.Load(network_);
+  Request request = Ask(network, Tokens(70), 20);
+  RunAlone(engine, request);
+  Request any = request;
+  any.any_precision = true;
+  any.max_tokens = 40;
+  const Outcome found = RunAlone(engine, any);
+  EXPECT_EQ(found.cached, 4 * kPageTokens);
+  EXPECT_TRUE(found.EqualBits(Fresh(network_, {}, any)));
+  // What it adds to them is named as they are: everybody of this precision may have it.
+  request.prompt.insert(request.prompt.end(), found.ids.begin(), found.ids.end());
+  EXPECT_EQ(RunAlone(engine, request).cached, 6 * kPageTokens);
+  ASSERT_TRUE(engine.SetPrecision(WithLevels(network_, 2)).ok());
+  EXPECT_EQ(RunAlone(engine, any).cached, 0);
+}
+
+TEST_F(ResizeTest, AForkOfWhoTakesAnyPrecisionLeavesItsPagesToNobodyElse) {
+  Engine engine(*store_, Options());
+  const NetworkId network = *engine.Load(network_);
+  Request request = Ask(network, Tokens(9), 40);
+  request.any_precision = true;
+  const RequestId parent = *engine.Submit(request);
+  Outcomes outcomes;
+  while (outcomes[parent].ids.size() < 3) {  // within its first page
+    Step(engine, outcomes);
+  }
+  const Precision small = WithLevels(network_, 1);
+  ASSERT_TRUE(engine.SetPrecision(small).ok());
+  Step(engine, outcomes);
+  Request next = request;
+  next.any_precision = false;
+  next.prompt.insert(next.prompt.end(), outcomes[parent].ids.begin(), outcomes[parent].ids.end());
+  const RequestId fork = *engine.Fork(parent, {}, 30, request.sampling);
+  while (!engine.idle()) {
+    Step(engine, outcomes);
+  }
+  next.prompt.insert(next.prompt.end(), outcomes[fork].ids.begin(), outcomes[fork].ids.end());
+  const Outcome pure = RunAlone(engine, next);
+  EXPECT_EQ(pure.cached, 0);
+  EXPECT_TRUE(pure.EqualBits(Fresh(network_, small, next)));
+}
+
 TEST_F(ResizeTest, WhatWasReadAgainAfterMakingRoomIsOfOnePrecision) {
   Engine engine(*store_, Options());
   const NetworkId network = *engine.Load(network_);
@@ -315,6 +359,27 @@ TEST_F(ResizeTest, ASmallerBudgetOfPagesStopsNobodyWhoCouldRunAlone) {
   for (const auto& [id, outcome] : outcomes) {
     EXPECT_TRUE(outcome.EqualBits(usual));
   }
+}
+
+TEST_F(ResizeTest, ARequestThatCanNeverHaveItsPagesIsRefusedWithNumbers) {
+  Engine engine(*store_, Options());
+  const NetworkId network = *engine.Load(network_);
+  const RequestId fits = *engine.Submit(Ask(network, Tokens(100), 28));
+  const std::uint64_t one = engine.page_use().wanted;
+  engine.SetPageBudget(0, one);
+  EXPECT_TRUE(engine.Submit(Ask(network, Tokens(100), 28)).ok());  // it waits
+  const Result<RequestId> refused = engine.Submit(Ask(network, Tokens(100), 29));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::kExhausted);
+  EXPECT_TRUE(refused.error().message.starts_with("129 positions need "))
+      << refused.error().message;
+  Outcomes outcomes;
+  while (!engine.idle()) {
+    Step(engine, outcomes);
+    EXPECT_LE(engine.page_use().running, one);
+  }
+  EXPECT_EQ(outcomes.at(fits).finish, FinishReason::kLength);
+  EXPECT_EQ(outcomes.size(), 2u);
 }
 
 TEST_F(ResizeTest, WhatIsNoPrecisionOfATensorChangesNothing) {

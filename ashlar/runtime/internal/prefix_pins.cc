@@ -9,7 +9,7 @@ namespace ashlar::internal {
 
 Result<PinnedPrefix> PrefixPins::Pin(const LoadedNetwork& network,
                                      std::span<const std::int32_t> tokens,
-                                     std::uint64_t cache_scope, std::uint64_t needed) {
+                                     std::uint64_t cache_scope, const PinLimits& limits) {
   const auto length = static_cast<std::int64_t>(tokens.size());
   std::int64_t largest_page = kPageLength;
   std::int64_t whole = length;  // as far as there are whole pages
@@ -36,17 +36,17 @@ Result<PinnedPrefix> PrefixPins::Pin(const LoadedNetwork& network,
     }
   }
   const std::uint64_t after = bytes() + added;
-  if (after > cache_.budget() / 2) {
+  if (after > limits.most / 2) {
     return Exhausted(
         "{} tokens take {} of pages, and pinned prefixes would have {}; they may have "
         "half of the budget of {}",
-        whole, FormatBytes(added), FormatBytes(after), FormatBytes(cache_.budget()));
+        whole, FormatBytes(added), FormatBytes(after), FormatBytes(limits.most));
   }
-  if (after + needed > cache_.budget()) {
+  if (after + limits.needed > limits.most) {
     return Conflict(
         "{} tokens take {} of pages, but a request that is there may come to need {} "
         "of the {}, of which pinned prefixes have {}; try again",
-        whole, FormatBytes(added), FormatBytes(needed), FormatBytes(cache_.budget()),
+        whole, FormatBytes(added), FormatBytes(limits.needed), FormatBytes(limits.most),
         FormatBytes(bytes()));
   }
   for (const PageTable& table : state.slots) {

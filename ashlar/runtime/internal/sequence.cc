@@ -99,15 +99,30 @@ void Sequence::DropCarriedPages() {
   }
 }
 
+std::int64_t Sequence::FindState(PageCache& cache, bool any_precision) {
+  any_precision_ = any_precision;
+  std::int64_t positions = length();
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    SlotPages& slot = slots[i];
+    slot.table.Clear();
+    slot.chain.key = ScopedKey(Keys().state[network->slots[i].node], request.cache_scope);
+    FindPages(cache, slot.chain, tokens, slot.table);
+    slot.published = slot.table.size();
+    slot.cached = slot.published * network->slots[i].page.positions;
+    positions = std::min(positions, slot.cached);
+  }
+  return positions;
+}
+
 std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bool use_cache) {
   running = true;
   const bool has_state =
       std::ranges::any_of(slots, [](const SlotPages& slot) { return slot.table.size() > 0; });
   if (!has_state && use_cache) {
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-      FindPages(cache, slots[i].chain, tokens, slots[i].table);
-      slots[i].published = slots[i].table.size();
-      slots[i].cached = slots[i].published * network->slots[i].page.positions;
+    const std::int64_t found = FindState(cache, request.any_precision);
+    // (What it leaves continues what it found: a page is named by all that are before it.)
+    if (request.any_precision && FindState(cache, false) <= found) {
+      FindState(cache, true);
     }
   }
   values.clear();
@@ -196,14 +211,15 @@ void Sequence::Stop() {
 }
 
 // Pages that are published already stay under the key that they were computed with. Of the others,
-// some positions come from before and some from after, or all from after but over pages from
-// before: under neither key would they be what a sequence computes that begins now. A key is that
-// of all upstream, so what lies below the first block that changed goes on as if nothing was.
+// some positions come from before and some from after, or all from after but over pages or kept
+// values from before: under neither key would they be what a sequence computes that begins now. A
+// key is that of all upstream, so what lies below the first block that changed goes on as if
+// nothing was.
 void Sequence::Rebind(std::shared_ptr<const LoadedNetwork> rebound) {
   network = std::move(rebound);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const Digest key = ScopedKey(Keys().state[network->slots[i].node], request.cache_scope);
-    slots[i].mixed |= slots[i].chain.key != key && slots[i].table.size() > 0;
+    slots[i].mixed |= slots[i].chain.key != key && (running || slots[i].table.size() > 0);
     slots[i].chain.key = key;
   }
   for (ValuePages& value : values) {
@@ -250,8 +266,10 @@ void Sequence::ShareStateOf(const Sequence& parent) {
     }
     slots[i].cached = parent.position;
     slots[i].published = parent.slots[i].published;
+    slots[i].chain = parent.slots[i].chain;
     slots[i].mixed = parent.slots[i].mixed;
   }
+  any_precision_ = parent.any_precision_;
 }
 
 SequenceView Sequence::View(std::span<SlotDemand> demand) const {

@@ -92,15 +92,17 @@ class Sequence {
 
  private:
   // What names the pages that it finds and leaves.
-  const MerkleKeys& Keys() const {
-    return request.any_precision ? network->any_keys : network->keys;
-  }
+  const MerkleKeys& Keys() const { return any_precision_ ? network->any_keys : network->keys; }
+  // Finds the cached pages of all slots, and returns for how many positions all of them are there.
+  std::int64_t FindState(PageCache& cache, bool any_precision);
   bool NeedsCopy(std::size_t slot) const;
   void FindValues(PageCache& cache, std::span<const int> boundary);
   void PlanStarts();
   void DropCarriedPages();
   // Positions that PlanStarts spares some node, compared to computing all.
   std::int64_t Spared() const;
+
+  bool any_precision_ = request.any_precision;
 };
 
 }  // namespace ashlar::internal

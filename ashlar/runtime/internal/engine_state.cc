@@ -1,0 +1,322 @@
+#include "ashlar/runtime/internal/engine_state.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace ashlar {
+
+using internal::LoadedNetwork;
+using internal::Sequence;
+
+Engine::State::State(const BlobStore& store, const EngineOptions& options_in)
+    : options(options_in),
+      pool(options.threads),
+      networks(store, options),
+      cache(options.page_bytes),
+      pins(cache),
+      interpreter(pool, options.isa, options.max_rows, options.max_logit_rows) {
+  deliveries.reserve(options.max_sequences);
+  step_.reserve(options.max_sequences);
+}
+
+void Engine::State::NetworksChanged() {
+  const std::vector<const LoadedNetwork*> loaded = networks.all();
+  interpreter.Prepare(loaded, options.prefault);
+  for (const LoadedNetwork* const network : loaded) {
+    sampler_scratch.Reserve(network->logits);
+  }
+}
+
+Sequence* Engine::State::Find(RequestId id) const {
+  const auto found = std::ranges::find(sequences, id, [](const auto& s) { return s->id; });
+  return found == sequences.end() ? nullptr : found->get();
+}
+
+Status Engine::State::Check(const Request& request, const LoadedNetwork& network) const {
+  if (const auto& failure = networks.FailureOf(request.network)) {
+    return *failure;
+  }
+  return internal::CheckRequest(request, network, {.most = page_most, .pinned = pins.bytes()});
+}
+
+RequestId Engine::State::Add(Request request, std::shared_ptr<const LoadedNetwork> network) {
+  const RequestId id{next_request++};
+  share.Enter(request.tenant);
+  sequences.push_back(std::make_unique<Sequence>(id, std::move(request), std::move(network)));
+  FitPageBudget();
+  return id;
+}
+
+const std::optional<Error>& Engine::State::FailureOf(const Sequence& sequence) const {
+  return networks.FailureOf(sequence.request.network);
+}
+
+// Of the sequences that can have no rows any more.
+void Engine::State::DeliverEnded() {
+  for (const auto& sequence : sequences) {
+    if (sequence->cancelled) {
+      deliveries.push_back({.request = sequence->id, .finish = FinishReason::kCancelled});
+    } else if (FailureOf(*sequence)) {
+      deliveries.push_back({.request = sequence->id,
+                            .finish = FinishReason::kFailed,
+                            .error = FailureOf(*sequence)});
+    }
+  }
+  Remove([&](const Sequence& sequence) {
+    return sequence.cancelled || FailureOf(sequence).has_value();
+  });
+}
+
+void Engine::State::Remove(const std::function<bool(const Sequence&)>& ended) {
+  std::erase_if(sequences, [&](const auto& sequence) {
+    const bool gone = ended(*sequence);
+    if (gone) {
+      if (sequence->admitted) {
+        share.Leave(sequence->request.tenant);
+      } else {
+        share.Withdraw(sequence->request.tenant);
+      }
+    }
+    return gone;
+  });
+}
+
+// Whoever is there can run, at least alone.
+void Engine::State::FitPageBudget() {
+  std::uint64_t least = page_budget;
+  for (const auto& sequence : sequences) {
+    least = std::max(least, sequence->MostBytes() + pins.bytes());
+  }
+  if (least != cache.budget()) {
+    cache.SetBudget(least);
+  }
+}
+
+void Engine::State::MakeRoom(Sequence& sequence) {
+  // Kept values only save work for requests to come; they go before anybody has to wait.
+  bool dropped = false;
+  for (const auto& other : sequences) {
+    dropped |= other->DropValues();
+  }
+  if (!dropped) {
+    sequence.Stop();
+    ++counters.preemptions;
+  }
+}
+
+// By priority; then those that have begun to speak, and wait because they made room; then by what
+// their tenants have had; then by arrival.
+void Engine::State::TakeTurns() {
+  turns_.resize(sequences.size());
+  std::iota(turns_.begin(), turns_.end(), std::size_t{0});
+  std::ranges::sort(turns_, [&](std::size_t a, std::size_t b) {
+    const Request& first = sequences[a]->request;
+    const Request& second = sequences[b]->request;
+    if (first.priority != second.priority) {
+      return first.priority > second.priority;
+    }
+    const bool first_speaks = sequences[a]->generated() > 0;
+    const bool second_speaks = sequences[b]->generated() > 0;
+    if (first_speaks != second_speaks) {
+      return first_speaks;
+    }
+    const std::uint64_t first_had = share.Had(first.tenant);
+    const std::uint64_t second_had = share.Had(second.tenant);
+    return first_had != second_had ? first_had < second_had : a < b;
+  });
+}
+
+// Asks the scheduler until it says to run; then `rows_` has the rows of each sequence.
+void Engine::State::Schedule() {
+  const internal::SchedulerLimits limits{
+      .max_rows = options.max_rows,
+      .max_logit_rows = std::min(options.max_rows, options.max_logit_rows),
+      .max_sequences = options.max_sequences,
+      .prompt_rows_beside_decoding = prompt_rows_beside_decoding};
+  bool may_admit = true;
+  while (true) {
+    std::size_t slots = 0;
+    for (const auto& sequence : sequences) {
+      slots += sequence->slots.size();
+    }
+    demands_.resize(slots);
+    views_.clear();
+    slots = 0;
+    for (const auto& sequence : sequences) {
+      views_.push_back(sequence->View(std::span(demands_).subspan(slots, sequence->slots.size())));
+      slots += sequence->slots.size();
+    }
+    rows_.resize(sequences.size());
+    TakeTurns();
+    const internal::Decision decision =
+        internal::Decide(limits,
+                         {.sequences = views_,
+                          .turns = turns_,
+                          .available_bytes = cache.available_bytes(),
+                          .may_admit = may_admit},
+                         rows_);
+    if (decision.action == internal::Action::kRun) {
+      return;
+    }
+    Sequence& sequence = *sequences[decision.index];
+    if (decision.action == internal::Action::kMakeRoom) {
+      MakeRoom(sequence);
+      may_admit = false;
+    } else {
+      const std::int64_t cached = sequence.Begin(
+          cache, networks.BoundaryOf(sequence.request.network), options.prefix_cache);
+      counters.prompt_tokens += sequence.length();
+      counters.cached_tokens += cached;
+      if (!sequence.admitted) {  // reading it again after it made room is nobody's debt
+        sequence.admitted = true;
+        share.Admit(sequence.request.tenant);
+        sequence.cached_tokens = cached;
+        share.Charge(
+            sequence.request.tenant,
+            internal::kPromptTokenCost * static_cast<std::uint64_t>(sequence.length() - cached));
+      }
+    }
+  }
+}
+
+void Engine::State::CollectRows() {
+  step_.clear();
+  step_networks_.clear();
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (rows_[i] > 0) {
+      const auto network = static_cast<std::uint32_t>(sequences[i]->request.network);
+      const auto at = std::ranges::lower_bound(step_networks_, network);
+      if (at == step_networks_.end() || *at != network) {
+        step_networks_.insert(at, network);
+      }
+    }
+  }
+  std::int64_t first_row = 0;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    if (rows_[i] == 0) {
+      continue;
+    }
+    Sequence& sequence = *sequences[i];
+    const auto network = static_cast<std::uint32_t>(sequence.request.network);
+    step_.push_back(
+        {.sequence = &sequence,
+         .network = static_cast<std::uint32_t>(std::ranges::lower_bound(step_networks_, network) -
+                                               step_networks_.begin()),
+         .first_row = first_row,
+         .rows = rows_[i]});
+    first_row += rows_[i];
+    sequence.TakePages(cache, sequence.position + rows_[i]);
+  }
+  // Only when everybody has the pages that the scheduler promised.
+  for (const internal::StepRows& taken : step_) {
+    taken.sequence->TakeValuePages(cache, taken.sequence->position + taken.rows);
+  }
+  counters.rows += first_row;
+}
+
+const internal::NetworkSet::MergedOrder& Engine::State::PlanStep() {
+  const PartTimer timer(profile, "schedule");
+  Schedule();
+  CollectRows();
+  return networks.OrderOf(step_networks_);
+}
+
+Result<SampledToken> Engine::State::Sample(Sequence& sequence, std::span<const float> logits) {
+  if (sequence.request.constraint == nullptr) {
+    Result<SampledToken> sampled = sequence.sampler.Sample(logits, sampler_scratch);
+    return sampled.ok() ? std::move(sampled) : Corrupt("it gave logits that are no numbers");
+  }
+  ASHLAR_TRY(const std::span<const std::uint64_t> allowed, sequence.request.constraint->Allowed());
+  Result<SampledToken> sampled = sequence.sampler.SampleAmong(allowed, logits, sampler_scratch);
+  return sampled.ok() ? std::move(sampled)
+                      : Corrupt("of the tokens that the constraint allows, none is possible");
+}
+
+void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits,
+                               Delivery& delivery) {
+  const PartTimer timer(profile, "sample");
+  Result<SampledToken> sampled = Sample(sequence, logits);
+  if (!sampled.ok()) {
+    delivery.finish = FinishReason::kFailed;
+    delivery.error = sampled.error();
+    return;
+  }
+  if (std::ranges::find(sequence.request.stop_tokens, sampled->token) !=
+      sequence.request.stop_tokens.end()) {
+    delivery.finish = FinishReason::kStop;
+    return;
+  }
+  TokenConstraint* const constraint = sequence.request.constraint.get();
+  if (constraint != nullptr) {
+    if (const Status accepted = constraint->Accept(sampled->token); !accepted.ok()) {
+      delivery.finish = FinishReason::kFailed;
+      delivery.error = accepted.error();
+      return;
+    }
+  }
+  sequence.tokens.push_back(sampled->token);
+  share.Charge(sequence.request.tenant, internal::kGeneratedTokenCost);
+  delivery.token = *std::move(sampled);
+  if (constraint != nullptr && constraint->finished()) {
+    delivery.finish = FinishReason::kStop;
+  } else if (sequence.generated() == sequence.request.max_tokens) {
+    delivery.finish = FinishReason::kLength;
+  }
+}
+
+void Engine::State::Deliver(internal::StepRows& taken) {
+  Sequence& sequence = *taken.sequence;
+  Delivery& delivery = deliveries.emplace_back(Delivery{.request = sequence.id,
+                                                        .plan = sequence.network->plan(),
+                                                        .first_position = sequence.position,
+                                                        .cached_tokens = sequence.cached_tokens});
+  if (FailureOf(sequence)) {  // nothing of this step may reach a page that others can find
+    delivery.finish = FinishReason::kFailed;
+    delivery.error = FailureOf(sequence);
+    return;
+  }
+  if (sequence.request.prompt_logits && sequence.logits_delivered < sequence.prompt_length) {
+    delivery.logits = taken.logits;
+    delivery.logits_first_position = taken.logits_first_position;
+    if (!taken.logits.empty()) {  // else rows before those whose logits are wanted
+      sequence.logits_delivered +=
+          static_cast<std::int64_t>(taken.logits.size()) / taken.logits_width;
+    }
+  }
+  sequence.Advance(cache, sequence.position + taken.rows, options.prefix_cache);
+  if (sequence.position < sequence.length()) {
+    return;
+  }
+  if (sequence.request.max_tokens == 0) {
+    delivery.finish = FinishReason::kLength;
+  } else {
+    SampleNext(sequence, taken.logits.last(sequence.network->logits), delivery);
+  }
+}
+
+void Engine::State::Step() {
+  deliveries.clear();
+  DeliverEnded();
+  FitPageBudget();  // those that have gone may have needed more
+  if (sequences.empty()) {
+    return;
+  }
+  const StepTimer timer(profile);
+  const std::uint64_t evicted = cache.evictions();
+  const internal::NetworkSet::MergedOrder& order = PlanStep();
+  interpreter.Run(step_, order.loaded, order.groups, counters, profile, expert_listener);
+  networks.FindDamage();
+  for (internal::StepRows& rows : step_) {
+    Deliver(rows);
+  }
+  for (const Delivery& delivery : deliveries) {
+    if (delivery.finish != FinishReason::kNone) {
+      Remove([&](const Sequence& one) { return one.id == delivery.request; });
+    }
+  }
+  ++counters.steps;
+  counters.pages_evicted += cache.evictions() - evicted;
+}
+
+}  // namespace ashlar

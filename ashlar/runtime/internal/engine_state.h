@@ -1,0 +1,79 @@
+// What an Engine is inside: its networks, its requests, their pages, and the step that it is in.
+//
+// engine.cc has what callers ask; engine_state.cc what happens between requests and in a step.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "ashlar/base/thread_pool.h"
+#include "ashlar/runtime/engine.h"
+#include "ashlar/runtime/internal/fair_share.h"
+#include "ashlar/runtime/internal/interpreter.h"
+#include "ashlar/runtime/internal/network_set.h"
+#include "ashlar/runtime/internal/page_cache.h"
+#include "ashlar/runtime/internal/prefix_pins.h"
+#include "ashlar/runtime/internal/request_check.h"
+#include "ashlar/runtime/internal/scheduler.h"
+#include "ashlar/runtime/internal/sequence.h"
+
+namespace ashlar {
+
+struct Engine::State {
+  State(const BlobStore& store, const EngineOptions& options_in);
+
+  // After a network came, went or changed.
+  void NetworksChanged();
+
+  internal::Sequence* Find(RequestId id) const;
+  Status Check(const Request& request, const internal::LoadedNetwork& network) const;
+  RequestId Add(Request request, std::shared_ptr<const internal::LoadedNetwork> network);
+  void FitPageBudget();
+
+  void Step();
+
+  const EngineOptions options;
+  ThreadPool pool;
+  internal::NetworkSet networks;
+  internal::PageCache cache;  // outlives the sequences, which hold its pages
+  internal::PrefixPins pins;
+  internal::Interpreter interpreter;
+  SamplerScratch sampler_scratch;
+  EngineCounters counters;
+  Profile* profile = nullptr;
+  ExpertListener expert_listener;
+
+  std::vector<std::unique_ptr<internal::Sequence>> sequences;  // in order of arrival
+  std::uint64_t next_request = 1;
+  internal::FairShare share;
+  std::uint64_t page_budget = options.page_bytes;  // as it was asked for, and the most of it
+  std::uint64_t page_most = options.page_bytes;
+  std::int64_t prompt_rows_beside_decoding = options.max_rows;
+  std::vector<Delivery> deliveries;
+
+ private:
+  const std::optional<Error>& FailureOf(const internal::Sequence& sequence) const;
+  void DeliverEnded();
+  void Remove(const std::function<bool(const internal::Sequence&)>& ended);
+  void TakeTurns();
+  void Schedule();
+  void MakeRoom(internal::Sequence& sequence);
+  void CollectRows();
+  const internal::NetworkSet::MergedOrder& PlanStep();
+  void Deliver(internal::StepRows& rows);
+  void SampleNext(internal::Sequence& sequence, std::span<const float> logits, Delivery& delivery);
+  Result<SampledToken> Sample(internal::Sequence& sequence, std::span<const float> logits);
+
+  // Of the current step; kept to be filled again.
+  std::vector<internal::SlotDemand> demands_;
+  std::vector<internal::SequenceView> views_;
+  std::vector<std::size_t> turns_;  // indices of sequences, those first that are served first
+  std::vector<std::int64_t> rows_;
+  std::vector<internal::StepRows> step_;
+  std::vector<std::uint32_t> step_networks_;
+};
+
+}  // namespace ashlar
