@@ -6,7 +6,7 @@
 
 #include "ashlar/base/sanitized.h"
 #include "ashlar/base/test_seed.h"
-#include "ashlar/server/soak/testing_soak.h"
+#include "ashlar/server/soak/testing_server_soak.h"
 
 namespace ashlar {
 namespace {
