@@ -198,14 +198,16 @@ constexpr Endpoint kEndpoints[] = {
      .access = Access::kAdmin,
      .summary = "Reads the beginning of prompts to come, such as a system prompt, and keeps it "
                 "cached until it is let go. All of them may have half of `--pages`: 503 beyond.",
-     .answer = "`{id, model, tenant, prompt_tokens, cached_tokens, bytes}`",
+     .answer = "`{id, model, tenant, prompt_tokens, cached_tokens, plan, bytes}`",
      .parameters = kPinPrefixTable,
      .manage = PinPrefix},
     {.method = "GET",
      .path = "/admin/prefixes",
      .access = Access::kAdmin,
      .summary = "What is kept so.",
-     .answer = "`prefixes`, each as when it was pinned",
+     .answer =
+         "`prefixes`, each as when it was pinned, by the plan of its network; null while that "
+         "has to read it again",
      .manage = ListPrefixes},
     {.method = "DELETE",
      .path = "/admin/prefixes/{id}",

@@ -64,6 +64,7 @@ Json PrefixEntry(const PrefixStatus& prefix) {
                    {"tenant", prefix.cache_scope},
                    {"prompt_tokens", prefix.tokens},
                    {"cached_tokens", prefix.positions},
+                   {"plan", prefix.plan == 0 ? Json() : Json(PlanName(prefix.plan))},
                    {"bytes", prefix.bytes}});
 }
 

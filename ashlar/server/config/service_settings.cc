@@ -67,6 +67,7 @@ Status ReadMemorySettings(const Settings& settings, ServiceOptions& service) {
                        FormatBytes(program));
     }
   }
+  service.weight_bytes = settings.Bytes("weights");
   service.growth_bytes_per_second = settings.Bytes("growth");
   std::uint64_t& pages = service.engine.page_bytes;
   pages = settings.Bytes("pages");

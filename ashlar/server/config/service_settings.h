@@ -15,6 +15,11 @@ inline constexpr SettingSpec kServiceSettings[] = {
      .doc = "of the whole process: for weights, state and all else; cached prompts, networks that "
             "nobody uses and levels of weights make room; auto: what the control group and the "
             "pressure on memory allow (default: no limit)"},
+    {.name = "weights",
+     .kind = SettingKind::kBytes,
+     .value = "BYTES",
+     .doc = "of weights alone, of all networks that are loaded; networks that nobody uses and "
+            "levels make room (default: no other limit than memory)"},
     {.name = "growth",
      .kind = SettingKind::kBytes,
      .value = "BYTES",

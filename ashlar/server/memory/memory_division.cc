@@ -17,12 +17,12 @@ std::uint64_t Stepped(std::uint64_t bytes, std::uint64_t step) {
   return (bytes + step - 1) / step * step;
 }
 
-std::optional<std::size_t> LeastLatelyUsed(const MemoryDemand& demand, const DivisionPace& pace,
-                                           std::int64_t now) {
+// Of those that nobody has used since `before`.
+std::optional<std::size_t> LeastLatelyUsed(const MemoryDemand& demand, std::int64_t before) {
   std::optional<std::size_t> chosen;
   for (std::size_t i = 0; i < demand.idle.size(); ++i) {
     const IdleNetwork& network = demand.idle[i];
-    if (network.bytes > 0 && now - network.idle_since >= pace.unload_after &&
+    if (network.bytes > 0 && network.idle_since <= before &&
         (!chosen || network.idle_since < demand.idle[*chosen].idle_since)) {
       chosen = i;
     }
@@ -32,10 +32,13 @@ std::optional<std::size_t> LeastLatelyUsed(const MemoryDemand& demand, const Div
 
 }  // namespace
 
-void HeldNeed::See(std::uint64_t wanted, std::int64_t now, std::int64_t release_after) {
-  if (wanted >= bytes || now - seen_at >= release_after) {
-    bytes = wanted;
-    seen_at = now;
+void HeldNeed::See(std::uint64_t wanted, std::int64_t now, std::int64_t span) {
+  recent = std::max(recent, wanted);
+  bytes = std::max(bytes, wanted);
+  if (now - begun >= span) {
+    bytes = recent;
+    recent = wanted;
+    begun = now;
   }
 }
 
@@ -52,15 +55,16 @@ MemoryDivision DivideMemory(const MemoryDemand& demand, const DivisionPace& pace
             now, pace.release_after);
   const std::uint64_t room = Less(demand.budget, other.bytes);
   division.least_bytes = other.bytes + demand.weights.floor + needed;
-  division.most_weights = Less(room, needed);
+  division.most_weights = std::min(Less(room, needed), demand.most_weights);
   std::uint64_t for_weights = Less(room, state.bytes);
   if (for_weights < demand.weights.floor) {  // memories give way
-    for_weights = std::min(division.most_weights, demand.weights.floor);
-  }
-  if (for_weights < demand.weights.all) {
-    division.unload = LeastLatelyUsed(demand, pace, now);
+    for_weights = std::min(Less(room, needed), demand.weights.floor);
   }
   division.full = for_weights < demand.weights.floor;
+  for_weights = std::min(for_weights, std::max(demand.most_weights, demand.weights.floor));
+  if (for_weights < demand.weights.all) {
+    division.unload = LeastLatelyUsed(demand, division.full ? now : now - pace.unload_after);
+  }
   std::uint64_t weights = std::clamp(for_weights, demand.weights.floor,
                                      std::max(demand.weights.floor, demand.weights.all));
   if (weights < demand.weights_now) {
@@ -77,6 +81,8 @@ MemoryDivision DivideMemory(const MemoryDemand& demand, const DivisionPace& pace
   // Memory that weights do not take yet is not given to pages: it will be wanted back.
   const std::uint64_t kept = std::max(weights, std::min(for_weights, demand.weights.all));
   division.page_bytes = std::max(std::min(Less(room, kept), demand.most_pages), demand.held_pages);
+  division.most_pages =
+      std::max(std::min(Less(room, demand.weights.floor), demand.most_pages), division.page_bytes);
   return division;
 }
 

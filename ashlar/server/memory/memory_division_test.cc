@@ -68,7 +68,7 @@ TEST(MemoryDivision, NewRequestsAreRefusedOnlyAtTheFloor) {
 }
 
 TEST(MemoryDivision, AReserveThatIsOnlyRememberedMakesNobodyRefused) {
-  const DivisionHistory remembered{.state = {40 * kMega, 99 * kSecond}};
+  const DivisionHistory remembered{.state = {.bytes = 40 * kMega, .begun = 99 * kSecond}};
   EXPECT_EQ(Told(Divided({.budget = 64, .held = 1, .wanted = 4}, remembered)),
             "weights 20, pages 24");
 }
@@ -82,6 +82,35 @@ TEST(MemoryDivision, NetworksThatNobodyUsesGoBeforeLevelsTheLeastLatelyUsedFirst
 TEST(MemoryDivision, ANetworkThatWasUsedAMomentAgoOrWhoseWeightsOthersHaveStays) {
   const std::vector<IdleNetwork> idle = {{99 * kSecond, 5 * kMega}, {80 * kSecond, 0}};
   EXPECT_EQ(Told(Divided({.budget = 90, .idle = idle})), "weights 70, pages 0");
+}
+
+TEST(MemoryDivision, AtTheFloorANetworkGoesAsSoonAsNobodyUsesIt) {
+  const std::vector<IdleNetwork> idle = {{100 * kSecond, 5 * kMega}};
+  EXPECT_EQ(Told(Divided({.budget = 64, .wanted = 24, .idle = idle})), "weights 20, pages 24");
+  EXPECT_EQ(Told(Divided({.budget = 63, .wanted = 24, .idle = idle})),
+            "weights 20, pages 23, unload 0, full");
+}
+
+TEST(MemoryDivision, StateMayGrowUntilWeightsAreAtTheirFloor) {
+  EXPECT_EQ(Divided({.budget = 160}).most_pages, 60 * kMega);  // what it may have at all
+  EXPECT_EQ(Divided({.budget = 90}).most_pages, 50 * kMega);
+  EXPECT_EQ(Divided({.budget = 30}).most_pages, 0u);
+  EXPECT_EQ(Divided({.budget = 30, .held = 7}).most_pages, 7 * kMega);
+}
+
+TEST(MemoryDivision, WeightsTakeNoMoreThanTheyMayUnlessTheirFloorDoes) {
+  MemoryDemand demand{.budget = 1000 * kMega,
+                      .most_pages = 60 * kMega,
+                      .weights = {.floor = 20 * kMega, .all = 80 * kMega},
+                      .most_weights = 50 * kMega,
+                      .weights_now = 80 * kMega};
+  MemoryDivision division = DivideMemory(demand, {}, {}, 100 * kSecond);
+  EXPECT_EQ(Told(division), "weights 50, pages 60");
+  EXPECT_EQ(division.most_weights, 50 * kMega);
+  demand.most_weights = 10 * kMega;
+  division = DivideMemory(demand, {}, {}, 100 * kSecond);
+  EXPECT_EQ(Told(division), "weights 20, pages 60");
+  EXPECT_EQ(division.most_weights, 10 * kMega);
 }
 
 TEST(MemoryDivision, WeightsReturnAfterAQuietTimeAndNotInCrumbs) {
@@ -109,13 +138,18 @@ TEST(MemoryDivision, LessThanAMegabyteMovesNoWeightsUpwards) {
 }
 
 TEST(MemoryDivision, AShortPauseBetweenRequestsMovesNoWeights) {
-  const MemoryDivision busy = Divided({.budget = 100, .wanted = 24});
-  EXPECT_EQ(Told(busy), "weights 56, pages 24");
-  const auto idle_after = [&](std::int64_t micros) {
-    return Told(Divided({.budget = 100, .weights_now = 56}, busy.history, 100 * kSecond + micros));
+  MemoryDivision division = Divided({.budget = 100, .wanted = 24});
+  EXPECT_EQ(Told(division), "weights 56, pages 24");
+  const auto after = [&](std::int64_t seconds, std::uint64_t wanted) {
+    division = Divided({.budget = 100, .wanted = wanted, .weights_now = 56}, division.history,
+                       (100 + seconds) * kSecond);
+    return Told(division);
   };
-  EXPECT_EQ(idle_after(9 * kSecond), "weights 56, pages 24");
-  EXPECT_EQ(idle_after(10 * kSecond), "weights 80, pages 0");
+  EXPECT_EQ(after(9, 0), "weights 56, pages 24");
+  EXPECT_EQ(after(10, 0), "weights 56, pages 24");  // it was wanted in the ten seconds before
+  EXPECT_EQ(after(15, 20), "weights 56, pages 24");
+  EXPECT_EQ(after(20, 0), "weights 60, pages 20");  // since then, 20 at most
+  EXPECT_EQ(after(30, 0), "weights 80, pages 0");
 }
 
 TEST(MemoryDivision, NoDivisionPassesTheBudgetWhereTheFloorAllowsIt) {

@@ -32,6 +32,39 @@ std::optional<std::uint64_t> NumberIn(const Path& file) {
   return text.ok() ? LeadingNumber(*text) : std::nullopt;
 }
 
+// The number after `key` at the front of a line.
+std::optional<std::uint64_t> StatIn(const Path& file, std::string_view key) {
+  const Result<std::string> text = ReadTextFile(file, kSmallMemoryFile);
+  std::string_view rest = text.ok() ? std::string_view(*text) : std::string_view();
+  while (!rest.empty()) {
+    if (rest.starts_with(key)) {
+      return LeadingNumber(rest.substr(key.size()));
+    }
+    rest.remove_prefix(std::min(rest.find('\n'), rest.size() - 1) + 1);
+  }
+  return std::nullopt;
+}
+
+// What other processes hold of a group that nothing takes from them: memory that is no file's. (The
+// counters lag a little behind one another, hence the steps.)
+std::uint64_t HeldByOthers(const ControlGroup& group, std::uint64_t own) {
+  constexpr std::uint64_t kStep = 16 << 20;
+  const std::uint64_t all =
+      StatIn(group.folder / "memory.stat", group.unified ? "anon " : "total_rss ").value_or(0);
+  return (all - std::min(all, own)) / kStep * kStep;
+}
+
+// Of the counters of pages in /proc/self/statm, "size resident shared ...", in bytes.
+std::uint64_t OwnPages(const Path& root, std::size_t index) {
+  const Result<std::string> text = ReadTextFile(root / "proc/self/statm", kSmallMemoryFile);
+  std::string_view rest = text.ok() ? std::string_view(*text) : std::string_view();
+  for (; index > 0; --index) {
+    rest.remove_prefix(std::min(rest.find(' '), rest.size()));
+    rest.remove_prefix(std::min<std::size_t>(rest.size(), 1));
+  }
+  return LeadingNumber(rest).value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 std::optional<std::uint64_t> PressureIn(const Path& file) {
   const Result<std::string> text = ReadTextFile(file, kSmallMemoryFile);
   return text.ok() ? internal::ParsePressure(*text) : std::nullopt;
@@ -54,14 +87,7 @@ std::optional<std::uint64_t> internal::ParsePressure(std::string_view text) {
 }
 
 std::uint64_t ResidentBytes(const Path& root) {
-  // "size resident shared ...", in pages.
-  const Result<std::string> text = ReadTextFile(root / "proc/self/statm", kSmallMemoryFile);
-  const std::size_t space = text.ok() ? text->find(' ') : std::string::npos;
-  if (space == std::string::npos) {
-    return 0;
-  }
-  const auto pages = LeadingNumber(std::string_view(*text).substr(space + 1));
-  return pages.value_or(0) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return OwnPages(root, 1);
 }
 
 std::uint64_t MachineBytes(const Path& root) {
@@ -75,6 +101,7 @@ std::uint64_t MachineBytes(const Path& root) {
 
 MemoryReadings ReadMemory(const Path& root) {
   MemoryReadings readings{.resident = ResidentBytes(root)};
+  const std::uint64_t own = readings.resident - std::min(readings.resident, OwnPages(root, 2));
   for (const ControlGroup& group : ControlGroupsOf("memory", root)) {
     const std::vector<std::string_view> limits =
         group.unified ? std::vector<std::string_view>{"memory.max", "memory.high"}
@@ -82,7 +109,8 @@ MemoryReadings ReadMemory(const Path& root) {
     for (const std::string_view name : limits) {
       const auto limit = NumberIn(group.folder / name);
       if (limit && *limit < kNoLimit) {
-        readings.limit = std::min(readings.limit.value_or(*limit), *limit);
+        const std::uint64_t left = *limit - std::min(*limit, HeldByOthers(group, own));
+        readings.limit = std::min(readings.limit.value_or(left), left);
       }
     }
     if (!readings.group_use) {  // the first group is its own

@@ -11,8 +11,10 @@
 namespace ashlar {
 
 struct MemoryReadings {
-  std::uint64_t resident = 0;          // bytes of this process (RSS)
-  std::optional<std::uint64_t> limit;  // bytes: the tightest of its control groups; none: no one
+  std::uint64_t resident = 0;  // bytes of this process (RSS)
+  // Bytes that its control groups let it have: the least of their limits, each less what other
+  // processes of the group hold that is no file's, in steps of 16 MiB. None: there is no limit.
+  std::optional<std::uint64_t> limit;
   std::optional<std::uint64_t> group_use;  // bytes charged to its own control group
   // Microseconds, since the machine or the group began, in which at least one task waited for
   // memory ("some" of PSI); none where the kernel does not count them.

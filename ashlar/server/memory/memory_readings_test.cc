@@ -64,6 +64,27 @@ TEST_F(MemoryReadingsTest, VersionOneIsReadWhereVersionTwoLacksTheController) {
   EXPECT_EQ(Read().group_use, 50u);
 }
 
+TEST_F(MemoryReadingsTest, WhatOthersHoldOfAGroupIsNotForThisProcess) {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  constexpr std::uint64_t kMebi = 1 << 20;
+  // Of 30 MiB that are resident 10 are of files; the group has 20 of this process and 33 of others.
+  File("proc/self/statm", std::to_string(90 * kMebi / page) + " " +
+                              std::to_string(30 * kMebi / page) + " " +
+                              std::to_string(10 * kMebi / page) + " 0 0 0 0");
+  const std::string held = std::to_string(53 * kMebi);
+  File("proc/self/cgroup", "0::/box");
+  File("sys/fs/cgroup/box/memory.max", std::to_string(100 * kMebi));
+  File("sys/fs/cgroup/box/memory.stat", "file 9\nanon_thp 7\nanon " + held + "\nkernel 3");
+  EXPECT_EQ(Read().resident, 30 * kMebi);
+  EXPECT_EQ(Read().limit, 68 * kMebi);
+  File("proc/self/cgroup", "4:memory:/box\n0::/");
+  File("sys/fs/cgroup/memory/box/memory.limit_in_bytes", std::to_string(90 * kMebi));
+  File("sys/fs/cgroup/memory/box/memory.stat", "rss 5\ntotal_rss " + held);
+  EXPECT_EQ(Read().limit, 58 * kMebi);
+  File("sys/fs/cgroup/memory/box/memory.stat", "total_rss x");
+  EXPECT_EQ(Read().limit, 90 * kMebi);
+}
+
 TEST_F(MemoryReadingsTest, TheGroupsOwnPressureGoesBeforeTheMachines) {
   File("proc/self/cgroup", "0::/box");
   File("proc/pressure/memory",

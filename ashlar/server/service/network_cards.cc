@@ -66,6 +66,11 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
   Measure(*card);
   const Network* const networks[] = {&card->network};
   card->weight_bytes = PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
+  const StackNetwork alone[] = {{.network = &card->network}};
+  card->floor = Stack(alone).First(0).precision;
+  card->floor_bytes =
+      PredictMemory({.networks = networks, .max_positions = 1, .precision = card->floor})
+          .weight_bytes;
   const auto read = [&](std::string_view file) {
     return ReadNetworkFile(card->network, store, file);
   };

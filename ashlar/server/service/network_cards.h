@@ -35,6 +35,8 @@ struct NetworkCard {
   std::int64_t position_limit = 0;      // no sequence can have more
   std::int64_t hidden_width = 0;        // of what the head reads: the width of embeddings
   std::uint64_t weight_bytes = 0;       // of its blobs, each counted once
+  Precision floor = {};                 // with the fewest levels
+  std::uint64_t floor_bytes = 0;        // of its weights then
   KvFormat kv_format = KvFormat::kF32;  // of its pages of state
   LevelLosses losses = {};              // what its levels are worth, as far as it was measured
 

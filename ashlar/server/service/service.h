@@ -30,12 +30,13 @@ struct ServiceOptions {
   // By name, of networks that have another one than the engine's. See NetworkCards::SetKvFormat.
   KvFormatByName kv_formats;
   // Of all networks that are loaded, what they share counted once. A network that is asked for
-  // takes the room of those that nobody uses, least lately used first. 0: no limit.
+  // takes the room of those that nobody uses, least lately used first; then of levels. 0: no limit.
   std::uint64_t weight_bytes = 0;
   // Of the whole process, as at first (see SetBudget): weights, state and all else. 0: no limit.
   std::uint64_t memory_bytes = 0;
   // It follows what the system lets the process have, instead.
   bool follow_memory = false;
+  Path system_root = "/";  // below which Linux says what that is; another one in tests
   // At which levels that return are read from disk.
   std::uint64_t growth_bytes_per_second = 200'000'000;
   // Continuations that have not begun, of all callers; more are refused, unless none waits.
@@ -127,12 +128,15 @@ struct GenerationEvent {
 // The last call for each continuation has an end.
 using GenerationListener = std::function<void(GenerationEvent)>;
 
-// A prefix that stays cached. See Engine::PinPrefix.
+// A prefix that stays cached. See Engine::PinPrefix. When its network is resized, what was computed
+// for it is let go; it is read again as soon as nothing else runs, or kept from a request that has
+// read it.
 struct PrefixStatus {
   PrefixId id{};
   std::string network;  // by the name that it was pinned for
   std::string cache_scope;
   std::int64_t tokens = 0;     // asked for
+  std::uint64_t plan = 0;      // that computed what is kept; 0: it waits to be read again
   std::int64_t positions = 0;  // of those, kept: whole pages
   std::uint64_t bytes = 0;     // of its pages; of those that several prefixes share, in each
 };

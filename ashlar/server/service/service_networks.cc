@@ -77,13 +77,11 @@ void Service::State::ManageResidency() {
                        .wanted_since = resident.wanted_since});
     }
     const auto weight_bytes = [&](std::span<const std::size_t> indices) {
-      std::vector<const Network*> networks;
+      std::vector<const NetworkCard*> cards;
       for (const std::size_t i : indices) {
-        networks.push_back(&residents[i]->card->network);
+        cards.push_back(residents[i]->card.get());
       }
-      return budget_.bytes == 0
-                 ? PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes
-                 : FloorBytes(networks);
+      return FloorBytes(cards);
     };
     const ResidencyDecision decision = internal::DecideResidency(
         {.weight_bytes = MostWeights(),
@@ -123,8 +121,7 @@ void Service::State::CountBytes() {
 // Of the process's budget, what state and all else leave.
 std::uint64_t Service::State::MostWeights() const {
   // (0 would be no limit.)
-  return budget_.bytes == 0 ? options.weight_bytes
-                            : std::max<std::uint64_t>(division_.most_weights, 1);
+  return managed() ? std::max<std::uint64_t>(division_.most_weights, 1) : 0;
 }
 
 // What is loaded, or to be loaded, is not what it was.
@@ -134,6 +131,7 @@ void Service::State::ResidentsMoved() {
   weights_.reset();
   asked_weights_ = 0;
   memory_changed_ = true;
+  StopGrowth();  // what is being read was to be shared otherwise
 }
 
 // Requires: nobody uses it.
@@ -155,11 +153,12 @@ bool Service::State::Apply(const ResidencyDecision& decision,
       return true;
     case ResidencyAction::kRefuse: {
       Resident& refused = *residents[decision.index];
-      TellWaiters(refused,
-                  Exhausted("network \"{}\" has {} of weights, which do not fit beside the pinned "
-                            "networks into {}",
-                            refused.card->name, FormatBytes(refused.card->weight_bytes),
-                            FormatBytes(MostWeights())));
+      TellWaiters(
+          refused,
+          Exhausted("network \"{}\" has {} of weights at least, which do not fit beside the "
+                    "pinned networks into {}",
+                    refused.card->name, FormatBytes(refused.card->floor_bytes),
+                    FormatBytes(MostWeights())));
       return true;
     }
     case ResidencyAction::kUnload: {
@@ -189,7 +188,6 @@ void Service::State::BeginLoading(Resident& resident) {
   resident.state = Residency::kLoading;
   resident.failure.reset();
   ResidentsMoved();
-  StopGrowth();    // somebody waits for this one
   ManageMemory();  // room is made before it comes
   DropUnusedParts();
   const Network* const network = &resident.card->network;

@@ -1,15 +1,27 @@
-#include <algorithm>
 #include <future>
+#include <limits>
 
+#include "ashlar/base/check.h"
 #include "ashlar/server/service/service_state.h"
 
 namespace ashlar {
 
-Status Service::State::ReadThen(Generation generation, std::function<Status(NetworkId)> then) {
+namespace {
+
+constexpr std::int64_t kReadAgainMicros = 1'000'000;  // before a reading that failed is tried again
+
+// Nothing but the reading of its prompt.
+Generation PromptAlone(Generation generation) {
   generation.max_tokens = 0;
   generation.prompt_logprobs.reset();
   generation.hidden_states = false;
   generation.constraint = nullptr;
+  return generation;
+}
+
+}  // namespace
+
+Status Service::State::ReadThen(Generation generation, std::function<Status(NetworkId)> then) {
   auto answer = std::make_shared<std::promise<Status>>();
   std::future<Status> result = answer->get_future();
   // One of the two answers: what was read has ended with kLength.
@@ -19,32 +31,37 @@ Status Service::State::ReadThen(Generation generation, std::function<Status(Netw
                                     : Conflict("the prompt was not read to its end"));
     }
   };
-  ASHLAR_TRY(Submit(std::move(generation), on_event,
+  ASHLAR_TRY(Submit(PromptAlone(std::move(generation)), on_event,
                     [answer, then](NetworkId network) { answer->set_value(then(network)); }));
   return result.get();
 }
 
 Result<PrefixStatus> Service::State::PinPrefix(Generation generation) {
-  PrefixStatus prefix{.network = generation.network->name,
-                      .cache_scope = generation.cache_scope,
-                      .tokens = std::ssize(generation.prompt)};
-  const std::vector<std::int32_t> tokens = generation.prompt;
+  KeptPrefix kept{.status = {.network = generation.network->name,
+                             .cache_scope = generation.cache_scope,
+                             .tokens = std::ssize(generation.prompt)},
+                  .reading = PromptAlone(generation)};
+  kept.reading.priority = std::numeric_limits<int>::min();  // when it is read again
+  kept.reading.timeout_seconds = 0;
   ASHLAR_TRY(ReadThen(std::move(generation), [&](NetworkId network) -> Status {
-    ASHLAR_TRY(const PinnedPrefix pinned,
-               engine_.PinPrefix(network, tokens, CacheScopeNumber(prefix.cache_scope)));
-    prefix.id = pinned.id;
-    prefix.positions = pinned.positions;
-    prefix.bytes = pinned.bytes;
-    prefixes_.emplace(prefix.id, prefix);
+    ASHLAR_TRY(HoldPrefix(kept, network));
+    kept.status.id = PrefixId{next_prefix_++};
+    prefixes_.emplace(kept.status.id, kept);
     return {};
   }));
-  return prefix;
+  return kept.status;
 }
 
 Status Service::State::UnpinPrefix(PrefixId prefix) {
   return Ask([this, prefix](const std::function<void(Status)>& answer) {
-    prefixes_.erase(prefix);
-    answer(engine_.UnpinPrefix(prefix));
+    const auto found = prefixes_.find(prefix);
+    if (found == prefixes_.end()) {
+      answer(NotFound("no prefix {} is pinned", static_cast<std::uint64_t>(prefix)));
+      return;
+    }
+    LetGo(found->second);
+    prefixes_.erase(found);
+    answer({});
   });
 }
 
@@ -52,12 +69,71 @@ std::vector<PrefixStatus> Service::State::PinnedPrefixes() {
   std::vector<PrefixStatus> prefixes;
   [[maybe_unused]] const Status asked =
       Ask([this, &prefixes](const std::function<void(Status)>& answer) {
-        for (const auto& [id, prefix] : prefixes_) {
-          prefixes.push_back(prefix);
+        for (const auto& [id, kept] : prefixes_) {
+          prefixes.push_back(kept.status);
         }
         answer({});
       });
   return prefixes;
+}
+
+// Requires: its pages are cached, or this is kNotFound.
+Status Service::State::HoldPrefix(KeptPrefix& kept, NetworkId network) {
+  ASHLAR_TRY(
+      const PinnedPrefix pinned,
+      engine_.PinPrefix(network, kept.reading.prompt, CacheScopeNumber(kept.reading.cache_scope)));
+  kept.pin = pinned.id;
+  kept.status.plan = engine_.PlanOf(network);
+  kept.status.positions = pinned.positions;
+  kept.status.bytes = pinned.bytes;
+  return {};
+}
+
+void Service::State::LetGo(KeptPrefix& kept) {
+  if (kept.pin) {
+    CHECK(engine_.UnpinPrefix(*std::exchange(kept.pin, std::nullopt)).ok());
+    kept.status.plan = 0;
+    kept.status.positions = 0;
+    kept.status.bytes = 0;
+  }
+}
+
+// Pages of a plan that is no more serve nobody. Those of the new one are held as soon as some
+// request has left them, or else read when nothing else is to be done. (While its network is not
+// loaded a prefix is as it was: it may come again as it went.)
+void Service::State::FollowPrefixes() {
+  const std::int64_t now = Now();
+  if (prefixes_.empty() || now - followed_prefixes_at_ < kLookMicros) {
+    return;
+  }
+  followed_prefixes_at_ = now;
+  for (auto& [id, kept] : prefixes_) {
+    const auto found = residents_.find(KeyOf(*kept.reading.network));
+    if (found == residents_.end() || found->second.state != Residency::kLoaded) {
+      continue;
+    }
+    const Resident& resident = found->second;
+    if (kept.pin && kept.status.plan != engine_.PlanOf(resident.id)) {
+      LetGo(kept);
+    }
+    if (!kept.pin && !HoldPrefix(kept, resident.id).ok() && jobs_.empty() && !full_ && !draining &&
+        now >= kept.read_after) {
+      ReadPrefix(id, kept);
+      return;  // one after the other: the next when this one has been read
+    }
+  }
+}
+
+void Service::State::ReadPrefix(PrefixId id, KeptPrefix& kept) {
+  kept.read_after = Now() + kReadAgainMicros;
+  [[maybe_unused]] const Result<GenerationId> reading = Submit(
+      kept.reading, [](const GenerationEvent&) {},
+      [this, id](NetworkId network) {
+        const auto found = prefixes_.find(id);
+        if (found != prefixes_.end() && !found->second.pin) {
+          [[maybe_unused]] const Status held = HoldPrefix(found->second, network);
+        }
+      });
 }
 
 Result<Session> Service::State::SaveSession(Generation generation) {

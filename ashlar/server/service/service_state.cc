@@ -36,7 +36,7 @@ Service::State::State(BlobStore& store, const ServiceOptions& options_in, Servic
       budget_{.bytes = options_in.memory_bytes},
       machine_bytes_(MachineBytes()) {
   if (options.follow_memory) {
-    budget_ = FollowMemory({}, {}, ReadMemory(), machine_bytes_, 0, Now());
+    budget_ = FollowMemory({}, {}, ReadMemory(options.system_root), machine_bytes_, 0, Now());
   }
   ManageMemory();
   PublishStatus();
@@ -51,7 +51,9 @@ Service::State::~State() {
   }
   changed_.notify_all();
   engine_thread_.join();
-  StopGrowth();
+  if (growth_ != nullptr) {
+    growth_->stopped = true;
+  }
 }
 
 void Service::State::Post(std::function<void()> task) {
@@ -130,9 +132,10 @@ Status Service::State::Check(const Generation& generation) const {
                      length + generation.max_tokens, FormatBytes(pages),
                      FormatBytes(options.engine.page_bytes));
   }
-  if (options.weight_bytes != 0 && card.weight_bytes > options.weight_bytes) {
-    return Exhausted("network \"{}\" has {} of weights, but the budget of all weights is {}",
-                     card.name, FormatBytes(card.weight_bytes), FormatBytes(options.weight_bytes));
+  if (options.weight_bytes != 0 && card.floor_bytes > options.weight_bytes) {
+    return Exhausted(
+        "network \"{}\" has {} of weights at least, but the budget of all weights is {}", card.name,
+        FormatBytes(card.floor_bytes), FormatBytes(options.weight_bytes));
   }
   return {};
 }
@@ -157,7 +160,8 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
     }
     if (full_) {
       ++refused_;
-      return Conflict("memory is short: weights are at their smallest, and state has no room");
+      return Conflict("memory is short: with the fewest levels it takes {} at least, of {}",
+                      FormatBytes(status_.budget.floor_bytes), FormatBytes(status_.budget.bytes));
     }
     if (waiting_ > 0 && waiting_ + continuations > options.max_waiting) {
       return Conflict("{} answers wait to be begun, and {} may", waiting_, options.max_waiting);
@@ -314,6 +318,7 @@ void Service::State::Run() {
     ExpireJobs();
     ManageResidency();
     ManageMemory();
+    FollowPrefixes();
     PublishStatus();
     if (!engine_.idle()) {
       Step();

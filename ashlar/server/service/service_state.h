@@ -103,6 +103,13 @@ class Service::State {
     bool prompt_scored = false;  // they have been sent
     std::vector<float> hidden_states;
   };
+  // A prefix that is to stay cached, whatever becomes of its network.
+  struct KeptPrefix {
+    PrefixStatus status;
+    Generation reading;           // of its tokens
+    std::optional<PrefixId> pin;  // the engine's; nothing: it is to be read again
+    std::int64_t read_after = 0;  // not again before
+  };
   // Who waits for a network.
   struct Waiter {
     std::optional<GenerationId> generation;  // none: a call of Load
@@ -162,16 +169,24 @@ class Service::State {
 
   struct Weights;
   const Weights& CurrentWeights();
-  std::uint64_t FloorBytes(std::span<const Network* const> networks) const;
+  std::uint64_t FloorBytes(std::span<const NetworkCard* const> cards) const;
+  // Whether levels of weights are cut to a budget.
+  bool managed() const { return budget_.bytes != 0 || options.weight_bytes != 0; }
   void ManageMemory();
   internal::MemoryDivision Divide(std::int64_t now);
   void FollowDivision(std::uint64_t weight_bytes);
   Precision PrecisionWithin(std::uint64_t weight_bytes);
   void Resize(Precision precision);
-  void BeginGrowth(Precision precision, std::uint64_t weight_bytes);
+  void BeginGrowth(const Precision& precision, std::uint64_t weight_bytes);
   void StopGrowth();
+  bool Loading() const;
   void DropUnusedParts();
   BudgetStatus BudgetNow();
+
+  Status HoldPrefix(KeptPrefix& kept, NetworkId network);
+  void LetGo(KeptPrefix& kept);
+  void FollowPrefixes();
+  void ReadPrefix(PrefixId id, KeptPrefix& kept);
 
   void Begin(std::unique_ptr<Job> job);
   void Start(Job& job);
@@ -202,7 +217,7 @@ class Service::State {
   // Levels that are being read, to be used then.
   struct Growth {
     std::atomic<bool> stopped = false;
-    std::uint64_t weight_bytes = 0;
+    std::uint64_t weight_bytes = 0;  // of the engine's thread
   };
   FollowedBudget budget_;  // bytes 0: none
   const std::uint64_t machine_bytes_;
@@ -223,7 +238,9 @@ class Service::State {
   std::map<GenerationId, std::unique_ptr<Job>> jobs_;
   std::unordered_map<std::uint64_t, std::pair<Job*, int>> streams_;  // by RequestId
   std::map<std::string, std::uint32_t, std::less<>> tenants_;
-  std::map<PrefixId, PrefixStatus> prefixes_;
+  std::map<PrefixId, KeptPrefix> prefixes_;
+  std::uint64_t next_prefix_ = 1;
+  std::int64_t followed_prefixes_at_ = 0;
 
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable changed_;

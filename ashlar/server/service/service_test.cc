@@ -221,6 +221,61 @@ TEST_F(ServiceTest, HiddenStatesComeForEachTokenOfThePrompt) {
   EXPECT_EQ(base_->hidden_width, 64);
 }
 
+TEST_F(ServiceTest, APinnedPrefixFollowsItsNetworkWhenItIsResized) {
+  const auto levels = [&](std::string name, std::uint64_t seed) {
+    return Card(
+        std::move(name),
+        SpellingNetwork(
+            *store_,
+            {.layers = 3, .codec = "bitplane", .seed = seed, .width = 256, .channels = 1024}));
+  };
+  const auto network = levels("levels", 5);
+  ServiceOptions options = Options();
+  options.weight_bytes = network->weight_bytes * 5 / 4;
+  const auto service = Started(options);
+  ASSERT_TRUE(service->Pin(network, true).ok());
+  Generation generation = Ask(network, std::string(70, 'p'), 4);
+  generation.cache_scope = "alice";
+  const Result<PrefixStatus> pinned = service->PinPrefix(generation);
+  ASSERT_TRUE(pinned.ok()) << pinned.error().message;
+  EXPECT_EQ(pinned->positions, 64);
+  const auto plan = [&]() -> std::uint64_t {
+    for (const NetworkStatus& status : service->status().networks) {
+      if (status.name == "levels") {
+        return status.plan;
+      }
+    }
+    return 0;
+  };
+  const auto becomes = [&](const std::function<bool()>& there) {
+    for (int i = 0; i < 4000 && !there(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return there();
+  };
+  EXPECT_EQ(plan(), pinned->plan);
+  const auto read_again = [&] {
+    const std::vector<PrefixStatus> now = service->PinnedPrefixes();
+    return now.size() == 1 && now[0].id == pinned->id && now[0].positions == 64 &&
+           now[0].plan == plan() && service->status().page_bytes_pinned == pinned->bytes;
+  };
+  EXPECT_TRUE(becomes(read_again));
+
+  const auto more = levels("more", 6);
+  ASSERT_TRUE(service->Pin(more, true).ok());  // there is no room for all levels of both
+  ASSERT_TRUE(becomes([&] { return plan() != pinned->plan; }));
+  EXPECT_TRUE(becomes(read_again));
+  generation.prompt.push_back(3);
+  EXPECT_EQ(Answer(*service, generation).usage.cached_tokens, 64);
+
+  ASSERT_TRUE(service->Pin(more, false).ok());
+  ASSERT_TRUE(service->Unload("more").ok());  // its levels return
+  ASSERT_TRUE(becomes([&] { return plan() == pinned->plan; }));
+  EXPECT_TRUE(becomes(read_again));
+  EXPECT_TRUE(service->UnpinPrefix(pinned->id).ok());
+  EXPECT_TRUE(becomes([&] { return service->status().page_bytes_held == 0; }));
+}
+
 TEST_F(ServiceTest, APrefixIsCachedWithinItsScope) {
   const auto service = Started();
   const std::string prompt(65, 'x');
