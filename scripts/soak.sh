@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The long forms of tests: whole perplexities, hundreds of kills of a writing process, a server under
-# load and faults for ASHLAR_SOAK_SECONDS (default ten minutes), random tests from many seeds.
+# load and faults and one whose memory moves, each for ASHLAR_SOAK_SECONDS (default ten minutes),
+# random tests from many seeds.
 # SOAK_ROUNDS (default 20) is how many seeds.
 set -euo pipefail
 cd "$(dirname "$0")/.."

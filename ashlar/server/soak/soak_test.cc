@@ -1,7 +1,5 @@
 // A server under random load and random faults: no answer is lost, late or wrong, and at rest it
 // has what it had before. $ASHLAR_SOAK_SECONDS says for how long (`make soak`: ten minutes).
-#include <cstdlib>
-
 #include <gtest/gtest.h>
 
 #include "ashlar/base/sanitized.h"
@@ -12,12 +10,12 @@ namespace ashlar {
 namespace {
 
 TEST(Soak, EveryAnswerIsTheOneGivenAloneAndNothingIsKept) {
-  const char* const given = std::getenv("ASHLAR_SOAK_SECONDS");
-  const double seconds = given != nullptr ? std::atof(given) : kSanitized ? 6 : 20;
-  testing_soak::Soak soak({.seconds = seconds,
-                           .rounds = std::max(4, static_cast<int>(seconds / 20)),
-                           .seed = TestSeed()});
-  soak.Run();
+  const double seconds = testing_soak::SoakSeconds();
+  testing_soak::ServerSoak server({.seconds = seconds,
+                                   .rounds = std::max(4, static_cast<int>(seconds / 20)),
+                                   .seed = TestSeed()});
+  server.Run();
+  const testing_soak::Soak& soak = server.soak();
   EXPECT_EQ(soak.failures(), std::vector<std::string>());
   EXPECT_GT(soak.count("status 200"), 50);
   EXPECT_GT(soak.count("status 429"), 0);

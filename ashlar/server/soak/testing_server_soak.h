@@ -1,35 +1,27 @@
-// A Soak keeps a whole server, from sockets to kernels, under random load and random faults, and
-// tells of every answer that is lost, late or wrong, and of everything that is not given back.
+// A ServerSoak keeps a whole server, from sockets to kernels, under random load and random faults,
+// and tells of every answer that is lost, late or wrong, and of everything that is not given back.
 //
-//   Soak soak({.seconds = 20, .seed = TestSeed()});
-//   soak.Disturb("budget", 0.5, [&](std::mt19937_64& random) { ... });   // besides its own
+//   ServerSoak soak({.seconds = SoakSeconds(), .seed = TestSeed()});
 //   soak.Run();
-//   EXPECT_EQ(soak.failures(), std::vector<std::string>());
+//   EXPECT_EQ(soak.soak().failures(), std::vector<std::string>());
 //
-// It goes in rounds. In a round, clients ask, by several tenants, on several networks, what is
-// known beforehand: each question was asked once of a server that did nothing else. Some clients
-// vanish, dawdle, have no time, or speak nonsense. Meanwhile the disturbances come, each at random
-// times of its own. Then all rest: nothing may be running or held, each question is asked again,
-// and what the process has in memory is written down.
+// Clients ask, by several tenants, on several networks, what is known beforehand: each question was
+// asked once of a server that did nothing else. Some clients vanish, dawdle, have no time, or speak
+// nonsense. At rest nothing may be running or held, and each question is asked again.
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <functional>
-#include <map>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <malloc.h>
-#include <unistd.h>
 
 #include "ashlar/base/clock.h"
 #include "ashlar/base/temp_directory.h"
@@ -41,19 +33,13 @@
 #include "ashlar/server/http/testing_client.h"
 #include "ashlar/server/service/testing_service.h"
 #include "ashlar/server/soak/testing_faulty_reads.h"
+#include "ashlar/server/soak/testing_soak.h"
 #include "ashlar/server/tenants/keys_file.h"
 
 namespace ashlar::testing_soak {
 
 using testing_http::Answer;
 using testing_http::Client;
-
-struct SoakOptions {
-  double seconds = 20;
-  int rounds = 4;
-  int clients = 6;
-  std::uint64_t seed = 1;
-};
 
 // A request whose answer is known.
 struct SoakQuestion {
@@ -80,11 +66,9 @@ struct SoakServer {
   std::unique_ptr<HttpServer> http;
 };
 
-class Soak {
+class ServerSoak {
  public:
-  using Disturbance = std::function<void(std::mt19937_64&)>;
-
-  explicit Soak(const SoakOptions& options) : options_(options) {
+  explicit ServerSoak(const SoakOptions& options) : options_(options), soak_(options) {
     const std::uint64_t weights = SaveNetworks();
     MakeQuestions();
     WriteKeys(true);
@@ -106,38 +90,20 @@ class Soak {
     AddDisturbances();
   }
 
-  // Adds what is done at random times, `mean_seconds` apart, while clients ask. All disturbances
-  // run on one thread.
-  void Disturb(std::string name, double mean_seconds, Disturbance disturb) {
-    disturbances_.push_back({std::move(name), mean_seconds, std::move(disturb)});
-  }
-
   void Run() {
-    for (int round = 0; round < options_.rounds; ++round) {
-      RunRound(round);
-      Rest();
-    }
-    for (const auto& [what, count] : counts_) {
-      std::printf("%s: %lld\n", what.c_str(), static_cast<long long>(count));
-    }
-    std::printf("read faults: %lld; resident at rest, MB:",
-                static_cast<long long>(reads_.faults()));
-    for (const std::uint64_t bytes : resident_at_rest_) {
-      std::printf(" %.1f", static_cast<double>(bytes) * 1e-6);
-    }
-    std::printf("\n");
+    constexpr int kClients = 6;
+    soak_.AddClients(kClients, [this] {
+      return [this, client = std::make_shared<std::optional<Client>>()](std::mt19937_64& random) {
+        Ask(*client, random);
+      };
+    });
+    soak_.Run([this] { Rest(); });
+    std::printf("read faults: %lld\n", static_cast<long long>(reads_.faults()));
   }
 
-  const std::vector<std::string>& failures() const { return failures_; }
-  std::int64_t count(const std::string& what) const {
-    const auto found = counts_.find(what);
-    return found == counts_.end() ? 0 : found->second;
-  }
-  // Of the process, after each round.
-  const std::vector<std::uint64_t>& resident_at_rest() const { return resident_at_rest_; }
+  const Soak& soak() const { return soak_; }
 
-  // ---- For disturbances
-  SoakServer& server() { return *server_; }
+ private:
   // An administrator's request, whose status must be one of these.
   Answer Administer(std::string_view method, const std::string& path, const std::string& body,
                     std::initializer_list<int> statuses) {
@@ -149,35 +115,15 @@ class Soak {
                     method, path, body.size(), body));
     const Answer answer = client.Read();
     if (std::ranges::find(statuses, answer.status) == statuses.end()) {
-      Fail(fmt::format("{} {} {}: {} {}", method, path, body, answer.status, answer.body));
+      soak_.Fail(fmt::format("{} {} {}: {} {}", method, path, body, answer.status, answer.body));
     }
-    Count(path);
+    soak_.Count(path.starts_with("/admin/prefixes/") ? "/admin/prefixes/ID" : path);
     return answer;
   }
-  void Fail(std::string what) {
-    const std::lock_guard lock(mutex_);
-    if (failures_.size() < kMostFailures) {
-      failures_.push_back(std::move(what));
-    }
-  }
 
- private:
   static constexpr std::chrono::milliseconds kPatience{60'000};  // of a client: then it is stuck
-  static constexpr std::size_t kMostFailures = 20;
   static constexpr const char* kNetworks[] = {"base", "tuned", "narrow", "other"};
   static constexpr const char* kTenants[] = {"ann", "bob", "eve"};
-
-  // A client, and its ways.
-  struct Asker {
-    std::mt19937_64 random;
-    std::optional<Client> client;  // kept alive
-  };
-  struct TimedDisturbance {
-    std::string name;
-    double mean_seconds;
-    Disturbance disturb;
-    std::int64_t due = 0;
-  };
 
   // ---- Before
 
@@ -268,20 +214,20 @@ class Soak {
   }
 
   void AddDisturbances() {
-    Disturb("keys", 0.3, [this](std::mt19937_64& random) {
+    soak_.Disturb("keys", 0.3, [this](std::mt19937_64& random) {
       WriteKeys(random() % 2 == 0);
       if (const Result<bool> reloaded = tenants_->ReloadIfChanged(); !reloaded.ok()) {
-        Fail("keys: " + reloaded.error().message);
+        soak_.Fail("keys: " + reloaded.error().message);
       }
     });
-    Disturb("reads", 0.5, [this](std::mt19937_64& random) { reads_.Arm(random() % 3 == 0); });
-    Disturb("unload", 0.2, [this](std::mt19937_64& random) {
+    soak_.Disturb("reads", 0.5, [this](std::mt19937_64& random) { reads_.Arm(random() % 3 == 0); });
+    soak_.Disturb("unload", 0.2, [this](std::mt19937_64& random) {
       Administer("POST", "/admin/networks/unload", ModelBody(random) + "}", {200, 404, 409, 429});
     });
-    Disturb("load", 0.3, [this](std::mt19937_64& random) {
+    soak_.Disturb("load", 0.3, [this](std::mt19937_64& random) {
       Administer("POST", "/admin/networks/load", ModelBody(random) + "}", {200, 500, 503});
     });
-    Disturb("prefixes", 0.2, [this](std::mt19937_64& random) {
+    soak_.Disturb("prefixes", 0.2, [this](std::mt19937_64& random) {
       if (pinned_.size() < 4) {
         const Answer answer =
             Administer("POST", "/admin/prefixes", PromptBody(random) + R"(, "tenant": "ann"})",
@@ -293,18 +239,18 @@ class Soak {
         UnpinAll();
       }
     });
-    Disturb("sessions", 0.4, [this](std::mt19937_64& random) {
+    soak_.Disturb("sessions", 0.4, [this](std::mt19937_64& random) {
       const std::string model = ModelBody(random);
       const bool save = random() % 2 == 0;
       Administer("POST", save ? "/admin/sessions/save" : "/admin/sessions/restore",
                  (save ? PromptBody(random) : model) + R"(, "file": "s", "tenant": "ann"})",
                  {200, 400, 404, 409, 429, 500, 503});
     });
-    Disturb("status", 0.3, [this](std::mt19937_64& random) {
+    soak_.Disturb("status", 0.3, [this](std::mt19937_64& random) {
       Administer("GET", random() % 2 == 0 ? "/metrics" : "/admin/status", "", {200});
     });
     // More at once than may wait.
-    Disturb("flood", 1.5, [this](std::mt19937_64& random) {
+    soak_.Disturb("flood", 1.5, [this](std::mt19937_64& random) {
       std::vector<Client> flood;
       for (int i = 0; i < 40; ++i) {
         flood.emplace_back(server_->http->port());
@@ -343,59 +289,22 @@ class Soak {
     }
   }
 
-  // ---- A round
+  // ---- In a round
 
-  void RunRound(int round) {
-    stop_ = false;
-    std::vector<std::thread> threads;
-    for (int i = 0; i < options_.clients; ++i) {
-      threads.emplace_back([this, seed = options_.seed + 1000 * round + i] {
-        Asker asker{.random = std::mt19937_64(seed)};
-        while (!stop_) {
-          Ask(asker);
-        }
-      });
-    }
-    std::mt19937_64 random(options_.seed + 1000 * round + 999);
-    const auto later = [&](const TimedDisturbance& each) {
-      return clock_.NowMicros() +
-             static_cast<std::int64_t>(
-                 std::exponential_distribution<double>(1 / each.mean_seconds)(random) * 1e6);
-    };
-    for (TimedDisturbance& each : disturbances_) {
-      each.due = later(each);
-    }
-    const std::int64_t end =
-        clock_.NowMicros() + static_cast<std::int64_t>(options_.seconds / options_.rounds * 1e6);
-    while (clock_.NowMicros() < end) {
-      for (TimedDisturbance& each : disturbances_) {
-        if (clock_.NowMicros() >= each.due) {
-          each.disturb(random);
-          each.due = later(each);
-        }
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    stop_ = true;
-    for (std::thread& thread : threads) {
-      thread.join();
-    }
-  }
-
-  void Ask(Asker& asker) {
-    std::mt19937_64& random = asker.random;
+  // `kept`: the client's connection, as long as it goes on.
+  void Ask(std::optional<Client>& kept, std::mt19937_64& random) {
     const char* const tenant = kTenants[random() % std::size(kTenants)];
     const SoakQuestion& question = AnyQuestion(random);
-    if (!asker.client || random() % 8 == 0) {
-      asker.client.emplace(server_->http->port());
-      asker.client->patience = kPatience;
+    if (!kept || random() % 8 == 0) {
+      kept.emplace(server_->http->port());
+      kept->patience = kPatience;
     }
-    Client& client = *asker.client;
+    Client& client = *kept;
     const auto way = random() % 12;
     if (way == 0) {  // goes away before the request is whole
       client.Send(fmt::format("POST {} HTTP/1.1\r\nHost: a\r\n{}Content-Length: 400\r\n\r\n{}",
                               question.path, KeyHeader(tenant), question.body.substr(0, 20)));
-      Leave(asker, "half a request");
+      Leave(kept, random, "half a request");
     } else if (way == 1) {  // nonsense
       const Answer answer =
           client
@@ -403,9 +312,9 @@ class Soak {
                     KeyHeader("ann"))
               .Read();
       if (answer.status != 400) {
-        Fail(fmt::format("half a body: {} {}", answer.status, answer.body));
+        soak_.Fail(fmt::format("half a body: {} {}", answer.status, answer.body));
       }
-      Count("nonsense");
+      soak_.Count("nonsense");
     } else if (way == 2) {  // has little time
       client.Post(question.path,
                   question.path == "/v1/embeddings"
@@ -417,7 +326,7 @@ class Soak {
       client.Post(question.path, question.body + R"(, "stream": true})", KeyHeader(tenant));
       if (way == 3) {  // vanishes in the middle
         client.Receive();
-        Leave(asker, "vanished");
+        Leave(kept, random, "vanished");
         return;
       }
       if (way == 4) {  // is slow
@@ -430,12 +339,12 @@ class Soak {
     }
   }
 
-  void Leave(Asker& asker, const char* how) {
-    if (asker.random() % 2 == 0) {
-      asker.client->Reset();
+  void Leave(std::optional<Client>& kept, std::mt19937_64& random, const char* how) {
+    if (random() % 2 == 0) {
+      kept->Reset();
     }
-    asker.client.reset();
-    Count(how);
+    kept.reset();
+    soak_.Count(how);
   }
 
   // ---- Answers
@@ -462,26 +371,27 @@ class Soak {
 
   void Judge(const Answer& answer, const SoakQuestion& question, std::string_view tenant,
              bool hurried) {
-    Count(fmt::format("status {}", answer.status));
+    soak_.Count(fmt::format("status {}", answer.status));
     if (answer.status != 200) {
       if (!Excused(answer, tenant, hurried)) {
-        Fail(fmt::format("{}: {}}}: {} {}", tenant, question.body, answer.status, answer.body));
+        soak_.Fail(
+            fmt::format("{}: {}}}: {} {}", tenant, question.body, answer.status, answer.body));
       }
       return;
     }
     const Result<Json> json = ParseJson(answer.body);
     if (!json.ok() || WriteJson(*json->Find(question.member)) != question.answer) {
-      Fail(fmt::format("{}}}: not what it is alone, {}, but {}", question.body, question.answer,
-                       answer.body));
+      soak_.Fail(fmt::format("{}}}: not what it is alone, {}, but {}", question.body,
+                             question.answer, answer.body));
     }
   }
 
   void JudgeStream(const Answer& answer, const SoakQuestion& question, std::string_view tenant) {
-    Count(fmt::format("streams {}", answer.status));
+    soak_.Count(fmt::format("streams {}", answer.status));
     if (answer.status != 200) {
       if (!Excused(answer, tenant, false)) {
-        Fail(fmt::format("{}: {}, streamed: {} {}", tenant, question.body, answer.status,
-                         answer.body));
+        soak_.Fail(fmt::format("{}: {}, streamed: {} {}", tenant, question.body, answer.status,
+                               answer.body));
       }
       return;
     }
@@ -500,14 +410,9 @@ class Soak {
     }
     const bool excused = answer.body.find("blob") != std::string::npos;  // could not be read
     if (!excused && (!answer.whole || events != "data: [DONE]\n\n" || text != *question.text)) {
-      Fail(fmt::format("{}, streamed: not what it is alone, {}, but {}", question.body,
-                       *question.text, answer.body));
+      soak_.Fail(fmt::format("{}, streamed: not what it is alone, {}, but {}", question.body,
+                             *question.text, answer.body));
     }
-  }
-
-  void Count(const std::string& what) {
-    const std::lock_guard lock(mutex_);
-    ++counts_[what.starts_with("/admin/prefixes/") ? "/admin/prefixes/ID" : what];
   }
 
   // ---- After a round
@@ -525,9 +430,10 @@ class Soak {
     }
     if (!idle()) {
       const ServiceStatus status = server_->service->status();
-      Fail(fmt::format("at rest {} run, {} wait, {} requests are open, {} bytes of pages are held",
-                       status.running, status.waiting, server_->http->counts().requests,
-                       status.page_bytes_held));
+      soak_.Fail(
+          fmt::format("at rest {} run, {} wait, {} requests are open, {} bytes of pages are held",
+                      status.running, status.waiting, server_->http->counts().requests,
+                      status.page_bytes_held));
     }
     AskAll();
     if (!idle()) {
@@ -535,8 +441,6 @@ class Soak {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
       }
     }
-    ::malloc_trim(0);
-    resident_at_rest_.push_back(ResidentBytes());
   }
 
   // What could not be read a moment ago is tried again, once the service has.
@@ -555,19 +459,13 @@ class Soak {
       if (answer.status == 200) {
         Judge(answer, question, "ann", false);
       } else {
-        Fail(fmt::format("at rest {}}}: {} {}", question.body, answer.status, answer.body));
+        soak_.Fail(fmt::format("at rest {}}}: {} {}", question.body, answer.status, answer.body));
       }
     }
   }
 
-  static std::uint64_t ResidentBytes() {
-    std::ifstream file("/proc/self/statm");
-    std::uint64_t size = 0, resident = 0;
-    file >> size >> resident;
-    return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  }
-
   const SoakOptions options_;
+  Soak soak_;
   const SteadyClock clock_;
   const TempDirectory directory_;
   const Path keys_ = directory_ / "keys.toml";
@@ -577,15 +475,8 @@ class Soak {
   std::vector<SoakQuestion> questions_;
   std::unique_ptr<SoakServer> server_;
 
-  std::vector<TimedDisturbance> disturbances_;
   std::vector<std::string> pinned_;  // of the disturbances' thread
   std::vector<const SoakQuestion*> flood_asked_;
-  std::atomic<bool> stop_ = false;
-  std::vector<std::uint64_t> resident_at_rest_;
-
-  std::mutex mutex_;  // of what follows
-  std::vector<std::string> failures_;
-  std::map<std::string, std::int64_t> counts_;
 };
 
 }  // namespace ashlar::testing_soak
