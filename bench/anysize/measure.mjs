@@ -12,12 +12,16 @@ import { peerPoints } from "./peer.mjs";
 
 const { values: options } = parseArgs({ options: {
   ashlar: { type: "string" }, store: { type: "string" }, model: { type: "string" },
-  network: { type: "string" }, texts: { type: "string" },
-  codecs: { type: "string", default: "bitplane,bitstack" } } });
+  network: { type: "string" }, texts: { type: "string" } } });
 const characters = 32000;
 const window = 512;
-// Sizes beside those of the peer's files, in bits per weight.
-const evenBits = [2.25, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8];
+// Sizes beside those of the peer's files, in bits per weight; and how many tokens tell the speed.
+// bitstack rebuilds its matrices for every token: a few sizes and tokens of it take as long as all
+// the rest.
+const stacks = [
+  { codec: "bitplane", evenBits: [2.25, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8], tokens: 64 },
+  { codec: "bitstack", evenBits: [], tokens: 4 },
+];
 
 const log = (text) => process.stderr.write(`${text}\n`);
 function ashlar(...words) {
@@ -44,8 +48,9 @@ const perplexity = (network, part, ...more) =>
 const reference = parts.map((part) => perplexity("whole", part).perplexity);
 const loss = (perplexities) =>
   perplexities.reduce((sum, each, i) => sum + Math.log(each / reference[i]), 0) / reference.length;
-const speed = (network, ...more) =>
-  ashlar("bench", network, "--prompt", "32", "--gen", "64", ...more).decode_tokens_per_second;
+const speed = (network, tokens, ...more) =>
+  ashlar("bench", network, "--prompt", "32", "--gen", String(tokens), ...more)
+    .decode_tokens_per_second;
 
 const series = [];
 for (const codec of ["q4", "q8"]) {
@@ -54,9 +59,9 @@ for (const codec of ["q4", "q8"]) {
   series.push({ name: codec, stored_bytes: bytes, points: [{
     weights_bytes: bytes,
     loss: loss(parts.map((part) => perplexity(codec, part).perplexity)),
-    tokens_per_second: speed(codec) }] });
+    tokens_per_second: speed(codec, 64) }] });
 }
-for (const codec of options.codecs.split(",")) {
+for (const { codec, evenBits, tokens } of stacks) {
   ashlar("shrink", "whole", "--as", codec, "--codec", codec);
   const plan = ashlar("plan", codec);
   const budgets = [...new Set([
@@ -72,7 +77,7 @@ for (const codec of options.codecs.split(",")) {
       budget,
       weights_bytes: curves[0][i].weights_bytes,
       loss: loss(curves.map((curve) => curve[i].perplexity)),
-      tokens_per_second: speed(codec, "--weights", String(budget)) })) });
+      tokens_per_second: speed(codec, tokens, "--weights", String(budget)) })) });
 }
 console.log(JSON.stringify({ network: options.network, parameters, texts, reference, series },
                            null, 1));
