@@ -48,8 +48,7 @@ TEST_F(KvFormatTest, FewerBitsCostNoQuality) {
 TEST_F(KvFormatTest, FewerBitsCostALargerNetworkNoQuality) {
   ASHLAR_NEED_SHARED_FILES(shared);
   Import(shared / "models/lab");
-  ExpectNearlyTheSamePerplexity(shared / "eval/prose.txt");
-  ExpectNearlyTheSamePerplexity(shared / "eval/cpp.txt");
+  ExpectNearlyTheSamePerplexity(shared / "eval/cpp.txt");  // (Code: numbers and names far back.)
 }
 
 TEST_F(KvFormatTest, HalvesTakeHalfThePagesThatFloatsTake) {
