@@ -1,9 +1,11 @@
-# ashlar_module(NAME [DEPS module...] [LIBS lib...] [PRIVATE_LIBS lib...] [COLD] [BY_FOLDER])
+# ashlar_module(NAME [DEPS module...] [LIBS lib...] [PRIVATE_LIBS lib...] [COLD] [NUMERIC]
+#               [BY_FOLDER])
 #
 # Makes the library ashlar_NAME from every source below ashlar/NAME, and reads the role of a file
 # from its suffix, so that a new folder or file edits no build file:
 #
 #   x_test.cc    into the test binary ashlar_NAME_test, which links NAME and its DEPS only
+#   x_exception_test.cc   the same; it may throw, which other tests may not
 #   x_cases.cc   into the library ashlar_NAME_cases, which the command line measures
 #   x_bench.cc   into the benchmark binary ashlar_NAME_bench   (ASHLAR_BENCHMARKS)
 #   x_fuzz.cc    a libFuzzer binary of its own, NAME_x_fuzz    (ASHLAR_FUZZ)
@@ -12,8 +14,9 @@
 #
 # COLD: it reads manifests and files, not weights, and is compiled with -O1 in a release, which
 # takes half the time. Files are joined, a few to a compilation, which halves the time again
-# (CMAKE_UNITY_BUILD, which the presets turn on). BY_FOLDER: only those of one folder are, since its
-# folders repeat each other's names (each kind has a forward.cc with its Bind).
+# (CMAKE_UNITY_BUILD, which the presets turn on). NUMERIC: it computes on weights, and is compiled
+# with -O1 under sanitizers too, where its loops would take minutes. BY_FOLDER: only those of one
+# folder are, since its folders repeat each other's names (each kind has a forward.cc with its Bind).
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
@@ -90,21 +93,29 @@ function(ashlar_precompiled target)
   target_precompile_headers(${target} PRIVATE ${ASHLAR_PRECOMPILED} ${ARGN})
 endfunction()
 ashlar_precompiled(ashlar_pch)
+set(ASHLAR_NUMERIC_PCH ashlar_pch)
+if(ASHLAR_SANITIZE)
+  ashlar_precompiled(ashlar_numeric_pch)
+  target_compile_options(ashlar_numeric_pch PUBLIC -O1)
+  set(ASHLAR_NUMERIC_PCH ashlar_numeric_pch)
+endif()
 
 if(ASHLAR_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)
   # Tests themselves are not optimised, whatever the build: that takes three times as long to
-  # compile, and what they test is.
+  # compile, and what they test is. To let exceptions through them and to tell a debugger of their
+  # lines takes a third of the time: none throws but those that say so in their names.
+  set(ASHLAR_TEST_FLAGS -O0 -fno-exceptions $<$<CONFIG:Release>:-g0>)
   ashlar_precompiled(ashlar_gtest_pch <gtest/gtest.h>)
   target_link_libraries(ashlar_gtest_pch PUBLIC GTest::gmock)
-  target_compile_options(ashlar_gtest_pch PUBLIC -O0)
+  target_compile_options(ashlar_gtest_pch PUBLIC ${ASHLAR_TEST_FLAGS})
 endif()
 
 # What every test binary has; further ARGUMENTS are properties of its tests.
 function(ashlar_test target)
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main)
-  target_compile_options(${target} PRIVATE -O0)
+  target_compile_options(${target} PRIVATE ${ASHLAR_TEST_FLAGS})
   target_precompile_headers(${target} REUSE_FROM ashlar_gtest_pch)
   target_compile_definitions(${target} PRIVATE ASHLAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST
@@ -121,6 +132,7 @@ function(ashlar_fuzzer prefix source)
   add_executable(${target} ${source})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
   target_compile_options(${target} PRIVATE ${ASHLAR_MODULE_FLAGS})
+  target_precompile_headers(${target} REUSE_FROM ashlar_pch)
   target_link_libraries(${target} PRIVATE ${ARGN})
   target_link_options(${target} PRIVATE -fsanitize=fuzzer)
   add_dependencies(fuzzers ${target})
@@ -158,7 +170,7 @@ function(ashlar_isa_flags)
 endfunction()
 
 function(ashlar_module name)
-  cmake_parse_arguments(ARG "COLD;BY_FOLDER" "" "DEPS;LIBS;PRIVATE_LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD;NUMERIC;BY_FOLDER" "" "DEPS;LIBS;PRIVATE_LIBS" ${ARGN})
   set(target ashlar_${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/ashlar/${name}/*.cc)
   set(tests ${sources})
@@ -187,7 +199,12 @@ function(ashlar_module name)
   endif()
   target_link_libraries(${target} PUBLIC ashlar_options ${ARG_DEPS} ${ARG_LIBS}
                                   PRIVATE ${ARG_PRIVATE_LIBS})
-  target_precompile_headers(${target} REUSE_FROM ashlar_pch)
+  if(ARG_NUMERIC)
+    target_compile_options(${target} PRIVATE $<$<BOOL:${ASHLAR_SANITIZE}>:-O1>)
+    target_precompile_headers(${target} REUSE_FROM ${ASHLAR_NUMERIC_PCH})
+  else()
+    target_precompile_headers(${target} REUSE_FROM ashlar_pch)
+  endif()
   if(ARG_COLD)
     target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
   endif()
@@ -206,6 +223,10 @@ function(ashlar_module name)
   endif()
   if(ASHLAR_TESTS AND tests)
     add_executable(${target}_test ${tests})
+    set(throwing ${tests})
+    list(FILTER throwing INCLUDE REGEX "_exception_test\\.cc$")
+    set_source_files_properties(${throwing} PROPERTIES COMPILE_OPTIONS -fexceptions
+                                SKIP_PRECOMPILE_HEADERS ON)
     target_link_libraries(${target}_test
       PRIVATE ${target} $<TARGET_NAME_IF_EXISTS:${target}_cases>)
     ashlar_test(${target}_test TIMEOUT 300)

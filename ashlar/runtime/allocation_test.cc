@@ -26,7 +26,7 @@ void* operator new(std::size_t size) {
   if (void* const memory = std::malloc(size)) {
     return memory;
   }
-  throw std::bad_alloc();
+  std::abort();
 }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   ++allocations;
@@ -34,7 +34,7 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
   if (void* const memory = std::aligned_alloc(align, (size + align - 1) / align * align)) {
     return memory;
   }
-  throw std::bad_alloc();
+  std::abort();
 }
 void operator delete(void* memory) noexcept {
   std::free(memory);
