@@ -233,8 +233,8 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfOtherArchitectures) {
   const TempDirectory directory;
   testing::Library library;
   constexpr std::int64_t kTokens = 12;
-  for (const std::string fixture :
-       {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon", "granite", "deepseek_v3"}) {
+  for (const std::string fixture : {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon",
+                                    "granite", "deepseek_v3", "exaone4", "mamba2", "qwen3_next"}) {
     SCOPED_TRACE(fixture);
     const Path model = directory / fixture;
     std::filesystem::copy(shared / "fixtures/hf" / fixture, model);

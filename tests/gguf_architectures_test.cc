@@ -29,6 +29,7 @@ struct ConvertedFamily {
   bool sandwich = false;          // norms after attention and MLP
   const char* ffn_norm = "ffn_norm";
   bool latent = false;  // keys and values are made from a latent
+  bool older = false;   // as converters wrote it before there was something better
 };
 constexpr ConvertedFamily kConverted[] = {
     {.fixture = "llama", .architecture = "llama", .turns_neighbours = true},
@@ -58,6 +59,19 @@ constexpr ConvertedFamily kConverted[] = {
     {.fixture = "gpt_oss", .architecture = "gpt-oss", .ffn_norm = "post_attention_norm"},
     {.fixture = "hunyuan_dense", .architecture = "hunyuan-dense"},
     {.fixture = "deepseek_v3", .architecture = "deepseek2", .latent = true},
+    {.fixture = "deepseek_v3", .architecture = "deepseek2", .latent = true, .older = true},
+    {.fixture = "exaone4", .architecture = "exaone4", .sandwich = true},
+    {.fixture = "mamba", .architecture = "mamba"},
+    {.fixture = "mamba2", .architecture = "mamba2"},
+    {.fixture = "qwen3_next",
+     .architecture = "qwen3next",
+     .adds_one = true,
+     .ffn_norm = "post_attention_norm"},
+    {.fixture = "qwen3_next",
+     .architecture = "qwen3next",
+     .adds_one = true,
+     .ffn_norm = "post_attention_norm",
+     .older = true},
 };
 
 struct PartName {
@@ -115,6 +129,17 @@ constexpr PartName kLayerParts[] = {
     {"mlp.fc2", "ffn_down"},
     {"mlp.dense_h_to_4h", "ffn_up"},
     {"mlp.dense_4h_to_h", "ffn_down"},
+    {"norm", "attn_norm"},
+    {"mixer.in_proj", "ssm_in"},
+    {"mixer.conv1d", "ssm_conv1d"},
+    {"mixer.x_proj", "ssm_x"},
+    {"mixer.dt_proj", "ssm_dt"},
+    {"mixer.norm", "ssm_norm"},
+    {"mixer.out_proj", "ssm_out"},
+    {"linear_attn.conv1d", "ssm_conv1d"},
+    {"linear_attn.in_proj_ba", "ssm_ba"},
+    {"linear_attn.norm", "ssm_norm"},
+    {"linear_attn.out_proj", "ssm_out"},
 };
 constexpr PartName kOtherParts[] = {
     {"model.embed_tokens", "token_embd"},
@@ -127,6 +152,8 @@ constexpr PartName kOtherParts[] = {
     {"gpt_neox.final_layer_norm", "output_norm"},
     {"embed_out", "output"},
     {"transformer.ln_f", "output_norm"},
+    {"backbone.embeddings", "token_embd"},
+    {"backbone.norm_f", "output_norm"},
     {"lm_head", "output"},
 };
 
@@ -216,10 +243,49 @@ class Converter {
     }
   }
 
+  bool Is(std::string_view architecture) const { return architecture == family_.architecture; }
+  void AddNumber(const std::string& key, std::int64_t value) {
+    file_.pairs.push_back(GgufLies::U32(Key(key), static_cast<std::uint32_t>(value)));
+  }
+
+  // Of networks that only carry states; what they have no use for is 0.
+  void AddStateMetadata() {
+    AddInteger("block_count", {"num_hidden_layers"});
+    AddNumber("context_length", 1 << 20);
+    AddInteger("embedding_length", {"hidden_size"});
+    AddNumber("feed_forward_length", 0);
+    AddNumber("attention.head_count", 0);
+    AddReal("attention.layer_norm_rms_epsilon", {"layer_norm_epsilon"});
+    AddInteger("ssm.conv_kernel", {"conv_kernel"});
+    AddInteger("ssm.state_size", {"state_size"});
+    if (Is("mamba")) {
+      AddInteger("ssm.inner_size", {"intermediate_size"});
+      AddInteger("ssm.time_step_rank", {"time_step_rank"});
+      file_.pairs.push_back(GgufLies::Bool(Key("ssm.dt_b_c_rms"), false));
+    } else {
+      AddNumber("ssm.inner_size", Size({"num_heads"}) * Size({"head_dim"}));
+      AddInteger("ssm.time_step_rank", {"num_heads"});
+      AddInteger("ssm.group_count", {"n_groups"});
+    }
+  }
+
+  // What a layer of the gated delta rule has, beside what all networks have.
+  void AddDeltaMetadata() {
+    AddInteger("ssm.conv_kernel", {"linear_conv_kernel_dim"});
+    AddInteger("ssm.state_size", {"linear_key_head_dim"});
+    AddInteger("ssm.group_count", {"linear_num_key_heads"});
+    AddInteger("ssm.time_step_rank", {"linear_num_value_heads"});
+    AddNumber("ssm.inner_size", Size({"linear_num_value_heads"}) * Size({"linear_value_head_dim"}));
+    AddNumber("full_attention_interval", 4);
+  }
+
   void AddMetadata() {
+    if (Is("mamba") || Is("mamba2")) {
+      return AddStateMetadata();
+    }
     heads_ = Size({"num_attention_heads", "n_head"});
     const bool gpt2 = family_.transposes;
-    const bool one_to_one = gpt2 || std::string_view(family_.architecture) == "gptneox";
+    const bool one_to_one = gpt2 || Is("gptneox");
     key_value_heads_ = one_to_one ? heads_ : Size({"num_kv_heads", "num_key_value_heads"});
     const std::int64_t width = Size({"hidden_size", "n_embd"});
     head_dim_ = Field({"head_dim"}) ? Size({"head_dim"}) : width / heads_;
@@ -231,16 +297,29 @@ class Converter {
         static_cast<std::uint32_t>(gpt2 ? 4 * width
                                         : Size({"ffn_hidden_size", "intermediate_size"}))));
     AddInteger("attention.head_count", {"num_attention_heads", "n_head"});
-    if (std::string_view(family_.architecture) == "gpt-oss") {
+    if (Is("qwen3next")) {
+      AddDeltaMetadata();
+    }
+    if (Is("exaone4")) {
+      AddInteger("attention.sliding_window", {"sliding_window"});
+      const Json::Array& types = *config_.Find("layer_types")->array();
+      std::string windowed;
+      for (const Json& type : types) {
+        windowed += static_cast<char>(*type.string() == "sliding_attention");
+      }
+      file_.pairs.push_back(
+          GgufLies::Array(Key("attention.sliding_window_pattern"), 7, types.size(), windowed));
+    }
+    if (Is("gpt-oss")) {
       AddInteger("attention.sliding_window", {"sliding_window"});
       AddInteger("expert_feed_forward_length", {"intermediate_size"});
       file_.pairs.push_back(GgufLies::Of(Key("rope.scaling.type"), "yarn"));
       AddReal("rope.scaling.factor", {"factor"});
       AddInteger("rope.scaling.original_context_length", {"original_max_position_embeddings"});
     }
-    file_.pairs.push_back(
-        GgufLies::U32(Key("attention.head_count_kv"),
-                      static_cast<std::uint32_t>(family_.latent ? 1 : key_value_heads_)));
+    file_.pairs.push_back(GgufLies::U32(
+        Key("attention.head_count_kv"),
+        static_cast<std::uint32_t>(family_.latent && !family_.older ? 1 : key_value_heads_)));
     if (family_.latent) {
       AddLatent();
     } else if (Field({"head_dim"})) {
@@ -278,15 +357,16 @@ class Converter {
   }
 
   void AddLatent() {
-    const auto add = [this](const char* key, std::int64_t value) {
-      file_.pairs.push_back(GgufLies::U32(Key(key), static_cast<std::uint32_t>(value)));
-    };
+    const auto add = [this](const std::string& key, std::int64_t value) { AddNumber(key, value); };
     const std::int64_t latent = Size({"kv_lora_rank"});
     const std::int64_t turned = Size({"qk_rope_head_dim"});
-    add("attention.key_length", latent + turned);
-    add("attention.value_length", latent);
-    add("attention.key_length_mla", Size({"qk_nope_head_dim"}) + turned);
-    add("attention.value_length_mla", Size({"v_head_dim"}));
+    const std::string of_heads = family_.older ? "" : "_mla";
+    if (!family_.older) {
+      add("attention.key_length", latent + turned);
+      add("attention.value_length", latent);
+    }
+    add("attention.key_length" + of_heads, Size({"qk_nope_head_dim"}) + turned);
+    add("attention.value_length" + of_heads, Size({"v_head_dim"}));
     add("rope.dimension_count", turned);
     AddInteger("attention.q_lora_rank", {"q_lora_rank"});
     AddInteger("attention.kv_lora_rank", {"kv_lora_rank"});
@@ -350,7 +430,15 @@ class Converter {
       return Write(layer + "exp_probs_b.bias", Load(name));
     }
     if (rest == "self_attn.kv_b_proj") {
-      return AddKeysAndValues(layer, Load(name));
+      return family_.older ? Write(layer + "attn_kv_b.weight", Load(name))
+                           : AddKeysAndValues(layer, Load(name));
+    }
+    if (kind == ".A_log" || kind == ".D" || kind == ".dt_bias") {
+      return AddStateNumbers(layer, kind, Load(name));
+    }
+    if (rest == "linear_attn.in_proj_qkvz") {
+      return family_.older ? Write(layer + "ssm_in.weight", Load(name))
+                           : AddDeltaInputs(layer, Load(name));
     }
     if (rest == "post_attention_layernorm") {
       Numbers numbers = Load(name);
@@ -369,7 +457,7 @@ class Converter {
   }
 
   void AddOne(const std::string& name, Numbers& numbers) const {
-    if (family_.adds_one && name.find("norm") != std::string::npos) {
+    if (family_.adds_one && name.find("norm") != std::string::npos && name != "linear_attn.norm") {
       for (float& value : numbers.values) {
         value += 1;
       }
@@ -378,6 +466,12 @@ class Converter {
 
   void Convert(std::string_view gguf, const std::string& theirs, Numbers& numbers) const {
     AddOne(theirs, numbers);
+    if (gguf == "ssm_conv1d" && numbers.shape.size() == 3) {
+      numbers.shape.erase(numbers.shape.begin() + 1);
+    }
+    if (gguf == "ssm_norm" && Is("mamba2")) {
+      numbers.shape = {Size({"n_groups"}), std::ssize(numbers.values) / Size({"n_groups"})};
+    }
     if (family_.transposes && numbers.shape.size() == 2) {
       numbers.Transpose();
     }
@@ -399,6 +493,44 @@ class Converter {
         return (group * (queries + 2) + in_group) * head_dim_ + i % head_dim_;
       });
     }
+  }
+
+  // Rates of decay in the place of their logarithms; of Mamba-2, a row for each head.
+  void AddStateNumbers(const std::string& layer, const std::string& kind, Numbers numbers) {
+    if (kind == ".A_log") {
+      for (float& value : numbers.values) {
+        value = -std::exp(value);
+      }
+    }
+    if (Is("mamba2") && kind != ".dt_bias") {
+      numbers.shape.push_back(1);
+    }
+    Write(layer + (kind == ".A_log" ? "ssm_a" : kind == ".D" ? "ssm_d" : "ssm_dt.bias"), numbers);
+  }
+
+  // Of each key head, the rows of its query, key, values and gates -> all queries, all keys, all
+  // values; and all gates.
+  void AddDeltaInputs(const std::string& layer, const Numbers& numbers) {
+    const std::int64_t key_heads = Size({"linear_num_key_heads"});
+    const std::int64_t key = Size({"linear_key_head_dim"});
+    const std::int64_t value =
+        Size({"linear_num_value_heads"}) / key_heads * Size({"linear_value_head_dim"});
+    const std::int64_t all = 2 * key + 2 * value;
+    Numbers qkv{.shape = {0, numbers.columns()}};
+    Numbers gates = qkv;
+    const auto take = [&](std::int64_t first, std::int64_t count, Numbers& to) {
+      for (std::int64_t head = 0; head < key_heads; ++head) {
+        const auto begin = numbers.values.begin() + (head * all + first) * numbers.columns();
+        to.values.insert(to.values.end(), begin, begin + count * numbers.columns());
+        to.shape[0] += count;
+      }
+    };
+    take(0, key, qkv);
+    take(key, key, qkv);
+    take(2 * key, value, qkv);
+    take(2 * key + value, value, gates);
+    Write(layer + "attn_qkv.weight", qkv);
+    Write(layer + "attn_gate.weight", gates);
   }
 
   // For each head, the rows that make its key of a latent and those that make its value: apart, and
@@ -496,6 +628,7 @@ TEST(GgufArchitectures, GiveTheLogitsOfTheReferenceImplementation) {
   for (const ConvertedFamily& family : kConverted) {
     SCOPED_TRACE(family.fixture);
     const Path directory = shared / "fixtures/hf" / family.fixture;
+    SCOPED_TRACE(family.older);
     const Path path = temporary / (std::string(family.fixture) + ".gguf");
     std::ofstream(path, std::ios::binary) << Converter(directory, family).Convert().Write();
     Library library;
@@ -521,7 +654,8 @@ TEST(GgufArchitectures, GiveTheLogitsOfTheReferenceImplementation) {
     }
     EXPECT_LE(largest, 3e-4);
     Record({"Architectures of GGUF files", family.architecture,
-            std::string("fixtures/hf/") + family.fixture + ", converted",
+            std::string("fixtures/hf/") + family.fixture +
+                (family.older ? ", as once converted" : ", converted"),
             fmt::format("largest difference of a logit {:.1e}", largest), largest <= 3e-4});
   }
 }

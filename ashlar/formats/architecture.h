@@ -30,6 +30,10 @@ struct Joined {
   std::string_view turned = {};  // the part whose columns are the rows there
 };
 
+// The dimensions that a file has a block's vector in, outermost first: each an integer attribute of
+// the block, a number, or (once, empty) what is left. Empty: it is a vector there too.
+using VectorDims = std::span<const std::string_view>;
+
 // A tensor of a block and its name in the checkpoint; {} stands for the layer. A row may list
 // tensors that only some configurations have: the block's attributes decide.
 struct TensorName {
@@ -44,6 +48,7 @@ struct TensorName {
   // dimension counts them, or (`flat`) whose rows are those of all.
   std::string_view each = {};
   bool flat = false;
+  VectorDims dims = {};
 };
 
 // ---- Settings
@@ -71,13 +76,14 @@ struct Setting {
                                // this, rounded up
 };
 
-// A boolean or integer field of config.json, and what it must be.
+// A boolean, integer or word of config.json, and what it must be.
 struct Condition {
   std::string_view field;
-  std::int64_t is;                        // true counts as 1, false as 0
+  std::int64_t is;                        // true counts as 1, false as 0; `word` as 1, others as 0
   std::int64_t otherwise;                 // what it counts as when it is absent
   std::optional<std::int64_t> null = {};  // and when it is null; none: as when absent
   bool counts = false;                    // an integer; else a boolean, unless it is beyond 0 and 1
+  std::string_view word = {};             // empty: no word
 };
 
 struct FixedWord {
@@ -206,6 +212,7 @@ struct MixtureRow {
   Count shared_experts = {};  // so many times `channels` join them
   Count groups = {};
   Count groups_per_token = {};
+  std::string_view group_rank = {};  // how groups are compared; empty: as the kind does
   // Which layers have an MLP all the same.
   Count first_dense = {};        // so many first ones
   Spelling dense_layers = {};    // a list of their numbers
@@ -279,6 +286,12 @@ struct Architecture {
   std::span<const std::string_view> ignored_prefixes = {};
   // Ends of the names of tensors that its checkpoints may hold and that no weight is.
   std::span<const std::string_view> ignored_tensors = {};
+
+  // Whether layers have an attention, and an MLP or a mixture.
+  constexpr bool attends() const { return !attention.tensors.empty(); }
+  constexpr bool feeds_forward() const {
+    return !mlp.tensors.empty() || !mixture.block.tensors.empty();
+  }
 };
 
 std::span<const Architecture* const> AllArchitectures();

@@ -105,16 +105,19 @@ class PartRows {
   }
   std::int64_t columns() const { return part_.shape.rank() == 1 ? 1 : part_.shape[1]; }
 
+  // Row `row` of the part.
   void Take(std::int64_t row, float* out) {
-    const std::int64_t ours = part_.order.Ours(row);
+    const std::int64_t ours = part_.order.Ours(part_.first + row);
     if (part_.shape.rank() == 1) {
       *out = vector_[static_cast<std::size_t>(ours)];
     } else {
       stored_.Decode(ours, ours + 1, row_.data());
       std::copy_n(row_.begin(), columns(), out);
     }
-    for (std::int64_t i = 0; i < (part_.shift == 0 ? 0 : columns()); ++i) {
-      out[i] = static_cast<float>(static_cast<double>(out[i]) + part_.shift);
+    for (std::int64_t i = 0; i < (part_.as_stored() ? 0 : columns()); ++i) {
+      const double number = static_cast<double>(out[i]) + part_.shift;
+      out[i] = static_cast<float>(part_.convert.number == nullptr ? number
+                                                                  : part_.convert.number(number));
     }
   }
 
@@ -133,15 +136,15 @@ Status WriteEncoded(const GgufPart& part, const GgufTensorType& type, const Stor
   const Codec& codec = *type.codec;
   const std::int64_t columns = rows.columns();
   const std::int64_t bands = std::max<std::int64_t>(1, kNumbersAtOnce / (columns * codec.row_unit));
-  const std::int64_t at_once = std::min(part.shape[0], bands * codec.row_unit);
+  const std::int64_t at_once = std::min(part.rows, bands * codec.row_unit);
   const std::int64_t padded = (at_once + codec.row_unit - 1) / codec.row_unit * codec.row_unit;
   const std::uint64_t row_bytes = type.row_bytes(columns);
   std::vector<float> values(static_cast<std::size_t>(at_once * columns));
   std::vector<std::byte> packed(static_cast<std::size_t>(padded / codec.row_unit) *
                                 codec.band_bytes(columns));
   std::vector<std::byte> out(static_cast<std::size_t>(at_once) * row_bytes);
-  for (std::int64_t first = 0; first < part.shape[0]; first += at_once) {
-    const std::int64_t count = std::min(part.shape[0] - first, at_once);
+  for (std::int64_t first = 0; first < part.rows; first += at_once) {
+    const std::int64_t count = std::min(part.rows - first, at_once);
     for (std::int64_t i = 0; i < count; ++i) {
       rows.Take(first + i, values.data() + i * columns);
     }
@@ -165,13 +168,14 @@ Status WriteStored(const GgufPart& part, const GgufTensorType& type, const Store
   const std::int64_t columns = vector ? 1 : part.shape[1];
   const std::int64_t stored_columns = vector ? 1 : part.stored->shape[1];
   const std::uint64_t row_bytes = type.row_bytes(columns);
-  const std::int64_t at_once = std::clamp<std::int64_t>(kNumbersAtOnce / columns, 1, part.shape[0]);
+  const std::int64_t at_once = std::clamp<std::int64_t>(kNumbersAtOnce / columns, 1, part.rows);
   std::vector<std::byte> buffer(static_cast<std::size_t>(at_once) * row_bytes);
-  for (std::int64_t first = 0; first < part.shape[0]; first += at_once) {
-    const std::int64_t end = std::min(part.shape[0], first + at_once);
+  for (std::int64_t first = 0; first < part.rows; first += at_once) {
+    const std::int64_t end = std::min(part.rows, first + at_once);
     std::byte* out = buffer.data();
     for (std::int64_t row = first; row < end; ++row, out += row_bytes) {
-      type.write_row(stored.bytes().data(), stored_columns, part.order.Ours(row), columns, out);
+      type.write_row(stored.bytes().data(), stored_columns, part.order.Ours(part.first + row),
+                     columns, out);
     }
     ASHLAR_TRY(sink(std::span(buffer.data(), out)));
   }
@@ -185,7 +189,7 @@ Status WriteFileTensor(const GgufFileTensor& tensor, const GgufTensorType& type,
   }
   for (const GgufPart& part : tensor.parts) {
     ASHLAR_TRY(const StoredTensor stored, StoredTensor::Open(store, *part.stored));
-    const bool as_it_is = stored.IsPlain(*type.codec) && part.shift == 0;
+    const bool as_it_is = stored.IsPlain(*type.codec) && part.as_stored();
     Status status =
         as_it_is ? WriteStored(part, type, stored, sink) : WriteEncoded(part, type, stored, sink);
     ASHLAR_TRY(stored.CheckWhole());  // first: what else is wrong may come of it

@@ -8,25 +8,20 @@
 #include "ashlar/codec/raw/raw.h"
 #include "ashlar/formats/gguf_read.h"
 #include "ashlar/formats/internal/gguf_config.h"
-#include "ashlar/formats/internal/gguf_names.h"
+#include "ashlar/formats/internal/gguf_source.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
-#include "ashlar/formats/internal/row_order.h"
 #include "ashlar/formats/recipe.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
 namespace {
 
-using internal::RowOrder;
-
 // A tensor of a block and where the file has it.
 struct PlannedGgufTensor {
   std::size_t block;
   std::string name;
   TensorManifest manifest;  // without its level
-  const GgufEntry* source = nullptr;
-  std::int64_t first_row = 0;       // of the source
-  RowOrder order = {};              // which of its rows from there on is which of ours
+  std::optional<internal::GgufSource> source = {};
   std::vector<float> numbers = {};  // instead of a source: the metadata have them
 };
 
@@ -47,6 +42,11 @@ std::span<const std::int64_t> WithoutOnes(std::span<const std::int64_t> shape) {
   }
   return shape;
 }
+bool Fits(const GgufEntry& entry, const internal::GgufPlace& place, const TensorSpec& spec) {
+  return internal::HasShape(place.rows, spec, entry.shape) ||
+         std::ranges::equal(WithoutOnes(entry.shape),
+                            WithoutOnes(internal::CheckpointShape(place.rows, spec)));
+}
 
 Result<PlannedGgufTensor> PlanGgufTensor(const GgufFile& file, const TensorSpec& spec,
                                          std::span<const internal::GgufPlace> places) {
@@ -54,8 +54,7 @@ Result<PlannedGgufTensor> PlanGgufTensor(const GgufFile& file, const TensorSpec&
   const internal::GgufPlace* place = nullptr;
   for (const internal::GgufPlace& candidate : places) {
     const GgufEntry* found = file.Find(candidate.name);
-    const bool fits = found != nullptr &&
-                      std::ranges::equal(WithoutOnes(found->shape), WithoutOnes(candidate.shape));
+    const bool fits = found != nullptr && Fits(*found, candidate, spec);
     if (fits || (found != nullptr && entry == nullptr)) {
       entry = found;
       place = &candidate;
@@ -67,18 +66,18 @@ Result<PlannedGgufTensor> PlanGgufTensor(const GgufFile& file, const TensorSpec&
   if (entry == nullptr) {
     return Invalid("there is no tensor \"{}\", which the metadata call for", places.front().name);
   }
-  if (!std::ranges::equal(WithoutOnes(entry->shape), WithoutOnes(place->shape))) {
+  if (!Fits(*entry, *place, spec)) {
     return Invalid("tensor \"{}\" has shape [{}], but the metadata make it [{}]", entry->name,
-                   fmt::join(entry->shape, ", "), fmt::join(place->shape, ", "));
+                   fmt::join(entry->shape, ", "),
+                   fmt::join(internal::CheckpointShape(place->rows, spec), ", "));
   }
-  const Codec& codec = *entry->type->codec;
-  if (const auto bytes = PackedBytes(codec, spec.shape); !bytes.ok()) {
+  internal::GgufSource source{.entry = entry, .shape = spec.shape, .place = *place};
+  if (const auto bytes = PackedBytes(*entry->type->codec, source.shape_there()); !bytes.ok()) {
     return bytes.error().In(fmt::format("tensor \"{}\"", entry->name));
   }
   return PlannedGgufTensor{.name = spec.name,
-                           .manifest = {.shape = spec.shape, .codec = &codec},
-                           .source = entry,
-                           .first_row = place->first_row};
+                           .manifest = {.shape = spec.shape, .codec = &source.codec()},
+                           .source = std::move(source)};
 }
 
 Result<Block> MakeGgufBlock(const BlockRecipe& recipe, const internal::GgufConfig& config,
@@ -120,20 +119,21 @@ Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& conf
         const std::string_view kind = from.kind == "head" && spec.name == "weight" && tied
                                           ? "embed"
                                           : std::string_view(from.kind);
-        const auto places =
-            internal::GgufPlacesOf(kind, spec, specs, from.layer.value_or(0), config.family->names);
+        ASHLAR_TRY(const auto places,
+                   internal::GgufPlacesOf(kind, spec, specs, block.attributes,
+                                          from.layer.value_or(0), config.family->names));
         if (places.empty()) {
           return Unsupported("GGUF has no name for tensor \"{}\" of a block of kind {}", spec.name,
                              from.kind);
         }
         ASHLAR_TRY(tensor, PlanGgufTensor(file, spec, places));
-        if (used.insert(tensor.source->name).second) {
-          plan.total_bytes += tensor.source->bytes.size();
+        if (used.insert(tensor.source->entry->name).second) {
+          plan.total_bytes += tensor.source->entry->bytes.size();
         }
+        tensor.source->order = internal::GgufRowOrder(config.family->turns_neighbours, from.kind,
+                                                      spec.name, block.attributes);
       }
       tensor.block = plan.blocks.size();
-      tensor.order = internal::GgufRowOrder(config.family->turns_neighbours, from.kind, spec.name,
-                                            block.attributes);
       plan.tensors.push_back(std::move(tensor));
     }
     plan.network.nodes.push_back(NodeOf(recipe, static_cast<int>(plan.network.nodes.size())));
@@ -150,50 +150,10 @@ Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& conf
   return plan;
 }
 
-// The tensor's bytes in its codec, some bands at a time, so that memory does not grow with it.
-Status ForPacked(const PlannedGgufTensor& tensor,
-                 const std::function<Status(std::span<const std::byte>)>& sink) {
-  constexpr std::uint64_t kBytesAtOnce = 4u << 20;
-  if (tensor.source == nullptr) {
-    return sink(std::as_bytes(std::span(tensor.numbers)));
-  }
-  const GgufEntry& source = *tensor.source;
-  const GgufTensorType& type = *source.type;
-  const Codec& codec = *type.codec;
-  const Shape& shape = tensor.manifest.shape;
-  // A vector's numbers are the rows that have an order.
-  const std::int64_t rows = shape[0];
-  const std::int64_t columns = shape.rank() == 1 ? 1 : shape[1];
-  const std::uint64_t row_bytes = type.row_bytes(columns);
-  const std::uint64_t band_bytes = codec.band_bytes(columns);
-  const auto bands =
-      static_cast<std::int64_t>(std::max<std::uint64_t>(1, kBytesAtOnce / band_bytes));
-  const std::int64_t rows_at_once = std::min(rows, bands * codec.row_unit);
-
-  std::vector<std::byte> ordered(static_cast<std::size_t>(rows_at_once) * row_bytes);
-  std::vector<std::byte> packed;
-  for (std::int64_t first = 0; first < rows; first += rows_at_once) {
-    const std::int64_t count = std::min(rows - first, rows_at_once);
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto from =
-          static_cast<std::uint64_t>(tensor.first_row + tensor.order.InFile(first + i));
-      std::ranges::copy(source.bytes.subspan(from * row_bytes, row_bytes),
-                        ordered.begin() + i * static_cast<std::int64_t>(row_bytes));
-    }
-    const auto used = static_cast<std::uint64_t>((count + codec.row_unit - 1) / codec.row_unit);
-    packed.resize(used * band_bytes);
-    type.read_rows(ordered.data(), count, columns, packed.data());
-    if (codec.check != nullptr) {
-      const Status status = codec.check(packed, count, columns);
-      if (!status.ok()) {
-        return status.error().In(
-            fmt::format("tensor {}, from row {} on", QuoteForError(source.name), first));
-      }
-    }
-    ASHLAR_TRY(sink(packed));
-  }
-  DropResidentPages(source.bytes);
-  return {};
+// The tensor's bytes in its codec.
+Status ForPacked(const PlannedGgufTensor& tensor, const internal::PackedSink& sink) {
+  return tensor.source ? tensor.source->ForPacked(sink)
+                       : sink(std::as_bytes(std::span(tensor.numbers)));
 }
 
 // Stores a tensor and writes its level. It is packed twice, to learn first whether the store has
@@ -234,8 +194,10 @@ Status StoreGgufTensors(GgufPlan& plan, const GgufFile& file, BlobStore& store,
                         const std::function<void(const ImportProgress&)>& progress) {
   std::map<std::pair<const GgufEntry*, std::int64_t>, std::vector<Level>> stored;
   for (PlannedGgufTensor& tensor : plan.tensors) {
-    const auto [known, is_new] = stored.try_emplace({tensor.source, tensor.first_row});
-    if (is_new || tensor.source == nullptr) {
+    const auto [known, is_new] = stored.try_emplace(
+        tensor.source ? std::pair(tensor.source->entry, tensor.source->RowThere(0))
+                      : std::pair<const GgufEntry*, std::int64_t>());
+    if (is_new || !tensor.source) {
       ASHLAR_TRY(StoreGgufTensor(tensor, file, store, report));
       known->second = tensor.manifest.levels;
       report.source_bytes += tensor.manifest.bytes();

@@ -209,5 +209,36 @@ TEST(LatentConfig, LayersThatPredictFurtherTokensAreNotAskedFor) {
   EXPECT_THAT(recipe.ignored_prefixes, ElementsAre("model.layers.4.", "model.layers.5."));
 }
 
+TEST(DeepSeekV2Config, ChoosesByTheBestOfGroupsOrFromAll) {
+  const Json::Object groups = {{"num_experts_per_tok", 6},
+                               {"n_group", 8},
+                               {"topk_group", 3},
+                               {"topk_method", "group_limited_greedy"}};
+  EXPECT_EQ(OfMixture("groups", "deepseek_v2", groups), 8);
+  EXPECT_EQ(OfMixture("groups_per_token", "deepseek_v2", groups), 3);
+  EXPECT_EQ(OfMixture<std::string>("group_rank", "deepseek_v2", groups), "best");
+  for (const char* greedy : {"greedy", ""}) {
+    Json::Object fields = groups;
+    fields.pop_back();
+    if (*greedy != 0) {
+      fields.emplace_back("topk_method", greedy);
+    }
+    EXPECT_EQ(OfMixture("groups", "deepseek_v2", fields), std::nullopt) << greedy;
+    EXPECT_EQ(OfMixture("shared_channels", "deepseek_v2", fields), 2814);
+    EXPECT_EQ(OfMixture("selection_bias", "deepseek_v2", fields), std::nullopt);
+  }
+  EXPECT_EQ(OfAttention("query_latent_dim", "deepseek_v2",
+                        {{"num_experts_per_tok", 6}, {"q_lora_rank", nullptr}}),
+            0);
+  EXPECT_THAT(
+      MixtureError("deepseek_v2", {{"num_experts_per_tok", 6}, {"topk_method", "noaux_tc"}}),
+      HasSubstr("no form of model_type deepseek_v2"));
+  EXPECT_THAT(MixtureError("deepseek_v2", {{"num_experts_per_tok", 6}, {"norm_topk_prob", true}}),
+              HasSubstr("norm_topk_prob"));
+  EXPECT_THAT(
+      MixtureError("deepseek_v2", {{"num_experts_per_tok", 6}, {"scoring_func", "sigmoid"}}),
+      HasSubstr("scoring_func"));
+}
+
 }  // namespace
 }  // namespace ashlar

@@ -173,6 +173,10 @@ Result<bool> Holds(ConfigReader& config, const Condition& condition) {
                                     : condition.otherwise;
     return counts == condition.is;
   }
+  if (!condition.word.empty()) {
+    ASHLAR_TRY(const std::string word, field->AsString());
+    return std::int64_t{word == condition.word} == condition.is;
+  }
   if (const bool* const flag = field->value().boolean()) {
     return std::int64_t{*flag} == condition.is;
   }
@@ -291,23 +295,19 @@ struct LayerBlocks {
   }
 };
 
-bool HasFeedForward(const Architecture& architecture) {
-  return !architecture.mlp.tensors.empty() || !architecture.mixture.block.tensors.empty();
-}
-
 Result<LayerBlocks> ReadLayerBlocks(ConfigReader& config, const Architecture& architecture,
                                     const Sizes& sizes, bool alibi, double eps) {
   LayerBlocks blocks;
-  if (const BlockRow& row = architecture.attention; !row.tensors.empty()) {
+  if (architecture.attends()) {
     blocks.attention = {.kind = architecture.latent ? "latent_attention" : "attention",
-                        .tensors = row.tensors};
+                        .tensors = architecture.attention.tensors};
     ASHLAR_TRY(blocks.attention.attributes, ReadAttention(config, architecture, sizes, alibi, eps));
   }
   if (const RecurrentRow& row = architecture.recurrent; !row.kind.empty()) {
     blocks.recurrent = {.kind = std::string(row.kind), .tensors = row.block.tensors};
     ASHLAR_TRY(blocks.recurrent.attributes, ReadRecurrent(config, architecture, sizes, eps));
   }
-  if (HasFeedForward(architecture)) {
+  if (architecture.feeds_forward()) {
     blocks.mlp = {.kind = "mlp", .tensors = architecture.mlp.tensors};
     ASHLAR_TRY(blocks.mlp.attributes, ReadMlp(config, architecture, sizes, eps));
   }
@@ -315,7 +315,7 @@ Result<LayerBlocks> ReadLayerBlocks(ConfigReader& config, const Architecture& ar
     blocks.mixture = {.kind = "moe", .tensors = row.tensors};
     ASHLAR_TRY(blocks.mixture.attributes, ReadMixture(config, architecture, blocks.mlp.attributes));
   }
-  if (architecture.positions == Positions::kRotary && !architecture.attention.tensors.empty()) {
+  if (architecture.positions == Positions::kRotary && architecture.attends()) {
     ASHLAR_TRY(blocks.rotations, internal::ReadRotations(config, architecture, sizes));
   }
   return blocks;
@@ -343,7 +343,7 @@ Status AddLayers(ConfigReader& config, const Architecture& architecture, const S
     };
     const LayerConfig& layer = layers[i];
     add(layer.recurrent ? blocks.recurrent : blocks.Attention(layer, layer.rotated && !alibi), 1);
-    if (HasFeedForward(architecture)) {
+    if (architecture.feeds_forward()) {
       add(layer.mixture ? blocks.mixture : blocks.mlp, parallel ? 2 : 1);
     }
   }

@@ -20,6 +20,7 @@ struct TensorSource {
   std::int64_t stack = 0;            // the checkpoint's holds so many; 0: it is no stack
   std::int64_t index = 0;            // of those, the block's
   bool flat = false;                 // the stack is written as one matrix
+  VectorDims dims = {};              // of the checkpoint's, when the block's is a vector
   std::vector<float> numbers = {};   // config.json has them itself; then no `tensors`
 };
 

@@ -60,7 +60,7 @@ TensorSource SourceOf(const BlockRecipe& block, std::string_view tensor) {
       if (!index) {
         continue;
       }
-      TensorSource source{.joined = name.joined, .transposed = name.transposed};
+      TensorSource source{.joined = name.joined, .transposed = name.transposed, .dims = name.dims};
       if (!name.stacked_by.empty()) {
         for (std::int64_t i = 0; i < count(name.stacked_by); ++i) {
           source.tensors.push_back(Named(name.checkpoint, block.layer, i));

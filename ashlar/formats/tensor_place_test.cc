@@ -104,6 +104,16 @@ TEST(TensorPlace, OfStackedTensorsIsOneAfterTheOther) {
   EXPECT_THAT(a.as_ints(), ElementsAre(0, 1, 2, 3, 4, 5, 100, 101, 102, 103, 104, 105));
 }
 
+TEST(TensorPlace, OfAVectorMayHaveMoreDimensionsInTheCheckpoint) {
+  constexpr std::string_view kDims[] = {"1", "groups", ""};
+  const TensorSpec vector{"v", TensorRole::kVector, {12}};
+  const TensorSource source{.tensors = {"v"}, .dims = kDims};
+  EXPECT_THAT(CheckpointShape(*PlaceOf(vector, {&vector, 1}, Groups(3), source), vector),
+              ElementsAre(1, 3, 4));
+  EXPECT_EQ(PlaceOf(vector, {&vector, 1}, Groups(5), source).error().message,
+            "the 12 numbers of \"v\" cannot be shared out among 1 x 5 x 2");
+}
+
 TEST(TensorPlace, IsRefusedWhenRowsCannotBeSharedOut) {
   const std::vector<TensorSpec> specs = TwoMatrices();
   const auto place = PlaceOf(specs[0], specs, Groups(3), {.tensors = {"ab"}, .joined = &kInGroups});

@@ -250,7 +250,11 @@ TEST(GgufPreTokenizers, EveryNameIsAWayToCut) {
                                  "minicpm5",
                                  "laguna",
                                  "ufakzeka",
-                                 "granite-embed-multi-97m"}) {
+                                 "granite-embed-multi-97m",
+                                 "spark2_5",
+                                 "afmoe",
+                                 "youtu",
+                                 "kimi-k2"}) {
     const GgufVocabulary vocabulary{
         .model = "gpt2", .pre = name, .tokens = {"a", "b"}, .add_bos = false};
     EXPECT_EQ(*LoadGguf(vocabulary).Encode("ab"), (GgufIds{0, 1})) << name;
@@ -272,6 +276,22 @@ TEST(GgufPreTokenizers, DeepseekLlmKeepsCasedLettersTogether) {
                                   .merges = {"a b", "Ġ a", "1 1"},
                                   .add_bos = false};
   EXPECT_EQ(*LoadGguf(vocabulary).Encode("ab a11"), (GgufIds{3, 4, 6}));
+}
+
+// Words before a capital or not, and digits one by one, or in threes from the front or the end.
+TEST(GgufPreTokenizers, CutAtCapitalsAndBetweenDigits) {
+  const std::pair<const char*, GgufIds> cases[] = {{"afmoe", {6, 5, 0, 2}},
+                                                   {"kimi-k2", {3, 7, 2, 0}},
+                                                   {"youtu", {3, 7, 0, 0, 0, 0}},
+                                                   {"spark2_5", {6, 5, 0, 0, 0, 0}}};
+  for (const auto& [name, ids] : cases) {
+    const GgufVocabulary vocabulary{.model = "gpt2",
+                                    .pre = name,
+                                    .tokens = {"1", "11", "111", "a", "B", "b", "aB", "Bb"},
+                                    .merges = {"1 1", "11 1", "a B", "B b"},
+                                    .add_bos = false};
+    EXPECT_EQ(*LoadGguf(vocabulary).Encode("aBb1111"), ids) << name;
+  }
 }
 
 // ---- Tables that lie. The names of the first say of which kind the published faults were.

@@ -28,8 +28,7 @@ enum class PieceType : std::int64_t {
   kUnused = 5,
   kByte = 6,
 };
-constexpr std::int64_t kUnigram = 1;
-constexpr std::int64_t kBpe = 2;
+enum ModelType : std::int64_t { kUnigram = 1, kBpe = 2, kWord = 3, kChar = 4 };
 
 struct ModelPiece {
   std::string content;
@@ -171,9 +170,11 @@ Result<ModelFile> ReadModelFile(std::string_view bytes) {
         return CheckDenormalizerSpec(message);
     }
   }));
-  if (file.model_type != kUnigram && file.model_type != kBpe) {
-    return Unsupported("the model type {} is not supported, only unigram (1) and bpe (2)",
-                       file.model_type);
+  if (file.model_type < kUnigram || file.model_type > kChar) {
+    return Invalid("the model type is {}, not 1 to 4 (unigram, bpe, word, char)", file.model_type);
+  }
+  if (file.model_type == kWord && file.treat_whitespace_as_suffix) {
+    return Unsupported("a word model with spaces behind its words is not supported");
   }
   return file;
 }
@@ -199,6 +200,28 @@ struct UnigramScores {
   }
 };
 
+// What a model of this type is in a tokenizer.json. One of characters is a bpe whose pieces are too
+// short to come of a join.
+std::string_view NameOf(std::int64_t model_type) {
+  return model_type == kUnigram ? "SentencePieceUnigram"
+         : model_type == kWord  ? "SentencePieceWord"
+                                : "SentencePieceBPE";
+}
+
+Status CheckPiece(const ModelPiece& piece, std::size_t id, std::int64_t model_type) {
+  if (piece.type == PieceType::kUnused && model_type != kUnigram) {
+    return Unsupported(
+        "piece {} ({}) is of the type unused, which is not supported in a bpe, word or char model",
+        id, QuoteForError(piece.content));
+  }
+  if (piece.type == PieceType::kNormal && model_type == kChar &&
+      FirstChar(piece.content).size != piece.content.size()) {
+    return Invalid("piece {} ({}) is more than a character, in a char model", id,
+                   QuoteForError(piece.content));
+  }
+  return {};
+}
+
 Result<Json> ModelJson(const ModelFile& file, std::int32_t unknown) {
   const bool unigram = file.model_type == kUnigram;
   const UnigramScores scores(file.pieces);
@@ -207,12 +230,7 @@ Result<Json> ModelJson(const ModelFile& file, std::int32_t unknown) {
   for (std::size_t id = 0; id < file.pieces.size(); ++id) {
     const ModelPiece& piece = file.pieces[id];
     Json::Array entry = {piece.content};
-    if (piece.type == PieceType::kUnused && !unigram) {
-      return Unsupported(
-          "piece {} ({}) is of the type unused, which is not supported in a bpe "
-          "model",
-          id, QuoteForError(piece.content));
-    }
+    ASHLAR_TRY(CheckPiece(piece, id, file.model_type));
     if (piece.type == PieceType::kNormal || piece.type == PieceType::kUserDefined) {
       entry.push_back(unigram ? scores.Of(piece) : piece.score);
     }
@@ -221,14 +239,14 @@ Result<Json> ModelJson(const ModelFile& file, std::int32_t unknown) {
     }
     vocab.push_back(std::move(entry));
   }
-  Json model = Json::Of({{"type", unigram ? "SentencePieceUnigram" : "SentencePieceBPE"},
+  Json model = Json::Of({{"type", NameOf(file.model_type)},
                          {"unk_id", unknown},
                          {"byte_fallback", file.byte_fallback},
                          {"vocab", std::move(vocab)}});
   if (unigram) {
     model.Set("unknown_score", static_cast<double>(scores.lowest - kUnknownPenalty));
     model.Set("single_precision", true);
-  } else {
+  } else if (file.model_type != kWord) {
     model.Set("user_defined", std::move(user_defined));
   }
   return model;

@@ -25,9 +25,10 @@ Tokenizer LoadModel(std::string_view model, const SentencePieceOptions& options 
 }
 
 // testdata: models that spm_train made (one with rules of its own, user-defined symbols and spaces
-// joined; one with bytes for unknown text and spaces kept), and the ids that spm_encode gives.
+// joined; one with bytes for unknown text and spaces kept; one of words, one of characters), and
+// the ids that spm_encode gives.
 TEST(SentencePieceModel, GivesTheIdsThatSentencepieceGives) {
-  for (const std::string name : {"unigram", "bpe"}) {
+  for (const std::string name : {"unigram", "bpe", "word", "char"}) {
     const Tokenizer tokenizer = LoadModel(TestFile(name + ".model"));
     std::istringstream lines(TestFile(name + ".jsonl"));
     Tally tally;
@@ -124,7 +125,9 @@ TEST(SentencePieceModel, WhatIsNoModelIsRefusedByName) {
       {good + Piece("\xFF", 1), "UTF-8"},
       {good + Bytes(1, Bytes(1, "b") + Varint(2 << 3 | 5) + "\xFF\xFF\xFF\x7F"), "not finite"},
       {good + Piece(std::string(1000, 'x'), 1), "512"},
-      {good + Bytes(2, Integer(3, 3)), "the model type 3"},
+      {good + Bytes(2, Integer(3, 5)), "the model type is 5"},
+      {good + Bytes(2, Integer(3, 4)) + Piece("ab", 1), "more than a character"},
+      {good + Bytes(2, Integer(3, 3) + Integer(24, 1)), "spaces behind"},
       {good + Bytes(2, Integer(3, 2)) + Piece("b", 5), "unused"},
       {good + Bytes(3, Bytes(2, "\xFF\xFF\xFF\xFFxx")), "charsmap"},
       {good + Bytes(3, Integer(99, 1)), "the field 99"},

@@ -100,7 +100,8 @@ constexpr std::string_view kModels[] = {
     R"({"type": "SentencePieceUnigram", "unk_id": 0, "byte_fallback": $B, "vocab": $S,
         "unknown_score": -3, "single_precision": $B})",
     R"({"type": "SentencePieceBPE", "unk_id": 0, "byte_fallback": $B, "vocab": $S,
-        "user_defined": [1, 5]})"};
+        "user_defined": [1, 5]})",
+    R"({"type": "SentencePieceWord", "unk_id": 0, "byte_fallback": $B, "vocab": $S})"};
 constexpr std::string_view kTokens[] = {
     "aa",     "abc", "▁a", "▁▁", "é", "##a", "a</w>", "##b</w>", "<0xC3>", "<0xA9>",
     "<0x-1>", "Ġ",   "Ã",  "▁",  " ", "c",   "12",    "<pad>",   "日本",   "x▁y"};

@@ -10,20 +10,24 @@ constexpr Joined kMambaIn{kMambaInParts};
 constexpr std::string_view kMambaSelectParts[] = {"step_down", "b", "c"};
 constexpr Joined kMambaSelect{kMambaSelectParts};
 
+constexpr std::string_view kDecayDims[] = {"heads", "state_dim"};
+
 constexpr TensorName kMambaTensors[] = {
     {"norm.weight", "backbone.layers.{}.norm.weight"},
     {"x", "backbone.layers.{}.mixer.in_proj.weight", &kMambaIn},
     {"gate", "backbone.layers.{}.mixer.in_proj.weight", &kMambaIn},
     {"x.bias", "backbone.layers.{}.mixer.in_proj.bias", &kMambaIn},
     {"gate.bias", "backbone.layers.{}.mixer.in_proj.bias", &kMambaIn},
-    {"conv.x", "backbone.layers.{}.mixer.conv1d.weight"},
+    {.tensor = "conv.x",
+     .checkpoint = "backbone.layers.{}.mixer.conv1d.weight",
+     .dims = kConvolutionDims},
     {"conv.x.bias", "backbone.layers.{}.mixer.conv1d.bias"},
     {"step_down", "backbone.layers.{}.mixer.x_proj.weight", &kMambaSelect},
     {"b", "backbone.layers.{}.mixer.x_proj.weight", &kMambaSelect},
     {"c", "backbone.layers.{}.mixer.x_proj.weight", &kMambaSelect},
     {"step", "backbone.layers.{}.mixer.dt_proj.weight"},
     {"step_offset", "backbone.layers.{}.mixer.dt_proj.bias"},
-    {"decay_log", "backbone.layers.{}.mixer.A_log"},
+    {.tensor = "decay_log", .checkpoint = "backbone.layers.{}.mixer.A_log", .dims = kDecayDims},
     {"skip", "backbone.layers.{}.mixer.D"},
     {"o", "backbone.layers.{}.mixer.out_proj.weight"},
     {"o.bias", "backbone.layers.{}.mixer.out_proj.bias"},

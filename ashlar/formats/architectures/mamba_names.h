@@ -1,4 +1,4 @@
-// What Mamba and Mamba-2 have in common.
+// What Mamba, Mamba-2 and families with their convolution have in common.
 #pragma once
 
 #include "ashlar/formats/architecture.h"
@@ -7,6 +7,9 @@ namespace ashlar {
 
 inline constexpr TensorName kMambaEmbed[] = {{"weight", "backbone.embeddings.weight"}};
 inline constexpr TensorName kMambaNorm[] = {{"weight", "backbone.norm_f.weight"}};
+
+// Taps of convolutions, with the dimension of the inputs of each channel.
+inline constexpr std::string_view kConvolutionDims[] = {"", "1", "conv_taps"};
 
 // How weights began, how the reference implementation runs, and fields of the implementation before
 // it, which it does not read.

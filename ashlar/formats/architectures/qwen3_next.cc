@@ -1,6 +1,7 @@
 #include "ashlar/formats/architectures/all_architectures.h"
 #include "ashlar/formats/architectures/expert_names.h"
 #include "ashlar/formats/architectures/llama_names.h"
+#include "ashlar/formats/architectures/mamba_names.h"
 
 namespace ashlar {
 namespace {
@@ -41,9 +42,18 @@ constexpr TensorName kQwen3NextDeltaTensors[] = {
     {"step", "model.layers.{}.linear_attn.in_proj_ba.weight", &kDeltaScalars},
     {"step_offset", "model.layers.{}.linear_attn.dt_bias"},
     {"decay_log", "model.layers.{}.linear_attn.A_log"},
-    {"conv.q", "model.layers.{}.linear_attn.conv1d.weight", &kDeltaConv},
-    {"conv.k", "model.layers.{}.linear_attn.conv1d.weight", &kDeltaConv},
-    {"conv.v", "model.layers.{}.linear_attn.conv1d.weight", &kDeltaConv},
+    {.tensor = "conv.q",
+     .checkpoint = "model.layers.{}.linear_attn.conv1d.weight",
+     .joined = &kDeltaConv,
+     .dims = kConvolutionDims},
+    {.tensor = "conv.k",
+     .checkpoint = "model.layers.{}.linear_attn.conv1d.weight",
+     .joined = &kDeltaConv,
+     .dims = kConvolutionDims},
+    {.tensor = "conv.v",
+     .checkpoint = "model.layers.{}.linear_attn.conv1d.weight",
+     .joined = &kDeltaConv,
+     .dims = kConvolutionDims},
     {"value_norm.weight", "model.layers.{}.linear_attn.norm.weight"},
     {"o", "model.layers.{}.linear_attn.out_proj.weight"},
 };

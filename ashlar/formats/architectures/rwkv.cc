@@ -8,12 +8,16 @@ constexpr TensorName kRwkvEmbedNorm[] = {
     {"weight", "rwkv.blocks.0.pre_ln.weight"},
     {"bias", "rwkv.blocks.0.pre_ln.bias"},
 };
+constexpr std::string_view kMixDims[] = {"1", "1", ""};
+
 constexpr TensorName kRwkvTimeMixing[] = {
     {"norm.weight", "rwkv.blocks.{}.ln1.weight"},
     {"norm.bias", "rwkv.blocks.{}.ln1.bias"},
-    {"mix.k", "rwkv.blocks.{}.attention.time_mix_key"},
-    {"mix.v", "rwkv.blocks.{}.attention.time_mix_value"},
-    {"mix.gate", "rwkv.blocks.{}.attention.time_mix_receptance"},
+    {.tensor = "mix.k", .checkpoint = "rwkv.blocks.{}.attention.time_mix_key", .dims = kMixDims},
+    {.tensor = "mix.v", .checkpoint = "rwkv.blocks.{}.attention.time_mix_value", .dims = kMixDims},
+    {.tensor = "mix.gate",
+     .checkpoint = "rwkv.blocks.{}.attention.time_mix_receptance",
+     .dims = kMixDims},
     {"k", "rwkv.blocks.{}.attention.key.weight"},
     {"v", "rwkv.blocks.{}.attention.value.weight"},
     {"gate", "rwkv.blocks.{}.attention.receptance.weight"},
@@ -24,8 +28,12 @@ constexpr TensorName kRwkvTimeMixing[] = {
 constexpr TensorName kRwkvChannelMixing[] = {
     {"norm.weight", "rwkv.blocks.{}.ln2.weight"},
     {"norm.bias", "rwkv.blocks.{}.ln2.bias"},
-    {"mix.up", "rwkv.blocks.{}.feed_forward.time_mix_key"},
-    {"mix.out_gate", "rwkv.blocks.{}.feed_forward.time_mix_receptance"},
+    {.tensor = "mix.up",
+     .checkpoint = "rwkv.blocks.{}.feed_forward.time_mix_key",
+     .dims = kMixDims},
+    {.tensor = "mix.out_gate",
+     .checkpoint = "rwkv.blocks.{}.feed_forward.time_mix_receptance",
+     .dims = kMixDims},
     {"up", "rwkv.blocks.{}.feed_forward.key.weight"},
     {"down", "rwkv.blocks.{}.feed_forward.value.weight"},
     {"out_gate", "rwkv.blocks.{}.feed_forward.receptance.weight"},

@@ -5,34 +5,11 @@
 #include <cstdlib>
 
 #include "ashlar/formats/internal/activation_words.h"
+#include "ashlar/formats/internal/number_that.h"
+#include "ashlar/formats/internal/rope_draft.h"
 
 namespace ashlar::internal {
 namespace {
-
-using Layers = std::vector<DecoderFacts::Layer>;
-
-// The number near `guess` that `fits`, with the fewest digits; `guess` when none does.
-template <class Fits>
-double NumberThat(double guess, const Fits& fits) {
-  constexpr int kMostDigits = 17;  // that a double needs
-  for (int digits = 1; digits <= kMostDigits; ++digits) {
-    const double number = std::strtod(fmt::format("{:.{}g}", guess, digits).c_str(), nullptr);
-    if (fits(number)) {
-      return number;
-    }
-  }
-  double below = guess;
-  double above = guess;
-  constexpr int kRoundings = 8;
-  for (int i = 0; i < kRoundings; ++i) {
-    below = std::nextafter(below, -INFINITY);
-    above = std::nextafter(above, INFINITY);
-    if (fits(below) || fits(above)) {
-      return fits(below) ? below : above;
-    }
-  }
-  return guess;
-}
 
 bool Same(const SettingValue& setting, const AttributeValue& value) {
   if (const auto* word = std::get_if<std::string_view>(&setting)) {
@@ -73,62 +50,42 @@ std::optional<Json> FieldFor(const Setting& setting, const BlockKind& kind,
     return Json(*integer);
   }
   const double wanted = std::get<double>(value);
-  if (wanted == 0 && Same(setting.value, value)) {
+  if (wanted == 0 && Same(setting.value, value) && setting.item < 0) {
     return std::nullopt;  // zero stands for what a reference implementation knows as absent
   }
   if (setting.convert.meaning == nullptr) {
     return Json(wanted);
   }
-  return Json(NumberThat(setting.convert.number(wanted),
-                         [&](double number) { return setting.convert.meaning(number) == wanted; }));
+  const double number = NumberThat(setting.convert.number(wanted), [&](double guess) {
+    return setting.convert.meaning(guess) == wanted;
+  });
+  return std::isinf(number) ? Json::Of({{"__float__", "Infinity"}}) : Json(number);
 }
-
-// The parameters of each scaling, by their attributes.
-struct ScalingField {
-  std::string_view scaling;
-  std::string_view field;
-  std::string_view attribute;
-};
-constexpr ScalingField kScalingFields[] = {
-    {"linear", "factor", "rope_factor"},
-    {"dynamic", "factor", "rope_factor"},
-    {"llama3", "factor", "rope_factor"},
-    {"llama3", "original_max_position_embeddings", "rope_original_positions"},
-    {"llama3", "low_freq_factor", "rope_low_frequency_factor"},
-    {"llama3", "high_freq_factor", "rope_high_frequency_factor"},
-    {"yarn", "factor", "rope_factor"},
-    {"yarn", "original_max_position_embeddings", "rope_original_positions"},
-    {"yarn", "beta_fast", "rope_beta_fast"},
-    {"yarn", "beta_slow", "rope_beta_slow"},
-    {"yarn", "attention_factor", "rope_attention_factor"},
-    {"longrope", "original_max_position_embeddings", "rope_original_positions"},
-    {"longrope", "attention_factor", "rope_attention_factor"},
-};
-struct FactorsField {
-  std::string_view field;
-  std::string_view tensor;
-};
-constexpr FactorsField kFactorsFields[] = {{"short_factor", "rope_short_factors"},
-                                           {"long_factor", "rope_long_factors"}};
 
 class Draft {
  public:
-  Draft(const Architecture& row, const DecoderFacts& facts) : row_(row), facts_(facts) {}
+  Draft(const Architecture& row, const DecoderFacts& facts)
+      : row_(row),
+        facts_(facts),
+        attention_(facts.FirstMixer(/*recurrent=*/false)),
+        recurrent_(facts.FirstMixer(/*recurrent=*/true)) {}
 
-  Json Write() {
+  Result<Json> Write() {
+    ASHLAR_TRY(CheckKinds());
     Set("architectures", Json::Array{Json(row_.class_name)});
     Set("model_type", row_.model_type);
     AddSizes();
     AddConditions();
     AddNorm();
     AddRope();
-    AddWindows();
+    AddLayerTypes();
     AddMixtures();
-    AddSettings(row_.embed.settings, facts_.embed());
-    AddSettings(row_.attention.settings, facts_.attention(facts_.layers.front()));
+    AddSettings(row_.embed.settings, &facts_.embed());
+    AddSettings(row_.attention.settings, attention_);
+    AddSettings(row_.recurrent.block.settings, recurrent_);
     AddSettings(row_.mlp.settings, FirstOf("mlp"));
     AddSettings(row_.mixture.block.settings, FirstOf("moe"));
-    AddSettings(row_.head.settings, facts_.head());
+    AddSettings(row_.head.settings, &facts_.head());
     Set("tie_word_embeddings", facts_.tied);
     AddTokens();
     for (const FixedWord& word : row_.fixed_words) {
@@ -147,15 +104,38 @@ class Draft {
   }
   void SetSpelled(const Spelling& field, Json value) { Set(field.names[0], std::move(value)); }
 
-  const Attributes& first_attention() const {
-    return facts_.attention(facts_.layers.front()).attributes;
-  }
-  // The first MLP, or mixture; without any, the first of the other sort, whose attributes go by the
-  // same names.
-  const DecoderNode& FirstOf(std::string_view kind) const {
+  // kUnsupported unless the layers are of blocks that the row has.
+  Status CheckKinds() const {
+    const std::string_view attention = row_.latent ? "latent_attention" : "attention";
+    const bool feeds = row_.feeds_forward();
     for (const DecoderFacts::Layer& layer : facts_.layers) {
-      if (facts_.feed_forward(layer).kind->name == kind) {
-        return facts_.feed_forward(layer);
+      const DecoderNode& mixer = facts_.mixer(layer);
+      const std::string_view wanted = IsRecurrent(mixer) ? row_.recurrent.kind
+                                      : row_.attends()   ? attention
+                                                         : std::string_view();
+      if (mixer.kind->name != wanted) {
+        return Unsupported("layers of {} have no blocks of kind {}", row_.model_type,
+                           mixer.kind->name);
+      }
+      if (layer.feed_forward.has_value() != feeds) {
+        return Unsupported("layers of {} have {}", row_.model_type,
+                           feeds ? "an MLP or a mixture" : "no MLP");
+      }
+    }
+    if (facts_.embed_norm == row_.embed_norm.tensors.empty()) {
+      return Unsupported("{} has {} norm after the embedding", row_.model_type,
+                         facts_.embed_norm ? "no" : "a");
+    }
+    return {};
+  }
+
+  // The first MLP, or mixture; without any, the first of the other sort, whose attributes go by the
+  // same names. Null when layers have neither.
+  const DecoderNode* FirstOf(std::string_view kind) const {
+    for (const DecoderFacts::Layer& layer : facts_.layers) {
+      const DecoderNode* const node = facts_.feed_forward(layer);
+      if (node != nullptr && node->kind->name == kind) {
+        return node;
       }
     }
     return facts_.feed_forward(facts_.layers.front());
@@ -174,25 +154,37 @@ class Draft {
     return IntegerIn(attention.attributes, "window").value_or(0);
   }
 
-  void AddSettings(std::span<const Setting> settings, const DecoderNode& node) {
+  void AddSettings(std::span<const Setting> settings, const DecoderNode* node) {
     for (const Setting& setting : settings) {
-      const auto value = node.attributes.values().find(setting.attribute);
-      if (setting.field.empty() || value == node.attributes.values().end()) {
+      if (setting.field.empty() || node == nullptr) {
         continue;
       }
-      if (auto field = FieldFor(setting, *node.kind, value->second)) {
+      const auto value = node->attributes.values().find(setting.attribute);
+      if (value == node->attributes.values().end()) {
+        continue;
+      }
+      auto field = FieldFor(setting, *node->kind, value->second);
+      if (field && setting.item >= 0) {
+        AddItem(setting, *std::move(field));
+      } else if (field) {
         Set(setting.field, *std::move(field));
       }
     }
   }
+  // Settings of one list stand in its order.
+  void AddItem(const Setting& setting, Json value) {
+    const Json* const list = json_.Find(setting.field);
+    Json longer = list == nullptr ? Json::Array() : *list;
+    CHECK_EQ(std::ssize(*longer.array()), setting.item);
+    longer.Append(std::move(value));
+    json_.Set(setting.field, std::move(longer));
+  }
 
   void AddSizes() {
     const SizeFields& sizes = row_.sizes;
-    const Attributes& attention = first_attention();
-    SetSpelled(sizes.width, facts_.embed().attributes.Integer("width"));
+    const std::int64_t width = facts_.embed().attributes.Integer("width");
+    SetSpelled(sizes.width, width);
     SetSpelled(sizes.layers, std::ssize(facts_.layers));
-    SetSpelled(sizes.heads, attention.Integer("heads"));
-    SetSpelled(sizes.channels, FirstOf("mlp").attributes.Integer("channels"));
     Set("vocab_size", facts_.embed().attributes.Integer("vocabulary"));
     const auto learned = IntegerIn(facts_.embed().attributes, "positions").value_or(0);
     if (row_.positions == Positions::kLearned && learned > 0) {
@@ -200,6 +192,31 @@ class Draft {
     } else if (facts_.metadata.context_length) {
       SetSpelled(sizes.positions, *facts_.metadata.context_length);
     }
+    if (attention_ != nullptr) {
+      AddHeads(attention_->attributes);
+    } else if (row_.attends()) {  // in other layers than the network has
+      SetSpelled(sizes.heads, 1);
+      SetSpelled(sizes.key_value_heads, 1);
+    }
+    const DecoderNode* const feed_forward = FirstOf("mlp");
+    if (feed_forward != nullptr) {
+      SetSpelled(sizes.channels, feed_forward->attributes.Integer("channels"));
+    } else if (!row_.recurrent.channels.empty()) {
+      const std::int64_t channels = recurrent_->attributes.Integer(row_.recurrent.channels);
+      SetSpelled(sizes.channels, channels);
+      if (channels % width == 0) {
+        SetSpelled(sizes.channels_per_width, channels / width);
+      }
+    }
+    const DecoderNode& activated = feed_forward != nullptr ? *feed_forward : *recurrent_;
+    SetSpelled(row_.activation, ActivationWordFor(activated.attributes.Choice("activation"),
+                                                  row_.default_activation));
+    Set(row_.parallel.field, facts_.layers.front().parallel);
+  }
+
+  void AddHeads(const Attributes& attention) {
+    const SizeFields& sizes = row_.sizes;
+    SetSpelled(sizes.heads, attention.Integer("heads"));
     if (const auto heads = IntegerIn(attention, "kv_heads")) {
       SetSpelled(sizes.key_value_heads, *heads);
       Set(row_.multi_query.field, *heads == 1);
@@ -207,15 +224,14 @@ class Draft {
     if (const auto dim = IntegerIn(attention, row_.latent ? "rope_dims" : "key_dim")) {
       SetSpelled(sizes.head_dim, *dim);
     }
-    const std::string& activation = FirstOf("mlp").attributes.Choice("activation");
-    SetSpelled(row_.activation, ActivationWordFor(activation, row_.default_activation));
-    Set(row_.parallel.field, facts_.layers.front().parallel);
     Set(row_.alibi.used.field, IntegerIn(attention, "alibi_heads").value_or(0) != 0);
   }
 
   void AddConditions() {
     for (const Condition& condition : row_.when) {
-      if (condition.null == condition.is) {
+      if (!condition.word.empty() && condition.is == 1) {
+        Set(condition.field, condition.word);
+      } else if (condition.null == condition.is) {
         Set(condition.field, Json(nullptr));
       } else if (condition.counts || condition.is > 1) {
         Set(condition.field, condition.is);
@@ -225,14 +241,30 @@ class Draft {
     }
   }
 
-  void AddNorm() { SetSpelled(row_.norms.eps, facts_.norm().attributes.Real("eps")); }
+  // Where norms of layers have another epsilon than the last one, the first layer's is meant.
+  void AddNorm() {
+    const NormRow& norms = row_.norms;
+    const Attributes& first = facts_.mixer(facts_.layers.front()).attributes;
+    SetSpelled(norms.eps,
+               norms.last_eps ? first.Real("norm_eps") : facts_.norm().attributes.Real("eps"));
+    if (norms.halved_every.names.names[0].empty()) {
+      return;
+    }
+    // Halvings show where an epsilon grows: after so many layers, or before the last norm.
+    const auto grown = std::ranges::find_if(facts_.layers, [&](const DecoderFacts::Layer& layer) {
+      return facts_.mixer(layer).attributes.Real("norm_eps") != first.Real("norm_eps");
+    });
+    const bool any = grown != facts_.layers.end() ||
+                     facts_.norm().attributes.Real("eps") != norms.last_eps.value_or(0);
+    SetSpelled(norms.halved_every.names, any ? grown - facts_.layers.begin() : 0);
+  }
 
   // ---- Rotation
 
   // The first attention that turns, of those with a window or of those without.
   const DecoderNode* FirstRotated(bool windowed) const {
     for (const DecoderFacts::Layer& layer : facts_.layers) {
-      const DecoderNode& attention = facts_.attention(layer);
+      const DecoderNode& attention = facts_.mixer(layer);
       if (Rotates(attention) && (WindowOf(attention) != 0) == windowed) {
         return &attention;
       }
@@ -251,27 +283,27 @@ class Draft {
     if (row_.rope.layers == RotatedLayers::kListed) {
       Json rotated = Json::Array();
       for (const DecoderFacts::Layer& layer : facts_.layers) {
-        rotated.Append(std::int64_t{Rotates(facts_.attention(layer))});
+        rotated.Append(std::int64_t{Rotates(facts_.mixer(layer))});
       }
       Set("no_rope_layers", std::move(rotated));
     }
     const bool apart = !row_.rope.windowed_theta.names[0].empty() && windowed != nullptr;
     if (apart && windowed->attributes.Choice("rope_scaling") != "none") {
-      Set("rope_parameters", Json::Of({{"full_attention", Parameters(*main)},
-                                       {"sliding_attention", Parameters(*windowed)}}));
+      Set("rope_parameters", Json::Of({{"full_attention", RopeParameters(row_, *main)},
+                                       {"sliding_attention", RopeParameters(row_, *windowed)}}));
       return;
     }
     SetSpelled(row_.rope.theta, main->attributes.Real("rope_theta"));
     if (apart) {
       SetSpelled(row_.rope.windowed_theta, windowed->attributes.Real("rope_theta"));
     }
-    const double partial = PartialOf(*main);
+    const double partial = PartialRotation(*main);
     if (partial != row_.rope.default_partial || partial != 1) {
       SetSpelled(row_.rope.partial, partial);
     }
     const std::string& scaling = main->attributes.Choice("rope_scaling");
     if (scaling != "none" || !row_.rope.default_parameters.empty()) {
-      Json parameters = Parameters(*main);
+      Json parameters = RopeParameters(row_, *main);
       parameters.object()->erase(parameters.object()->begin());  // the base stands outside
       if (const Json* original = parameters.Find("original_max_position_embeddings");
           original != nullptr && scaling == "longrope") {
@@ -281,95 +313,53 @@ class Draft {
     }
   }
 
-  double PartialOf(const DecoderNode& attention) const {
-    const std::int64_t dims = attention.attributes.Integer("rope_dims");
-    const std::int64_t of = IntegerIn(attention.attributes, "key_dim").value_or(dims);
-    const double guess = static_cast<double>(dims) / static_cast<double>(of);
-    return NumberThat(guess, [&](double number) {
-      return static_cast<std::int64_t>(static_cast<double>(of) * number) == dims;
-    });
-  }
-
-  // The base first.
-  Json Parameters(const DecoderNode& attention) const {
-    const Attributes& attributes = attention.attributes;
-    const std::string& scaling = attributes.Choice("rope_scaling");
-    Json json = Json::Of({{"rope_theta", attributes.Real("rope_theta")},
-                          {"rope_type", scaling == "none" ? "default" : scaling}});
-    for (const ScalingField& row : kScalingFields) {
-      if (row.scaling != scaling) {
-        continue;
-      }
-      const AttributeValue& value = attributes.values().find(row.attribute)->second;
-      if (const auto* integer = std::get_if<std::int64_t>(&value)) {
-        json.Set(row.field, *integer);
-      } else if (const double real = std::get<double>(value); real != 0) {  // 0: as it is derived
-        json.Set(row.field, real);
-      }
-    }
-    if (attributes.Integer("rope_fractional_ramp") != 0) {
-      json.Set("truncate", false);
-    }
-    for (const FactorsField& row : kFactorsFields) {
-      const auto numbers = attention.numbers.find(row.tensor);
-      if (numbers == attention.numbers.end()) {
-        continue;
-      }
-      Json list = Json::Array();
-      for (const float factor : numbers->second) {
-        list.Append(std::strtod(fmt::format("{}", factor).c_str(), nullptr));
-      }
-      json.Set(row.field, std::move(list));
-    }
-    if (row_.rope.scores_scaled && scaling == "yarn") {
-      AddScoresScale(attributes, json);
-    }
-    return json;
-  }
-
-  // `mscale_all_dim`, whose square with the factor's logarithm scales the scores.
-  static void AddScoresScale(const Attributes& attributes, Json& json) {
-    const double scale = attributes.Real("scale");
-    const double root = std::sqrt(static_cast<double>(attributes.Integer("plain_dim")) +
-                                  static_cast<double>(attributes.Integer("rope_dims")));
-    const double stretch = std::log(attributes.Real("rope_factor"));
-    const double guess = (std::sqrt(scale * root) - 1) / (0.1 * stretch);
-    if (scale == 0 || !std::isfinite(guess)) {
-      return;
-    }
-    json.Set("mscale_all_dim", NumberThat(guess, [&](double number) {
-               return std::pow(0.1 * number * stretch + 1, 2) / root == scale;
-             }));
-  }
-
   // ---- Layers that differ
 
-  void AddWindows() {
-    if (row_.windows.which == Windows::kNone) {
-      return;
-    }
+  void AddLayerTypes() {
+    const bool windows = row_.windows.which != Windows::kNone;
     std::int64_t window = 0;
     Json types = Json::Array();
     for (const DecoderFacts::Layer& layer : facts_.layers) {
-      const std::int64_t own = WindowOf(facts_.attention(layer));
+      const DecoderNode& mixer = facts_.mixer(layer);
+      const std::int64_t own = WindowOf(mixer);
       window = std::max(window, own);
-      types.Append(own == 0 ? "full_attention" : "sliding_attention");
+      types.Append(IsRecurrent(mixer) ? "linear_attention"
+                   : own == 0         ? "full_attention"
+                                      : "sliding_attention");
     }
-    Set("sliding_window", window == 0 ? Json(nullptr) : Json(window));
-    Set(row_.windows.used.field, window != 0);
-    if (row_.windows.which == Windows::kByLayerType) {
+    if (windows) {
+      Set("sliding_window", window == 0 ? Json(nullptr) : Json(window));
+      Set(row_.windows.used.field, window != 0);
+    }
+    if (row_.windows.which == Windows::kByLayerType ||
+        !row_.recurrent.every.names.names[0].empty()) {
       Set("layer_types", std::move(types));
     }
+    AddInterval();
+  }
+  // For readers that do not know the list: all but each n-th layer are recurrent.
+  void AddInterval() {
+    const auto recurrent = [&](const DecoderFacts::Layer& layer) {
+      return IsRecurrent(facts_.mixer(layer));
+    };
+    const auto interval =
+        std::ranges::find_if_not(facts_.layers, recurrent) - facts_.layers.begin() + 1;
+    for (std::ptrdiff_t i = 0; i < std::ssize(facts_.layers); ++i) {
+      if (recurrent(facts_.layers[static_cast<std::size_t>(i)]) == ((i + 1) % interval == 0)) {
+        return;
+      }
+    }
+    SetSpelled(row_.recurrent.every.names, interval);
   }
 
   void AddMixtures() {
     const MixtureRow& row = row_.mixture;
-    const DecoderNode& mixture = FirstOf("moe");
-    if (row.block.tensors.empty() || mixture.kind->name != "moe") {
+    const DecoderNode* const mixture = FirstOf("moe");
+    if (row.block.tensors.empty() || mixture == nullptr || mixture->kind->name != "moe") {
       SetSpelled(row.experts.names, 0);
       return;
     }
-    const Attributes& attributes = mixture.attributes;
+    const Attributes& attributes = mixture->attributes;
     const std::int64_t channels = attributes.Integer("channels");
     const std::int64_t shared = attributes.Integer("shared_channels");
     SetSpelled(row.experts.names, attributes.Integer("experts"));
@@ -387,7 +377,7 @@ class Draft {
     std::int64_t first_mixture = 0;
     Json dense = Json::Array();
     for (std::size_t i = 0; i < facts_.layers.size(); ++i) {
-      if (facts_.feed_forward(facts_.layers[i]).kind->name != "moe") {
+      if (facts_.feed_forward(facts_.layers[i])->kind->name != "moe") {
         first_mixture += first_mixture == static_cast<std::int64_t>(i);
         dense.Append(i);
       }
@@ -416,12 +406,14 @@ class Draft {
 
   const Architecture& row_;
   const DecoderFacts& facts_;
+  const DecoderNode* const attention_;  // the first; null: none
+  const DecoderNode* const recurrent_;
   Json json_ = Json::Object();
 };
 
 }  // namespace
 
-Json DraftConfig(const Architecture& row, const DecoderFacts& facts) {
+Result<Json> DraftConfig(const Architecture& row, const DecoderFacts& facts) {
   return Draft(row, facts).Write();
 }
 

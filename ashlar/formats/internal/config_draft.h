@@ -8,7 +8,8 @@
 namespace ashlar::internal {
 
 // What each field must be for the row to give these facts, if it can give them at all: whoever
-// drafts reads the draft again (ReadRecipe) and compares.
-Json DraftConfig(const Architecture& row, const DecoderFacts& facts);
+// drafts reads the draft again (ReadRecipe) and compares. kUnsupported when the row has no place
+// for a kind of block.
+Result<Json> DraftConfig(const Architecture& row, const DecoderFacts& facts);
 
 }  // namespace ashlar::internal

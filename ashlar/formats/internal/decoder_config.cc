@@ -121,9 +121,8 @@ Result<Sizes> ReadSizes(ConfigReader& config, const Architecture& architecture) 
   Sizes sizes{};
   ASHLAR_TRY(sizes.width, config.Size(config.Spelled(fields.width)));
   ASHLAR_TRY(sizes.layers, config.Size(config.Spelled(fields.layers)));
-  const bool attends = !architecture.attention.tensors.empty();
   sizes.heads = 1;
-  if (attends) {
+  if (architecture.attends()) {
     ASHLAR_TRY(sizes.heads, config.Size(config.Spelled(fields.heads)));
   }
   ASHLAR_TRY(sizes.vocabulary, config.Size("vocab_size"));

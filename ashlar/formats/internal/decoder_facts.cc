@@ -48,8 +48,12 @@ Result<int> ReadsBack(const Network& network, int index) {
   return index - x->second.front().node;
 }
 
-Status ReadLayer(const Network& network, int first, DecoderFacts& facts) {
+// Returns the first node after the layer.
+Result<int> ReadLayer(const Network& network, int first, DecoderFacts& facts) {
   const auto label = [&](int node) { return network.nodes[static_cast<std::size_t>(node)].layer; };
+  const auto fact = [&](int node) -> const DecoderNode& {
+    return facts.nodes[static_cast<std::size_t>(node)];
+  };
   const int last = static_cast<int>(network.nodes.size()) - 2;
   if (label(first) != std::optional(static_cast<int>(facts.layers.size()))) {
     return Unsupported(
@@ -57,40 +61,57 @@ Status ReadLayer(const Network& network, int first, DecoderFacts& facts) {
         "layer {}",
         facts.layers.size());
   }
-  if (const std::string_view kind = network.BlockOf(first).kind->name;
-      kind != "attention" && kind != "latent_attention") {
-    return Unsupported("a layer of a file is an attention and an MLP; this is of kind {}", kind);
+  if (!fact(first).kind->interface(fact(first).attributes).stateful()) {
+    return Unsupported("a layer of a file begins with what mixes positions; this is of kind {}",
+                       fact(first).kind->name);
   }
   ASHLAR_TRY(const int back, ReadsBack(network, first));
-  const bool has_second = first + 1 < last && label(first + 1) == label(first);
-  if (back != 1 || !has_second || (first + 2 < last && label(first + 2) == label(first))) {
+  int end = first + 1;
+  while (end < last && label(end) == label(first)) {
+    ++end;
+  }
+  if (back != 1 || end > first + 2) {
     return Unsupported(
         "a layer of a file is an attention, which reads the layer before it, and an MLP");
   }
-  const auto is = [&](int node, std::initializer_list<std::string_view> kinds) {
-    return std::ranges::count(kinds, facts.nodes[static_cast<std::size_t>(node)].kind->name) != 0;
-  };
-  if (!is(first, {"attention", "latent_attention"}) || !is(first + 1, {"mlp", "moe"})) {
-    return Unsupported("a layer of a file is an attention and an MLP; this one is {} and {}",
-                       facts.nodes[static_cast<std::size_t>(first)].kind->name,
-                       facts.nodes[static_cast<std::size_t>(first + 1)].kind->name);
+  DecoderFacts::Layer layer{.mixer = first};
+  if (end == first + 2) {
+    const int second = first + 1;
+    if (const std::string_view kind = fact(second).kind->name; kind != "mlp" && kind != "moe") {
+      return Unsupported("a layer of a file is an attention and an MLP; this one is {} and {}",
+                         fact(first).kind->name, kind);
+    }
+    const Result<int> second_back = ReadsBack(network, second);
+    if (!second_back.ok() || *second_back > 2) {
+      return Unsupported("the MLP of a layer reads its attention, or what that reads");
+    }
+    layer.feed_forward = second;
+    layer.parallel = *second_back == 2;
   }
-  const Result<int> second_back = ReadsBack(network, first + 1);
-  if (!second_back.ok() || *second_back > 2) {
-    return Unsupported("the MLP of a layer reads its attention, or what that reads");
-  }
-  facts.layers.push_back(
-      {.attention = first, .feed_forward = first + 1, .parallel = *second_back == 2});
-  return {};
+  facts.layers.push_back(layer);
+  return end;
 }
 
 }  // namespace
+
+bool IsRecurrent(const DecoderNode& node) {
+  return node.kind->interface(node.attributes).carried_floats > 0;
+}
+
+const DecoderNode* DecoderFacts::FirstMixer(bool recurrent) const {
+  for (const Layer& layer : layers) {
+    if (IsRecurrent(mixer(layer)) == recurrent) {
+      return &mixer(layer);
+    }
+  }
+  return nullptr;
+}
 
 Result<DecoderFacts> ReadDecoderFacts(const Network& network, const BlobStore& store) {
   DecoderFacts facts{.metadata = network.metadata};
   const int count = static_cast<int>(network.nodes.size());
   constexpr int kEnds = 3;  // embedding, norm, head
-  if (count < kEnds + 2) {
+  if (count < kEnds + 1) {
     return Unsupported(
         "a file holds an embedding, layers, a norm and a head; the network's {} "
         "nodes are no such chain",
@@ -132,10 +153,18 @@ Result<DecoderFacts> ReadDecoderFacts(const Network& network, const BlobStore& s
       return at_node(status, node);
     }
   }
-  for (int node = 1; node < count - 2; node += 2) {
-    if (const Status status = ReadLayer(network, node, facts); !status.ok()) {
-      return at_node(status, node);
+  facts.embed_norm = count > kEnds + 1 && facts.nodes[1].kind->name == "norm";
+  if (facts.embed_norm) {
+    if (const Status status = check_end(1, "norm", /*reads=*/true); !status.ok()) {
+      return at_node(status, 1);
     }
+  }
+  for (int node = facts.embed_norm ? 2 : 1; node < count - 2;) {
+    const Result<int> next = ReadLayer(network, node, facts);
+    if (!next.ok()) {
+      return at_node(next.error(), node);
+    }
+    node = *next;
   }
   facts.tied =
       network.BlockOf(count - 1).tensors.at("weight") == network.BlockOf(0).tensors.at("weight");

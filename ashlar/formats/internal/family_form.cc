@@ -19,8 +19,9 @@ Result<FamilyForm> FindFamilyForm(const DecoderFacts& facts, const Network& netw
   int nearest = std::numeric_limits<int>::max();
   std::string in_the_way;
   for (const Architecture* row : rows) {
-    Json config = DraftConfig(*row, facts);
-    Result<Recipe> recipe = ReadRecipe(JsonCursor(config, "config.json"));
+    Result<Json> config = DraftConfig(*row, facts);
+    const Result<Recipe> recipe =
+        config.ok() ? ReadRecipe(JsonCursor(*config, "config.json")) : config.error();
     if (!recipe.ok()) {
       if (in_the_way.empty()) {
         in_the_way = recipe.error().message;
@@ -34,7 +35,7 @@ Result<FamilyForm> FindFamilyForm(const DecoderFacts& facts, const Network& netw
     }
     if (match.differences == 0 && (!match.shifts_norms() || !shifted)) {
       const bool exact = !match.shifts_norms();
-      shifted = FamilyForm{row, std::move(config), *std::move(recipe), std::move(match)};
+      shifted = FamilyForm{row, *std::move(config), *std::move(recipe), std::move(match)};
       if (exact) {
         return *std::move(shifted);
       }

@@ -56,14 +56,15 @@ class ConfigWriter {
     Set("model_type", family_.model_type);
     ASHLAR_TRY(AddSizes());
     ASHLAR_TRY(AddEpsilon());
-    if (row_.positions == Positions::kRotary) {
+    if (row_.positions == Positions::kRotary && row_.attends()) {
       ASHLAR_TRY(AddRope());
     }
     for (const GgufFixedField& row : family_.fixed) {
       std::visit([&](const auto& value) { Set(row.field, value); }, row.value);
     }
     ASHLAR_TRY(AddKeys(family_.keys));
-    ASHLAR_TRY(CheckConstants());
+    ASHLAR_TRY(AddProducts());
+    ASHLAR_TRY(AddLayerTypes());
     ASHLAR_TRY(AddTokens());
     for (const GgufPartField& row : family_.parts) {
       const auto is_there = [&](const GgufPartField& other) {
@@ -130,14 +131,33 @@ class ConfigWriter {
     return {};
   }
 
-  Status CheckConstants() const {
-    for (const GgufConstant& row : family_.constants) {
-      ASHLAR_TRY(const auto value, fields().Integer(KeyOf(row.key), 0, kMaxSize));
-      if (value != row.value) {
-        return Unsupported("{} is {}, and only {} ({}) can be imported", KeyOf(row.key),
-                           value ? std::to_string(*value) : "missing", row.value, row.meaning);
+  Status AddProducts() {
+    for (const GgufProduct& row : family_.products) {
+      ASHLAR_TRY(const auto product, Integer(row.key));
+      ASHLAR_TRY(const auto by, Integer(row.by));
+      if (!product || !by) {
+        return Invalid("the metadata have no {}", KeyOf(product ? row.by : row.key));
       }
+      if (*product % *by != 0) {
+        return Invalid("{} is {}, which is no multiple of {}, {}", KeyOf(row.key), *product,
+                       KeyOf(row.by), *by);
+      }
+      Set(row.field, *product / *by);
     }
+    return {};
+  }
+
+  Status AddLayerTypes() {
+    const GgufLayerTypes& row = family_.layer_types;
+    if (row.key.empty() || !fields().Has(KeyOf(row.key))) {
+      return {};
+    }
+    ASHLAR_TRY(const auto values, fields().Integers(KeyOf(row.key)));
+    Json types = Json::Array();
+    for (const std::int64_t value : *values) {
+      types.Append(value != 0 ? row.yes : row.no);
+    }
+    json_.Set("layer_types", std::move(types));
     return {};
   }
 
@@ -152,6 +172,9 @@ class ConfigWriter {
   Status AddSizes() {
     Sizes sizes;
     for (const GgufSize& row : kGgufSizes) {
+      if (row.of != nullptr && !(row_.*row.of)()) {
+        continue;
+      }
       ASHLAR_TRY(const auto size, Integer(row.key));
       if (!size) {
         return Invalid("the metadata have no {}", KeyOf(row.key));
@@ -159,7 +182,9 @@ class ConfigWriter {
       sizes[row.key] = *size;
       SetSpelled(row_.sizes.*row.field, *size);
     }
-    ASHLAR_TRY(row_.latent ? AddLatentHeads(sizes) : AddHeads(sizes));
+    if (row_.attends()) {
+      ASHLAR_TRY(row_.latent ? AddLatentHeads(sizes) : AddHeads(sizes));
+    }
     const GgufEntry* embedding = file_.find("token_embd.weight");
     if (embedding == nullptr) {
       return Invalid("there is no tensor token_embd.weight");
@@ -191,38 +216,43 @@ class ConfigWriter {
   }
 
   // Keys and values are read as they lie in the cache, one head of latents for all: their lengths
-  // are those of the latent, and the heads' own stand beside them.
+  // are those of the latent, and the heads' own stand beside them. In files before llama.cpp
+  // computed so, they are the heads' own.
   Status AddLatentHeads(Sizes& sizes) {
-    SetSpelled(row_.sizes.key_value_heads, sizes["attention.head_count"]);
-    Sizes lengths;
+    const bool of_latents = fields().Has(KeyOf("attention.key_length_mla"));
+    const std::string_view key_of_heads =
+        of_latents ? "attention.key_length_mla" : "attention.key_length";
+    const std::string_view value_of_heads =
+        of_latents ? "attention.value_length_mla" : "attention.value_length";
     for (const std::string_view key :
-         {"attention.head_count_kv", "attention.kv_lora_rank", "attention.key_length",
-          "attention.value_length", "attention.key_length_mla", "attention.value_length_mla",
-          "rope.dimension_count"}) {
+         {std::string_view("attention.head_count_kv"), std::string_view("attention.kv_lora_rank"),
+          std::string_view("attention.key_length"), std::string_view("attention.value_length"),
+          std::string_view("rope.dimension_count"), key_of_heads, value_of_heads}) {
       ASHLAR_TRY(const auto length, Integer(key));
       if (!length) {
-        return Invalid(
-            "the metadata have no {}; files of this architecture before it was written cannot be "
-            "imported: convert the network again",
-            KeyOf(key));
+        return Invalid("the metadata have no {}", KeyOf(key));
       }
-      lengths[key] = *length;
+      sizes[key] = *length;
     }
-    head_dim_ = lengths["rope.dimension_count"];
-    const std::int64_t latent = lengths["attention.kv_lora_rank"];
-    const std::int64_t plain = lengths["attention.key_length_mla"] - head_dim_;
-    if (lengths["attention.head_count_kv"] != 1 ||
-        lengths["attention.key_length"] != latent + head_dim_ ||
-        lengths["attention.value_length"] != latent || plain < 1) {
-      return Invalid(
-          "the metadata make {} heads of keys of {} and values of {} dimensions out of latents of "
-          "{} and {} that turn; expected 1 of {} and {}",
-          lengths["attention.head_count_kv"], lengths["attention.key_length"],
-          lengths["attention.value_length"], latent, head_dim_, latent + head_dim_, latent);
+    head_dim_ = sizes["rope.dimension_count"];
+    const std::int64_t heads = sizes["attention.head_count"];
+    const std::int64_t latent = sizes["attention.kv_lora_rank"];
+    const std::int64_t plain = sizes[key_of_heads] - head_dim_;
+    const Sizes expected = {
+        {"attention.head_count_kv", of_latents ? 1 : heads},
+        {"attention.key_length", of_latents ? latent + head_dim_ : sizes[key_of_heads]},
+        {"attention.value_length", of_latents ? latent : sizes[value_of_heads]}};
+    for (const auto& [key, value] : expected) {
+      if (sizes[key] != value || plain < 1) {
+        return Invalid(
+            "{} is {}; expected {}, of {} heads with keys of {}, of latents of {} and {} that turn",
+            KeyOf(key), sizes[key], value, heads, sizes[key_of_heads], latent, head_dim_);
+      }
     }
+    SetSpelled(row_.sizes.key_value_heads, heads);
     SetSpelled(row_.sizes.head_dim, head_dim_);
     Set("qk_nope_head_dim", plain);
-    Set("v_head_dim", lengths["attention.value_length_mla"]);
+    Set("v_head_dim", sizes[value_of_heads]);
     return {};
   }
 
@@ -417,6 +447,8 @@ class ConfigWriter {
           !std::ranges::any_of(family_.keys, is_key) &&
           std::ranges::find(family_.constants, rest, &GgufConstant::key) ==
               family_.constants.end() &&
+          std::ranges::find(family_.products, rest, &GgufProduct::key) == family_.products.end() &&
+          rest != family_.layer_types.key &&
           std::ranges::find(kRuledKeys, rest) == std::end(kRuledKeys)) {
         return Unsupported(
             "{} is a key that ashlar does not know for this architecture; it might "
@@ -435,6 +467,23 @@ class ConfigWriter {
   std::int64_t head_dim_ = 0;
 };
 
+Status CheckConstants(const GgufFields& fields, const GgufFamily& family) {
+  for (const GgufConstant& row : family.constants) {
+    const std::string key = fmt::format("{}.{}", family.architecture, row.key);
+    std::optional<std::int64_t> value;
+    if (row.type == GgufKeyType::kBool) {
+      ASHLAR_TRY(value, fields.Bool(key));
+    } else {
+      ASHLAR_TRY(value, fields.Integer(key, 0, kMaxSize));
+    }
+    if (value != row.value && (value || row.required)) {
+      return Unsupported("{} is {}, and only {} ({}) can be imported", key,
+                         value ? std::to_string(*value) : "missing", row.value, row.meaning);
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<GgufConfig> ReadGgufConfig(const GgufOutline& file) {
@@ -443,10 +492,15 @@ Result<GgufConfig> ReadGgufConfig(const GgufOutline& file) {
     return Invalid("the metadata have no general.architecture");
   }
   std::vector<std::string_view> known;
+  Status other;  // what the first row with these tensors has otherwise
   for (const GgufFamily& family : AllGgufFamilies()) {
     if (family.architecture == *architecture &&
         (family.needs.empty() || file.find(family.needs) != nullptr) &&
         (family.lacks.empty() || file.find(family.lacks) == nullptr)) {
+      if (const Status constants = CheckConstants(file.fields, family); !constants.ok()) {
+        other = other.ok() ? constants : other;
+        continue;
+      }
       ASHLAR_TRY(const auto rows, FindArchitectures(family.model_type));
       ASHLAR_TRY(Json json, ConfigWriter(file, family, *rows.front()).Write());
       return GgufConfig{std::move(json), &family};
@@ -455,6 +509,7 @@ Result<GgufConfig> ReadGgufConfig(const GgufOutline& file) {
       known.push_back(family.architecture);
     }
   }
+  ASHLAR_TRY(other);
   return Unsupported("networks of architecture {} cannot be imported; known: {}",
                      QuoteForError(*architecture), fmt::join(known, ", "));
 }

@@ -1,5 +1,7 @@
 #include "ashlar/formats/internal/gguf_families.h"
 
+#include "ashlar/formats/internal/gguf_recurrent_families.h"
+
 namespace ashlar::internal {
 namespace {
 
@@ -70,6 +72,37 @@ constexpr GgufKey kDeepSeekKeys[] = {
 constexpr GgufConstant kDeepSeekConstants[] = {
     {"expert_gating_func", 2, "sigmoid"},
 };
+// Files before there were other ways to choose do not name theirs.
+constexpr GgufConstant kDeepSeekV2Constants[] = {
+    {.key = "expert_gating_func", .value = 1, .meaning = "softmax", .required = false},
+    {.key = "expert_weights_norm",
+     .value = 0,
+     .meaning = "weights of experts as they are",
+     .type = GgufKeyType::kBool,
+     .required = false},
+};
+constexpr GgufKey kDeepSeekV2Keys[] = {
+    {"attention.kv_lora_rank", "kv_lora_rank", GgufKeyType::kInteger, true},
+    {"leading_dense_block_count", "first_k_dense_replace"},
+    {"expert_count", "n_routed_experts", GgufKeyType::kInteger, true},
+    {"expert_used_count", "num_experts_per_tok", GgufKeyType::kInteger, true},
+    {"expert_shared_count", "n_shared_experts"},
+    {"expert_feed_forward_length", "moe_intermediate_size", GgufKeyType::kInteger, true},
+    {"expert_group_count", "n_group"},
+    {"expert_group_used_count", "topk_group"},
+    {"expert_weights_scale", "routed_scaling_factor", GgufKeyType::kReal},
+    {"attention.q_lora_rank", "q_lora_rank"},
+};
+constexpr GgufFixedField kDeepSeekV2Fixed[] = {
+    {"q_lora_rank", std::int64_t{0}},
+    {"first_k_dense_replace", std::int64_t{0}},
+    {"n_shared_experts", std::int64_t{0}},
+    {"n_group", std::int64_t{1}},
+    {"topk_group", std::int64_t{1}},
+    {"topk_method", std::string_view("group_limited_greedy")},
+    {"routed_scaling_factor", 1.0},
+    {"attention_bias", false},
+};
 // A q_lora_rank of 0: queries without a latent of their own.
 constexpr GgufFixedField kDeepSeekFixed[] = {
     {"q_lora_rank", std::int64_t{0}},
@@ -92,6 +125,13 @@ constexpr GgufName kOneNorm[] = {
 constexpr GgufName kNormAfterAttention[] = {
     {"mlp", "norm.weight", "blk.{}.post_attention_norm.weight"},
     {"moe", "norm.weight", "blk.{}.post_attention_norm.weight"},
+};
+
+constexpr GgufConstant kNoExtraLayers[] = {
+    {.key = "nextn_predict_layers",
+     .value = 0,
+     .meaning = "no layers that predict further tokens",
+     .required = false},
 };
 
 constexpr GgufKey kOlmoeKeys[] = {
@@ -282,6 +322,54 @@ constexpr GgufFamily kFamilies[] = {
      .constants = kDeepSeekConstants,
      .names = kQueriesOfTheInput,
      .lacks = "blk.0.attn_q_a.weight"},
+    {.architecture = "deepseek2",
+     .model_type = "deepseek_v2",
+     .keys = kDeepSeekV2Keys,
+     .fixed = kDeepSeekV2Fixed,
+     .constants = kDeepSeekV2Constants,
+     .needs = "blk.0.attn_q_a.weight",
+     .ranks_two = true},
+    {.architecture = "deepseek2",
+     .model_type = "deepseek_v2",
+     .keys = kDeepSeekV2Keys,
+     .fixed = kDeepSeekV2Fixed,
+     .constants = kDeepSeekV2Constants,
+     .names = kQueriesOfTheInput,
+     .lacks = "blk.0.attn_q_a.weight",
+     .ranks_two = true},
+    {.architecture = "exaone4",
+     .model_type = "exaone4",
+     .keys = kWindowKeys,
+     .constants = kNoExtraLayers,
+     .layer_types = {"attention.sliding_window_pattern", "sliding_attention", "full_attention"},
+     .frequency_factors = true,
+     .windows = true,
+     .windows_of = 64},
+    {.architecture = "mamba",
+     .model_type = "mamba",
+     .keys = kMambaKeys,
+     .fixed = kMambaFixed,
+     .constants = kMambaConstants,
+     .parts = kMambaParts,
+     .names = kMambaNames,
+     .doubles_width = true},
+    {.architecture = "mamba2",
+     .model_type = "mamba2",
+     .keys = kMamba2Keys,
+     .fixed = kMamba2Fixed,
+     .constants = kMamba2Constants,
+     .products = kMamba2Products,
+     .parts = kMambaParts,
+     .names = kMamba2Names},
+    {.architecture = "qwen3next",
+     .model_type = "qwen3_next",
+     .norms_hold_offset = true,
+     .keys = kQwen3NextKeys,
+     .fixed = kQwen3NextFixed,
+     .constants = kNoExtraLayers,
+     .products = kQwen3NextProducts,
+     .layer_types = {"attention.recurrent_layers", "linear_attention", "full_attention"},
+     .names = kQwen3NextNames},
 };
 
 }  // namespace

@@ -25,16 +25,19 @@ struct GgufKey {
   bool required = false;
 };
 
-// The sizes that every architecture has, under the names that its family's config.json has for
-// them.
+// The sizes that every file has, under the names that its family's config.json has for them. Those
+// of a part that layers do not have are without a meaning, and written as 0.
 struct GgufSize {
   std::string_view key;
   Spelling SizeFields::*field;
+  bool (Architecture::*of)() const = nullptr;  // null: of every network
 };
 inline constexpr GgufSize kGgufSizes[] = {
-    {"block_count", &SizeFields::layers},         {"context_length", &SizeFields::positions},
-    {"embedding_length", &SizeFields::width},     {"feed_forward_length", &SizeFields::channels},
-    {"attention.head_count", &SizeFields::heads},
+    {"block_count", &SizeFields::layers},
+    {"context_length", &SizeFields::positions},
+    {"embedding_length", &SizeFields::width},
+    {"feed_forward_length", &SizeFields::channels, &Architecture::feeds_forward},
+    {"attention.head_count", &SizeFields::heads, &Architecture::attends},
 };
 
 // What a field is where a file does not say, or cannot.
@@ -42,11 +45,26 @@ struct GgufFixedField {
   std::string_view field;
   std::variant<bool, std::int64_t, double, std::string_view> value;
 };
-// A key that must be there with this value: another one is another architecture.
+// A key that must have this value: another one is another architecture.
 struct GgufConstant {
   std::string_view key;
   std::int64_t value;
   std::string_view meaning;  // of the value, for people
+  GgufKeyType type = GgufKeyType::kInteger;
+  bool required = true;  // else it may be missing, and then it is as if it were there
+};
+// A key that is a product of a field and another key.
+struct GgufProduct {
+  std::string_view key;
+  std::string_view field;
+  std::string_view by;
+};
+// An array of booleans, a layer each, and what `layer_types` calls those that are true and those
+// that are not.
+struct GgufLayerTypes {
+  std::string_view key = {};  // empty: no such array
+  std::string_view yes = {};
+  std::string_view no = {};
 };
 // What the configuration decides, and a file by the tensors that it has: a bias, or a norm. With
 // several rows of one field, by any of them.
@@ -75,11 +93,13 @@ struct GgufFamily {
   std::span<const GgufKey> keys = {};
   std::span<const GgufFixedField> fixed = {};
   std::span<const GgufConstant> constants = {};
+  std::span<const GgufProduct> products = {};
+  GgufLayerTypes layer_types = {};
   std::span<const GgufPartField> parts = {};
   std::span<const GgufName> names = {};  // of its own, before those of all architectures
   GgufScoresField scores = {};
-  // An architecture may have several rows: the first whose tensor the file has, and of which it
-  // lacks the other.
+  // An architecture may have several rows: the first whose tensor the file has, of which it lacks
+  // the other, and whose constants it has.
   std::string_view needs = {};
   std::string_view lacks = {};
 
@@ -90,7 +110,10 @@ struct GgufFamily {
   bool square = false;             // all heads together are as wide as the network
   bool frequency_factors = false;  // it reads rope_freqs.weight
   bool windows = false;            // it applies them
+  std::int64_t windows_of = 0;     // but in networks of so many layers only; 0: in all
   bool key_of_each_head = false;   // as many heads of keys as of queries
+  bool doubles_width = false;      // twice as many channels as the network is wide
+  bool ranks_two = false;          // groups of experts are as good as their two best
 };
 
 std::span<const GgufFamily> AllGgufFamilies();

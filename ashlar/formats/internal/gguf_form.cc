@@ -10,12 +10,10 @@
 #include "ashlar/formats/gguf_write.h"
 #include "ashlar/formats/internal/config_draft.h"
 #include "ashlar/formats/internal/gguf_config.h"
+#include "ashlar/formats/internal/gguf_limits.h"
 
 namespace ashlar::internal {
 namespace {
-
-// What a network that does not say counts as trained for.
-constexpr std::int64_t kDefaultContext = 4096;
 
 // What the llama3 scaling divides each pair's frequency by [rope_dims / 2].
 std::vector<float> FrequencyFactors(const Attributes& attention) {
@@ -36,12 +34,6 @@ std::vector<float> FrequencyFactors(const Attributes& attention) {
   return factors;
 }
 
-// 0: every position, also where the kind has no window.
-std::int64_t WindowOf(const Attributes& attention) {
-  const auto found = attention.values().find("window");
-  return found == attention.values().end() ? 0 : std::get<std::int64_t>(found->second);
-}
-
 // The tensors of a file, and the hyper-parameters, as one architecture has them.
 class GgufDraft {
  public:
@@ -50,7 +42,7 @@ class GgufDraft {
 
   // kUnsupported: the architecture has no place for something.
   Status Write(const Architecture& row) {
-    config_ = DraftConfig(row, facts_);
+    ASHLAR_TRY(config_, DraftConfig(row, facts_));
     ASHLAR_TRY(AddMetadata(row));
     for (int node = 0; node < std::ssize(facts_.nodes); ++node) {
       if (const Status status = AddNode(node); !status.ok()) {
@@ -112,7 +104,8 @@ class GgufDraft {
   }
 
  private:
-  const Attributes& attention() const { return facts_.attention(facts_.layers.front()).attributes; }
+  // Requires: the network has one.
+  const Attributes& attention() const { return facts_.FirstMixer(false)->attributes; }
   void Add(std::string_view key, GgufValue value) {
     metadata_.emplace_back(fmt::format("{}.{}", family_.architecture, key), std::move(value));
   }
@@ -151,9 +144,15 @@ class GgufDraft {
       config_.Set(row.sizes.positions.names[0], kDefaultContext);
     }
     for (const GgufSize& size : kGgufSizes) {
+      if (size.of != nullptr && !(row.*size.of)()) {
+        Add(size.key, std::uint32_t{0});
+        continue;
+      }
       ASHLAR_TRY(AddField(size.key, (row.sizes.*size.field).names[0], GgufKeyType::kInteger));
     }
-    ASHLAR_TRY(row.latent ? AddLatentHeads() : AddHeads());
+    if (facts_.FirstMixer(/*recurrent=*/false) != nullptr) {
+      ASHLAR_TRY(row.latent ? AddLatentHeads() : AddHeads());
+    }
     Add(row.norms.type == "rms" ? "attention.layer_norm_rms_epsilon"
                                 : "attention.layer_norm_epsilon",
         static_cast<float>(facts_.norm().attributes.Real("eps")));
@@ -164,9 +163,41 @@ class GgufDraft {
     for (const GgufKey& key : family_.keys) {
       ASHLAR_TRY(AddField(key.key, key.field, key.type));
     }
+    ASHLAR_TRY(AddProducts());
+    ASHLAR_TRY(AddLayerTypes());
     for (const GgufConstant& constant : family_.constants) {
-      ASHLAR_TRY(AddInteger(constant.key, constant.value));
+      if (constant.type == GgufKeyType::kBool) {
+        Add(constant.key, constant.value != 0);
+      } else {
+        ASHLAR_TRY(AddInteger(constant.key, constant.value));
+      }
     }
+    return {};
+  }
+
+  // (A field that is missing here makes the draft another network when it is read again.)
+  Status AddProducts() {
+    for (const GgufProduct& row : family_.products) {
+      const auto by = std::ranges::find(family_.keys, row.by, &GgufKey::key);
+      CHECK(by != family_.keys.end());  // a row of the table names another
+      const Json* const factors[] = {config_.Find(row.field), config_.Find(by->field)};
+      if (factors[0] != nullptr && factors[1] != nullptr) {
+        ASHLAR_TRY(AddInteger(row.key, *factors[0]->integer() * *factors[1]->integer()));
+      }
+    }
+    return {};
+  }
+
+  Status AddLayerTypes() {
+    const Json* const types = config_.Find("layer_types");
+    if (family_.layer_types.key.empty() || types == nullptr) {
+      return {};
+    }
+    std::vector<bool> values;
+    for (const Json& type : *types->array()) {
+      values.push_back(*type.string() == family_.layer_types.yes);
+    }
+    Add(family_.layer_types.key, std::move(values));
     return {};
   }
 
@@ -191,8 +222,8 @@ class GgufDraft {
   const DecoderNode* MainAttention() const {
     const DecoderNode* found = nullptr;
     for (const DecoderFacts::Layer& layer : facts_.layers) {
-      const DecoderNode& node = facts_.attention(layer);
-      if (node.attributes.Integer("rope_dims") > 0 &&
+      const DecoderNode& node = facts_.mixer(layer);
+      if (!IsRecurrent(node) && node.attributes.Integer("rope_dims") > 0 &&
           (found == nullptr ||
            (WindowOf(found->attributes) != 0 && WindowOf(node.attributes) == 0))) {
         found = &node;
@@ -266,38 +297,45 @@ class GgufDraft {
         continue;
       }
       const int layer = network_.nodes[static_cast<std::size_t>(node)].layer.value_or(0);
-      const auto places = GgufPlacesOf(fact.kind->name, spec, specs, layer, family_.names);
+      ASHLAR_TRY(const auto places,
+                 GgufPlacesOf(fact.kind->name, spec, specs, fact.attributes, layer, family_.names));
       if (places.empty()) {
         return Unsupported("GGUF has no name for its tensor \"{}\"", spec.name);
       }
       const auto wanted = std::ranges::find(places, family_.joins, &GgufPlace::joined);
-      ASHLAR_TRY(AddPart(wanted == places.end() ? places.front() : *wanted,
-                         {.node = node,
-                          .tensor = spec.name,
-                          .stored = &block.tensors.find(spec.name)->second,
-                          .shape = spec.shape,
-                          .order = GgufRowOrder(family_.turns_neighbours, fact.kind->name,
-                                                spec.name, fact.attributes)},
-                         spec.role));
+      const GgufPlace& place = wanted == places.end() ? places.front() : *wanted;
+      GgufPart part{.node = node,
+                    .tensor = spec.name,
+                    .stored = &block.tensors.find(spec.name)->second,
+                    .shape = spec.shape,
+                    .order = GgufRowOrder(family_.turns_neighbours, fact.kind->name, spec.name,
+                                          fact.attributes),
+                    .convert = place.convert};
+      part.rows = place.rows.count;
+      for (std::int64_t group = 0; group < place.rows.groups; ++group) {
+        part.first_row =
+            place.rows.index * place.rows.rows + place.rows.first + group * place.rows.stride;
+        part.first = group * place.rows.count;
+        ASHLAR_TRY(AddPart(place, spec, part));
+      }
     }
     return {};
   }
 
-  Status AddPart(const GgufPlace& place, GgufPart part, TensorRole role) {
-    part.first_row = place.first_row;
+  Status AddPart(const GgufPlace& place, const TensorSpec& spec, const GgufPart& part) {
     const auto [at, is_new] = indices_.try_emplace(place.name, tensors_.size());
     if (is_new) {
-      std::vector<std::int64_t> shape = place.shape;
+      std::vector<std::int64_t> shape = CheckpointShape(place.rows, spec);
       if (shape.size() == 2 && shape.front() == 1) {
         shape.erase(shape.begin());  // as llama.cpp's converter does
       }
       tensors_.push_back(
-          {.name = place.name, .shape = std::move(shape), .role = role, .parts = {}});
+          {.name = place.name, .shape = std::move(shape), .role = spec.role, .parts = {}});
     }
     std::vector<GgufPart>& parts = tensors_[at->second].parts;
     const auto same = std::ranges::find(parts, part.first_row, &GgufPart::first_row);
     if (same == parts.end()) {
-      parts.push_back(std::move(part));
+      parts.push_back(part);
       return {};
     }
     if (*same->stored != *part.stored || same->shape != part.shape) {
@@ -316,64 +354,6 @@ class GgufDraft {
   std::map<std::string, std::size_t, std::less<>> indices_;
 };
 
-std::int64_t ContextOf(const DecoderFacts& facts) {
-  return facts.metadata.context_length.value_or(kDefaultContext);
-}
-std::int64_t LeastWindow(const DecoderFacts& facts) {
-  std::int64_t least = 0;
-  for (const DecoderFacts::Layer& layer : facts.layers) {
-    const std::int64_t window = WindowOf(facts.attention(layer).attributes);
-    least = window != 0 && (least == 0 || window < least) ? window : least;
-  }
-  return least;
-}
-
-// The same without windows that no text within the context is cut by.
-DecoderFacts WithoutIdleWindows(DecoderFacts facts) {
-  const std::int64_t window = LeastWindow(facts);
-  if (window == 0 || window < ContextOf(facts)) {
-    return facts;
-  }
-  for (const DecoderFacts::Layer& layer : facts.layers) {
-    DecoderNode& node = facts.nodes[static_cast<std::size_t>(layer.attention)];
-    node.attributes =
-        WindowOf(node.attributes) == 0 ? node.attributes : node.attributes.With("window", 0);
-  }
-  return facts;
-}
-
-// What llama.cpp would do otherwise, though the file says it.
-Status CheckLimits(const DecoderFacts& facts, const GgufFamily& family, std::string_view usual,
-                   std::vector<std::string>& remarks) {
-  const Attributes& attention = facts.attention(facts.layers.front()).attributes;
-  if (family.square) {
-    const std::int64_t heads = attention.Integer("heads") * attention.Integer("key_dim");
-    if (heads != attention.Integer("width")) {
-      return Unsupported(
-          "llama.cpp's {} has heads that are together as wide as the network, {}; they are {}",
-          family.architecture, attention.Integer("width"), heads);
-    }
-  }
-  std::vector<std::string> otherwise;
-  if (family.key_of_each_head && attention.Integer("kv_heads") != attention.Integer("heads")) {
-    otherwise.push_back(fmt::format(
-        "llama.cpp's {} has as many heads of keys as of queries, {}, and would not load "
-        "a file with {}",
-        family.architecture, attention.Integer("heads"), attention.Integer("kv_heads")));
-  }
-  const std::int64_t window = LeastWindow(facts);
-  if (window != 0 && window < ContextOf(facts) && !family.windows) {
-    otherwise.push_back(fmt::format(
-        "llama.cpp would not apply the window of {} positions, which is within the context of {}",
-        window, ContextOf(facts)));
-  }
-  if (!otherwise.empty() && family.model_type != usual) {
-    return Unsupported("{}", otherwise.front());
-  }
-  std::ranges::move(otherwise, std::back_inserter(remarks));
-  return {};
-}
-
 // The best that was found so far of what stands in the way.
 struct Nearest {
   int differences = std::numeric_limits<int>::max();
@@ -391,15 +371,6 @@ constexpr int kNoPlace = 1000;  // differences of a draft that cannot be compare
 std::optional<GgufForm> Try(const DecoderFacts& facts, const Network& network,
                             const GgufFamily& family, const Architecture& row,
                             std::string_view usual, Nearest& nearest) {
-  const std::string_view kind = row.latent ? "latent_attention" : "attention";
-  for (const DecoderFacts::Layer& layer : facts.layers) {
-    if (facts.attention(layer).kind->name != kind) {
-      nearest.Consider(
-          kNoPlace, fmt::format("{} needs {} in every layer, found {}", family.architecture, kind,
-                                facts.attention(layer).kind->name));
-      return std::nullopt;
-    }
-  }
   GgufDraft draft(facts, network, family);
   if (const Status status = draft.Write(row); !status.ok()) {
     nearest.Consider(kNoPlace, status.error().message);
@@ -417,7 +388,7 @@ std::optional<GgufForm> Try(const DecoderFacts& facts, const Network& network,
     return std::nullopt;
   }
   std::vector<std::string> remarks;
-  if (const Status status = CheckLimits(facts, family, usual, remarks); !status.ok()) {
+  if (const Status status = CheckGgufLimits(facts, family, usual, remarks); !status.ok()) {
     nearest.Consider(0, status.error().message);
     return std::nullopt;
   }

@@ -20,8 +20,13 @@ struct GgufPart {
   const TensorManifest* stored = nullptr;
   Shape shape;                 // after the node's slice: the first rows and columns
   std::int64_t first_row = 0;  // of the file's (of a vector: its first number)
+  std::int64_t first = 0;      // of the block's rows, and how many
+  std::int64_t rows = 0;
   RowOrder order = {};
-  double shift = 0;  // added to every number
+  Conversion convert = {};  // what numbers of the file mean
+  double shift = 0;         // added to every number
+
+  bool as_stored() const { return convert.number == nullptr && shift == 0; }
 };
 
 struct GgufFileTensor {

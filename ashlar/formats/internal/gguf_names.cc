@@ -8,8 +8,13 @@ namespace ashlar::internal {
 namespace {
 
 constexpr std::string_view kQkvParts[] = {"q", "k", "v"};
-constexpr std::string_view kQkvBiasParts[] = {"q.bias", "k.bias", "v.bias"};
+constexpr Joined kQkv{kQkvParts};
 constexpr std::string_view kGateUpParts[] = {"gate", "up"};
+constexpr Joined kGateUp{kGateUpParts};
+// The matrix of each head that keys and values are made with, as checkpoints have it: before
+// llama.cpp computed in latents, files had it too.
+constexpr std::string_view kKeyValueParts[] = {"q_latent", "v"};
+constexpr Joined kKeyValue{.parts = kKeyValueParts, .turned = "q_latent"};
 
 constexpr GgufName kNames[] = {
     {"embed", "weight", "token_embd.weight"},
@@ -17,18 +22,18 @@ constexpr GgufName kNames[] = {
     {"attention", "norm.weight", "blk.{}.attn_norm.weight"},
     {"attention", "norm.bias", "blk.{}.attn_norm.bias"},
     {"attention", "q", "blk.{}.attn_q.weight"},
-    {"attention", "q", "blk.{}.attn_qkv.weight", kQkvParts},
+    {"attention", "q", "blk.{}.attn_qkv.weight", &kQkv},
     {"attention", "k", "blk.{}.attn_k.weight"},
-    {"attention", "k", "blk.{}.attn_qkv.weight", kQkvParts},
+    {"attention", "k", "blk.{}.attn_qkv.weight", &kQkv},
     {"attention", "v", "blk.{}.attn_v.weight"},
-    {"attention", "v", "blk.{}.attn_qkv.weight", kQkvParts},
+    {"attention", "v", "blk.{}.attn_qkv.weight", &kQkv},
     {"attention", "o", "blk.{}.attn_output.weight"},
     {"attention", "q.bias", "blk.{}.attn_q.bias"},
-    {"attention", "q.bias", "blk.{}.attn_qkv.bias", kQkvBiasParts},
+    {"attention", "q.bias", "blk.{}.attn_qkv.bias", &kQkv},
     {"attention", "k.bias", "blk.{}.attn_k.bias"},
-    {"attention", "k.bias", "blk.{}.attn_qkv.bias", kQkvBiasParts},
+    {"attention", "k.bias", "blk.{}.attn_qkv.bias", &kQkv},
     {"attention", "v.bias", "blk.{}.attn_v.bias"},
-    {"attention", "v.bias", "blk.{}.attn_qkv.bias", kQkvBiasParts},
+    {"attention", "v.bias", "blk.{}.attn_qkv.bias", &kQkv},
     {"attention", "o.bias", "blk.{}.attn_output.bias"},
     {"attention", "q_norm.weight", "blk.{}.attn_q_norm.weight"},
     {"attention", "k_norm.weight", "blk.{}.attn_k_norm.weight"},
@@ -41,14 +46,16 @@ constexpr GgufName kNames[] = {
     {"latent_attention", "kv_down", "blk.{}.attn_kv_a_mqa.weight"},
     {"latent_attention", "kv_norm.weight", "blk.{}.attn_kv_a_norm.weight"},
     {"latent_attention", "heads.{}.q_latent", "blk.{}.attn_k_b.weight"},
+    {"latent_attention", "heads.{}.q_latent", "blk.{}.attn_kv_b.weight", &kKeyValue},
     {"latent_attention", "heads.{}.v", "blk.{}.attn_v_b.weight"},
+    {"latent_attention", "heads.{}.v", "blk.{}.attn_kv_b.weight", &kKeyValue},
     {"latent_attention", "o", "blk.{}.attn_output.weight"},
     {"mlp", "norm.weight", "blk.{}.ffn_norm.weight"},
     {"mlp", "norm.bias", "blk.{}.ffn_norm.bias"},
     {"mlp", "gate", "blk.{}.ffn_gate.weight"},
-    {"mlp", "gate", "blk.{}.ffn_up.weight", kGateUpParts},
+    {"mlp", "gate", "blk.{}.ffn_up.weight", &kGateUp},
     {"mlp", "up", "blk.{}.ffn_up.weight"},
-    {"mlp", "up", "blk.{}.ffn_up.weight", kGateUpParts},
+    {"mlp", "up", "blk.{}.ffn_up.weight", &kGateUp},
     {"mlp", "down", "blk.{}.ffn_down.weight"},
     {"mlp", "gate.bias", "blk.{}.ffn_gate.bias"},
     {"mlp", "up.bias", "blk.{}.ffn_up.bias"},
@@ -98,54 +105,54 @@ Match MatchName(std::string_view pattern, std::string_view name) {
   return {.same = true, .number = number};
 }
 
-GgufPlace PlaceOf(const GgufName& name, const TensorSpec& tensor,
-                  std::span<const TensorSpec> tensors, std::int64_t layer,
-                  std::optional<std::int64_t> member) {
+// Whether the block has all that is joined: an MLP without a gate has none to be joined with.
+bool HasParts(const GgufName& name, const TensorSpec& tensor, std::span<const TensorSpec> tensors) {
+  return name.joined == nullptr ||
+         std::ranges::all_of(name.joined->parts, [&](std::string_view part) {
+           return std::ranges::find(tensors, NameBeside(tensor, part), &TensorSpec::name) !=
+                  tensors.end();
+         });
+}
+
+Result<GgufPlace> GgufPlaceOf(const GgufName& name, const TensorSpec& tensor,
+                              std::span<const TensorSpec> tensors, const Attributes& attributes,
+                              std::int64_t layer, std::optional<std::int64_t> member) {
   GgufPlace place{.name = std::string(name.gguf),
-                  .shape = {tensor.shape.dims().begin(), tensor.shape.dims().end()}};
+                  .rows = {},
+                  .convert = name.convert,
+                  .joined = name.joined != nullptr};
   if (const std::size_t at = place.name.find("{}"); at != std::string::npos) {
     place.name.replace(at, 2, std::to_string(layer));
   }
-  if (!name.joined.empty()) {
-    std::int64_t rows = 0;
-    for (const std::string_view part : name.joined) {
-      const auto spec = std::ranges::find(tensors, part, &TensorSpec::name);
-      place.first_row = part == tensor.name ? rows : place.first_row;
-      rows += spec->shape[0];
-    }
-    place.shape[0] = rows;
-    place.joined = true;
-  }
+  TensorSource source{.tensors = {place.name}, .joined = name.joined, .dims = name.dims};
   if (member) {
-    const auto members = std::ranges::count_if(
+    source.stack = std::ranges::count_if(
         tensors, [&](const TensorSpec& spec) { return MatchName(name.tensor, spec.name).same; });
-    place.first_row = *member * place.shape[0];
-    place.shape.insert(place.shape.begin(), members);
+    source.index = *member;
+    source.flat = place.joined;
   }
+  ASHLAR_TRY(place.rows, PlaceOf(tensor, tensors, attributes, source));
   return place;
-}
-
-// Whether the block has all that is joined: an MLP without a gate has none to be joined with.
-bool HasParts(const GgufName& name, std::span<const TensorSpec> tensors) {
-  return std::ranges::all_of(name.joined, [&](std::string_view part) {
-    return std::ranges::find(tensors, part, &TensorSpec::name) != tensors.end();
-  });
 }
 
 }  // namespace
 
-std::vector<GgufPlace> GgufPlacesOf(std::string_view kind, const TensorSpec& tensor,
-                                    std::span<const TensorSpec> tensors, std::int64_t layer,
-                                    std::span<const GgufName> special) {
+Result<std::vector<GgufPlace>> GgufPlacesOf(std::string_view kind, const TensorSpec& tensor,
+                                            std::span<const TensorSpec> tensors,
+                                            const Attributes& attributes, std::int64_t layer,
+                                            std::span<const GgufName> special) {
   std::vector<GgufPlace> places;
   for (const std::span<const GgufName> names : {special, std::span<const GgufName>(kNames)}) {
     for (const GgufName& name : names) {
-      if (name.kind != kind || !HasParts(name, tensors)) {
-        continue;
+      const Match match = MatchName(name.tensor, tensor.name);
+      if (name.kind == kind && match.same && HasParts(name, tensor, tensors)) {
+        ASHLAR_TRY(GgufPlace place,
+                   GgufPlaceOf(name, tensor, tensors, attributes, layer, match.number));
+        places.push_back(std::move(place));
       }
-      if (const Match match = MatchName(name.tensor, tensor.name); match.same) {
-        places.push_back(PlaceOf(name, tensor, tensors, layer, match.number));
-      }
+    }
+    if (!places.empty()) {
+      break;
     }
   }
   return places;

@@ -63,6 +63,7 @@ inline constexpr std::string_view kOffSwitches[] = {
     "attention_bias",
     "lm_head_bias",
     "mlp_bias",
+    "norm_topk_prob",
     "rope_interleaved",
     "scale_attn_by_inverse_layer_idx",
     "use_bidirectional_attention",

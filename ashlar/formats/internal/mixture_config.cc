@@ -20,6 +20,9 @@ Status ReadExperts(ConfigReader& config, const MixtureRow& row, BlockAttributes&
   if (groups > 1 && groups_per_token != groups) {  // else all are chosen from
     attributes["groups"] = groups;
     attributes["groups_per_token"] = groups_per_token;
+    if (!row.group_rank.empty()) {
+      attributes["group_rank"] = std::string(row.group_rank);
+    }
   }
   return {};
 }

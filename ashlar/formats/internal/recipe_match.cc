@@ -42,11 +42,14 @@ class Matcher {
       MatchNode(recipe.blocks[static_cast<std::size_t>(node_)]);
     }
     for (const DecoderFacts::Layer& layer : facts_.layers) {
-      node_ = layer.feed_forward;
+      if (!layer.feed_forward) {
+        continue;
+      }
+      node_ = *layer.feed_forward;
       const int reads = recipe.blocks[static_cast<std::size_t>(node_)].reads;
       if (reads != (layer.parallel ? 2 : 1)) {
         Differ("{} reads what {} reads too; {} has one after the other", name(),
-               NameOf(layer.attention), whose_);
+               NameOf(layer.mixer), whose_);
       }
     }
     return std::move(match_);
@@ -109,7 +112,12 @@ RecipeMatch MatchRecipe(const Recipe& recipe, const DecoderFacts& facts, const N
 }
 
 bool IsNormWeight(std::string_view kind, std::string_view tensor) {
-  return kind == "norm" ? tensor == "weight" : tensor.ends_with("norm.weight");
+  if (kind == "norm") {
+    return tensor == "weight";
+  }
+  // (Norms of latents, of values and of gated rows have no such thing.)
+  return tensor == "norm.weight" || tensor == "post_norm.weight" ||
+         (kind == "attention" && (tensor == "q_norm.weight" || tensor == "k_norm.weight"));
 }
 
 }  // namespace ashlar::internal

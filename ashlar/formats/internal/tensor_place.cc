@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include <fmt/ranges.h>
+
 #include "ashlar/base/check.h"
 
 namespace ashlar::internal {
@@ -24,9 +26,7 @@ std::string_view PrefixOf(std::string_view name) {
 // its bias for a bias.
 std::int64_t RowsOfPart(const Joined& joined, std::string_view name, const TensorSpec& spec,
                         std::span<const TensorSpec> specs) {
-  const std::string wanted =
-      fmt::format("{}{}{}", PrefixOf(spec.name), name, spec.name.ends_with(kBias) ? kBias : "");
-  const auto part = std::ranges::find(specs, wanted, &TensorSpec::name);
+  const auto part = std::ranges::find(specs, NameBeside(spec, name), &TensorSpec::name);
   CHECK(part != specs.end());  // the architecture's row names tensors of the block
   return name == joined.turned ? part->shape[1] : part->shape[0];
 }
@@ -44,6 +44,26 @@ void PlaceJoined(const Joined& joined, const TensorSpec& spec, std::span<const T
   place.rows = total;
   place.count = RowsOfPart(joined, own, spec, specs) / place.groups;
   place.stride = total / place.groups;
+}
+
+// `dims` in numbers; `total` is what a tensor has of them all.
+Result<std::vector<std::int64_t>> DimsOf(VectorDims dims, std::int64_t total,
+                                         const TensorSpec& spec, const Attributes& attributes) {
+  std::vector<std::int64_t> sizes;
+  std::int64_t known = 1;
+  for (const std::string_view dim : dims) {
+    sizes.push_back(dim.empty() || dim == "1" ? 1 : attributes.Integer(dim));
+    known *= sizes.back();
+  }
+  if (const auto rest = std::ranges::find(dims, std::string_view()); rest != dims.end()) {
+    sizes[static_cast<std::size_t>(rest - dims.begin())] = total / known;
+    known *= total / known;
+  }
+  if (known != total) {
+    return Invalid("the {} numbers of \"{}\" cannot be shared out among {}", total, spec.name,
+                   fmt::join(sizes, " x "));
+  }
+  return sizes;
 }
 
 // Calls move(there, here) for each number of the rows that the block's tensor has in one of the
@@ -82,6 +102,10 @@ std::string_view OwnName(const TensorSpec& spec) {
   return WithoutBias(spec.name).substr(PrefixOf(spec.name).size());
 }
 
+std::string NameBeside(const TensorSpec& spec, std::string_view part) {
+  return fmt::format("{}{}{}", PrefixOf(spec.name), part, spec.name.ends_with(kBias) ? kBias : "");
+}
+
 Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> specs,
                             const Attributes& attributes, const TensorSource& source) {
   const auto tensors = static_cast<std::int64_t>(source.tensors.size());
@@ -103,19 +127,25 @@ Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> 
                      place.groups, source.joined->by);
     }
     PlaceJoined(*source.joined, spec, specs, place);
-    return place;
+  } else {
+    if (rows % tensors != 0) {
+      return Invalid("the {} rows of \"{}\" cannot be shared out among {} tensors", rows, spec.name,
+                     tensors);
+    }
+    place.rows = rows / tensors;
+    place.count = place.rows;
+    place.stride = place.rows;
   }
-  if (rows % tensors != 0) {
-    return Invalid("the {} rows of \"{}\" cannot be shared out among {} tensors", rows, spec.name,
-                   tensors);
+  if (!source.dims.empty()) {
+    ASHLAR_TRY(place.dims, DimsOf(source.dims, place.rows, spec, attributes));
   }
-  place.rows = rows / tensors;
-  place.count = place.rows;
-  place.stride = place.rows;
   return place;
 }
 
 std::vector<std::int64_t> CheckpointShape(const TensorPlace& place, const TensorSpec& spec) {
+  if (!place.dims.empty()) {
+    return place.dims;
+  }
   std::vector<std::int64_t> shape = {place.rows};
   if (spec.shape.rank() == 2) {
     shape.insert(place.transposed ? shape.begin() : shape.end(), place.columns);

@@ -28,6 +28,7 @@ struct TensorPlace {
   std::int64_t groups = 1;
   std::int64_t stride = 0;
   bool turned = false;
+  std::vector<std::int64_t> dims = {};  // of the checkpoint's, when it is more than a vector
 
   // Whether the block's tensor (of a stack, all of them) is a range of the bytes, as they are.
   bool contiguous() const {
@@ -37,9 +38,12 @@ struct TensorPlace {
 
 // "gate" of "experts.3.gate.bias", "q" of "q".
 std::string_view OwnName(const TensorSpec& spec);
+// The tensor of the block that goes by `part` beside `spec`: "experts.3.up.bias" for up beside
+// "experts.3.gate.bias".
+std::string NameBeside(const TensorSpec& spec, std::string_view part);
 
-// `specs` are all tensors of the block, `spec` one of them. kInvalid when rows cannot be shared
-// out.
+// `specs` are all tensors of the block, `spec` one of them. kInvalid when rows or numbers cannot be
+// shared out.
 Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> specs,
                             const Attributes& attributes, const TensorSource& source);
 

@@ -17,6 +17,7 @@ using internal::RequiredInteger;
 constexpr std::int64_t kMaxExperts = 512;
 
 constexpr std::string_view kScorings[] = {"softmax", "sigmoid"};
+constexpr std::string_view kGroupRanks[] = {"two_best", "best"};
 
 constexpr AttributeSpec kAttributes[] = {
     RequiredInteger("width", internal::kMaxWidth, "floats of input and output"),
@@ -30,9 +31,12 @@ constexpr AttributeSpec kAttributes[] = {
     Flag("normalized", "1: the scores of the chosen experts are scaled to the sum 1"),
     OptionalReal("scaling", 1, "of the chosen experts' scores, which weigh their outputs"),
     OptionalInteger("groups", kMaxExperts,
-                    "the experts, in order, fall into so many; only the best are chosen from, by "
-                    "the sum of their two best experts (DeepSeek-V3); 0: no groups"),
+                    "the experts, in order, fall into so many; only the best are chosen from; 0: "
+                    "no groups"),
     OptionalInteger("groups_per_token", kMaxExperts, "groups that are chosen from"),
+    OptionalChoice("group_rank", kGroupRanks,
+                   "a group is as good as the sum of its two best experts (DeepSeek-V3), or as its "
+                   "best one (DeepSeek-V2)"),
     Flag("selection_bias", "1: a bias joins the scores when they are compared, and only then"),
     Flag("router_bias", "1: the router has a bias"),
     internal::kFormAttribute,
@@ -63,7 +67,8 @@ Status CheckChoice(const Attributes& attributes) {
   }
   const std::int64_t groups = attributes.Integer("groups");
   if (groups == 0) {
-    return internal::RequireDefaults(kAttributes, attributes, {"groups_per_token"}, "groups is 0");
+    return internal::RequireDefaults(kAttributes, attributes, {"groups_per_token", "group_rank"},
+                                     "groups is 0");
   }
   if (groups == 1 || experts % groups != 0 || experts / groups < 2) {
     return Invalid(

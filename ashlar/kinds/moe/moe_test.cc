@@ -118,8 +118,9 @@ class MoeFormula {
     for (std::size_t g = 0; g < Count("groups"); ++g) {
       const std::vector<std::size_t> own(all.begin() + static_cast<std::ptrdiff_t>(g * size),
                                          all.begin() + static_cast<std::ptrdiff_t>((g + 1) * size));
+      const bool by_best = attributes_.Choice("group_rank") == "best";
       const auto best = Largest(rank, own, 2);
-      of_group.push_back(rank[best[0]] + rank[best[1]]);
+      of_group.push_back(rank[best[0]] + (by_best ? 0 : rank[best[1]]));
       groups.push_back(g);
     }
     std::vector<std::size_t> allowed;
@@ -197,6 +198,11 @@ TEST(Moe, IsTheFormulaForSigmoidsGroupsBiasScalingAndASharedExpert) {
   ExpectMoeRows(Changed(kDeepSeek, {{"normalized", std::int64_t{0}}}));
   ExpectMoeRows(
       Changed(kDeepSeek, {{"groups", std::int64_t{0}}, {"groups_per_token", std::int64_t{0}}}));
+  ExpectMoeRows(Changed(kDeepSeek, {{"group_rank", "best"}}));
+  ExpectMoeRows(Changed(kDeepSeek, {{"group_rank", "best"},
+                                    {"scoring", "softmax"},
+                                    {"selection_bias", std::int64_t{0}},
+                                    {"normalized", std::int64_t{0}}}));
 }
 
 TEST(Moe, HasBiasesAndABentGate) {

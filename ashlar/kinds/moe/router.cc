@@ -41,6 +41,7 @@ Result<Router> Router::Bind(const Attributes& attributes, const BoundTensors& te
   router.per_row_ = attributes.Integer("experts_per_token");
   router.groups_ = attributes.Integer("groups");
   router.groups_per_row_ = attributes.Integer("groups_per_token");
+  router.by_best_ = attributes.Choice("group_rank") == "best";
   router.sigmoid_ = attributes.Choice("scoring") == "sigmoid";
   router.normalized_ = IsSet(attributes, "normalized");
   router.scaling_ = static_cast<float>(attributes.Real("scaling"));
@@ -121,13 +122,14 @@ void Router::CloseGroups(const Candidates& row) const {
   std::fill_n(row.open, experts(), std::uint8_t{0});
   for (std::int64_t chosen = 0; chosen < groups_per_row_; ++chosen) {
     std::int64_t best = groups_;
-    float best_sum = 0;
+    float best_rank = 0;
     for (std::int64_t group = 0; group < groups_; ++group) {
-      const float sum = TwoBest(row.ranks + group * size, size);
+      const float* const ranks = row.ranks + group * size;
+      const float rank = by_best_ ? *std::max_element(ranks, ranks + size) : TwoBest(ranks, size);
       if (row.open[group * size] == 0 &&
-          (best == groups_ || sum > best_sum || std::isnan(best_sum))) {
+          (best == groups_ || rank > best_rank || std::isnan(best_rank))) {
         best = group;
-        best_sum = sum;
+        best_rank = rank;
       }
     }
     std::fill_n(row.open + best * size, size, std::uint8_t{1});

@@ -3,10 +3,12 @@
 //   s = softmax(router n) or sigmoid(router n)
 // The experts with the largest s + selection_bias are chosen (of equal ones the first), among the
 // experts of the best groups when there are groups (a group is as good as the sum of its two best
-// experts). What an expert computes is weighed by its s, divided by the sum over the chosen ones
-// when normalized, times `scaling`. (With softmax, normalized is softmax over the chosen logits.)
+// experts, or as its best one). What an expert computes is weighed by its s, divided by the sum
+// over the chosen ones when normalized, times `scaling`. (With softmax, normalized is softmax over
+// the chosen logits.)
 //
-// DeepSeek-AI 2024, "DeepSeek-V3", eq. 12-16 and section 2.1.2; Jiang et al. 2024, "Mixtral".
+// DeepSeek-AI 2024, "DeepSeek-V2", section 2.2.2; DeepSeek-AI 2024, "DeepSeek-V3", eq. 12-16 and
+// section 2.1.2; Jiang et al. 2024, "Mixtral".
 #pragma once
 
 #include <cstdint>
@@ -64,6 +66,7 @@ class Router {
   std::int64_t per_row_ = 0;
   std::int64_t groups_ = 0;
   std::int64_t groups_per_row_ = 0;
+  bool by_best_ = false;  // groups are compared by their best expert, not by two
   bool sigmoid_ = false;
   bool normalized_ = false;
   float scaling_ = 1;

@@ -7,6 +7,7 @@ constexpr StageType<Model> kModels[] = {
     {.name = "BPE", .parse = ParseBpe},
     {.name = "SentencePieceBPE", .parse = ParseSentencePieceBpe},
     {.name = "SentencePieceUnigram", .parse = ParseSentencePieceUnigram},
+    {.name = "SentencePieceWord", .parse = ParseSentencePieceWord},
     {.name = "Unigram", .parse = ParseUnigram},
     {.name = "WordLevel", .parse = ParseWordLevel},
     {.name = "WordPiece", .parse = ParseWordPiece},

@@ -25,6 +25,7 @@ ModelResult ParseModel(const JsonCursor& json);
 ModelResult ParseBpe(const JsonCursor& json);
 ModelResult ParseSentencePieceBpe(const JsonCursor& json);
 ModelResult ParseSentencePieceUnigram(const JsonCursor& json);
+ModelResult ParseSentencePieceWord(const JsonCursor& json);
 ModelResult ParseUnigram(const JsonCursor& json);
 ModelResult ParseWordLevel(const JsonCursor& json);
 ModelResult ParseWordPiece(const JsonCursor& json);

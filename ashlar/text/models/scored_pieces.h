@@ -55,7 +55,7 @@ class PieceEmitter {
     EndRun();
     ids_.push_back(id);
   }
-  // `text` is one character.
+  // `text` is one character, or a word.
   void Unknown(std::string_view text) {
     if (!whole_runs_ && pieces_.byte_tokens.Have(text)) {
       EndRun();
