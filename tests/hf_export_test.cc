@@ -258,7 +258,7 @@ TEST_F(HfExport, OfDerivedNetworksIsWhatTheyCompute) {
   const std::vector<std::int32_t> ids = {1, 5, 9, 100, 2, 7};
   std::vector<std::vector<float>> logits;
   for (const Network& each : {sliced, again}) {
-    logits.push_back(LogitsOf(engine, *engine.Load(each), ids));
+    logits.push_back(testing::LogitsOf(engine, *engine.Load(each), ids));
   }
   EXPECT_EQ(logits[0], logits[1]);
 }

@@ -127,6 +127,9 @@ constexpr GgufName kNormAfterAttention[] = {
     {"moe", "norm.weight", "blk.{}.post_attention_norm.weight"},
 };
 
+// Without the key there are no windows, whatever the configuration's default is.
+constexpr GgufFixedField kExaone4Fixed[] = {{"sliding_window", std::int64_t{0}}};
+
 constexpr GgufConstant kNoExtraLayers[] = {
     {.key = "nextn_predict_layers",
      .value = 0,
@@ -340,6 +343,7 @@ constexpr GgufFamily kFamilies[] = {
     {.architecture = "exaone4",
      .model_type = "exaone4",
      .keys = kWindowKeys,
+     .fixed = kExaone4Fixed,
      .constants = kNoExtraLayers,
      .layer_types = {"attention.sliding_window_pattern", "sliding_attention", "full_attention"},
      .frequency_factors = true,
