@@ -13,6 +13,7 @@
 #include "tests/support/command.h"
 #include "tests/support/imported.h"
 #include "tests/support/model_directories.h"
+#include "tests/support/random_model.h"
 #include "tests/support/tiny_model.h"
 
 namespace ashlar {
@@ -224,6 +225,34 @@ Json ByteTokenizer() {
        {"model", Json::Of({{"type", "BPE"}, {"vocab", vocab}, {"merges", Json::Array{"t h"}}})}});
 }
 
+// Layers of both sorts, and as many channels as llama.cpp asks for: the fixtures have neither.
+Json MixedLayers() {
+  return Json::Of({{"model_type", "qwen3_next"},
+                   {"hidden_size", 64},
+                   {"intermediate_size", 96},
+                   {"num_hidden_layers", 4},
+                   {"num_attention_heads", 4},
+                   {"num_key_value_heads", 2},
+                   {"head_dim", 32},
+                   {"num_experts", 4},
+                   {"num_experts_per_tok", 2},
+                   {"moe_intermediate_size", 32},
+                   {"shared_expert_intermediate_size", 32},
+                   {"linear_num_value_heads", 4},
+                   {"linear_num_key_heads", 2},
+                   {"linear_key_head_dim", 32},
+                   {"linear_value_head_dim", 32},
+                   {"full_attention_interval", 2},
+                   {"vocab_size", 384}});
+}
+Json StateSpaces() {
+  return Json::Of({{"model_type", "mamba"},
+                   {"hidden_size", 64},
+                   {"num_hidden_layers", 3},
+                   {"tie_word_embeddings", false},
+                   {"vocab_size", 384}});
+}
+
 // Architectures that differ the most, from the fixtures of their families: after a prompt,
 // llama.cpp chooses the tokens that ashlar chooses. (The others that are written were tried once:
 // it takes a process each.)
@@ -233,11 +262,16 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfOtherArchitectures) {
   const TempDirectory directory;
   testing::Library library;
   constexpr std::int64_t kTokens = 12;
-  for (const std::string fixture : {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon",
-                                    "granite", "deepseek_v3", "exaone4", "mamba2", "qwen3_next"}) {
+  for (const std::string fixture :
+       {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon", "granite", "deepseek_v3",
+        "exaone4", "mamba2", "qwen3_next", "mamba"}) {
     SCOPED_TRACE(fixture);
     const Path model = directory / fixture;
-    std::filesystem::copy(shared / "fixtures/hf" / fixture, model);
+    if (fixture == "qwen3_next" || fixture == "mamba") {
+      testing::WriteRandomModel(fixture == "mamba" ? StateSpaces() : MixedLayers(), model);
+    } else {
+      std::filesystem::copy(shared / "fixtures/hf" / fixture, model);
+    }
     testing::WriteText(model / "tokenizer.json", WriteJson(ByteTokenizer()));
     const Network network = library.Import(model, fixture);
     const Path file = directory / (fixture + ".gguf");
