@@ -31,10 +31,10 @@ inline std::map<std::string, std::vector<std::int64_t>> ShapesFor(const Json& co
       if (!source.numbers.empty()) {
         continue;
       }
-      const auto place = internal::PlaceOf(spec, specs, attributes, source);
+      const auto place = ashlar::internal::PlaceOf(spec, specs, attributes, source);
       EXPECT_TRUE(place.ok()) << place.error().message;
       for (const std::string& name : source.tensors) {
-        shapes[name] = internal::CheckpointShape(*place, spec);
+        shapes[name] = ashlar::internal::CheckpointShape(*place, spec);
       }
     }
   }
