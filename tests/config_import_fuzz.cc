@@ -1,9 +1,7 @@
 // Configurations of every family, changed field by field: config.json -> row of the family ->
 // blocks with a place in the checkpoint for each tensor -> network -> memory plan. Each step gives
 // a named error, or all later ones hold.
-#include <algorithm>
-#include <cstring>
-
+#include "ashlar/base/byte_reader.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/recipe.h"
 #include "ashlar/kinds/cpu_kind.h"
@@ -49,7 +47,8 @@ Result<Block> MakeBlock(const BlockRecipe& recipe) {
 
 Status Plan(const Json& config) {
   ASHLAR_TRY(const Recipe recipe, ReadRecipe(JsonCursor(config, "config.json")));
-  Network network{.metadata = recipe.metadata};
+  Network network;
+  network.metadata = recipe.metadata;
   for (const BlockRecipe& each : recipe.blocks) {
     if (network.nodes.size() == kMostBlocks) {
       return {};
@@ -67,6 +66,18 @@ Status Plan(const Json& config) {
   return {};
 }
 
+struct ConfigFormat {
+  static std::optional<Json> Read(std::span<const std::uint8_t> input) {
+    auto json = ParseJson(AsText(std::as_bytes(input)), kLimits);
+    return json.ok() ? std::optional(*std::move(json)) : std::nullopt;
+  }
+  static std::string Write(const Json& json) { return WriteJson(json); }
+  static void Mutate(Json& json, testing::Chance& chance) { testing::MutateJson(json, chance); }
+  static void Cross(Json& json, Json from, testing::Chance& chance) {
+    testing::CrossJson(json, std::move(from), chance);
+  }
+};
+
 }  // namespace
 }  // namespace ashlar
 
@@ -82,35 +93,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
                                                std::size_t max_size, unsigned seed) {
-  using namespace ashlar;
-  testing::Chance chance(seed);
-  auto json = ParseJson({reinterpret_cast<const char*>(data), size}, kLimits);
-  if (!json.ok() || chance.OneIn(20)) {
-    return LLVMFuzzerMutate(data, size, max_size);
-  }
-  do {
-    testing::MutateJson(*json, chance);
-  } while (!chance.OneIn(2));
-  const std::string text = WriteJson(*json);
-  const std::size_t length = std::min(text.size(), max_size);
-  std::memcpy(data, text.data(), length);
-  return length;
+  return ashlar::testing::MutateAs<ashlar::ConfigFormat>(data, size, max_size, seed);
 }
 
 extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* first, std::size_t first_size,
                                                  const std::uint8_t* second,
                                                  std::size_t second_size, std::uint8_t* out,
                                                  std::size_t max_size, unsigned seed) {
-  using namespace ashlar;
-  testing::Chance chance(seed);
-  auto json = ParseJson({reinterpret_cast<const char*>(first), first_size}, kLimits);
-  auto from = ParseJson({reinterpret_cast<const char*>(second), second_size}, kLimits);
-  if (!json.ok() || !from.ok()) {
-    return 0;
-  }
-  testing::CrossJson(*json, *std::move(from), chance);
-  const std::string text = WriteJson(*json);
-  const std::size_t length = std::min(text.size(), max_size);
-  std::memcpy(out, text.data(), length);
-  return length;
+  return ashlar::testing::CrossAs<ashlar::ConfigFormat>({first, first_size}, {second, second_size},
+                                                        out, max_size, seed);
 }

@@ -34,15 +34,6 @@ class Export : public ::testing::Test {
     return library_.Import(directory_ / name, name);
   }
 
-  // `transform` with one argument, applied to a stored network.
-  Network Derive(const std::string& base, const std::string& name, std::string_view transform,
-                 const Arguments& arguments) {
-    const TransformStep step{*FindTransform(transform), arguments};
-    const auto derived = ashlar::Derive(library_.catalog(), name, base, {&step, 1});
-    EXPECT_TRUE(derived.ok()) << derived.error().message;
-    return derived->network;
-  }
-
   Path file() const { return directory_ / "file.gguf"; }
   Result<GgufReport> Write(const Network& network) {
     return ExportGguf(network, "name", library_.store(), file());
@@ -194,7 +185,7 @@ TEST_F(Export, KeepsScalesAndCodesOfEveryCodec) {
       {"q4", "2"}, {"q8", "7"}, {"f16", "1"}, {"bf16", "32"}};
   for (const auto& [codec, file_type] : cases) {
     SCOPED_TRACE(codec);
-    const Network network = Derive("tiny", codec, "encode", {{"codec", codec}});
+    const Network network = library_.Derive("tiny", codec, "encode", {{"codec", codec}});
     const GgufReader read = MustWrite(network);
     EXPECT_EQ(read.Text("general.file_type"), file_type);
     ExpectSameNetwork(read, network, true, [&](int node, const std::string& tensor) {
@@ -205,8 +196,8 @@ TEST_F(Export, KeepsScalesAndCodesOfEveryCodec) {
 
 TEST_F(Export, MayMixCodecsAndUntieWhatTheyPart) {
   Import({.tied = true});
-  const Network network =
-      Derive("tiny", "mixed", "encode", {{"codec", "q8"}, {"except", "embed.*,layers.1.*"}});
+  const Network network = library_.Derive("tiny", "mixed", "encode",
+                                          {{"codec", "q8"}, {"except", "embed.*,layers.1.*"}});
   const GgufReader read = MustWrite(network);
   EXPECT_EQ(read.tensors.at("output.weight").type, 8u);
   EXPECT_EQ(read.tensors.at("token_embd.weight").type, 0u);
@@ -217,7 +208,7 @@ TEST_F(Export, MayMixCodecsAndUntieWhatTheyPart) {
 
 TEST_F(Export, WritesDerivedChainsAsTheyRun) {
   Import({.layers = 4, .width = 128, .channels = 192, .head_dim = 32, .tied = true});
-  Derive("tiny", "q4", "encode", {{"codec", "q4"}});
+  library_.Derive("tiny", "q4", "encode", {{"codec", "q4"}});
   const std::pair<const char*, Arguments> cases[] = {
       {"drop", {{"layers", "1"}}},    {"repeat", {{"layers", "2"}}},
       {"share", {{"layers", "0-1"}}}, {"slice", {{"channels", "96"}}},
@@ -226,7 +217,8 @@ TEST_F(Export, WritesDerivedChainsAsTheyRun) {
   int index = 0;
   for (const auto& [transform, arguments] : cases) {
     SCOPED_TRACE(transform);
-    const Network network = Derive("q4", "x" + std::to_string(index++), transform, arguments);
+    const Network network =
+        library_.Derive("q4", "x" + std::to_string(index++), transform, arguments);
     const GgufReader read = MustWrite(network);
     EXPECT_EQ(read.Text("llama.block_count"), std::to_string(network.layers()));
     ExpectSameNetwork(read, network, true, [&](int node, const std::string& tensor) {
@@ -384,7 +376,7 @@ TEST_F(ChatTemplates, ThatAreNoneAreAnError) {
 
 TEST_F(Export, RefusesWhatGgufHasNoWordsForAndNamesTheNode) {
   Import({.layers = 4});
-  ExpectRefusal(Derive("tiny", "part", "slice", {{"channels", "64"}, {"layers", "2"}}),
+  ExpectRefusal(library_.Derive("tiny", "part", "slice", {{"channels", "64"}, {"layers", "2"}}),
                 "layers.2.mlp has channels = 64; llama has 96");
   ExpectRefusal(Import({.model_type = "mistral",
                         .class_name = "MistralForCausalLM",

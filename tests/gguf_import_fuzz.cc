@@ -1,12 +1,26 @@
 // GGUF files of every architecture, changed field by field, as far as an import goes before it
 // stores anything: metadata -> configuration -> row of the family -> blocks, with a tensor of the
 // file for each of theirs; and the tokenizer.
-#include <algorithm>
-#include <cstring>
-
 #include "ashlar/formats/gguf_import.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "tests/support/mutate_gguf.h"
+
+namespace ashlar {
+namespace {
+
+struct GgufFormat {
+  static std::optional<GgufLies> Read(std::span<const std::uint8_t> input) {
+    return testing::ReadGguf(std::as_bytes(input));
+  }
+  static std::string Write(GgufLies file) { return testing::WriteGgufFields(std::move(file)); }
+  static void Mutate(GgufLies& file, testing::Chance& chance) { testing::MutateGguf(file, chance); }
+  static void Cross(GgufLies& file, GgufLies from, testing::Chance& chance) {
+    testing::CrossGguf(file, std::move(from), chance);
+  }
+};
+
+}  // namespace
+}  // namespace ashlar
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace ashlar;
@@ -28,35 +42,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
                                                std::size_t max_size, unsigned seed) {
-  using namespace ashlar;
-  testing::Chance chance(seed);
-  auto file = testing::ReadGguf(std::as_bytes(std::span(data, size)));
-  if (!file || chance.OneIn(20)) {
-    return LLVMFuzzerMutate(data, size, max_size);
-  }
-  do {
-    testing::MutateGguf(*file, chance);
-  } while (!chance.OneIn(2));
-  const std::string bytes = testing::WriteGgufFields(*std::move(file));
-  const std::size_t length = std::min(bytes.size(), max_size);
-  std::memcpy(data, bytes.data(), length);
-  return length;
+  return ashlar::testing::MutateAs<ashlar::GgufFormat>(data, size, max_size, seed);
 }
 
 extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* first, std::size_t first_size,
                                                  const std::uint8_t* second,
                                                  std::size_t second_size, std::uint8_t* out,
                                                  std::size_t max_size, unsigned seed) {
-  using namespace ashlar;
-  testing::Chance chance(seed);
-  auto file = testing::ReadGguf(std::as_bytes(std::span(first, first_size)));
-  auto from = testing::ReadGguf(std::as_bytes(std::span(second, second_size)));
-  if (!file || !from) {
-    return 0;
-  }
-  testing::CrossGguf(*file, *std::move(from), chance);
-  const std::string bytes = testing::WriteGgufFields(*std::move(file));
-  const std::size_t length = std::min(bytes.size(), max_size);
-  std::memcpy(out, bytes.data(), length);
-  return length;
+  return ashlar::testing::CrossAs<ashlar::GgufFormat>({first, first_size}, {second, second_size},
+                                                      out, max_size, seed);
 }

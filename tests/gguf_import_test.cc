@@ -46,10 +46,7 @@ class GgufImport : public ::testing::Test {
     return LogitsOf(engine, *id, ids);
   }
   Network Encoded(const std::string& base, const std::string& codec) {
-    const TransformStep step{*FindTransform("encode"), {{"codec", codec}}};
-    const auto derived = Derive(library_.catalog(), base + "-" + codec, base, {&step, 1});
-    EXPECT_TRUE(derived.ok()) << derived.error().message;
-    return derived->network;
+    return library_.Derive(base, base + "-" + codec, "encode", {{"codec", codec}});
   }
 
   Library library_;
@@ -58,14 +55,7 @@ class GgufImport : public ::testing::Test {
 
 // A network of one layer, width 32, in f32.
 GgufLies TinyFile() {
-  GgufLies file;
-  file.pairs = {GgufLies::Of("general.architecture", "llama"),
-                GgufLies::U32("llama.block_count", 1),
-                GgufLies::U32("llama.context_length", 64),
-                GgufLies::U32("llama.embedding_length", 32),
-                GgufLies::U32("llama.feed_forward_length", 64),
-                GgufLies::U32("llama.attention.head_count", 2),
-                GgufLies::F32("llama.attention.layer_norm_rms_epsilon", 1e-5f)};
+  GgufLies file{.pairs = GgufLies::TinyLlama()};
   const auto add = [&file](const std::string& name, std::vector<std::uint64_t> dims) {
     std::uint64_t count = 1;
     for (const std::uint64_t dim : dims) {

@@ -33,13 +33,6 @@ class HfExport : public ::testing::Test {
     WriteModel(testing::MakeTinyModel(spec), directory_ / name);
     return library_.Import(directory_ / name, name);
   }
-  Network Derive(const std::string& base, const std::string& name, std::string_view transform,
-                 const Arguments& arguments) {
-    const TransformStep step{*FindTransform(transform), arguments};
-    const auto derived = ashlar::Derive(library_.catalog(), name, base, {&step, 1});
-    EXPECT_TRUE(derived.ok()) << derived.error().message;
-    return derived->network;
-  }
   Path NewPath() { return directory_ / fmt::format("out{}", ++paths_); }
   Result<HuggingFaceReport> Write(const Network& network, const Path& to,
                                   const HuggingFaceOptions& options = {}) {
@@ -244,11 +237,11 @@ TEST_F(HfExport, KeepsFilesAndPartsManyBytesIntoShards) {
 TEST_F(HfExport, OfDerivedNetworksIsWhatTheyCompute) {
   Import({.layers = 4, .width = 128, .channels = 192, .head_dim = 32, .tied = true});
   for (const char* transform : {"drop", "repeat"}) {
-    const Network network = Derive("tiny", transform, transform, {{"layers", "1"}});
+    const Network network = library_.Derive("tiny", transform, transform, {{"layers", "1"}});
     EXPECT_EQ(Again(network).digest(), network.digest()) << transform;
   }
   // A slice is written without what it leaves out: other blocks, the same logits.
-  const Network sliced = Derive("tiny", "sliced", "slice", {{"channels", "96"}});
+  const Network sliced = library_.Derive("tiny", "sliced", "slice", {{"channels", "96"}});
   const auto report = Write(sliced, directory_ / "sliced-out");
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_THAT(report->remarks, ::testing::ElementsAre(HasSubstr("4 nodes use a part")));
@@ -265,11 +258,11 @@ TEST_F(HfExport, OfDerivedNetworksIsWhatTheyCompute) {
 
 TEST_F(HfExport, WritesOtherCodecsInTheTypeThatIsAskedFor) {
   Import({.width = 128, .channels = 192, .head_dim = 32});
-  const Network network = Derive("tiny", "q8", "encode", {{"codec", "q8"}});
+  const Network network = library_.Derive("tiny", "q8", "encode", {{"codec", "q8"}});
   ExpectRefusal(network,
                 "\"weight\" is in codec q8.1, which tensor model.embed_tokens.weight of a "
                 "Hugging Face directory cannot hold; say in which type");
-  const Network wide = Derive("q8", "wide", "encode", {{"codec", "f32"}});
+  const Network wide = library_.Derive("q8", "wide", "encode", {{"codec", "f32"}});
   EXPECT_EQ(Again(network, {.dtype = DType::kF32}).digest(), wide.digest());
 }
 
@@ -295,7 +288,7 @@ TEST_F(HfExport, RefusesWhatNoFamilyHas) {
   changed = network;
   changed.nodes[3].state_of = 1;
   ExpectRefusal(changed, "layers.1.attention: it reads the state of layers.0.attention");
-  ExpectRefusal(Derive("tiny", "thin", "slice", {{"channels", "32"}, {"layers", "1"}}),
+  ExpectRefusal(library_.Derive("tiny", "thin", "slice", {{"channels", "32"}, {"layers", "1"}}),
                 "no family that ashlar knows has such a network; the nearest: layers.1.mlp has "
                 "channels = 32");
   // What stands at the path is kept.

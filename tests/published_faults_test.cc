@@ -38,14 +38,7 @@ Status StatusOf(const Result<T>& result) {
 // ---- The parsers, each told one lie
 
 Status Gguf(const std::function<void(GgufLies&)>& tell) {
-  GgufLies file;
-  file.pairs = {GgufLies::Of("general.architecture", "llama"),
-                GgufLies::U32("llama.block_count", 1),
-                GgufLies::U32("llama.context_length", 64),
-                GgufLies::U32("llama.embedding_length", 32),
-                GgufLies::U32("llama.feed_forward_length", 64),
-                GgufLies::U32("llama.attention.head_count", 2),
-                GgufLies::F32("llama.attention.layer_norm_rms_epsilon", 1e-5f)};
+  GgufLies file{.pairs = GgufLies::TinyLlama()};
   file.tensors = {{"token_embd.weight", {32, 4}, 0, std::string(512, '\0')}};
   tell(file);
   const std::string bytes = file.Write();

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ashlar/base/test_floats.h"
 #include "ashlar/codec/codec.h"
 
 namespace ashlar {
@@ -70,17 +71,6 @@ class EveryCodec : public testing::TestWithParam<const Codec*> {
   static constexpr unsigned kSeed = 20240607;
   std::mt19937 random_{kSeed};
 };
-
-// The root of the mean squared error over the root of the mean square.
-double RelativeError(const std::vector<float>& values, const std::vector<float>& decoded) {
-  double error = 0;
-  double power = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    error += std::pow(static_cast<double>(values[i]) - decoded[i], 2);
-    power += std::pow(static_cast<double>(values[i]), 2);
-  }
-  return std::sqrt(error / power);
-}
 
 TEST_P(EveryCodec, IsFoundByItsNameAndItsShortName) {
   EXPECT_EQ(*FindCodec(codec().name), &codec());

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/test_floats.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/codec/codec.h"
 
@@ -77,16 +78,6 @@ class EveryResidualCodec : public testing::TestWithParam<const Codec*> {
   std::mt19937_64 random_{TestSeed()};
 };
 
-double ErrorOver(const std::vector<float>& values, const std::vector<float>& decoded) {
-  double error = 0;
-  double power = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    error += std::pow(static_cast<double>(values[i]) - decoded[i], 2);
-    power += std::pow(static_cast<double>(values[i]), 2);
-  }
-  return std::sqrt(error / power);
-}
-
 TEST_P(EveryResidualCodec, DecodesAnyPrefixCloserThanTheOneBefore) {
   const std::int64_t rows = 70;
   const std::int64_t columns = 160;
@@ -94,7 +85,7 @@ TEST_P(EveryResidualCodec, DecodesAnyPrefixCloserThanTheOneBefore) {
   const Levels levels = Encode(values, rows, columns);
   double before = 0.7;  // of the first level
   for (std::size_t count = 1; count <= levels.size(); ++count) {
-    const double error = ErrorOver(values, Decode(levels, count, rows, columns, 0, rows));
+    const double error = RelativeError(values, Decode(levels, count, rows, columns, 0, rows));
     EXPECT_LT(error, 0.95 * before) << count;
     before = error;
   }
@@ -107,7 +98,7 @@ TEST_P(EveryResidualCodec, KeepsNormalNumbersWithinItsDeclaredErrorWhenAllLevels
     value = normal(random_);
   }
   const Levels levels = Encode(values, 100, 320);
-  const double error = ErrorOver(values, Decode(levels, levels.size(), 100, 320, 0, 100));
+  const double error = RelativeError(values, Decode(levels, levels.size(), 100, 320, 0, 100));
   EXPECT_LE(error, codec().max_rms_error);
   EXPECT_GE(error, codec().max_rms_error / 2) << "the declared error is no estimate";
 }
@@ -209,7 +200,7 @@ TEST_P(EveryResidualCodec, HoldsADifferenceThatAddsUpWithItsBaseToTheMatrix) {
   for (std::size_t i = 0; i < sum.size(); ++i) {
     sum[i] += base[i];
   }
-  EXPECT_LT(ErrorOver(matrix, sum), 1.5 * codec().max_rms_error * ErrorOver(matrix, base));
+  EXPECT_LT(RelativeError(matrix, sum), 1.5 * codec().max_rms_error * RelativeError(matrix, base));
 }
 
 std::vector<const Codec*> ResidualCodecs() {

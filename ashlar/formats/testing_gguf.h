@@ -60,6 +60,16 @@ struct GgufLies {
     }
     return Array(std::move(key), 8, texts.size(), values);
   }
+  // The metadata of a network of one layer, width 32.
+  static std::vector<Pair> TinyLlama() {
+    return {Of("general.architecture", "llama"),
+            U32("llama.block_count", 1),
+            U32("llama.context_length", 64),
+            U32("llama.embedding_length", 32),
+            U32("llama.feed_forward_length", 64),
+            U32("llama.attention.head_count", 2),
+            F32("llama.attention.layer_norm_rms_epsilon", 1e-5f)};
+  }
 
   std::string Write() const {
     std::string file = magic + Bytes(version) +

@@ -10,6 +10,7 @@
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/formats/hugging_face.h"
 #include "ashlar/formats/safetensors.h"
+#include "ashlar/graph/derive.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/runtime/engine.h"
 
@@ -25,6 +26,14 @@ class Library {
     const auto report = ImportHuggingFace(directory, name, catalog_);
     EXPECT_TRUE(report.ok()) << report.error().message;
     return *catalog_.Load(name);
+  }
+  // `transform` with these arguments, applied to a network that is here.
+  Network Derive(const std::string& base, const std::string& name, std::string_view transform,
+                 const Arguments& arguments) {
+    const TransformStep step{*FindTransform(transform), arguments};
+    const auto derived = ashlar::Derive(catalog_, name, base, {&step, 1});
+    EXPECT_TRUE(derived.ok()) << derived.error().message;
+    return derived->network;
   }
 
  private:

@@ -2,11 +2,16 @@
 // anywhere are refused at once; a field that lies goes as far as the code that believes it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <iterator>
 #include <random>
+#include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ashlar/base/json.h"
@@ -122,6 +127,48 @@ inline void CrossJson(Json& json, Json from, Chance& chance) {
     const auto& [key, value] = chance.Of(members);
     chance.Of(to)->Set(key, value);
   }
+}
+
+// ---- libFuzzer's own mutations, of an input as what it says. A Format has
+//   static std::optional<T> Read(std::span<const std::uint8_t> input);   // nothing: it is none
+//   static std::string Write(T value);
+//   static void Mutate(T& value, Chance& chance);
+//   static void Cross(T& value, T from, Chance& chance);
+
+namespace internal {
+inline std::size_t PutInput(const std::string& text, std::uint8_t* out, std::size_t max_size) {
+  const std::size_t length = std::min(text.size(), max_size);
+  std::memcpy(out, text.data(), length);
+  return length;
+}
+}  // namespace internal
+
+// What LLVMFuzzerCustomMutator does: one change or more; now and then, of any bytes.
+template <class Format>
+std::size_t MutateAs(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) {
+  Chance chance(seed);
+  auto value = Format::Read({data, size});
+  if (!value || chance.OneIn(20)) {
+    return LLVMFuzzerMutate(data, size, max_size);
+  }
+  do {
+    Format::Mutate(*value, chance);
+  } while (!chance.OneIn(2));
+  return internal::PutInput(Format::Write(*std::move(value)), data, max_size);
+}
+
+// What LLVMFuzzerCustomCrossOver does: something of `second` comes into `first`.
+template <class Format>
+std::size_t CrossAs(std::span<const std::uint8_t> first, std::span<const std::uint8_t> second,
+                    std::uint8_t* out, std::size_t max_size, unsigned seed) {
+  Chance chance(seed);
+  auto value = Format::Read(first);
+  auto from = Format::Read(second);
+  if (!value || !from) {
+    return 0;
+  }
+  Format::Cross(*value, *std::move(from), chance);
+  return internal::PutInput(Format::Write(*std::move(value)), out, max_size);
 }
 
 }  // namespace ashlar::testing

@@ -1,8 +1,8 @@
 // What encode does to tensors.
-#include <cmath>
 #include <limits>
 #include <set>
 
+#include "ashlar/base/test_floats.h"
 #include "ashlar/graph/describe.h"
 #include "ashlar/graph/stored_tensor.h"
 #include "ashlar/graph/testing_fixture.h"
@@ -74,14 +74,8 @@ TEST_F(EncodeTest, TheValuesAreThoseOfTheCodec) {
   const Network derived = Derived(base_, "encode --codec q8 --tensors layers.0.mlp.up");
   const std::vector<float> before = Values(TensorOf(base_, 2, "up"));
   const std::vector<float> after = Values(TensorOf(derived, 2, "up"));
-  double error = 0;
-  double norm = 0;
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    error += std::pow(after[i] - before[i], 2);
-    norm += std::pow(before[i], 2);
-  }
-  EXPECT_GT(error, 0);
-  EXPECT_LT(std::sqrt(error / norm), (*FindCodec("q8"))->max_rms_error);
+  EXPECT_GT(RelativeError(before, after), 0);
+  EXPECT_LT(RelativeError(before, after), (*FindCodec("q8"))->max_rms_error);
 }
 
 TEST_F(EncodeTest, WhatIsWrittenInPartsIsWhatIsEncodedAtOnce) {
