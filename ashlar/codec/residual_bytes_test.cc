@@ -49,25 +49,23 @@ TEST(BitplaneBytes, AreThoseOfTheSpecification) {
     values[k] = (static_cast<float>(k) - 15.5f) / 16;
     values[16 * 32 + k] = k == 0 ? -2.0f : 0.25f;
   }
-  std::vector<BytesAt> parts = {{0x00, {0x00, 0x3c}}, {0x20, {0x80, 0x3d}}, {0x140, {0xff}}};
-  for (std::size_t word = 0; word < 8; ++word) {
-    // Rows of zeros have codes of 128 (+), those that pad the band of 0.
-    const Bytes ones(7, 0xff);
-    const std::uint8_t of_row_0 = word < 4 ? 0xf0 : 0xff;
-    parts.push_back({0x40 + 8 * word, {of_row_0}});
-    parts.push_back({0x41 + 8 * word, ones});
-    parts.push_back({0x80 + 8 * word, {word == 0 ? std::uint8_t{0x0e} : std::uint8_t{0x0f}}});
-    if (word % 4 >= 2) {
-      parts.push_back({0xc0 + 8 * word, {0x0f}});
-    }
+  // Rows of zeros have codes of 128 (+), those that pad the band of 0.
+  std::vector<BytesAt> parts = {{0x00, {0x00, 0x3c}},
+                                {0x20, {0x80, 0x3d}},
+                                {0x40, {0x21, 0xa1, 0xa1, 0xa1}},
+                                {0x80, {0xa1, 0xa1, 0xa1, 0xa1}},
+                                {0xc0, {0xab, 0xab, 0xab, 0xab}},
+                                {0x100, {0xab, 0xab, 0xab, 0xab}},
+                                {0x140, {0xff}}};
+  for (std::size_t line = 0x40; line < 0x140; line += 0x40) {
+    parts.push_back({line + 4, Bytes(60, 0x0a)});
   }
   const std::vector<Bytes> levels = EncodedLevels(kBitplane, values);
   EXPECT_EQ(levels[0], LevelWith(384, parts));
-  std::vector<BytesAt> second = {{0x00, {0x00, 0x3c}}, {0x20, {0x5a, 0x40}}};
-  for (std::size_t word = 1; word < 8; word += 2) {
-    second.push_back({0x40 + 8 * word, {0x0f}});
-  }
-  EXPECT_EQ(levels[1], LevelWith(192, second));
+  EXPECT_EQ(levels[1], LevelWith(192, {{0x00, {0x00, 0x3c}},
+                                       {0x20, {0x5a, 0x40}},
+                                       {0x40, {0x05, 0x05, 0x05, 0x05}},
+                                       {0x80, {0x05, 0x05, 0x05, 0x05}}}));
 }
 
 TEST(BitstackBytes, AreThoseOfTheSpecification) {

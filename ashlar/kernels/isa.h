@@ -13,7 +13,7 @@ enum class Isa : std::uint8_t {
   kReference,  // plain loops: the specification that the other forms are tested against
   kAvx2,       // AVX2, FMA, F16C
   kAvx512,     // AVX-512 F, BW, DQ, VL and VNNI: Cascade Lake, Zen 4 and later
-  kAmx,        // these, VBMI, GFNI, and AMX's tiles of bytes: Sapphire Rapids and later
+  kAmx,        // these, and AMX's tiles and their products of bytes: Sapphire Rapids and later
 };
 
 std::string_view IsaName(Isa isa);  // "reference", "avx2", "avx512", "amx"

@@ -13,26 +13,29 @@ namespace {
 
 using Layout = BitplaneLayout;
 
-// Of plane tiles: which byte, and which bit of it, has output o, input i.
-struct BitPlace {
-  int byte;
-  int bit;
-};
-constexpr BitPlace PlaceOf(int o, int i) {
-  const int in_word = 4 * (o % 16) + i % 4;
-  return {8 * (8 * (o / 16) + i / 4) + in_word / 8, in_word % 8};
-}
-
-// Where the tile of plane 7 - `plane` (`plane` 0 is the sign) of a band's group lies, counted from
-// the band's begin in its level.
+// Planes are counted from the sign, plane 7, down.
 constexpr int LevelOf(int plane) {
   return std::max(0, plane - (Layout::kFirstPlanes - 1));
 }
+
+// Which byte of a group's tile, and which bit of it, has output o, input i of a plane.
+struct BitPlace {
+  std::uint64_t byte;
+  int bit;
+};
+constexpr BitPlace PlaceOf(int plane, int o, int i) {
+  const int quad = i % 16 / 4;
+  const bool pair = plane < Layout::kFirstPlanes;
+  const int line = pair ? 2 * (i / 16) + quad % 2 : i / 16;
+  const int bit = pair ? 3 - plane - quad / 2 * 2 : 3 - quad;
+  return {static_cast<std::uint64_t>(64 * line + 4 * (o % 16) + i % 4), bit + 4 * (o / 16)};
+}
+
+// Where a group's tile lies, counted from the begin of the band in its level.
 constexpr std::uint64_t TileAt(int plane, std::int64_t group) {
-  const auto g = static_cast<std::uint64_t>(group);
-  return plane < Layout::kFirstPlanes
-             ? (g * Layout::kFirstPlanes + static_cast<std::uint64_t>(plane)) * Layout::kTileBytes
-             : g * Layout::kTileBytes;
+  return static_cast<std::uint64_t>(group) * (plane < Layout::kFirstPlanes
+                                                  ? Layout::kFirstPlanes * Layout::kTileBytes
+                                                  : Layout::kTileBytes);
 }
 constexpr std::uint64_t ScalesAt(std::int64_t groups, std::int64_t group) {
   return static_cast<std::uint64_t>(groups) * Layout::kFirstPlanes * Layout::kTileBytes +
@@ -67,15 +70,17 @@ void Decode(std::span<const std::byte* const> packed, std::int64_t rows, std::in
       const std::byte both = first[ScalesAt(groups, g) + static_cast<std::uint64_t>(o % 16)];
       const auto index = static_cast<unsigned>(both >> (o < 16 ? 0 : 4) & std::byte{15});
       const float scale = factor * Layout::kScales[index];
-      for (int i = 0; i < Layout::kInputs; ++i) {
-        const BitPlace place = PlaceOf(o, i);
-        int code = 0;
-        for (int plane = 0; plane < planes; ++plane) {
-          const int level = LevelOf(plane);
-          const std::byte* const tile = packed[static_cast<std::size_t>(level)] + header +
-                                        band * Layout::BandBytes(level, columns) + TileAt(plane, g);
-          code = 2 * code + static_cast<int>(tile[place.byte] >> place.bit & std::byte{1});
+      int codes[Layout::kInputs] = {};
+      for (int plane = 0; plane < planes; ++plane) {
+        const int level = LevelOf(plane);
+        const std::byte* const tile = packed[static_cast<std::size_t>(level)] + header +
+                                      band * Layout::BandBytes(level, columns) + TileAt(plane, g);
+        for (int i = 0; i < Layout::kInputs; ++i) {
+          const BitPlace place = PlaceOf(plane, o, i);
+          codes[i] = 2 * codes[i] + static_cast<int>(tile[place.byte] >> place.bit & std::byte{1});
         }
+      }
+      for (const int code : codes) {
         *values++ = scale * BitplaneValue(code, planes);
       }
     }
@@ -114,7 +119,7 @@ void PutBitplaneRow(const BitplaneRow& parts, std::int64_t rows, std::int64_t co
                               band * Layout::BandBytes(level, columns) + TileAt(plane, g);
       for (int i = 0; i < Layout::kInputs; ++i) {
         const int code = parts.codes[static_cast<std::size_t>(g * Layout::kInputs + i)];
-        const BitPlace place = PlaceOf(o, i);
+        const BitPlace place = PlaceOf(plane, o, i);
         tile[place.byte] |= static_cast<std::byte>(code >> (7 - plane) & 1) << place.bit;
       }
     }

@@ -6,17 +6,25 @@
 //
 //   a level        header: f16 factor of each output, padded with zeros to whole bands of 32 and to
 //                  a multiple of 64 bytes; then the bands of 32 outputs
-//   a plane's tile 32 outputs x 32 inputs, 128 bytes: 16 words of 64 bits, little-endian; bit
-//                  4 * o + i of word j is output o, input 4 * j + i (j < 8, o < 16), and of word
-//                  8 + j it is output o + 16
-//   band, level 0  per group the tiles of planes 7 and 6 (256 bytes); then per group 16 bytes, byte
-//                  o: the scale's index of output o in the low nibble, of output o + 16 in the
-//                  high one; padded to a multiple of 64 bytes
+//   a plane's tile 32 outputs x 32 inputs, 128 bytes: 2 lines of 64. In line l, byte 4 * o + i
+//                  (o < 16, i < 4) has the bits of inputs 16 * l + 4 * q + i (q < 4): bit 3 - q of
+//                  output o, bit 7 - q of output o + 16
+//   a pair's tile  of planes 7 and 6, 256 bytes: 4 lines. In line 2 * l + e (e < 2), byte 4 * o + i
+//                  has pairs of bits, plane 7's above plane 6's, of inputs 16 * l + 4 * q + i
+//                  (q = e and e + 2): bits 3 + e - q and 2 + e - q are of output o, those 4 above
+//                  of output o + 16
+//   band, level 0  per group a pair's tile; then per group 16 bytes, byte o: the scale's index of
+//                  output o in the low nibble, of output o + 16 in the high one; padded to a
+//                  multiple of 64 bytes
 //   band, others   per group the tile of the plane
 //
 // With p planes, code the first p bits, the number is
 //
 //   factor[level][n] * kScales[index[n, g]] * 2^(1 - p) * (code + 0.5 - 2^(p - 1))
+//
+// Two lines of planes make two of pairs, two of pairs make two of nibbles, and two of nibbles two
+// of bytes, each by one shift and one choice of bits by a mask: and a byte has the codes of 4
+// inputs of 16 outputs where the products of bytes want them, with no shuffle.
 #pragma once
 
 #include <cstdint>

@@ -66,7 +66,6 @@ class TilesSource {
   using Layout = typename Tile::Layout;
   static_assert(Layout::kOutputs == 2 * kTileOutputs && Layout::kQuads == kQuadsPerGroup);
   static constexpr bool kHalf = false;  // whether half the sum of qx is added to each dot
-  static constexpr std::int64_t kAheadBytes = Layout::kTileBytes;  // of a group, to fetch ahead
 
   TilesSource(const LinearArgs& args, std::int64_t output)
       : tile_(args.weights +
@@ -88,8 +87,13 @@ class TilesSource {
       Tile::Scales(tile_, kTileOutputs).Store(chunk.scale[1][g]);
     }
   }
-  // Where those after them lie.
-  const std::byte* next() const { return tile_; }
+  // Asks for the g-th of those after them.
+  void Prefetch(int g) const {
+    ASHLAR_UNROLL
+    for (int line = 0; line < Layout::kTileBytes; line += 64) {
+      simd::F32x16::Prefetch(tile_ + g * Layout::kTileBytes + line);
+    }
+  }
   // When all of the band's groups are in y.
   void Finish() const {}
 
@@ -129,18 +133,17 @@ struct Block {
   std::int64_t scale_stride;  // and of sums
   const std::int8_t (*w)[kQuadsPerGroup * 64];
   const float (*w_scale)[kTileOutputs];
-  const std::byte* ahead;  // weights to fetch from memory in the meantime
-  std::int64_t ahead_step;
   float* y;
   std::int64_t y_stride;
   __mmask16 outputs;
   int rows;
   int groups;
   bool first;
+  int fetch;  // of weights to come: 0 the even groups, 1 the odd ones, -1 none
 };
 
-template <bool kHalf>
-void Run(const Block& block) {
+template <class Source>
+void Run(const Block& block, const Source& source) {
   alignas(64) Dots dots[2];
   __m512 y[kTileRows];
   ASHLAR_UNROLL
@@ -155,8 +158,8 @@ void Run(const Block& block) {
       Multiply(g + 1, block.q + (g + 1) * kGroup, block.q_stride, block.w[g + 1],
                dots[(g + 1) % 2]);
     }
-    for (std::int64_t at = 0; at < block.ahead_step; at += 64) {
-      simd::F32x16::Prefetch(block.ahead + g * block.ahead_step + at);
+    if (g % 2 == block.fetch) {
+      source.Prefetch(g);
     }
     const __m512 w_scale = _mm512_load_ps(block.w_scale[g]);
     const float* const x_scale = block.scale + g * block.scale_stride;
@@ -165,7 +168,7 @@ void Run(const Block& block) {
     for (int r = 0; r < kTileRows; ++r) {
       const __m512 scale = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scale[r]));
       __m512 dot = _mm512_cvtepi32_ps(_mm512_load_si512(dots[g % 2][r]));
-      if constexpr (kHalf) {
+      if constexpr (Source::kHalf) {
         dot = _mm512_add_ps(dot, _mm512_set1_ps(0.5f * static_cast<float>(x_sum[r])));
       }
       y[r] = _mm512_fmadd_ps(dot, scale, y[r]);
@@ -204,23 +207,21 @@ void QuantizedLinear(const LinearArgs& args) {
           if (left <= 0) {
             break;
           }
-          Run<Source::kHalf>(
-              {.q = x.q + (row * x.stride_groups + g) * kGroup,
+          Run({.q = x.q + (row * x.stride_groups + g) * kGroup,
                .q_stride = x.stride_groups * kGroup,
                .scale = x.scale + g * x.stride_rows + row,
                .sum = x.sum + g * x.stride_rows + row,
                .scale_stride = x.stride_rows,
                .w = chunk.q[half],
                .w_scale = chunk.scale[half],
-               // Each half of the first rows fetches half of the next chunk.
-               .ahead = source.next() + count * half / 2 * Source::kAheadBytes,
-               .ahead_step = row == 0 ? Source::kAheadBytes / 2 : 0,
                .y = args.y + row * args.y_stride + output,
                .y_stride = args.y_stride,
                .outputs = static_cast<__mmask16>(left < kTileOutputs ? (1u << left) - 1 : 0xffffu),
                .rows = rows,
                .groups = count,
-               .first = g == 0});
+               .first = g == 0,
+               .fetch = row == 0 ? half : -1},
+              source);
         }
       }
     }

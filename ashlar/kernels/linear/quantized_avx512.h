@@ -1,4 +1,5 @@
-// What the integer kernels' tiles share on AVX-512 with VNNI. Included by *_avx512.cc only.
+// What the integer kernels' tiles share on AVX-512 with VNNI. Included by *_avx512.cc and *_amx.cc
+// only.
 //
 // Registers of a 6-row block of 32 outputs (2 vectors): 12 integer sums + 12 floats + 2 weights +
 // 1 broadcast + 1 mask = 28 of 32. Per group, on the two ports that have 512-bit arithmetic: 96
@@ -24,7 +25,6 @@ struct QuantizedTile {
   using F32 = simd::F32x16;  // 16 outputs
   using Weights = __m512i;   // 16 outputs x 4 inputs, biased
   using Integers = __m512i;  // 16 sums
-  static constexpr bool kFromMemory = true;
   static constexpr int kMaxRows = 6;
   static constexpr int Vectors(int) { return 2; }
   static constexpr int Output(int, int v) { return v * F32::kLanes; }
@@ -34,11 +34,14 @@ struct QuantizedTile {
     __builtin_memcpy(&x4, x, sizeof x4);
     return _mm512_set1_epi32(x4);
   }
-  static Integers Start(std::int32_t x_sum) { return _mm512_set1_epi32(-kBias * x_sum); }
+  static Integers Start(std::int32_t x_sum, int) { return _mm512_set1_epi32(-kBias * x_sum); }
   static Integers Dot(Integers sum, Weights w, __m512i x4) {
     return _mm512_dpbusd_epi32(sum, w, x4);
   }
-  static F32 Finish(Integers sum, std::int32_t) { return {_mm512_cvtepi32_ps(sum)}; }
+  static void Finish(const Integers (&sums)[2], std::int32_t, F32 (&dots)[2]) {
+    dots[0] = {_mm512_cvtepi32_ps(sums[0])};
+    dots[1] = {_mm512_cvtepi32_ps(sums[1])};
+  }
   static F32 Scales(const std::byte* tile, int output) {
     return {
         _mm512_cvtph_ps(_mm256_load_si256(reinterpret_cast<const __m256i*>(tile + 2 * output)))};

@@ -1,4 +1,4 @@
-// The body of the integer kernels, for any instruction set and either width of weights.
+// The body of the integer kernels, for any instruction set and any codec with scales of 32 inputs.
 //
 //   y[m, n] = sum_g wscale[n, g] xscale[m, g] dot[m, n, g]
 //   dot[m, n, g] = sum_i qw[n, g, i] qx[m, g, i]                 |dot| <= 32 * 128 * 127 < 2^24
@@ -8,20 +8,27 @@
 //
 // A block is kRows rows x kVectors vectors of outputs, whose sums stay in registers over all groups
 // (those of several bands, in the first-level cache: few rows can afford it); one pass over a
-// band's tiles serves kRows rows. A `Tile` is the packed tile seen by one instruction set:
+// band's weights serves kRows rows. A `Source` is where the weights of some bands come from, a
+// group at a time:
+//
+//   Tile, kBands                       how they are multiplied; the bands, side by side
+//   Quad(step)                         which 4 of the group's inputs are taken as `step`-th
+//   Load<kVectors>(b, step, part, w)   the weights of these and of part `part` of band b
+//   Scales(b, output)                  kLanes scales from the band's output `output` on, widened
+//   Prefetch(b)                        asks for weights that come later
+//   Next()                             goes on to the next group
+//
+// A `Tile` is how one instruction set multiplies:
 //
 //   F32                                kLanes outputs: the vocabulary of kernels/simd
 //   Weights, Integers                  kLanes outputs x 4 inputs; sums of their products
-//   Layout, kMaxRows                   of the codec; rows in the largest block
-//   kFromMemory                        whether tiles are worth asking memory for ahead
+//   kMaxRows                           rows in the largest block
 //   Vectors(rows)                      vectors of outputs in a block of so many rows
-//   Output(part, v)                    the first output in the tile of vector v of part `part`
-//   Load<kVectors>(quad, part, w)      the weights of 4 inputs; `quad` is a quad's first byte
+//   Output(part, v)                    the band's first output in vector v of part `part`
 //   Broadcast4(x)                      4 activations, in every lane
-//   Start(x_sum)                       an empty sum of products, given the group's sum of qx
-//   Dot(sum, w, x4)                    sum + w . x4
-//   Finish(sum, x_sum)                 float(dot)
-//   Scales(tile, output)               kLanes scales, widened
+//   Start(x_sum, v)                    vector v's empty sum of products, given the group's sum of
+//   qx Dot(sum, w, x4)                    sum + w . x4 Finish(sums, x_sum, dots) float(dot) of a
+//   row's vectors
 #pragma once
 
 #include <cstddef>
@@ -32,6 +39,9 @@
 
 namespace ashlar::internal {
 
+inline constexpr int kBandOutputs = 32;
+inline constexpr int kQuadsOfGroup = kGroup / 4;
+
 // Few rows wait for memory, not for arithmetic, so they ask it for more at once. They read several
 // bands side by side: the processor's prefetcher follows each (2 threads of a Sapphire Rapids read
 // 20 GB/s in one stream each, 27 in four). And they ask for lines this far ahead themselves, since
@@ -40,17 +50,21 @@ inline constexpr int kFewRows = 4;
 inline constexpr int kBandsOfFewRows = 4;
 inline constexpr std::int64_t kPrefetchBytes = 4096;
 
-// Part `part` of kBands bands from `band` on, kRows rows from `row` on. The sums start at 0, or
-// when these are not the first groups at what y has.
-template <class Tile, int kRows, int kBands>
-void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::int64_t row,
-                    bool first) {
+// Groups of the inputs. The sums start at 0, or where the groups before left them in y.
+struct GroupRange {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+// Part `part` of the source's bands, of which the first is `band`; kRows rows from `row` on.
+template <int kRows, class Source>
+void QuantizedBlock(const LinearArgs& args, Source source, std::int64_t band, int part,
+                    std::int64_t row, GroupRange groups) {
+  using Tile = typename Source::Tile;
   using F32 = typename Tile::F32;
-  using Layout = typename Tile::Layout;
+  constexpr int kBands = Source::kBands;
   constexpr int kVectors = Tile::Vectors(kRows);
   const QuantizedRows& x = args.x_quantized;
-  const std::int64_t groups = args.inputs / kGroup;
-  const std::byte* tiles = args.weights + static_cast<std::uint64_t>(band) * args.band_stride;
   const std::int8_t* x_row = x.q + row * x.stride_groups * kGroup;
 
   F32 y[kBands][kRows][kVectors];
@@ -61,8 +75,8 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
       ASHLAR_UNROLL
       for (int v = 0; v < kVectors; ++v) {
         y[b][r][v] = F32::Zero();
-        if (!first) {
-          const std::int64_t n = (band + b) * Layout::kOutputs + Tile::Output(part, v);
+        if (groups.begin > 0) {
+          const std::int64_t n = (band + b) * kBandOutputs + Tile::Output(part, v);
           const float* in = args.y + (row + r) * args.y_stride + n;
           if (n + F32::kLanes <= args.output_end) {
             y[b][r][v] = F32::Load(in);
@@ -73,50 +87,53 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
       }
     }
   }
-  for (std::int64_t g = 0; g < groups; ++g, tiles += Layout::kTileBytes) {
+  for (std::int64_t g = groups.begin; g < groups.end; ++g) {
     const std::int8_t* qx = x_row + g * kGroup;
     const std::int64_t at = g * x.stride_rows + row;
     ASHLAR_UNROLL
     for (int b = 0; b < kBands; ++b) {
-      const std::byte* tile = tiles + static_cast<std::uint64_t>(b) * args.band_stride;
-      if constexpr (kRows <= kFewRows && Tile::kFromMemory) {
-        ASHLAR_UNROLL
-        for (int line = 0; line < Layout::kTileBytes; line += 64) {
-          F32::Prefetch(tile + kPrefetchBytes + line);
-        }
+      if constexpr (kRows <= kFewRows) {
+        source.Prefetch(b);
       }
       typename Tile::Integers sums[kRows][kVectors];
       ASHLAR_UNROLL
       for (int r = 0; r < kRows; ++r) {
         ASHLAR_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-          sums[r][v] = Tile::Start(x.sum[at + r]);
+          sums[r][v] = Tile::Start(x.sum[at + r], v);
         }
       }
-      const std::byte* quad = tile + Layout::kScaleBytes;
       ASHLAR_UNROLL
-      for (int j = 0; j < Layout::kQuads; ++j, quad += Layout::kQuadBytes) {
+      for (int step = 0; step < kQuadsOfGroup; ++step) {
         typename Tile::Weights w[kVectors];
-        Tile::template Load<kVectors>(quad, part, w);
+        source.template Load<kVectors>(b, step, part, w);
         ASHLAR_UNROLL
         for (int r = 0; r < kRows; ++r) {
-          const auto x4 = Tile::Broadcast4(qx + r * x.stride_groups * kGroup + 4 * j);
+          const auto x4 =
+              Tile::Broadcast4(qx + r * x.stride_groups * kGroup + 4 * Source::Quad(step));
           ASHLAR_UNROLL
           for (int v = 0; v < kVectors; ++v) {
             sums[r][v] = Tile::Dot(sums[r][v], w[v], x4);
           }
         }
       }
+      F32 w_scale[kVectors];
       ASHLAR_UNROLL
       for (int v = 0; v < kVectors; ++v) {
-        const F32 w_scale = Tile::Scales(tile, Tile::Output(part, v));
+        w_scale[v] = source.Scales(b, Tile::Output(part, v));
+      }
+      ASHLAR_UNROLL
+      for (int r = 0; r < kRows; ++r) {
+        F32 dots[kVectors];
+        Tile::Finish(sums[r], x.sum[at + r], dots);
         ASHLAR_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          const F32 scale = w_scale * F32::Broadcast(x.scale[at + r]);
-          y[b][r][v] = MulAdd(Tile::Finish(sums[r][v], x.sum[at + r]), scale, y[b][r][v]);
+        for (int v = 0; v < kVectors; ++v) {
+          const F32 scale = w_scale[v] * F32::Broadcast(x.scale[at + r]);
+          y[b][r][v] = MulAdd(dots[v], scale, y[b][r][v]);
         }
       }
     }
+    source.Next();
   }
   ASHLAR_UNROLL
   for (int b = 0; b < kBands; ++b) {
@@ -124,7 +141,7 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
     for (int r = 0; r < kRows; ++r) {
       ASHLAR_UNROLL
       for (int v = 0; v < kVectors; ++v) {
-        const std::int64_t n = (band + b) * Layout::kOutputs + Tile::Output(part, v);
+        const std::int64_t n = (band + b) * kBandOutputs + Tile::Output(part, v);
         float* out = args.y + (row + r) * args.y_stride + n;
         if (n + F32::kLanes <= args.output_end) {
           y[b][r][v].Store(out);
@@ -136,36 +153,73 @@ void QuantizedBlock(const LinearArgs& args, std::int64_t band, int part, std::in
   }
 }
 
-// All parts of kBands bands for kRows rows, or for `rows` <= kRows of them.
-template <class Tile, int kRows, int kBands>
-void QuantizedBands(const LinearArgs& args, std::int64_t band, std::int64_t row, std::int64_t rows,
-                    bool first = true) {
+// All parts of the source's bands for kRows rows, or for `rows` <= kRows of them.
+template <int kRows, class Source>
+void QuantizedBands(const LinearArgs& args, const Source& source, std::int64_t band,
+                    std::int64_t row, std::int64_t rows, GroupRange groups) {
   if constexpr (kRows > 1) {
     if (rows < kRows) {
-      return QuantizedBands<Tile, kRows - 1, kBands>(args, band, row, rows, first);
+      return QuantizedBands<kRows - 1>(args, source, band, row, rows, groups);
     }
   }
-  constexpr int kParts = Tile::Layout::kOutputs / (Tile::F32::kLanes * Tile::Vectors(kRows));
+  using Tile = typename Source::Tile;
+  constexpr int kParts = kBandOutputs / (Tile::F32::kLanes * Tile::Vectors(kRows));
   for (int part = 0; part < kParts; ++part) {
-    QuantizedBlock<Tile, kRows, kBands>(args, band, part, row, first);
+    QuantizedBlock<kRows>(args, source, band, part, row, groups);
   }
 }
+
+// Tiles of a codec that has one per group, as they are stored.
+template <class T, int kBandCount>
+class PackedTiles {
+ public:
+  using Tile = T;
+  using Layout = typename T::Layout;
+  static_assert(Layout::kOutputs == kBandOutputs && Layout::kQuads == kQuadsOfGroup);
+  static constexpr int kBands = kBandCount;
+  static constexpr int Quad(int step) { return step; }
+
+  PackedTiles(const LinearArgs& args, std::int64_t band)
+      : tile_(args.weights + static_cast<std::uint64_t>(band) * args.band_stride),
+        band_stride_(args.band_stride) {}
+
+  template <int kVectors>
+  void Load(int b, int step, int part, typename Tile::Weights (&w)[kVectors]) const {
+    Tile::template Load<kVectors>(At(b) + Layout::kScaleBytes + step * Layout::kQuadBytes, part, w);
+  }
+  typename Tile::F32 Scales(int b, int output) const { return Tile::Scales(At(b), output); }
+  void Prefetch(int b) const {
+    ASHLAR_UNROLL
+    for (int line = 0; line < Layout::kTileBytes; line += 64) {
+      Tile::F32::Prefetch(At(b) + kPrefetchBytes + line);
+    }
+  }
+  void Next() { tile_ += Layout::kTileBytes; }
+
+ private:
+  const std::byte* At(int b) const { return tile_ + static_cast<std::uint64_t>(b) * band_stride_; }
+
+  const std::byte* tile_;
+  std::uint64_t band_stride_;
+};
 
 // Bands outermost: a band (72 KB at 4 bits and 4096 inputs) stays in the second-level cache while
 // all rows pass over it, and is read from memory once.
 template <class Tile>
 void QuantizedLinear(const LinearArgs& args) {
-  std::int64_t band = args.output_begin / Tile::Layout::kOutputs;
-  const std::int64_t band_end =
-      (args.output_end + Tile::Layout::kOutputs - 1) / Tile::Layout::kOutputs;
+  const GroupRange groups = {0, args.inputs / kGroup};
+  std::int64_t band = args.output_begin / kBandOutputs;
+  const std::int64_t band_end = (args.output_end + kBandOutputs - 1) / kBandOutputs;
   if (args.rows > 0 && args.rows <= kFewRows) {
     for (; band + kBandsOfFewRows <= band_end; band += kBandsOfFewRows) {
-      QuantizedBands<Tile, kFewRows, kBandsOfFewRows>(args, band, 0, args.rows);
+      QuantizedBands<kFewRows>(args, PackedTiles<Tile, kBandsOfFewRows>(args, band), band, 0,
+                               args.rows, groups);
     }
   }
   for (; band < band_end; ++band) {
     for (std::int64_t row = 0; row < args.rows; row += Tile::kMaxRows) {
-      QuantizedBands<Tile, Tile::kMaxRows, 1>(args, band, row, args.rows - row);
+      QuantizedBands<Tile::kMaxRows>(args, PackedTiles<Tile, 1>(args, band), band, row,
+                                     args.rows - row, groups);
     }
   }
 }

@@ -1,88 +1,110 @@
+#include <type_traits>
+
 #include "ashlar/kernels/linear/bitplane/bitplane_forms.h"
 #include "ashlar/kernels/linear/bitplane/bitplane_simd.h"
-#include "ashlar/kernels/linear/q8/q8_tile_avx2.h"
+#include "ashlar/kernels/linear/quantized_avx2.h"
 
 namespace ashlar::avx2 {
 namespace {
 
-// 32 bits of a plane (8 outputs, 4 inputs) become 32 bytes: each byte of bits is copied to where
-// its 8 bits go, its own bit tested, and what is found pushed into the codes from below. That is 4
-// instructions for each plane of 32 codes.
-struct BitplaneForm {
-  using F32 = simd::F32x8;
+struct PlaneLine {
+  __m256i v;
 
-  template <bool kHalf>
-  struct Tile : Q8Tile {
-    using Layout = internal::UnpackedLayout;
-    static constexpr bool kFromMemory = false;
-
-    static F32 Scales(const std::byte* tile, int output) {
-      return F32::Load(reinterpret_cast<const float*>(tile) + output);
-    }
-    static F32 Finish(Integers sum, std::int32_t x_sum) {
-      const F32 dot = Q8Tile::Finish(sum, x_sum);
-      return kHalf ? dot + F32::Broadcast(0.5f * static_cast<float>(x_sum)) : dot;
-    }
-  };
-
-  template <int kPlanes>
-  static void Unpack(internal::PlaneTiles& at, const internal::Ahead& ahead, std::int64_t groups,
-                     std::byte* tiles) {
-    using Layout = internal::UnpackedLayout;
-    const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,  //
-                                            2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
-    const __m256i bit = _mm256_set1_epi64x(static_cast<std::int64_t>(0x8040201008040201u));
-    // Codes stand at the top of their bytes; the bit below them is their half step.
-    const __m256i half_step = _mm256_set1_epi8(kPlanes == 8 ? 0 : 1 << (7 - kPlanes) % 8);
-    for (std::int64_t g = 0; g < groups; ++g, tiles += Layout::kTileBytes) {
-      UnpackScales(at.scales, reinterpret_cast<float*>(tiles));
-      for (int part = 0; part < 4 * Layout::kQuads; ++part) {  // 8 outputs of a quad
-        __m256i bytes = _mm256_setzero_si256();
-        ASHLAR_UNROLL
-        for (int plane = 0; plane < kPlanes; ++plane) {
-          std::int32_t bits;
-          __builtin_memcpy(&bits, at.plane[plane] + 4 * part, sizeof bits);
-          const __m256i own =
-              _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32(bits), spread), bit);
-          bytes = _mm256_sub_epi8(_mm256_add_epi8(bytes, bytes), _mm256_cmpeq_epi8(own, bit));
-        }
-        bytes = _mm256_or_si256(Up<8 - kPlanes>(bytes), half_step);
-        const int half = part / (2 * Layout::kQuads);
-        const int quad = part / 2 % Layout::kQuads;
-        _mm256_store_si256(
-            reinterpret_cast<__m256i*>(tiles + Layout::kScaleBytes + quad * Layout::kQuadBytes +
-                                       64 * half + 32 * (part % 2)),
-            bytes);
-      }
-      internal::PrefetchPlanes<F32, kPlanes>(at, ahead);
-      at.ToNextGroup<kPlanes>();
-    }
+  static PlaneLine Load(const std::byte* from) {
+    return {_mm256_load_si256(reinterpret_cast<const __m256i*>(from))};
+  }
+  template <int kBits>
+  static PlaneLine Up(PlaneLine a) {
+    return {kBits == 1 ? _mm256_add_epi8(a.v, a.v) : _mm256_slli_epi16(a.v, kBits)};
+  }
+  template <int kBits>
+  static PlaneLine Down(PlaneLine a) {
+    return {_mm256_srli_epi16(a.v, kBits)};
+  }
+  template <int kMask>
+  static PlaneLine Pick(PlaneLine a, PlaneLine b) {
+    return {_mm256_or_si256(_mm256_and_si256(a.v, Mask<kMask>()),
+                            _mm256_andnot_si256(Mask<kMask>(), b.v))};
+  }
+  template <int kMask>
+  static PlaneLine Keep(PlaneLine a) {
+    return {_mm256_and_si256(a.v, Mask<kMask>())};
+  }
+  template <int kBits>
+  static PlaneLine Set(PlaneLine a) {
+    return {_mm256_or_si256(a.v, Mask<kBits>())};
   }
 
  private:
-  // (No bit crosses into the byte above: the codes have as few bits as they are moved up.)
-  template <int kBits>
-  static __m256i Up(__m256i codes) {
-    return _mm256_slli_epi16(codes, kBits);
+  template <int kMask>
+  static __m256i Mask() {
+    return _mm256_set1_epi8(static_cast<char>(kMask));
   }
+};
 
-  static void UnpackScales(const std::byte* from, float* scales) {
-    for (int at = 0; at < 16; at += 8) {
-      const __m256i index =
-          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + at)));
-      Look(_mm256_and_si256(index, _mm256_set1_epi32(15))).Store(scales + at);
-      Look(_mm256_srli_epi32(index, 4)).Store(scales + 16 + at);
+// Up to 4 planes.
+template <int kPlanes>
+struct NibblesOfPlanes : NibblesTile {
+  static constexpr int kKept = 1;
+
+  static void Take(const PlaneLine (&kept)[1], Weights* w) { Split(kept[0].v, w); }
+  template <int kVectors>
+  static void Finish(const Integers (&sums)[kVectors], std::int32_t x_sum, F32 (&dots)[kVectors]) {
+    FinishIn(16, sums, (128 - internal::HalfStep(kPlanes)) * x_sum, dots);
+  }
+};
+
+// Bytes that lack kHalfStep and, if kHalf, half a unit.
+template <int kHalfStep, bool kHalf>
+struct BytesOfPlanes : BytesTile {
+  static constexpr int kKept = 2;
+
+  static constexpr int Output(int part, int v) { return NibblesTile::Output(part, v); }
+  static void Take(const PlaneLine (&kept)[2], Weights* w) {
+    w[0] = Of(kept[0].v);
+    w[1] = Of(kept[1].v);
+  }
+  static Integers Start(std::int32_t x_sum, int) { return _mm256_set1_epi32(kHalfStep * x_sum); }
+  template <int kVectors>
+  static void Finish(const Integers (&sums)[kVectors], std::int32_t x_sum, F32 (&dots)[kVectors]) {
+    BytesTile::Finish(sums, x_sum, dots);
+    if constexpr (kHalf) {
+      ASHLAR_UNROLL
+      for (int v = 0; v < kVectors; ++v) {
+        dots[v] = dots[v] + F32::Broadcast(0.5f * static_cast<float>(x_sum));
+      }
     }
   }
-  static F32 Look(__m256i index) {
-    return {_mm256_i32gather_ps(BitplaneLayout::kScales, index, 4)};
+};
+
+struct BitplaneForm {
+  using F32 = simd::F32x8;
+  using Line = PlaneLine;
+  template <int kPlanes>
+  static constexpr bool kHalf = kPlanes == BitplaneLayout::kPlanes;
+  template <int kPlanes>
+  using OneRow = std::conditional_t<(kPlanes <= 4), NibblesOfPlanes<kPlanes>,
+                                    BytesOfPlanes<internal::HalfStep(kPlanes), kHalf<kPlanes>>>;
+  template <int kPlanes>
+  using ManyRows = std::conditional_t<(kPlanes <= 4), NibblesOfPlanes<kPlanes>,
+                                      BytesOfPlanes<0, kHalf<kPlanes>>>;
+
+  // A lookup among 16 is two among 8, of which bit 3 of the index, as a sign, chooses.
+  static F32 Scales(const std::byte* from, int output) {
+    const __m256i both =
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + output % 16)));
+    const __m256i index = output < 16 ? both : _mm256_srli_epi32(both, 4);
+    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(BitplaneLayout::kScales), index);
+    const __m256 high =
+        _mm256_permutevar8x32_ps(_mm256_loadu_ps(BitplaneLayout::kScales + 8), index);
+    return {_mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)))};
   }
 };
 
 }  // namespace
 
 void LinearBitplane(const LinearArgs& args) noexcept {
-  internal::BitplaneLinear<BitplaneForm>(args);
+  internal::ForPlanes<internal::PlanesRunner<BitplaneForm>>(args);
 }
 
 }  // namespace ashlar::avx2

@@ -15,9 +15,17 @@ int LevelOfPlane(int plane) {
   return plane < Layout::kFirstPlanes ? 0 : plane - Layout::kFirstPlanes + 1;
 }
 
-int BitOf(const std::byte* tile, int o, int i) {
-  const int bit = 64 * (8 * (o / 16) + i / 4) + 4 * (o % 16) + i % 4;
-  return std::to_integer<int>(tile[bit / 8] >> bit % 8 & std::byte{1});
+// Bit `plane` of the code of output o, input i.
+int BitOf(const std::byte* tile, int plane, int o, int i) {
+  const int quad = i / 4 % 4;
+  int line = i / 16;
+  int bit = 3 - quad;
+  if (plane < Layout::kFirstPlanes) {
+    line = 2 * line + quad % 2;
+    bit = (quad < 2 ? 3 : 1) - plane;
+  }
+  const std::byte both = tile[64 * line + 4 * (o % 16) + i % 4];
+  return std::to_integer<int>(both >> (o < 16 ? bit : bit + 4) & std::byte{1});
 }
 
 }  // namespace
@@ -48,10 +56,10 @@ void LinearBitplaneReference(const LinearArgs& args) noexcept {
         for (int plane = 0; plane < planes; ++plane) {
           const std::byte* const tile =
               plane < Layout::kFirstPlanes
-                  ? band_of(0) + (g * Layout::kFirstPlanes + plane) * Layout::kTileBytes
+                  ? band_of(0) + g * Layout::kFirstPlanes * Layout::kTileBytes
                   : band_of(LevelOfPlane(plane)) + g * Layout::kTileBytes;
           for (int i = 0; i < kGroup; ++i) {
-            twice[i] += BitOf(tile, o, i) << (planes - plane);
+            twice[i] += BitOf(tile, plane, o, i) << (planes - plane);
           }
         }
         const std::byte both = scales[g * Layout::kScaleBytes + o % 16];

@@ -3,22 +3,33 @@
 //   y[m, n] = factor[n] / 128 * sum_g scale[n, g] xscale[m, g] dot[m, n, g]
 //   dot[m, n, g] = sum_i (byte[n, g, i] + half - 128) qx[m, g, i]             |dot| < 2^20
 //
-// A code of p planes fills a byte from the top, and the bit below its last plane is set: its half
-// step. (code + 1/2 - 2^(p-1)) 2^(1-p) = (byte - 128) / 128. Of 8 planes the half step has no bit,
-// and half = 1/2 stands for it; otherwise half = 0. So whatever the number of planes, what is
-// multiplied are bytes as q8 has them, by the body of q8 (quantized_simd.h).
+// A code of p planes fills a byte from the top; `half`, 2^(7 - p), is its half step:
+// (code + 1/2 - 2^(p-1)) 2^(1-p) = (byte + half - 128) / 128. So whatever the number of planes,
+// what is multiplied are bytes as q8 has them, by the body of q8 (quantized_simd.h).
 //
 // Order of the sum: dot is exact; then, from g = 0 up, y = fma(dot, scale * xscale, y) from y = 0;
 // then y times the output's factor. The same in every shape of block.
 //
-// Planes are unpacked a chunk of some groups at a time, to tiles in the first-level cache. A `Form`
-// is what an instruction set does:
+// Planes become codes by picking bits of two registers by a mask, and by shifts: two planes make
+// pairs of bits (level 0 has them stored so), two lines of pairs make nibbles, two of nibbles
+// bytes, as the codec's layout has the bits in this order (docs/formats/bitplane.md). A step is for
+// 64 or more codes at once, and nothing leaves the registers.
 //
-//   F32                                of kernels/simd
-//   Tile<kHalf>                        unpacked tiles, for quantized_simd.h
-//   Unpack<kPlanes>(at, ahead, groups, tiles)
-//                                      some groups of a band, to tiles one after the other; `at`
-//                                      moves on behind them
+// One row takes the planes as they go, several bands side by side; more rows have a band unpacked,
+// some groups at a time, to the first-level cache. A `Form` is what an instruction set does:
+//
+//   Line                      a register of bytes; Pick<mask>(a, b) has the bits of a where the
+//   mask
+//                             of a byte has ones, else those of b; Keep<mask>(a), a or zeros;
+//                             Set<bits>(a), a or ones; Up<n> and Down<n> shift, and the bits that
+//                             cross into other bytes are never picked
+//   OneRow<kPlanes>           tiles for quantized_simd.h, and:
+//   ManyRows<kPlanes>           kKept          2: a line of codes is kept as bytes, those of
+//   outputs
+//                                              below 16 and the others (of many rows, with the bit
+//                                              of the half step); 1: as nibbles, both in one
+//                               Take(kept, w)  two vectors of weights
+//   Scales(from, output)      kLanes scales, of the indices at `from`
 #pragma once
 
 #include <cstddef>
@@ -31,98 +42,192 @@
 #include "ashlar/kernels/simd/unroll.h"
 
 namespace ashlar::internal {
-
-// A tile of q8, but for scales in f32.
-struct UnpackedLayout {
-  static constexpr int kOutputs = 32;
-  static constexpr int kQuads = kGroup / 4;
-  static constexpr int kScaleBytes = 4 * kOutputs;
-  static constexpr int kQuadBytes = 4 * kOutputs;
-  static constexpr int kTileBytes = kScaleBytes + kQuads * kQuadBytes;
-  static constexpr int kBias = 128;
-};
-
-// Where the planes of a band's group lie, and its scales.
-struct PlaneTiles {
-  const std::byte* plane[BitplaneLayout::kPlanes];  // from the sign down
-  const std::byte* scales;
-
-  template <int kPlanes>
-  void ToNextGroup() {
-    ASHLAR_UNROLL
-    for (int p = 0; p < kPlanes; ++p) {
-      plane[p] += BitplaneLayout::kTileBytes *
-                  (p < BitplaneLayout::kFirstPlanes ? BitplaneLayout::kFirstPlanes : 1);
-    }
-    scales += BitplaneLayout::kScaleBytes;
-  }
-};
-
-// How far from what is unpacked, in bytes, that lies which will be unpacked kGroupsAhead groups
-// later: it is asked for now. (A kilobyte ahead, 64-byte lines were waited for more than half of
-// the time; levels have fewer bytes in a group than whole tiles of q4.)
-struct Ahead {
-  std::int64_t first;   // in planes of level 0
-  std::int64_t others;  // in those of other levels
-  std::int64_t scales;
-};
-inline constexpr std::int64_t kGroupsAhead = 16;
-
 namespace {
 
-PlaneTiles PlaneTilesOf(const LinearArgs& args, std::int64_t band) {
-  using Layout = BitplaneLayout;
-  const std::uint64_t header = Layout::HeaderBytes(args.stored_rows);
-  const auto b = static_cast<std::uint64_t>(band);
-  const auto level_at = [&](int level) __attribute__((always_inline)) {
-    return args.levels[level] + header + b * Layout::BandBytes(level, args.stored_columns);
-  };
-  PlaneTiles tiles{};
-  tiles.plane[0] = level_at(0);
-  tiles.plane[1] = tiles.plane[0] + Layout::kTileBytes;
-  tiles.scales = tiles.plane[0] +
-                 args.stored_columns / Layout::kInputs * Layout::kFirstPlanes * Layout::kTileBytes;
-  for (int level = 1; level < args.level_count; ++level) {
-    tiles.plane[level + 1] = level_at(level);
-  }
-  return tiles;
-}
-
-// From group g of a band; after a band's `groups` comes that `bands` further on.
-Ahead AheadOf(const LinearArgs& args, std::int64_t g, std::int64_t groups, std::int64_t bands) {
-  using Layout = BitplaneLayout;
-  const bool next = g + kGroupsAhead >= groups;
-  const std::int64_t skipped = next ? kGroupsAhead - groups : kGroupsAhead;
-  const auto band = [&](int level) __attribute__((always_inline)) {
-    return next ? bands * static_cast<std::int64_t>(Layout::BandBytes(level, args.stored_columns))
-                : 0;
-  };
-  return {.first = band(0) + skipped * Layout::kFirstPlanes * Layout::kTileBytes,
-          .others = band(1) + skipped * Layout::kTileBytes,
-          .scales = band(0) + skipped * Layout::kScaleBytes};
+// The half step of codes of that many planes, in units of a byte; of 8 it is half a unit.
+constexpr int HalfStep(int planes) {
+  return planes == BitplaneLayout::kPlanes ? 0 : 128 >> planes;
 }
 
 }  // namespace
 
-// Asks for the tiles of a group, and its scales, that lie ahead.
-template <class F32, int kPlanes>
-void PrefetchPlanes(const PlaneTiles& at, const Ahead& ahead) {
-  ASHLAR_UNROLL
-  for (int plane = 0; plane < kPlanes; ++plane) {
-    const std::byte* const tile =
-        at.plane[plane] + (plane < BitplaneLayout::kFirstPlanes ? ahead.first : ahead.others);
-    F32::Prefetch(tile);
-    F32::Prefetch(tile + 64);
+// The planes of kBandCount bands, group after group.
+template <class Form, int kPlanes, int kBandCount>
+class PlanesOfBands {
+  using Layout = BitplaneLayout;
+
+ public:
+  using Tile = typename Form::template OneRow<kPlanes>;
+  using Line = typename Form::Line;
+  static constexpr int kBands = kBandCount;
+  // A line of pairs has two quads of inputs; so they are taken one after the other.
+  static constexpr int Quad(int step) { return step / 4 * 4 + step / 2 % 2 + step % 2 * 2; }
+
+  PlanesOfBands(const LinearArgs& args, std::int64_t band) {
+    const std::uint64_t header = Layout::HeaderBytes(args.stored_rows);
+    ASHLAR_UNROLL
+    for (int b = 0; b < kBands; ++b) {
+      ASHLAR_UNROLL
+      for (int level = 0; level < kLevels; ++level) {
+        level_[b][level] =
+            args.levels[level] + header +
+            static_cast<std::uint64_t>(band + b) * Layout::BandBytes(level, args.stored_columns);
+      }
+      scales_[b] =
+          level_[b][0] + args.stored_columns / kGroup * Layout::kFirstPlanes * Layout::kTileBytes;
+    }
   }
-  F32::Prefetch(at.scales + ahead.scales);
-}
+
+  template <int kVectors>
+  void Load(int b, int step, int part, typename Tile::Weights (&w)[kVectors]) const {
+    ASHLAR_UNROLL
+    for (int h = 0; h < kVectors / 2; ++h) {
+      Line kept[Tile::kKept];
+      Keep(b, step, part + h, kept);
+      Tile::Take(kept, w + 2 * h);
+    }
+  }
+  // The codes of line `line` of a step: as nibbles, of at most 4 planes, or as bytes.
+  template <int kKept>
+  void Keep(int b, int step, int line, Line (&kept)[kKept]) const {
+    const int at = line * static_cast<int>(sizeof(Line));
+    const Line high = Nibbles<0>(b, step, at);
+    if constexpr (kKept == 1) {
+      static_assert(kPlanes <= 4);
+      kept[0] = high;
+    } else if constexpr (kPlanes <= 4) {
+      kept[0] = Line::template Keep<0xf0>(Line::template Up<4>(high));
+      kept[1] = Line::template Keep<0xf0>(high);
+    } else {
+      const Line low = Nibbles<4>(b, step, at);
+      kept[0] = Line::template Pick<0xf0>(Line::template Up<4>(high), low);
+      kept[1] = Line::template Pick<0xf0>(high, Line::template Down<4>(low));
+    }
+  }
+  typename Tile::F32 Scales(int b, int output) const {
+    return Form::Scales(scales_[b] + group_ * Layout::kScaleBytes, output);
+  }
+  // (The processor's own prefetcher follows every level of every band: asking gained nothing.)
+  void Prefetch(int) const {}
+  // Asks for group `ahead` from here of the first band, while others are multiplied.
+  void PrefetchGroup(std::int64_t ahead) const {
+    using F32 = typename Tile::F32;
+    const std::int64_t group = group_ + ahead;
+    ASHLAR_UNROLL
+    for (int line = 0; line < 4; ++line) {
+      F32::Prefetch(level_[0][0] + group * (2 * Layout::kTileBytes) + 64 * line);
+    }
+    ASHLAR_UNROLL
+    for (int level = 1; level < kLevels; ++level) {
+      F32::Prefetch(level_[0][level] + group * Layout::kTileBytes);
+      F32::Prefetch(level_[0][level] + group * Layout::kTileBytes + 64);
+    }
+    F32::Prefetch(scales_[0] + group * Layout::kScaleBytes);
+  }
+  void Next() { ++group_; }
+
+ private:
+  static constexpr int kLevels = kPlanes - Layout::kFirstPlanes + 1;
+
+  // Bits 7 and 6, 5 and 4 ... of a byte: planes kFirst and kFirst + 1, counted from the sign, of
+  // the quads of steps 2 * pair and 2 * pair + 1. Planes that are not there are zeros.
+  template <int kFirst>
+  Line Pairs(int b, int pair, int at) const {
+    if constexpr (kFirst == 0) {
+      return Line::Load(level_[b][0] + group_ * (2 * Layout::kTileBytes) + 64 * pair + at);
+    } else {
+      const auto plane = [&](int p) __attribute__((always_inline)) {
+        return Line::Load(level_[b][p - 1] + group_ * Layout::kTileBytes + 64 * (pair / 2) + at);
+      };
+      if constexpr (kFirst + 1 == kPlanes) {
+        return Line::template Keep<0xaa>(pair % 2 == 0 ? plane(kFirst)
+                                                       : Line::template Up<1>(plane(kFirst)));
+      } else {
+        return pair % 2 == 0 ? Line::template Pick<0xaa>(plane(kFirst),
+                                                         Line::template Down<1>(plane(kFirst + 1)))
+                             : Line::template Pick<0xaa>(Line::template Up<1>(plane(kFirst)),
+                                                         plane(kFirst + 1));
+      }
+    }
+  }
+  // Planes kFirst to kFirst + 3 of a step: high nibbles are outputs from 16 on, low ones below.
+  template <int kFirst>
+  Line Nibbles(int b, int step, int at) const {
+    const Line high = Pairs<kFirst>(b, step / 2, at);
+    if constexpr (kFirst + 2 >= kPlanes) {
+      return Line::template Keep<0xcc>(step % 2 == 0 ? high : Line::template Up<2>(high));
+    } else {
+      const Line low = Pairs<kFirst + 2>(b, step / 2, at);
+      return step % 2 == 0 ? Line::template Pick<0xcc>(high, Line::template Down<2>(low))
+                           : Line::template Pick<0xcc>(Line::template Up<2>(high), low);
+    }
+  }
+
+  const std::byte* level_[kBands][kLevels];
+  const std::byte* scales_[kBands];
+  std::int64_t group_ = 0;
+};
+
+// A band's groups as `PlanesOfBands` keeps them, in the first-level cache.
+template <class Form, int kPlanes>
+class UnpackedTiles {
+ public:
+  using Tile = typename Form::template ManyRows<kPlanes>;
+  using Planes = PlanesOfBands<Form, kPlanes, 1>;
+  using Line = typename Form::Line;
+  static constexpr int kBands = 1;
+  static constexpr int kLines = 64 / static_cast<int>(sizeof(Line));
+  static constexpr int Quad(int step) { return Planes::Quad(step); }
+
+  struct Group {
+    alignas(64) float scale[kBandOutputs];
+    Line codes[kQuadsOfGroup][kLines][Tile::kKept];
+  };
+  static constexpr std::int64_t kGroups = 18432 / sizeof(Group);
+
+  static void Unpack(const Planes& planes, Group& group) {
+    for (int output = 0; output < kBandOutputs; output += Tile::F32::kLanes) {
+      planes.Scales(0, output).Store(group.scale + output);
+    }
+    ASHLAR_UNROLL
+    for (int step = 0; step < kQuadsOfGroup; ++step) {
+      ASHLAR_UNROLL
+      for (int line = 0; line < kLines; ++line) {
+        Line(&kept)[Tile::kKept] = group.codes[step][line];
+        planes.Keep(0, step, line, kept);
+        if constexpr (Tile::kKept == 2) {
+          kept[0] = Line::template Set<HalfStep(kPlanes)>(kept[0]);
+          kept[1] = Line::template Set<HalfStep(kPlanes)>(kept[1]);
+        }
+      }
+    }
+  }
+
+  explicit UnpackedTiles(const Group* groups) : group_(groups) {}
+
+  template <int kVectors>
+  void Load(int, int step, int part, typename Tile::Weights (&w)[kVectors]) const {
+    ASHLAR_UNROLL
+    for (int h = 0; h < kVectors / 2; ++h) {
+      Tile::Take(group_->codes[step][part + h], w + 2 * h);
+    }
+  }
+  typename Tile::F32 Scales(int, int output) const {
+    return Tile::F32::Load(group_->scale + output);
+  }
+  void Prefetch(int) const {}
+  void Next() { ++group_; }
+
+ private:
+  const Group* group_;
+};
 
 // y <- y * factor / 128, for the outputs of one band.
 template <class F32>
 void ScaleOutputs(const LinearArgs& args, std::int64_t band) {
   const std::byte* const factors = args.levels[args.level_count - 1];
-  for (std::int64_t n = band * UnpackedLayout::kOutputs;
-       n < args.output_end && n < (band + 1) * UnpackedLayout::kOutputs; n += F32::kLanes) {
+  for (std::int64_t n = band * kBandOutputs; n < args.output_end && n < (band + 1) * kBandOutputs;
+       n += F32::kLanes) {
     const F32 factor = F32::Load(reinterpret_cast<const simd::Half*>(factors + 2 * n)) *
                        F32::Broadcast(1.0f / 128);
     for (std::int64_t m = 0; m < args.rows; ++m) {
@@ -137,60 +242,54 @@ void ScaleOutputs(const LinearArgs& args, std::int64_t band) {
   }
 }
 
-// kBands bands from `band` on. One row at a time is slower than several bands side by side: see
-// quantized_simd.h.
-template <class Form, int kPlanes, int kBands>
-void BitplaneBands(const LinearArgs& args, std::int64_t band) {
-  using Tile = typename Form::template Tile<kPlanes == BitplaneLayout::kPlanes>;
-  constexpr std::int64_t kChunkGroups = 16 / kBands;  // 18 KB of the first-level cache
-  constexpr std::int64_t kStride = kChunkGroups * UnpackedLayout::kTileBytes;
-  constexpr int kRows = kBands == 1 ? Tile::kMaxRows : kFewRows;
-  alignas(64) std::byte tiles[kBands * kStride];
-  LinearArgs chunk = args;
-  chunk.weights = tiles;
-  chunk.band_stride = kStride;
-  chunk.output_begin = 0;
-  chunk.output_end -= band * UnpackedLayout::kOutputs;
-  chunk.y += band * UnpackedLayout::kOutputs;
-  PlaneTiles at[kBands];
-  for (int b = 0; b < kBands; ++b) {
-    at[b] = PlaneTilesOf(args, band + b);
-  }
-  const std::int64_t groups = args.inputs / kGroup;
-  for (std::int64_t g = 0; g < groups; g += kChunkGroups) {
-    const std::int64_t count = groups - g < kChunkGroups ? groups - g : kChunkGroups;
-    const Ahead ahead = AheadOf(args, g, groups, kBands);
-    for (int b = 0; b < kBands; ++b) {
-      Form::template Unpack<kPlanes>(at[b], ahead, count, tiles + b * kStride);
-    }
-    chunk.inputs = count * kGroup;
-    chunk.x_quantized.q = args.x_quantized.q + g * kGroup;
-    chunk.x_quantized.scale = args.x_quantized.scale + g * args.x_quantized.stride_rows;
-    chunk.x_quantized.sum = args.x_quantized.sum + g * args.x_quantized.stride_rows;
-    for (std::int64_t row = 0; row < args.rows; row += kRows) {
-      QuantizedBands<Tile, kRows, kBands>(chunk, 0, row, args.rows - row, g == 0);
-    }
-  }
-  for (int b = 0; b < kBands; ++b) {
+template <class Form, int kPlanes>
+void PlanesOfOneRow(const LinearArgs& args, std::int64_t band) {
+  QuantizedBands<1>(args, PlanesOfBands<Form, kPlanes, kBandsOfFewRows>(args, band), band, 0, 1,
+                    {0, args.inputs / kGroup});
+  for (int b = 0; b < kBandsOfFewRows; ++b) {
     ScaleOutputs<typename Form::F32>(args, band + b);
   }
 }
 
+template <class Form, int kPlanes>
+void PlanesOfManyRows(const LinearArgs& args, std::int64_t band) {
+  using Unpacked = UnpackedTiles<Form, kPlanes>;
+  constexpr std::int64_t kRows = Unpacked::Tile::kMaxRows;
+  typename Unpacked::Group unpacked[Unpacked::kGroups];
+  typename Unpacked::Planes planes(args, band);
+  const std::int64_t groups = args.inputs / kGroup;
+  for (std::int64_t g = 0; g < groups; g += Unpacked::kGroups) {
+    const std::int64_t count = groups - g < Unpacked::kGroups ? groups - g : Unpacked::kGroups;
+    for (std::int64_t i = 0; i < count; ++i) {
+      Unpacked::Unpack(planes, unpacked[i]);
+      planes.Next();
+    }
+    for (std::int64_t row = 0; row < args.rows; row += kRows) {
+      // Each block asks for its share of what comes next.
+      const std::int64_t rows = args.rows - row < kRows ? args.rows - row : kRows;
+      for (std::int64_t i = row * count / args.rows; i < (row + rows) * count / args.rows; ++i) {
+        planes.PrefetchGroup(i);
+      }
+      QuantizedBands<kRows>(args, Unpacked(unpacked), band, row, rows, {g, g + count});
+    }
+  }
+  ScaleOutputs<typename Form::F32>(args, band);
+}
+
 // Any rows, of one number of planes.
 template <class Form>
-struct BitplaneRows {
+struct PlanesRunner {
   template <int kPlanes>
   static void Run(const LinearArgs& args) {
-    std::int64_t band = args.output_begin / UnpackedLayout::kOutputs;
-    const std::int64_t band_end =
-        (args.output_end + UnpackedLayout::kOutputs - 1) / UnpackedLayout::kOutputs;
-    if (args.rows <= kFewRows) {
+    std::int64_t band = args.output_begin / kBandOutputs;
+    const std::int64_t band_end = (args.output_end + kBandOutputs - 1) / kBandOutputs;
+    if (args.rows == 1) {
       for (; band + kBandsOfFewRows <= band_end; band += kBandsOfFewRows) {
-        BitplaneBands<Form, kPlanes, kBandsOfFewRows>(args, band);
+        PlanesOfOneRow<Form, kPlanes>(args, band);
       }
     }
-    for (; band < band_end; ++band) {
-      BitplaneBands<Form, kPlanes, 1>(args, band);
+    for (; args.rows > 0 && band < band_end; ++band) {
+      PlanesOfManyRows<Form, kPlanes>(args, band);
     }
   }
 };
@@ -204,11 +303,6 @@ void ForPlanes(const LinearArgs& args) {
     }
   }
   Runner::template Run<kPlanes>(args);
-}
-
-template <class Form>
-void BitplaneLinear(const LinearArgs& args) {
-  ForPlanes<BitplaneRows<Form>>(args);
 }
 
 }  // namespace ashlar::internal

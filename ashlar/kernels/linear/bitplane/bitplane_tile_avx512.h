@@ -1,59 +1,113 @@
-// Unpacked planes as AVX-512 multiplies them. Included by *_avx512.cc and *_amx.cc only.
+// Planes as AVX-512 multiplies them. Included by *_avx512.cc and *_amx.cc only.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <immintrin.h>
 
 #include "ashlar/kernels/linear/bitplane/bitplane_simd.h"
-#include "ashlar/kernels/linear/q8/q8_tile_avx512.h"
+#include "ashlar/kernels/linear/quantized_avx512.h"
 
 namespace ashlar::avx512 {
 namespace {
 
-template <bool kHalf>
-struct PlanesTile : Q8Tile {
-  using Layout = internal::UnpackedLayout;
-  static constexpr bool kFromMemory = false;
+struct PlaneLine {
+  __m512i v;
 
-  static F32 Scales(const std::byte* tile, int output) {
-    return F32::Load(reinterpret_cast<const float*>(tile) + output);
+  static PlaneLine Load(const std::byte* from) { return {_mm512_load_si512(from)}; }
+  template <int kBits>
+  static PlaneLine Up(PlaneLine a) {
+    // (A shift has one of the two ports, a sum either.)
+    return {kBits == 1 ? _mm512_add_epi8(a.v, a.v) : _mm512_slli_epi16(a.v, kBits)};
   }
-  static F32 Finish(Integers sum, std::int32_t x_sum) {
-    const F32 dot = Q8Tile::Finish(sum, x_sum);
-    return kHalf ? dot + F32::Broadcast(0.5f * static_cast<float>(x_sum)) : dot;
+  template <int kBits>
+  static PlaneLine Down(PlaneLine a) {
+    return {_mm512_srli_epi16(a.v, kBits)};
+  }
+  template <int kMask>
+  static PlaneLine Pick(PlaneLine a, PlaneLine b) {
+    constexpr int kFirstWhereThird = 0xe4;  // truth table: c ? a : b
+    return {_mm512_ternarylogic_epi64(a.v, b.v, Mask<kMask>(), kFirstWhereThird)};
+  }
+  template <int kMask>
+  static PlaneLine Keep(PlaneLine a) {
+    return {_mm512_and_si512(a.v, Mask<kMask>())};
+  }
+  template <int kBits>
+  static PlaneLine Set(PlaneLine a) {
+    return {_mm512_or_si512(a.v, Mask<kBits>())};
+  }
+
+ private:
+  template <int kMask>
+  static __m512i Mask() {
+    return _mm512_set1_epi8(static_cast<char>(kMask));
   }
 };
 
-// Where a group's bytes and scales go in tiles that follow each other. (`half`: 16 of the outputs.)
-struct UnpackedTiles {
-  std::byte* first;
+// Up to 4 planes of one row. Low nibbles are outputs below 16, high ones the others. A byte is
+// 16 high + low, so whole bytes multiply as well as their high halves, and what the low halves
+// added comes off the sum: one instruction for two vectors of weights, and three for two sums.
+template <int kPlanes>
+struct NibblesOfPlanes : QuantizedTile<128 - internal::HalfStep(kPlanes)> {
+  using Base = QuantizedTile<128 - internal::HalfStep(kPlanes)>;
+  static constexpr int kKept = 1;
 
-  std::byte* Quad(std::int64_t g, int half, int quad) const {
-    using Layout = internal::UnpackedLayout;
-    return first + g * Layout::kTileBytes + Layout::kScaleBytes + quad * Layout::kQuadBytes +
-           64 * half;
+  static void Take(const PlaneLine (&kept)[1], __m512i* w) {
+    w[0] = _mm512_and_si512(kept[0].v, _mm512_set1_epi8(15));
+    w[1] = kept[0].v;
   }
-  float* Scales(std::int64_t g, int half) const {
-    return reinterpret_cast<float*>(first + g * internal::UnpackedLayout::kTileBytes) + 16 * half;
+  static __m512i Start(std::int32_t x_sum, int v) {
+    return v == 0 ? _mm512_setzero_si512() : Base::Start(x_sum, v);
+  }
+  static void Finish(const __m512i (&sums)[2], std::int32_t x_sum, simd::F32x16 (&dots)[2]) {
+    const __m512i low = _mm512_slli_epi32(sums[0], 4);
+    Base::Finish({_mm512_add_epi32(low, Base::Start(x_sum, 0)), _mm512_sub_epi32(sums[1], sums[0])},
+                 x_sum, dots);
   }
 };
 
-// The half step of codes of that many planes.
-constexpr int HalfStep(int planes) {
-  return planes == BitplaneLayout::kPlanes ? 0 : 128 >> planes;
-}
+// Bytes, biased by kBias; kHalf: less half a unit.
+template <int kBias, bool kHalf>
+struct BytesOfPlanes : QuantizedTile<kBias> {
+  static constexpr int kKept = 2;
 
-template <class Out>
-void UnpackScales(const std::byte* from, std::int64_t g, const Out out) {
-  const __m512 table = _mm512_loadu_ps(BitplaneLayout::kScales);
-  const __m512i index =
-      _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
-  // (vpermps looks at the low 4 bits only.)
-  _mm512_store_ps(out.Scales(g, 0), _mm512_permutexvar_ps(index, table));
-  _mm512_store_ps(out.Scales(g, 1), _mm512_permutexvar_ps(_mm512_srli_epi32(index, 4), table));
-}
+  static void Take(const PlaneLine (&kept)[2], __m512i* w) {
+    w[0] = kept[0].v;
+    w[1] = kept[1].v;
+  }
+  static void Finish(const __m512i (&sums)[2], std::int32_t x_sum, simd::F32x16 (&dots)[2]) {
+    QuantizedTile<kBias>::Finish(sums, x_sum, dots);
+    if constexpr (kHalf) {
+      const simd::F32x16 half = simd::F32x16::Broadcast(0.5f * static_cast<float>(x_sum));
+      dots[0] = dots[0] + half;
+      dots[1] = dots[1] + half;
+    }
+  }
+};
+
+struct BitplaneForm {
+  using F32 = simd::F32x16;
+  using Line = PlaneLine;
+  template <int kPlanes>
+  static constexpr bool kHalf = kPlanes == BitplaneLayout::kPlanes;
+  template <int kPlanes>
+  using OneRow =
+      std::conditional_t<(kPlanes <= 4), NibblesOfPlanes<kPlanes>,
+                         BytesOfPlanes<128 - internal::HalfStep(kPlanes), kHalf<kPlanes>>>;
+  template <int kPlanes>
+  using ManyRows = BytesOfPlanes<128, kHalf<kPlanes>>;
+
+  static F32 Scales(const std::byte* from, int output) {
+    const __m512 table = _mm512_loadu_ps(BitplaneLayout::kScales);
+    const __m512i index =
+        _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
+    // (vpermps looks at the low 4 bits only.)
+    return {_mm512_permutexvar_ps(output == 0 ? index : _mm512_srli_epi32(index, 4), table)};
+  }
+};
 
 }  // namespace
 }  // namespace ashlar::avx512

@@ -1,8 +1,27 @@
+#include "ashlar/codec/q8/layout.h"
 #include "ashlar/kernels/linear/q8/q8_forms.h"
-#include "ashlar/kernels/linear/q8/q8_tile_avx2.h"
+#include "ashlar/kernels/linear/quantized_avx2.h"
 #include "ashlar/kernels/linear/quantized_simd.h"
 
 namespace ashlar::avx2 {
+namespace {
+
+struct Q8Tile : BytesTile {
+  using Layout = Q8Layout;
+  static_assert(Layout::kBias == 128);
+
+  static constexpr int Output(int part, int v) { return 16 * part + v * F32::kLanes; }
+  template <int kVectors>
+  static void Load(const std::byte* quad, int part, Weights (&w)[kVectors]) {
+    ASHLAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const std::byte* from = quad + 4 * Output(part, v);
+      w[v] = Of(_mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+    }
+  }
+};
+
+}  // namespace
 
 void LinearQ8(const LinearArgs& args) noexcept {
   internal::QuantizedLinear<Q8Tile>(args);
