@@ -14,9 +14,9 @@
 //   Tile, kBands                       how they are multiplied; the bands, side by side
 //   Quad(step)                         which 4 of the group's inputs are taken as `step`-th
 //   Load<kVectors>(b, step, part, w)   the weights of these and of part `part` of band b
-//   Scales(b, output)                  kLanes scales from the band's output `output` on, widened
-//   Prefetch(b)                        asks for weights that come later
-//   Next()                             goes on to the next group
+//   Scales(b, output, x_scale)         kLanes scales from the band's output `output` on, times
+//   x_scale Prefetch(b)                        asks for weights that come later Next() goes on to
+//   the next group
 //
 // A `Tile` is how one instruction set multiplies:
 //
@@ -117,18 +117,13 @@ void QuantizedBlock(const LinearArgs& args, Source source, std::int64_t band, in
           }
         }
       }
-      F32 w_scale[kVectors];
-      ASHLAR_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        w_scale[v] = source.Scales(b, Tile::Output(part, v));
-      }
       ASHLAR_UNROLL
       for (int r = 0; r < kRows; ++r) {
         F32 dots[kVectors];
         Tile::Finish(sums[r], x.sum[at + r], dots);
         ASHLAR_UNROLL
         for (int v = 0; v < kVectors; ++v) {
-          const F32 scale = w_scale[v] * F32::Broadcast(x.scale[at + r]);
+          const F32 scale = source.Scales(b, Tile::Output(part, v), x.scale[at + r]);
           y[b][r][v] = MulAdd(dots[v], scale, y[b][r][v]);
         }
       }
@@ -187,7 +182,9 @@ class PackedTiles {
   void Load(int b, int step, int part, typename Tile::Weights (&w)[kVectors]) const {
     Tile::template Load<kVectors>(At(b) + Layout::kScaleBytes + step * Layout::kQuadBytes, part, w);
   }
-  typename Tile::F32 Scales(int b, int output) const { return Tile::Scales(At(b), output); }
+  typename Tile::F32 Scales(int b, int output, float x_scale) const {
+    return Tile::Scales(At(b), output) * Tile::F32::Broadcast(x_scale);
+  }
   void Prefetch(int b) const {
     ASHLAR_UNROLL
     for (int line = 0; line < Layout::kTileBytes; line += 64) {

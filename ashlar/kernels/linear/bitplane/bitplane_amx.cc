@@ -28,8 +28,8 @@ class PlanesSource {
         _mm512_store_si512(chunk.q[0][g] + at, _mm512_xor_si512(codes[0].v, bits));
         _mm512_store_si512(chunk.q[1][g] + at, _mm512_xor_si512(codes[1].v, bits));
       }
-      planes_.Scales(0, 0).Store(chunk.scale[0][g]);
-      planes_.Scales(0, kTileOutputs).Store(chunk.scale[1][g]);
+      planes_.Scales(0, 0, 1).Store(chunk.scale[0][g]);
+      planes_.Scales(0, kTileOutputs, 1).Store(chunk.scale[1][g]);
       planes_.Next();
     }
   }

@@ -90,13 +90,16 @@ struct BitplaneForm {
                                       BytesOfPlanes<0, kHalf<kPlanes>>>;
 
   // A lookup among 16 is two among 8, of which bit 3 of the index, as a sign, chooses.
-  static F32 Scales(const std::byte* from, int output) {
+  static F32 Scales(const std::byte* from, int output, float x_scale) {
     const __m256i both =
         _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + output % 16)));
     const __m256i index = output < 16 ? both : _mm256_srli_epi32(both, 4);
-    const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(BitplaneLayout::kScales), index);
-    const __m256 high =
-        _mm256_permutevar8x32_ps(_mm256_loadu_ps(BitplaneLayout::kScales + 8), index);
+    const auto look = [&](const float* table) __attribute__((always_inline)) {
+      return _mm256_permutevar8x32_ps(
+          _mm256_mul_ps(_mm256_loadu_ps(table), _mm256_set1_ps(x_scale)), index);
+    };
+    const __m256 low = look(BitplaneLayout::kScales);
+    const __m256 high = look(BitplaneLayout::kScales + 8);
     return {_mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(index, 28)))};
   }
 };

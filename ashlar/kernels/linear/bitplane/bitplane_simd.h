@@ -29,7 +29,9 @@
 //                                              below 16 and the others (of many rows, with the bit
 //                                              of the half step); 1: as nibbles, both in one
 //                               Take(kept, w)  two vectors of weights
-//   Scales(from, output)      kLanes scales, of the indices at `from`
+//   Scales(from, output, x_scale)  kLanes scales, of the indices at `from`, times x_scale: bands
+//   that
+//                             stand side by side share the table's product
 #pragma once
 
 #include <cstddef>
@@ -104,8 +106,8 @@ class PlanesOfBands {
       kept[1] = Line::template Pick<0xf0>(high, Line::template Down<4>(low));
     }
   }
-  typename Tile::F32 Scales(int b, int output) const {
-    return Form::Scales(scales_[b] + group_ * Layout::kScaleBytes, output);
+  typename Tile::F32 Scales(int b, int output, float x_scale) const {
+    return Form::Scales(scales_[b] + group_ * Layout::kScaleBytes, output, x_scale);
   }
   // (The processor's own prefetcher follows every level of every band: asking gained nothing.)
   void Prefetch(int) const {}
@@ -187,7 +189,7 @@ class UnpackedTiles {
 
   static void Unpack(const Planes& planes, Group& group) {
     for (int output = 0; output < kBandOutputs; output += Tile::F32::kLanes) {
-      planes.Scales(0, output).Store(group.scale + output);
+      planes.Scales(0, output, 1).Store(group.scale + output);
     }
     ASHLAR_UNROLL
     for (int step = 0; step < kQuadsOfGroup; ++step) {
@@ -212,8 +214,8 @@ class UnpackedTiles {
       Tile::Take(group_->codes[step][part + h], w + 2 * h);
     }
   }
-  typename Tile::F32 Scales(int, int output) const {
-    return Tile::F32::Load(group_->scale + output);
+  typename Tile::F32 Scales(int, int output, float x_scale) const {
+    return Tile::F32::Load(group_->scale + output) * Tile::F32::Broadcast(x_scale);
   }
   void Prefetch(int) const {}
   void Next() { ++group_; }

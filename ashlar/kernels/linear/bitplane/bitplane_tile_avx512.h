@@ -100,8 +100,9 @@ struct BitplaneForm {
   template <int kPlanes>
   using ManyRows = BytesOfPlanes<128, kHalf<kPlanes>>;
 
-  static F32 Scales(const std::byte* from, int output) {
-    const __m512 table = _mm512_loadu_ps(BitplaneLayout::kScales);
+  static F32 Scales(const std::byte* from, int output, float x_scale) {
+    const __m512 table =
+        _mm512_mul_ps(_mm512_loadu_ps(BitplaneLayout::kScales), _mm512_set1_ps(x_scale));
     const __m512i index =
         _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
     // (vpermps looks at the low 4 bits only.)
