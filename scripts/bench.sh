@@ -19,6 +19,35 @@ row() {  # NETWORK BATCH
     'BEGIN {printf "| %s | %d | %.1f | %.0f | %.0f |\n", network, batch, w / 1e6, p, d}'
 }
 
+planes() {
+  local plan least most round planes q4 json
+  plan=$("$ashlar" plan llama-1b-planes --json)
+  least=$(number floor_weights_bytes <<<"$plan") most=$(number most_weights_bytes <<<"$plan")
+  measure() { "$ashlar" bench "$@" --prompt 128 --gen 32 --rounds 1 --json 2>/dev/null; }
+  for round in 1 2 3 4 5; do
+    q4=$(measure llama-1b-q4)
+    for planes in 2 3 4; do
+      json=$(measure llama-1b-planes --weights $((least + (planes - 2) * (most - least) / 6)))
+      echo "$planes $(number weight_bytes <<<"$json")" \
+        "$(number prompt_tokens_per_second <<<"$json") $(number decode_tokens_per_second <<<"$json")" \
+        "$(number prompt_tokens_per_second <<<"$q4") $(number decode_tokens_per_second <<<"$q4")"
+    done
+  done | awk '
+    function median(column,  i, j, n, sorted, value) {
+      for (i = 1; i <= 5; ++i) {
+        value = column == 6 ? at[n_planes, i, 3] / at[n_planes, i, 5] \
+              : column == 7 ? at[n_planes, i, 4] / at[n_planes, i, 6] : at[n_planes, i, column]
+        for (j = n++; j > 0 && sorted[j] > value; --j) sorted[j + 1] = sorted[j]
+        sorted[j + 1] = value
+      }
+      return sorted[3]
+    }
+    {round = ++rounds[$1]; for (i = 2; i <= 6; ++i) at[$1, round, i] = $i}
+    END {for (n_planes = 2; n_planes <= 4; ++n_planes)
+      printf "| %d | %.1f | %.1f | %.1f | %.2f | %.2f |\n", n_planes, at[n_planes, 1, 2] / 1e6,
+        median(3), median(4), median(6), median(7)}'
+}
+
 "$ashlar" import hf demo --as demo-bf16 >/dev/null
 for codec in f32 q8 q4; do
   "$ashlar" encode demo-bf16 --as "demo-$codec" --codec "$codec" >/dev/null
@@ -57,6 +86,17 @@ done
   "$ashlar" synth --shape llama-1b --codec q4 --as llama-1b-q4 >/dev/null
   "$ashlar" bench llama-1b-q4 --load --rounds 5 2>/dev/null
   echo '```'
+  echo
+  echo '## Planes'
+  echo
+  echo 'The same network with levels (`ashlar encode llama-1b-q4 --as llama-1b-planes --codec bitplane`)'
+  echo 'within the bytes that 2, 3 and 4 planes take, beside q4: medians over 5 rounds of what a round'
+  echo 'has of each (`ashlar bench llama-1b-planes --prompt 128 --gen 32 --weights B`).'
+  echo
+  echo '| planes | weights (MB) | prompt (tokens/s) | decode (tokens/s) | prompt, of q4 | decode, of q4 |'
+  echo '|---|---:|---:|---:|---:|---:|'
+  "$ashlar" encode llama-1b-q4 --as llama-1b-planes --codec bitplane >/dev/null
+  planes
   echo
   echo '## Tokenizer'
   echo
