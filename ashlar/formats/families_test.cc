@@ -410,5 +410,20 @@ TEST(Gpt2, HasNamesOfItsOwnForSizes) {
             ErrorCode::kUnsupported);
 }
 
+// Fields of published configurations that repeat others, and that the reference does not read.
+TEST(FamilyConfigs, MayHaveFieldsThatTheReferenceDoesNotRead) {
+  const Family gemma("gemma2", {{"sliding_window", 16}, {"sliding_window_size", 32}});
+  EXPECT_THAT(gemma.EachWindow(), ElementsAre(16, 0, 16, 0));
+  const Family starcoder("starcoder2", {{"activation_function", "gelu"},
+                                        {"hidden_act", "gelu_pytorch_tanh"},
+                                        {"layer_norm_epsilon", 1e-3},
+                                        {"norm_epsilon", 1e-5},
+                                        {"scale_attn_weights", true}});
+  EXPECT_EQ(starcoder.Get<std::string>(starcoder.mlp(), "activation"), "gelu_tanh");
+  EXPECT_EQ(starcoder.Get<double>(starcoder.norm(), "eps"), 1e-5);
+  const Family gpt_oss("gpt_oss", {{"experts_per_token", 2}, {"num_experts_per_tok", 3}});
+  EXPECT_EQ(gpt_oss.Get<std::int64_t>(gpt_oss.mlp(), "experts_per_token"), 3);
+}
+
 }  // namespace
 }  // namespace ashlar

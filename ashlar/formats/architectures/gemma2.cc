@@ -14,7 +14,7 @@ constexpr Setting kGemma2Attention[] = {
 };
 constexpr Setting kGemma2Head[] = {
     {.attribute = "soft_cap", .value = 30.0, .field = "final_logit_softcapping", .null = 0.0}};
-constexpr std::string_view kGemma2Ignored[] = {"hidden_act"};
+constexpr std::string_view kGemma2Ignored[] = {"hidden_act", "sliding_window_size"};
 
 }  // namespace
 

@@ -66,7 +66,8 @@ constexpr Setting kGptOssMixture[] = {
     {"up_offset", 1.0},
 };
 // Its function is fixed, whatever the word for it.
-constexpr std::string_view kGptOssIgnored[] = {"hidden_act", "initial_context_length"};
+constexpr std::string_view kGptOssIgnored[] = {"experts_per_token", "hidden_act",
+                                               "initial_context_length"};
 
 }  // namespace
 

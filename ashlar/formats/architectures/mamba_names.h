@@ -22,6 +22,7 @@ inline constexpr std::string_view kMambaIgnored[] = {
     "intermediate_size",
     "max_position_embeddings",
     "n_layer",
+    "norm_before_gate",
     "num_attention_heads",
     "num_key_value_heads",
     "pad_vocab_size_multiple",

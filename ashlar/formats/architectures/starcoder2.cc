@@ -20,7 +20,10 @@ constexpr Setting kStarcoder2Mlp[] = {
     {"form", "plain"},
     {"bias", 1, "use_bias"},
 };
-constexpr std::string_view kStarcoder2Ignored[] = {"mlp_type", "norm_type"};
+// (Published ones name them beside those that are read.)
+constexpr std::string_view kStarcoder2Ignored[] = {
+    "activation_function", "attention_softmax_in_fp32",       "layer_norm_epsilon", "mlp_type",
+    "norm_type",           "scale_attention_softmax_in_fp32", "scale_attn_weights"};
 
 }  // namespace
 
