@@ -42,6 +42,7 @@ Status EngineOptions::Check() const {
   ASHLAR_TRY(CheckCount("max_rows", max_rows, max_sequences, 1 << 20));
   ASHLAR_TRY(CheckCount("max_logit_rows", max_logit_rows, max_sequences, 1 << 20));
   ASHLAR_TRY(CheckRange("page_bytes", page_bytes, 1, kMostPageBytes));
+  ASHLAR_TRY(CheckRange("spill_bytes", spill_bytes, 1, std::uint64_t{1} << 50));
   if (!Supported(isa)) {
     return Unsupported("this processor cannot run {}", IsaName(isa));
   }
@@ -83,10 +84,20 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   return interpreter.WorkspaceBytes(views) + SamplerScratch::BytesFor(logits) + rope_tables.bytes();
 }
 
-Result<NetworkId> Engine::Load(const Network& network, const LoadOptions& with) {
-  ASHLAR_TRY(const NetworkId id, state_->networks.Load(network, with));
+Result<PreparedNetwork> Engine::Prepare(const Network& network, const Precision& precision,
+                                        const LoadOptions& with) const {
+  return state_->networks.Prepare(network, precision, with);
+}
+
+Result<NetworkId> Engine::Load(PreparedNetwork prepared) {
+  ASHLAR_TRY(const NetworkId id, state_->networks.Load(std::move(prepared)));
   state_->NetworksChanged();
   return id;
+}
+
+Result<NetworkId> Engine::Load(const Network& network, const LoadOptions& with) {
+  ASHLAR_TRY(PreparedNetwork prepared, Prepare(network, precision(), with));
+  return Load(std::move(prepared));
 }
 
 Status Engine::SetPrecision(Precision precision) {

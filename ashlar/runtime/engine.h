@@ -27,11 +27,16 @@
 #include "ashlar/kinds/profile.h"
 #include "ashlar/runtime/sampler.h"
 #include "ashlar/runtime/session.h"
+#include "ashlar/runtime/spill_file.h"
 #include "ashlar/runtime/token_constraint.h"
 #include "ashlar/store/blob_store.h"
 #include "ashlar/tensor/kv_format.h"
 
 namespace ashlar {
+
+namespace internal {
+struct LoadedNetwork;
+}
 
 struct EngineOptions {
   int threads = 1;
@@ -44,6 +49,10 @@ struct EngineOptions {
   std::uint64_t page_bytes = 256 << 20;  // budget of all pages: running and cached
   KvFormat kv_format = KvFormat::kF32;   // of networks that are loaded without one of their own
   bool prefix_cache = true;
+  // Cached pages that make room go to this file, the first so many bytes of it, and come back when
+  // a prefix wants them. Null: they are gone. No other engine may have it.
+  std::shared_ptr<SpillFile> spill_file;
+  std::uint64_t spill_bytes = std::uint64_t{1} << 30;
   bool verify_blobs = false;   // hash every blob while loading, and check_numbers
   bool check_numbers = false;  // refuse packed weights with scales that are no numbers
   // Make weights and workspace resident while loading, as the memory plan counts them, and not
@@ -59,6 +68,14 @@ struct EngineOptions {
 // may be there twice, and what was cached for one is never found by the other.
 struct LoadOptions {
   std::optional<KvFormat> kv_format;  // of keys and values in its pages; nothing: the engine's
+};
+
+// A network that is bound, and not loaded yet. Lives no longer than its engine.
+struct PreparedNetwork {
+  std::shared_ptr<const Network> graph;
+  KvFormat kv_format = KvFormat::kF32;
+  Precision precision;
+  std::shared_ptr<const internal::LoadedNetwork> bound;
 };
 
 enum class NetworkId : std::uint32_t {};
@@ -150,6 +167,8 @@ struct EngineCounters {
   std::uint64_t cached_tokens = 0;
   std::uint64_t preemptions = 0;
   std::uint64_t pages_evicted = 0;
+  std::uint64_t pages_spilled = 0;   // of those, written to the spill's file
+  std::uint64_t pages_restored = 0;  // that came back from it
 };
 
 // Memory of pages.
@@ -186,6 +205,12 @@ class Engine {
   // blocks that another loaded network has are shared. kCorrupt when a blob has not the size that
   // its manifest says (or, with verify_blobs, the digest). Requests may be running.
   Result<NetworkId> Load(const Network& network, const LoadOptions& with = {});
+  // The same in two parts, so that no step waits for the first, which does nearly all of the work:
+  // it may be called on any thread, whatever the others do. `precision` is what precision() will
+  // be; where it was changed before Load, that binds again what changed.
+  Result<PreparedNetwork> Prepare(const Network& network, const Precision& precision,
+                                  const LoadOptions& with = {}) const;
+  Result<NetworkId> Load(PreparedNetwork prepared);
   // kNotFound, or kConflict while a request of it is there.
   Status Unload(NetworkId network);
 

@@ -1,8 +1,10 @@
 // Precision and the budget of pages change while requests run: nothing fails, and what begins after
 // a change is what an engine gives that was never anything else.
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -394,6 +396,51 @@ TEST_F(ResizeTest, WhatIsNoPrecisionOfATensorChangesNothing) {
   EXPECT_EQ(engine.PlanOf(network), plan);
   EXPECT_TRUE(engine.precision().empty());
   EXPECT_EQ(RunAlone(engine, Ask(network, Tokens(9), 3)).finish, FinishReason::kLength);
+}
+
+// On another thread, all the while; once at a precision that is none any more when it is loaded.
+TEST_F(ResizeTest, NetworksArePreparedWhileOthersRun) {
+  const Network base = RandomLlama(*store_, {.layers = 3, .codec = "bitplane"});
+  const Network other = WithUpperLayersOf(
+      base, 1, RandomLlama(*store_, {.layers = 3, .codec = "bitplane", .seed = 2}));
+  const Precision fewer = WithLevels(base, 2);
+  const auto answer = [&](Engine& engine, NetworkId network) {
+    Outcomes outcomes;
+    const RequestId id = *engine.Submit(Ask(network, {1, 2, 3}, 8));
+    while (!engine.idle()) {
+      Step(engine, outcomes);
+    }
+    return outcomes.at(id);
+  };
+  const auto alone = [&](const Network& network, const Precision& precision) {
+    Engine engine(*store_, Options());
+    EXPECT_TRUE(engine.SetPrecision(precision).ok());
+    return answer(engine, *engine.Load(network));
+  };
+  Engine engine(*store_, Options());
+  const NetworkId running = *engine.Load(base);
+  for (int round = 0; round < 3; ++round) {
+    const Precision before = round < 2 ? Precision() : fewer;
+    const Precision after = round < 1 ? Precision() : fewer;
+    const Outcome expected = alone(base, before);
+    std::atomic<bool> done = false;
+    Result<PreparedNetwork> prepared = Invalid("not yet");
+    std::thread loader([&] {
+      for (int i = 0; i < 5; ++i) {  // most of them are thrown away
+        prepared = engine.Prepare(other, before);
+      }
+      done = true;
+    });
+    do {
+      EXPECT_TRUE(answer(engine, running).EqualBits(expected));
+    } while (!done);
+    loader.join();
+    ASSERT_TRUE(engine.SetPrecision(after).ok());
+    ASSERT_TRUE(prepared.ok()) << prepared.error().message;
+    const NetworkId id = *engine.Load(*std::move(prepared));
+    EXPECT_TRUE(answer(engine, id).EqualBits(alone(other, after))) << round;
+    ASSERT_TRUE(engine.Unload(id).ok());
+  }
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ BlockBinder::BlockBinder(Fetch fetch, const BindContext& context, const BinderOp
 Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& network, int node,
                                                               const Precision& precision,
                                                               std::optional<KvFormat> kv_format) {
+  const std::lock_guard lock(mutex_);
   const Node& used = network.nodes[node];
   const Block& block = network.BlockOf(node);
   std::weak_ptr<const BoundWeights>& known =
@@ -40,7 +41,13 @@ Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& net
   return std::shared_ptr<const BoundWeights>(std::move(bound));
 }
 
+void BlockBinder::set_prefault(bool on) {
+  const std::lock_guard lock(mutex_);
+  options_.prefault = on;
+}
+
 void BlockBinder::Forget() {
+  const std::lock_guard lock(mutex_);
   std::erase_if(bound_, [](const auto& known) { return known.second.expired(); });
 }
 

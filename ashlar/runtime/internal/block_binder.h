@@ -1,12 +1,14 @@
 // A BlockBinder makes blocks ready to compute: it maps their weights and binds them to kernels,
 // each distinct (block, slice, form) once however many nodes of however many networks name it.
 //
-// Confined. What it returns is immutable, and keeps the blobs mapped while it lives.
+// Thread-safe, one block at a time. What it returns is immutable, and keeps the blobs mapped while
+// it lives.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -44,7 +46,7 @@ class BlockBinder {
                                                    std::optional<KvFormat> kv_format);
 
   // Of what is bound from here on.
-  void set_prefault(bool on) { options_.prefault = on; }
+  void set_prefault(bool on);
   // Forgets what nobody uses any more.
   void Forget();
 
@@ -58,6 +60,7 @@ class BlockBinder {
 
   const Fetch fetch_;
   const BindContext context_;
+  std::mutex mutex_;  // of what follows
   BinderOptions options_;
   std::map<Key, std::weak_ptr<const BoundWeights>> bound_;
 };

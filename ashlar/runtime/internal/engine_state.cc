@@ -13,7 +13,10 @@ Engine::State::State(const BlobStore& store, const EngineOptions& options_in)
     : options(options_in),
       pool(options.threads),
       networks(store, options),
-      cache(options.page_bytes),
+      spill(options.spill_file == nullptr ? nullptr
+                                          : std::make_unique<internal::PageSpill>(
+                                                options.spill_file, options.spill_bytes, clock)),
+      cache(options.page_bytes, spill.get()),
       pins(cache),
       interpreter(pool, options.isa, options.max_rows, options.max_logit_rows) {
   deliveries.reserve(options.max_sequences);
@@ -127,6 +130,14 @@ void Engine::State::TakeTurns() {
   });
 }
 
+bool Engine::State::FindState(Sequence& sequence) {
+  const auto runs = [](const auto& other) { return other->running; };
+  if (spill != nullptr && std::ranges::none_of(sequences, runs)) {
+    spill->AllowReading(internal::PageSpill::kNoLimit);  // nobody waits for it
+  }
+  return sequence.FindState(cache);
+}
+
 // Asks the scheduler until it says to run; then `rows_` has the rows of each sequence.
 void Engine::State::Schedule() {
   const internal::SchedulerLimits limits{
@@ -163,6 +174,8 @@ void Engine::State::Schedule() {
     if (decision.action == internal::Action::kMakeRoom) {
       MakeRoom(sequence);
       may_admit = false;
+    } else if (options.prefix_cache && !FindState(sequence)) {
+      may_admit = false;  // it goes on finding in the next step
     } else {
       const std::int64_t cached = sequence.Begin(
           cache, networks.BoundaryOf(sequence.request.network), options.prefix_cache);
@@ -217,7 +230,13 @@ void Engine::State::CollectRows() {
 
 const internal::NetworkSet::MergedOrder& Engine::State::PlanStep() {
   const PartTimer timer(profile, "schedule");
+  if (spill != nullptr) {  // of two steps at most, one is spent on reading
+    spill->AllowReading(computing_micros_);
+  }
   Schedule();
+  if (spill != nullptr) {
+    spill->AllowReading(internal::PageSpill::kNoLimit);  // between steps
+  }
   CollectRows();
   return networks.OrderOf(step_networks_);
 }
@@ -305,7 +324,9 @@ void Engine::State::Step() {
   const StepTimer timer(profile);
   const std::uint64_t evicted = cache.evictions();
   const internal::NetworkSet::MergedOrder& order = PlanStep();
+  const std::int64_t begin = clock.NowMicros();
   interpreter.Run(step_, order.loaded, order.groups, counters, profile, expert_listener);
+  computing_micros_ = clock.NowMicros() - begin;
   networks.FindDamage();
   for (internal::StepRows& rows : step_) {
     Deliver(rows);
@@ -317,6 +338,10 @@ void Engine::State::Step() {
   }
   ++counters.steps;
   counters.pages_evicted += cache.evictions() - evicted;
+  if (spill != nullptr) {
+    counters.pages_spilled = spill->pages_written();
+    counters.pages_restored = spill->pages_read();
+  }
 }
 
 }  // namespace ashlar

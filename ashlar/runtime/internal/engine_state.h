@@ -9,12 +9,14 @@
 #include <span>
 #include <vector>
 
+#include "ashlar/base/clock.h"
 #include "ashlar/base/thread_pool.h"
 #include "ashlar/runtime/engine.h"
 #include "ashlar/runtime/internal/fair_share.h"
 #include "ashlar/runtime/internal/interpreter.h"
 #include "ashlar/runtime/internal/network_set.h"
 #include "ashlar/runtime/internal/page_cache.h"
+#include "ashlar/runtime/internal/page_spill.h"
 #include "ashlar/runtime/internal/prefix_pins.h"
 #include "ashlar/runtime/internal/request_check.h"
 #include "ashlar/runtime/internal/scheduler.h"
@@ -38,7 +40,9 @@ struct Engine::State {
   const EngineOptions options;
   ThreadPool pool;
   internal::NetworkSet networks;
-  internal::PageCache cache;  // outlives the sequences, which hold its pages
+  const SteadyClock clock;
+  const std::unique_ptr<internal::PageSpill> spill;  // null: none; outlives the cache
+  internal::PageCache cache;                         // outlives the sequences, which hold its pages
   internal::PrefixPins pins;
   internal::Interpreter interpreter;
   SamplerScratch sampler_scratch;
@@ -59,6 +63,7 @@ struct Engine::State {
   void DeliverEnded();
   void Remove(const std::function<bool(const internal::Sequence&)>& ended);
   void TakeTurns();
+  bool FindState(internal::Sequence& sequence);
   void Schedule();
   void MakeRoom(internal::Sequence& sequence);
   void CollectRows();
@@ -66,6 +71,8 @@ struct Engine::State {
   void Deliver(internal::StepRows& rows);
   void SampleNext(internal::Sequence& sequence, std::span<const float> logits, Delivery& delivery);
   Result<SampledToken> Sample(internal::Sequence& sequence, std::span<const float> logits);
+
+  std::int64_t computing_micros_ = 0;  // of the last step
 
   // Of the current step; kept to be filled again.
   std::vector<internal::SlotDemand> demands_;

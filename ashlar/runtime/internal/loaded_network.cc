@@ -84,6 +84,7 @@ std::uint64_t LoadedNetwork::plan() const {
 
 std::uint32_t MeetingNumbers::NumberOf(const Node& node, std::optional<KvFormat> kv_format,
                                        bool output) {
+  const std::lock_guard lock(mutex_);
   const auto next = static_cast<std::uint32_t>(numbers_.size());
   return numbers_.emplace(Key{node.block, node.slice, kv_format, output}, next).first->second;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -69,7 +70,7 @@ struct LoadedNetwork {
 };
 
 // Numbers what may meet: equal (block, slice, format of its state), used as an output in both or in
-// neither. (All that is loaded at one time has one precision.)
+// neither. (All that is loaded at one time has one precision.) Thread-safe.
 class MeetingNumbers {
  public:
   std::uint32_t NumberOf(const Node& node, std::optional<KvFormat> kv_format, bool output);
@@ -82,7 +83,8 @@ class MeetingNumbers {
     bool output;
     friend auto operator<=>(const Key&, const Key&) = default;
   };
-  std::map<Key, std::uint32_t> numbers_;
+  std::mutex mutex_;
+  std::map<Key, std::uint32_t> numbers_;  // guarded by mutex_
 };
 
 // Binds every node in the binder's context, at that precision and with its state in that format.

@@ -36,13 +36,24 @@ void NetworkSet::Changed() {
   }
 }
 
-Result<NetworkId> NetworkSet::Load(const Network& network, const LoadOptions& with) {
+Result<PreparedNetwork> NetworkSet::Prepare(const Network& network, const Precision& precision,
+                                            const LoadOptions& with) {
   const KvFormat kv_format = with.kv_format.value_or(kv_format_);
-  ASHLAR_TRY(LoadedNetwork loaded, LoadNetwork(network, binder_, meetings_, precision_, kv_format));
+  ASHLAR_TRY(LoadedNetwork bound, LoadNetwork(network, binder_, meetings_, precision, kv_format));
+  return PreparedNetwork{.graph = std::make_shared<const Network>(network),
+                         .kv_format = kv_format,
+                         .precision = precision,
+                         .bound = std::make_shared<const LoadedNetwork>(std::move(bound))};
+}
+
+Result<NetworkId> NetworkSet::Load(PreparedNetwork prepared) {
+  if (prepared.precision != precision_) {
+    ASHLAR_TRY(prepared, Prepare(*prepared.graph, precision_, {.kv_format = prepared.kv_format}));
+  }
   const NetworkId id{static_cast<std::uint32_t>(networks_.size())};
-  networks_.push_back({.graph = std::make_shared<const Network>(network),
-                       .kv_format = kv_format,
-                       .network = std::make_shared<const LoadedNetwork>(std::move(loaded))});
+  networks_.push_back({.graph = std::move(prepared.graph),
+                       .kv_format = prepared.kv_format,
+                       .network = std::move(prepared.bound)});
   Changed();
   return id;
 }

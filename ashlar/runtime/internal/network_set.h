@@ -2,7 +2,7 @@
 // are there together: where their graphs part, and in which order their blocks run.
 //
 // Changing the precision binds anew what it changes; blocks that stay as they are stay bound.
-// Confined. A LoadedNetwork lives as long as somebody holds it.
+// Confined, but for Prepare. A LoadedNetwork lives as long as somebody holds it.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +32,10 @@ class NetworkSet {
   // `store` must outlive it. Requires: options.Check().ok().
   NetworkSet(const BlobStore& store, const EngineOptions& options);
 
-  // See Engine::Load.
-  Result<NetworkId> Load(const Network& network, const LoadOptions& with);
+  // See Engine::Prepare. Thread-safe.
+  Result<PreparedNetwork> Prepare(const Network& network, const Precision& precision,
+                                  const LoadOptions& with);
+  Result<NetworkId> Load(PreparedNetwork prepared);
   // Requires: it is loaded, and nobody uses it.
   void Unload(NetworkId network);
   // See Engine::SetPrecision. What is mapped anew is not resident before Touch: until everybody has

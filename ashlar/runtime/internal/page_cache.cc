@@ -21,6 +21,15 @@ std::uint64_t Mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// What a published page is known by, wherever it lies.
+Digest ContentOf(const Page* parent, const Digest& chain, std::span<const std::int32_t> tokens) {
+  Hasher hasher;
+  hasher.Update(std::as_bytes(std::span((parent != nullptr ? parent->content : Digest()).bytes())));
+  hasher.Update(std::as_bytes(std::span(chain.bytes())));
+  hasher.Update(std::as_bytes(tokens));
+  return hasher.Finish();
+}
+
 }  // namespace
 
 PageRef::~PageRef() {
@@ -34,10 +43,11 @@ PageRef PageRef::Share() const {
   return PageRef(page_);
 }
 
-PageCache::PageCache(std::uint64_t budget_bytes)
+PageCache::PageCache(std::uint64_t budget_bytes, PageSpill* spill)
     : memory_(budget_bytes),
       bucket_memory_(BucketCount(budget_bytes) * sizeof(void*)),
-      buckets_(reinterpret_cast<Page**>(bucket_memory_.data()), BucketCount(budget_bytes)) {}
+      buckets_(reinterpret_cast<Page**>(bucket_memory_.data()), BucketCount(budget_bytes)),
+      spill_(spill) {}
 
 PageCache::~PageCache() {
   CHECK_EQ(held_, 0u);
@@ -100,18 +110,33 @@ PageRef PageCache::Find(const Page* parent, const Digest& chain,
                         std::span<const std::int32_t> tokens) {
   Page* const page = FindPublished(parent, chain, tokens);
   if (page == nullptr) {
-    return {};
+    return spill_ != nullptr ? FindSpilled(parent, chain, tokens) : PageRef();
   }
   Hold(page);
   return PageRef(page);
+}
+
+PageRef PageCache::FindSpilled(const Page* parent, const Digest& chain,
+                               std::span<const std::int32_t> tokens) {
+  const Digest content = ContentOf(parent, chain, tokens);
+  const std::optional<std::uint64_t> bytes = spill_->Find(content);
+  if (!bytes) {
+    return {};
+  }
+  PageRef page = Allocate(*bytes);
+  if (!page || !spill_->Read(content, {page.data(), *bytes})) {
+    return {};
+  }
+  return Publish(std::move(page), parent, chain, tokens);
 }
 
 PageRef PageCache::Publish(PageRef page, const Page* parent, const Digest& chain,
                            std::span<const std::int32_t> tokens) {
   CHECK(!page.page_->published);
   CHECK(parent == nullptr || (parent->published && parent->references > 0));
-  if (PageRef found = Find(parent, chain, tokens)) {
-    return found;
+  if (Page* const found = FindPublished(parent, chain, tokens)) {
+    Hold(found);
+    return PageRef(found);
   }
   Page* const added = page.page_;
   added->published = true;
@@ -119,6 +144,9 @@ PageRef PageCache::Publish(PageRef page, const Page* parent, const Digest& chain
   added->parent = const_cast<Page*>(parent);  // ours: handed out as const to our callers
   added->chain = chain;
   std::ranges::copy(tokens, added->tokens.begin());
+  if (spill_ != nullptr) {
+    added->content = ContentOf(parent, chain, tokens);
+  }
   if (added->parent != nullptr) {
     ++added->parent->children;
   }
@@ -160,6 +188,9 @@ void PageCache::EvictOldest() {
   *link = page->next_in_bucket;
   if (page->parent != nullptr) {
     --page->parent->children;
+  }
+  if (spill_ != nullptr) {
+    spill_->Put(page->content, {page->data, memory_.PageBytesOf(*page)});
   }
   page->published = false;
   page->parent = nullptr;

@@ -6,7 +6,7 @@
 // history, all the way down. A published page that nobody holds stays until its memory is wanted;
 // then the least recently used goes first, always a leaf (see Release).
 //
-// Confined. Allocates nothing after construction.
+// Confined. Allocates nothing after construction, but for what a spill (page_spill.h) does.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ashlar/runtime/internal/page_memory.h"
+#include "ashlar/runtime/internal/page_spill.h"
 
 namespace ashlar::internal {
 
@@ -43,7 +44,8 @@ class PageRef {
 
 class PageCache {
  public:
-  explicit PageCache(std::uint64_t budget_bytes);
+  // Evicted pages go to `spill`, and are found there. It must outlive this; null: they are gone.
+  explicit PageCache(std::uint64_t budget_bytes, PageSpill* spill = nullptr);
   PageCache(const PageCache&) = delete;
   PageCache& operator=(const PageCache&) = delete;
   // Requires: no PageRef is left.
@@ -52,8 +54,8 @@ class PageCache {
   // A page with any content, evicting what it must. Nothing when all memory is held.
   PageRef Allocate(std::uint64_t page_bytes);
 
-  // The page published under this key. Requires: tokens.size() == kPageLength; whoever finds a
-  // page holds its parent.
+  // The page published under this key; it may have to be read from where it was spilled to.
+  // Requires: tokens.size() == kPageLength; whoever finds a page holds its parent.
   PageRef Find(const Page* parent, const Digest& chain, std::span<const std::int32_t> tokens);
   // Publishes a full page, which is not written from here on. When the key has a page already,
   // returns that one in its place. Requires: the parent is published (or null) and held.
@@ -75,6 +77,8 @@ class PageCache {
   }
   std::uint64_t evictable_bytes() const { return evictable_; }  // of published pages nobody holds
   std::uint64_t evictions() const { return evictions_; }
+  // How often Find gave nothing though the page is spilled, since its step had no time to read it.
+  std::uint64_t postponed() const { return spill_ != nullptr ? spill_->postponed() : 0; }
   // Of the pages that are held, those that are held until somebody says otherwise (prefix_pins.h):
   // no sequence may count on them.
   std::uint64_t pinned_bytes() const { return pinned_; }
@@ -85,6 +89,9 @@ class PageCache {
   void Release(Page* page);
   void EvictOldest();
   Page** BucketOf(const Page* parent, const Digest& chain, std::span<const std::int32_t> tokens);
+  // One that comes back from where it was spilled to.
+  PageRef FindSpilled(const Page* parent, const Digest& chain,
+                      std::span<const std::int32_t> tokens);
   Page* FindPublished(const Page* parent, const Digest& chain,
                       std::span<const std::int32_t> tokens);
   void Hold(Page* page);
@@ -98,6 +105,7 @@ class PageCache {
   std::uint64_t evictions_ = 0;
   std::uint64_t pinned_ = 0;
   std::uint64_t held_ = 0;  // pages with references
+  PageSpill* const spill_;
 };
 
 }  // namespace ashlar::internal

@@ -33,6 +33,7 @@ struct Page {
   std::uint32_t children = 0;  // published pages whose parent this is
   Page* parent = nullptr;      // the page before this one, or null
   Digest chain;                // whose pages: Merkle key of a state slot or of a value
+  Digest content;              // of the page before it, chain and tokens; where pages are spilled
   std::array<std::int32_t, kPageLength> tokens = {};
   Page* next_in_bucket = nullptr;
   // ---- Linked while published and unreferenced, least recently used first.

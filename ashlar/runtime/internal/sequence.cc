@@ -99,7 +99,7 @@ void Sequence::DropCarriedPages() {
   }
 }
 
-std::int64_t Sequence::FindState(PageCache& cache, bool any_precision) {
+std::int64_t Sequence::FindStateOf(PageCache& cache, bool any_precision) {
   any_precision_ = any_precision;
   std::int64_t positions = length();
   for (std::size_t i = 0; i < slots.size(); ++i) {
@@ -114,17 +114,33 @@ std::int64_t Sequence::FindState(PageCache& cache, bool any_precision) {
   return positions;
 }
 
+bool Sequence::FindState(PageCache& cache) {
+  const auto pages = [this] {
+    std::int64_t sum = 0;
+    for (const SlotPages& slot : slots) {
+      sum += slot.table.size();
+    }
+    return sum;
+  };
+  if (pages() > 0 && !found_) {
+    return true;
+  }
+  const std::uint64_t postponed = cache.postponed();
+  const std::int64_t found = FindStateOf(cache, request.any_precision);
+  // (What it leaves continues what it found: a page is named by all that are before it.)
+  if (request.any_precision && FindStateOf(cache, false) <= found) {
+    FindStateOf(cache, true);
+  }
+  const std::int64_t before = std::exchange(found_, pages()).value_or(-1);
+  // (Where there is no room for all, what comes drives out what came, and it would never end.)
+  if (cache.postponed() == postponed || *found_ <= before) {
+    found_.reset();
+  }
+  return !found_;
+}
+
 std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bool use_cache) {
   running = true;
-  const bool has_state =
-      std::ranges::any_of(slots, [](const SlotPages& slot) { return slot.table.size() > 0; });
-  if (!has_state && use_cache) {
-    const std::int64_t found = FindState(cache, request.any_precision);
-    // (What it leaves continues what it found: a page is named by all that are before it.)
-    if (request.any_precision && FindState(cache, false) <= found) {
-      FindState(cache, true);
-    }
-  }
   values.clear();
   if (use_cache) {
     FindValues(cache, boundary);
@@ -200,6 +216,7 @@ void Sequence::Advance(PageCache& cache, std::int64_t end, bool use_cache) {
 
 void Sequence::Stop() {
   running = false;
+  found_.reset();
   position = 0;
   for (SlotPages& slot : slots) {
     slot.table.Clear();
@@ -216,6 +233,9 @@ void Sequence::Stop() {
 // key is that of all upstream, so what lies below the first block that changed goes on as if
 // nothing was.
 void Sequence::Rebind(std::shared_ptr<const LoadedNetwork> rebound) {
+  if (found_) {
+    Stop();  // before it has begun
+  }
   network = std::move(rebound);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const Digest key = ScopedKey(Keys().state[network->slots[i].node], request.cache_scope);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -63,9 +64,13 @@ class Sequence {
   std::vector<SlotPages> slots;
   std::vector<ValuePages> values;
 
-  // Finds what is cached of the known tokens, and plans from where each node is computed. Values
-  // of `boundary` nodes are used and recorded. Returns the number of positions for which some node
-  // need not be computed.
+  // Finds what pages of its state are cached, and holds them. False: some are spilled, and this
+  // step has no time left to read them; then it is to be called again in another one, before Begin.
+  // Finds nothing where it has state already.
+  bool FindState(PageCache& cache);
+  // Finds what values are cached of the known tokens, and plans from where each node is computed.
+  // Values of `boundary` nodes are used and recorded. Returns the number of positions for which
+  // some node need not be computed.
   std::int64_t Begin(PageCache& cache, std::span<const int> boundary, bool use_cache);
   // Gets state pages for positions below `end`. Requires: they are available (see View).
   void TakePages(PageCache& cache, std::int64_t end);
@@ -94,7 +99,7 @@ class Sequence {
   // What names the pages that it finds and leaves.
   const MerkleKeys& Keys() const { return any_precision_ ? network->any_keys : network->keys; }
   // Finds the cached pages of all slots, and returns for how many positions all of them are there.
-  std::int64_t FindState(PageCache& cache, bool any_precision);
+  std::int64_t FindStateOf(PageCache& cache, bool any_precision);
   bool NeedsCopy(std::size_t slot) const;
   void FindValues(PageCache& cache, std::span<const int> boundary);
   void PlanStarts();
@@ -103,6 +108,8 @@ class Sequence {
   std::int64_t Spared() const;
 
   bool any_precision_ = request.any_precision;
+  // While FindState is to be called again: how many pages it has found so far.
+  std::optional<std::int64_t> found_;
 };
 
 }  // namespace ashlar::internal

@@ -55,6 +55,10 @@ constexpr CountRow kCounts[] = {
      &EngineCounters::preemptions},
     {"ashlar_kv_pages_evicted_total", "Cached pages that made room.",
      &EngineCounters::pages_evicted},
+    {"ashlar_kv_pages_spilled_total", "Of those, that were written to the spill's file.",
+     &EngineCounters::pages_spilled},
+    {"ashlar_kv_pages_restored_total", "Pages that came back from the spill's file.",
+     &EngineCounters::pages_restored},
 };
 
 void SampleNetworks(Metrics& metrics, const Service& service, const char* name, const char* help,

@@ -88,6 +88,14 @@ Result<ServiceOptions> ServiceOptionsOf(const Settings& settings) {
   if (!kv.ok()) {
     return kv.error().In(settings.source("kv"));
   }
+  if (!settings.Text("spill-dir").empty()) {
+    auto file = OpenSpillFile(settings.Text("spill-dir"));
+    if (!file.ok()) {
+      return file.error().In(settings.source("spill-dir"));
+    }
+    engine.spill_file = *std::move(file);
+  }
+  engine.spill_bytes = settings.Bytes("spill-bytes");
   engine.verify_blobs = settings.Flag("verify");
   engine.max_positions = settings.Integer("context");
   engine.max_sequences = settings.Integer("parallel");

@@ -71,6 +71,16 @@ inline constexpr SettingSpec kServiceSettings[] = {
      .otherwise = "f32",
      .doc = "of cached keys and values: f32, f16 or q8; then, joined by commas, NET=FORMAT for "
             "networks that have another one"},
+    {.name = "spill-dir",
+     .value = "DIR",
+     .doc =
+         "where cached prompts go that make room in memory, to come back when they are wanted: a "
+         "file without a name, which ends with the server (default: nowhere)"},
+    {.name = "spill-bytes",
+     .kind = SettingKind::kBytes,
+     .value = "BYTES",
+     .otherwise = "4G",
+     .doc = "of that file"},
     {.name = "sessions",
      .value = "DIR",
      .doc = "where `/admin/sessions` saves and finds what was computed for prompts (default: "
