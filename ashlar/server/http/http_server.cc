@@ -24,6 +24,7 @@ using asio::ip::tcp;
 using internal::AsioError;
 using internal::Connection;
 using internal::ServerCore;
+using internal::TlsCertificate;
 
 // Connections over the limit that are told so; further ones are closed without a word.
 constexpr std::size_t kMaxRefusals = 64;
@@ -140,6 +141,10 @@ class Server final : public HttpServer {
             .cut_streams = core_->cut_streams};
   }
 
+  Result<bool> ReloadCertificate() override {
+    return core_->tls != nullptr ? core_->tls->ReloadIfChanged() : false;
+  }
+
   bool Drain(std::chrono::milliseconds patience) override {
     core_->draining = true;
     std::promise<void> stopped;
@@ -240,28 +245,14 @@ class Server final : public HttpServer {
   std::vector<std::thread> threads_;
 };
 
-Status LoadCertificate(const HttpServerOptions& options,
-                       std::optional<asio::ssl::context>& context) {
-  using asio::ssl::context_base;
+Status OpenCertificate(ServerCore& core) {
+  const HttpServerOptions& options = core.options;
   if (options.certificate_file.empty() != options.key_file.empty()) {
     return Invalid("TLS needs both a certificate and a key; there is only {}",
                    options.key_file.empty() ? "a certificate" : "a key");
   }
-  if (options.certificate_file.empty()) {
-    return {};
-  }
-  context.emplace(context_base::tls_server);
-  AsioError error;
-  context->set_options(context_base::default_workarounds | context_base::no_tlsv1 |
-                           context_base::no_tlsv1_1 | context_base::no_compression,
-                       error);
-  SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
-  if (context->use_certificate_chain_file(options.certificate_file, error)) {
-    return Invalid("{}: no certificate in PEM form: {}", options.certificate_file, error.message());
-  }
-  if (context->use_private_key_file(options.key_file, context_base::pem, error)) {
-    return Invalid("{}: no key of that certificate in PEM form: {}", options.key_file,
-                   error.message());
+  if (!options.certificate_file.empty()) {
+    ASHLAR_TRY(core.tls, TlsCertificate::Open(options.certificate_file, options.key_file));
   }
   return {};
 }
@@ -282,7 +273,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   auto core = std::make_shared<ServerCore>();
   core->options = std::move(options);
   core->handler = std::move(handler);
-  ASHLAR_TRY(LoadCertificate(core->options, core->tls));
+  ASHLAR_TRY(OpenCertificate(*core));
   auto server = std::make_unique<Server>(core);
   ASHLAR_TRY(server->Listen());
   server->Run();

@@ -65,6 +65,10 @@ class HttpServer {
   virtual std::uint16_t port() const = 0;  // where it listens
   virtual HttpServerCounts counts() const = 0;
 
+  // Reads the certificate's files again when they have changed: true when connections from now on
+  // have what they say. An error, once for each change, leaves all as it was.
+  virtual Result<bool> ReloadCertificate() = 0;
+
   // Stops listening, closes idle connections, and waits until every request that was begun has been
   // answered; what is left after `patience` is cut. True when nothing was.
   virtual bool Drain(std::chrono::milliseconds patience) = 0;

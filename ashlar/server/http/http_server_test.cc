@@ -450,10 +450,10 @@ TEST_F(HttpServerTest, OutOfFilesItRefusesAndRecovers) {
 // ---- TLS
 
 // A certificate that signs itself, and its key, as PEM files.
-void WriteCertificate(const Path& certificate_file, const Path& key_file) {
+void WriteCertificate(const Path& certificate_file, const Path& key_file, int serial = 1) {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
-  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate), serial);
   X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
   X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
   X509_set_pubkey(certificate, key);
@@ -525,6 +525,45 @@ TEST_F(HttpServerTest, TlsServesTheSame) {
   SSL_free(tls);
   SSL_CTX_free(context);
   EXPECT_TRUE(server_->Drain(10s));
+}
+
+// The serial number of the certificate that a connection gets, which says something on it too.
+std::int64_t SerialOver(int socket) {
+  SSL_CTX* const context = SSL_CTX_new(TLS_client_method());
+  SSL* const tls = SSL_new(context);
+  SSL_set_fd(tls, socket);
+  EXPECT_EQ(SSL_connect(tls), 1);
+  X509* const certificate = SSL_get1_peer_certificate(tls);
+  const std::int64_t serial = ASN1_INTEGER_get(X509_get0_serialNumber(certificate));
+  X509_free(certificate);
+  SSL_free(tls);
+  SSL_CTX_free(context);
+  return serial;
+}
+
+TEST_F(HttpServerTest, ACertificateIsReplacedWhileTheServerRuns) {
+  const TempDirectory directory;
+  const Path certificate = directory / "certificate.pem";
+  const Path key = directory / "key.pem";
+  WriteCertificate(certificate, key, 1);
+  Serve({.certificate_file = certificate, .key_file = key});
+  const auto serial = [&] { return SerialOver(Connect().fd()); };
+  EXPECT_EQ(serial(), 1);
+  EXPECT_EQ(*server_->ReloadCertificate(), false);
+  // One file comes before the other: until both are there, the old ones serve.
+  WriteCertificate(directory / "next.pem", directory / "next-key.pem", 2);
+  std::filesystem::rename(directory / "next.pem", certificate);
+  const Result<bool> half = server_->ReloadCertificate();
+  ASSERT_FALSE(half.ok());
+  EXPECT_NE(half.error().message.find("key.pem"), std::string::npos) << half.error().message;
+  EXPECT_EQ(*server_->ReloadCertificate(), false) << "it is said once";
+  EXPECT_EQ(serial(), 1);
+  std::filesystem::rename(directory / "next-key.pem", key);
+  EXPECT_EQ(*server_->ReloadCertificate(), true);
+  EXPECT_EQ(serial(), 2);
+  std::filesystem::remove(key);
+  EXPECT_FALSE(server_->ReloadCertificate().ok());
+  EXPECT_EQ(serial(), 2);
 }
 
 }  // namespace

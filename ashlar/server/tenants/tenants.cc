@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include <openssl/crypto.h>
-#include <sys/stat.h>
 
 #include "ashlar/server/config/toml.h"
 
@@ -127,7 +126,7 @@ Result<bool> Tenants::ReloadIfChanged() {
   if (file_.empty()) {
     return false;
   }
-  const Version now = VersionOf(file_);
+  const FileVersion now = VersionOf(file_);
   if (now == version_) {
     return false;
   }
@@ -139,17 +138,6 @@ Result<bool> Tenants::ReloadIfChanged() {
 std::vector<std::shared_ptr<const Tenant>> Tenants::all() const {
   const std::lock_guard lock(mutex_);
   return tenants_;
-}
-
-// All zero when there is no file: then the next one is a change.
-Tenants::Version Tenants::VersionOf(const Path& path) {
-  struct stat found {};
-  if (::stat(path.c_str(), &found) != 0) {
-    return {};
-  }
-  return {.modified_nanos = found.st_mtim.tv_sec * 1'000'000'000 + found.st_mtim.tv_nsec,
-          .inode = found.st_ino,
-          .bytes = static_cast<std::uint64_t>(found.st_size)};
 }
 
 Status Tenants::Load() {

@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "ashlar/base/clock.h"
-#include "ashlar/base/file.h"
+#include "ashlar/base/file_version.h"
 #include "ashlar/server/http/http.h"
 #include "ashlar/server/tenants/keys_file.h"
 #include "ashlar/server/tenants/tenant.h"
@@ -93,20 +93,13 @@ class Tenants {
     KeyDigest digest;
     std::shared_ptr<const Tenant> tenant;
   };
-  struct Version {  // of the file, as far as can be seen from outside
-    std::int64_t modified_nanos = 0;
-    std::uint64_t inode = 0;
-    std::uint64_t bytes = 0;
-    friend bool operator==(const Version&, const Version&) = default;
-  };
 
   explicit Tenants(const Clock& clock) : clock_(&clock) {}
-  static Version VersionOf(const Path& path);
   Status Load();
 
   const Clock* const clock_;
   Path file_;        // empty: anonymous
-  Version version_;  // confined to the caller of ReloadIfChanged
+  FileVersion version_;  // confined to the caller of ReloadIfChanged
 
   mutable std::mutex mutex_;
   std::vector<Key> keys_;

@@ -198,6 +198,10 @@ Status RunServe(Session& session) {
         if (!reloaded.ok()) {
           terminal.Note("the keys are as before: " + reloaded.error().message);
         }
+        const Result<bool> renewed = server->ReloadCertificate();
+        if (!renewed.ok()) {
+          terminal.Note("the certificate is as before: " + renewed.error().message);
+        }
       },
       [&] {
         const Status reopened = log->Reopen();

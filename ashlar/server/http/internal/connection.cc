@@ -67,8 +67,8 @@ Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket)
       reader_(core_->options.max_header_bytes, core_->options.max_body_bytes),
       timer_(executor_) {
   SetSocketOptions(socket);
-  transport_ =
-      core_->tls ? TlsTransport(std::move(socket), *core_->tls) : PlainTransport(std::move(socket));
+  transport_ = core_->tls != nullptr ? TlsTransport(std::move(socket), core_->tls->context())
+                                     : PlainTransport(std::move(socket));
 }
 
 void Connection::Start() {
@@ -86,7 +86,7 @@ void Connection::Start() {
 }
 
 void Connection::StartRefusing(const HttpResponse& refusal) {
-  if (core_->tls) {
+  if (core_->tls != nullptr) {
     return Close();  // no handshake for those who are refused
   }
   RefuseRequest(refusal);

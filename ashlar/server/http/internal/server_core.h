@@ -3,14 +3,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <unordered_map>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ssl/context.hpp>
 
 #include "ashlar/server/http/http_server.h"
+#include "ashlar/server/http/internal/tls_certificate.h"
 
 namespace ashlar::internal {
 
@@ -21,7 +21,7 @@ class Connection;
 struct ServerCore {
   HttpServerOptions options;
   HttpHandler handler;
-  std::optional<boost::asio::ssl::context> tls;
+  std::unique_ptr<TlsCertificate> tls;  // null: no TLS
   boost::asio::io_context io;
 
   std::atomic<bool> draining = false;

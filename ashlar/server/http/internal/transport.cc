@@ -62,7 +62,8 @@ class Plain final : public Transport {
 
 class Tls final : public Transport {
  public:
-  Tls(TcpSocket socket, asio::ssl::context& context) : stream_(std::move(socket), context) {}
+  Tls(TcpSocket socket, std::shared_ptr<asio::ssl::context> context)
+      : context_(std::move(context)), stream_(std::move(socket), *context_) {}
 
   void Handshake(Done done) override {
     stream_.async_handshake(asio::ssl::stream_base::server, std::move(done));
@@ -88,6 +89,7 @@ class Tls final : public Transport {
   }
 
  private:
+  const std::shared_ptr<asio::ssl::context> context_;
   asio::ssl::stream<TcpSocket> stream_;
   std::vector<char> buffer_;
 };
@@ -98,8 +100,9 @@ std::unique_ptr<Transport> PlainTransport(TcpSocket socket) {
   return std::make_unique<Plain>(std::move(socket));
 }
 
-std::unique_ptr<Transport> TlsTransport(TcpSocket socket, asio::ssl::context& context) {
-  return std::make_unique<Tls>(std::move(socket), context);
+std::unique_ptr<Transport> TlsTransport(TcpSocket socket,
+                                        std::shared_ptr<asio::ssl::context> context) {
+  return std::make_unique<Tls>(std::move(socket), std::move(context));
 }
 
 }  // namespace ashlar::internal

@@ -34,7 +34,7 @@ class Transport {
 using TcpSocket = boost::asio::ip::tcp::socket;
 
 std::unique_ptr<Transport> PlainTransport(TcpSocket socket);
-// `context` must outlive it.
-std::unique_ptr<Transport> TlsTransport(TcpSocket socket, boost::asio::ssl::context& context);
+std::unique_ptr<Transport> TlsTransport(TcpSocket socket,
+                                        std::shared_ptr<boost::asio::ssl::context> context);
 
 }  // namespace ashlar::internal
