@@ -354,11 +354,7 @@ TEST(ResponsesAnswers, AreIncompleteWhenTheirTokensAreUsedUp) {
   EXPECT_EQ(Member(whole, {"output", "0", "content", "0", "text"}), Json("Hel"));
 }
 
-TEST(Embeddings, ArePooledInEachWayAndHaveLengthOne) {
-  const std::vector<float> rows = {1, 2, 3, 4, 5, 9};  // [3, 2]
-  EXPECT_EQ(PoolRows(rows, 2, Pooling::kCls), (std::vector<float>{1, 2}));
-  EXPECT_EQ(PoolRows(rows, 2, Pooling::kLast), (std::vector<float>{5, 9}));
-  EXPECT_EQ(PoolRows(rows, 2, Pooling::kMean), (std::vector<float>{3, 5}));
+TEST(Embeddings, HaveLengthOne) {
   std::vector<float> vector = {3, 4};
   Normalize(vector);
   EXPECT_EQ(vector, (std::vector<float>{0.6f, 0.8f}));

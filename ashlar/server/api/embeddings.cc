@@ -101,18 +101,16 @@ Result<Generation> MakeReading(std::vector<std::int32_t> tokens, const RequestSe
   return reading;
 }
 
-// Whatever embeds texts by pooling.
-struct PoolOptions {
-  Pooling pooling = Pooling::kMean;
-  std::int64_t width = 0;       // of what comes
-  std::int64_t dimensions = 0;  // of what is kept
+// What becomes of what the service gives for a text.
+struct VectorForm {
+  std::int64_t dimensions = 0;  // so many of the first numbers are kept
   bool normalize = true;
 };
 
-std::vector<float> Embed(const GenerationEvent& event, const PoolOptions& options) {
-  std::vector<float> vector = PoolRows(event.hidden_states, options.width, options.pooling);
-  vector.resize(static_cast<std::size_t>(options.dimensions));
-  if (options.normalize) {
+std::vector<float> Embed(const GenerationEvent& event, const VectorForm& form) {
+  std::vector<float> vector = event.embedding;
+  vector.resize(static_cast<std::size_t>(form.dimensions));
+  if (form.normalize) {
     Normalize(vector);
   }
   return vector;
@@ -120,13 +118,13 @@ std::vector<float> Embed(const GenerationEvent& event, const PoolOptions& option
 
 class EmbeddingAnswer final : public ApiAnswer {
  public:
-  EmbeddingAnswer(std::string model, PoolOptions options, bool base64, std::size_t inputs)
-      : model_(std::move(model)), options_(options), base64_(base64), vectors_(inputs) {}
+  EmbeddingAnswer(std::string model, VectorForm form, bool base64, std::size_t inputs)
+      : model_(std::move(model)), form_(form), base64_(base64), vectors_(inputs) {}
 
   std::string Take(int index, const GenerationEvent& event) override {
     usage_.Take(index, event);
-    if (!event.hidden_states.empty()) {
-      vectors_[static_cast<std::size_t>(index)] = Embed(event, options_);
+    if (!event.embedding.empty()) {
+      vectors_[static_cast<std::size_t>(index)] = Embed(event, form_);
     }
     return {};
   }
@@ -158,7 +156,7 @@ class EmbeddingAnswer final : public ApiAnswer {
   }
 
   std::string model_;
-  PoolOptions options_;
+  VectorForm form_;
   bool base64_;
   std::vector<std::vector<float>> vectors_;
   UsageCount usage_;
@@ -177,9 +175,9 @@ class ScoreAnswer final : public ApiAnswer {
  public:
   using Form = std::function<Json(const std::vector<double>& scores, const UsageCount& usage)>;
 
-  ScoreAnswer(std::vector<Pair> pairs, PoolOptions options, std::size_t generations, Form form)
+  ScoreAnswer(std::vector<Pair> pairs, VectorForm vectors, std::size_t generations, Form form)
       : pairs_(std::move(pairs)),
-        options_(options),
+        vector_form_(vectors),
         vectors_(generations),
         logprobs_(generations),
         form_(std::move(form)) {}
@@ -187,8 +185,8 @@ class ScoreAnswer final : public ApiAnswer {
   std::string Take(int index, const GenerationEvent& event) override {
     usage_.Take(index, event);
     const auto which = static_cast<std::size_t>(index);
-    if (!event.hidden_states.empty()) {
-      vectors_[which] = Embed(event, options_);
+    if (!event.embedding.empty()) {
+      vectors_[which] = Embed(event, vector_form_);
     }
     if (!event.prompt_logprobs.empty()) {
       logprobs_[which] = event.prompt_logprobs;
@@ -226,7 +224,7 @@ class ScoreAnswer final : public ApiAnswer {
   }
 
   std::vector<Pair> pairs_;
-  PoolOptions options_;
+  VectorForm vector_form_;
   std::vector<std::vector<float>> vectors_;
   std::vector<std::vector<PromptLogprob>> logprobs_;
   Form form_;
@@ -263,11 +261,10 @@ class PairReader {
   }
 
   Work Finish(ScoreAnswer::Form form) {
-    const std::int64_t width = setting_.network->hidden_width;
     Work work;
-    work.answer = std::make_unique<ScoreAnswer>(std::move(pairs_),
-                                                PoolOptions{.width = width, .dimensions = width},
-                                                generations_.size(), std::move(form));
+    work.answer = std::make_unique<ScoreAnswer>(
+        std::move(pairs_), VectorForm{.dimensions = setting_.network->hidden_width},
+        generations_.size(), std::move(form));
     work.generations = std::move(generations_);
     return work;
   }
@@ -298,7 +295,7 @@ class PairReader {
     }
     ASHLAR_TRY(std::vector<std::int32_t> tokens, Tokens(text, true));
     ASHLAR_TRY(const int index, AddReading(std::move(tokens), text.path));
-    generations_.back().hidden_states = true;
+    generations_.back().embedding = Pooling::kMean;
     embedded_.emplace(text.path, index);
     return index;
   }
@@ -364,24 +361,6 @@ constinit const ParameterPart kEmbeddingParameters = kEmbeddingRows;
 constinit const ParameterPart kRerankParameters = kRerankRows;
 constinit const ParameterPart kScoreParameters = kScoreRows;
 
-std::vector<float> PoolRows(std::span<const float> rows, std::int64_t width, Pooling pooling) {
-  const auto size = static_cast<std::size_t>(width);
-  CHECK(!rows.empty() && rows.size() % size == 0);
-  if (pooling != Pooling::kMean) {
-    const auto row = pooling == Pooling::kCls ? rows.first(size) : rows.last(size);
-    return {row.begin(), row.end()};
-  }
-  std::vector<double> sums(size);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    sums[i % size] += static_cast<double>(rows[i]);
-  }
-  std::vector<float> mean;
-  for (const double sum : sums) {
-    mean.push_back(static_cast<float>(sum / static_cast<double>(rows.size() / size)));
-  }
-  return mean;
-}
-
 void Normalize(std::vector<float>& vector) {
   double squares = 0;
   for (const float number : vector) {
@@ -416,30 +395,27 @@ Result<Work> ReadEmbeddings(const Parameters& parameters, const RequestSetting& 
   const NetworkCard& network = *setting.network;
   constexpr std::pair<std::string_view, Pooling> kPoolings[] = {
       {"mean", Pooling::kMean}, {"last", Pooling::kLast}, {"cls", Pooling::kCls}};
-  PoolOptions options{.width = network.hidden_width,
-                      .dimensions = parameters.Integer("dimensions", network.hidden_width),
-                      .normalize = parameters.Bool("normalize", true)};
-  for (const auto& [name, pooling] : kPoolings) {
-    if (parameters.String("pooling", "mean") == name) {
-      options.pooling = pooling;
-    }
+  const VectorForm form{.dimensions = parameters.Integer("dimensions", network.hidden_width),
+                        .normalize = parameters.Bool("normalize", true)};
+  Pooling pooling = Pooling::kMean;
+  for (const auto& [name, value] : kPoolings) {
+    pooling = parameters.String("pooling", "mean") == name ? value : pooling;
   }
-  if (options.dimensions > network.hidden_width) {
+  if (form.dimensions > network.hidden_width) {
     return parameters.Find("dimensions")
-        ->Invalid("is {}, and embeddings of \"{}\" have {}", options.dimensions, network.name,
+        ->Invalid("is {}, and embeddings of \"{}\" have {}", form.dimensions, network.name,
                   network.hidden_width);
   }
   const JsonCursor& input = *parameters.Find("input");
   ASHLAR_TRY(std::vector<TextPrompt> inputs, ReadPrompts(input, network, kMostInputs));
   Work work;
   work.answer = std::make_unique<EmbeddingAnswer>(
-      network.name, options, parameters.String("encoding_format", "float") == "base64",
-      inputs.size());
+      network.name, form, parameters.String("encoding_format", "float") == "base64", inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const std::string path =
         inputs.size() == 1 ? input.path() : fmt::format("{}[{}]", input.path(), i);
     ASHLAR_TRY(Generation reading, MakeReading(std::move(inputs[i].tokens), setting, path));
-    reading.hidden_states = true;
+    reading.embedding = pooling;
     work.generations.push_back(std::move(reading));
   }
   return work;

@@ -14,13 +14,6 @@ Result<Work> ReadRerank(const Parameters& parameters, const RequestSetting& sett
 extern const ParameterPart kScoreParameters;
 Result<Work> ReadScore(const Parameters& parameters, const RequestSetting& setting);
 
-// One vector for a text from those of its tokens [tokens, width].
-enum class Pooling : std::uint8_t {
-  kMean,
-  kLast,
-  kCls,  // the first
-};
-std::vector<float> PoolRows(std::span<const float> rows, std::int64_t width, Pooling pooling);
 // Divides by the length, summed in f64; a vector of length 0 stays.
 void Normalize(std::vector<float>& vector);
 // RFC 4648, with padding.

@@ -92,6 +92,21 @@ constexpr Parameter kSamplingRows[] = {
      .types = json_type::kBoolean,
      .otherwise = "false",
      .doc = "go on past the network's own end tokens"},
+    {.name = "min_tokens",
+     .types = json_type::kInteger,
+     .min = 0,
+     .max = 1 << 24,
+     .otherwise = "0",
+     .doc = "so many come before an end token or one of `stop` may end the answer; not where the "
+            "answer has a form"},
+    {.name = "bad_words",
+     .types = json_type::kArray,
+     .doc = "texts, at most 1024, whose tokens do not follow one another in the answer, with or "
+            "without a space before; they may still be spelled with other tokens"},
+    {.name = "allowed_token_ids",
+     .types = json_type::kArray,
+     .doc = "the answer is made of these tokens only; one that ends it is among them, or it has "
+            "all its tokens"},
     {.name = "skip_special_tokens",
      .types = json_type::kBoolean,
      .otherwise = "true",
@@ -136,6 +151,47 @@ Status ReadLogitBias(const JsonCursor& value, const NetworkCard& network,
                             bias);
     }
     biases[token] = static_cast<float>(bias);
+  }
+  return {};
+}
+
+// The tokens of `word`, in the ways in which a text may have it.
+Status AddBadWord(const JsonCursor& word, Generation& generation) {
+  ASHLAR_TRY(const std::string text, word.AsString());
+  for (const std::string_view before : {"", " "}) {
+    Result<std::vector<std::int32_t>> tokens = generation.network->tokenizer->Encode(
+        std::string(before) + text, {.add_special_tokens = false});
+    if (!tokens.ok()) {
+      return tokens.error().In(word.path());
+    }
+    if (text.empty() || tokens->empty()) {
+      return word.Invalid("has no tokens");
+    }
+    if (std::ranges::find(generation.bad_words, *tokens) == generation.bad_words.end()) {
+      generation.bad_words.push_back(*std::move(tokens));
+    }
+  }
+  return {};
+}
+
+Status ReadTokenLimits(const Parameters& parameters, Generation& generation) {
+  constexpr std::size_t kMostBadWords = 1024;
+  generation.min_tokens = parameters.Integer("min_tokens", 0);
+  if (const JsonCursor* words = parameters.Find("bad_words")) {
+    const Result<const Tokenizer*> tokenizer = generation.network->RequireTokenizer();
+    if (!tokenizer.ok()) {
+      return tokenizer.error().In(words->path());
+    }
+    ASHLAR_TRY(const std::vector<JsonCursor> elements, words->AsArray(kMostBadWords));
+    for (const JsonCursor& element : elements) {
+      ASHLAR_TRY(AddBadWord(element, generation));
+    }
+  }
+  if (const JsonCursor* allowed = parameters.Find("allowed_token_ids")) {
+    ASHLAR_TRY(generation.allowed_tokens, ReadTokens(*allowed, *generation.network));
+    if (generation.allowed_tokens.empty()) {
+      return allowed->Invalid("is empty: no answer could be made");
+    }
   }
   return {};
 }
@@ -233,6 +289,7 @@ Result<Generation> ReadGeneration(const Parameters& parameters, const RequestSet
     ASHLAR_TRY(generation.stop_tokens, ReadTokens(*stop, *setting.network));
   }
   generation.ignore_eos = parameters.Bool("ignore_eos", false);
+  ASHLAR_TRY(ReadTokenLimits(parameters, generation));
   generation.keep_special_tokens = !parameters.Bool("skip_special_tokens", true);
   if (parameters.Has("cache_salt")) {
     // A zero byte: no scope of the server has one, so no salt makes one scope into another.
@@ -273,6 +330,10 @@ Status FitContext(Generation& generation, const RequestSetting& setting,
         length, *asked, used, setting.network->name, context, context - used);
   }
   generation.max_tokens = asked.value_or(std::min(otherwise.value_or(context), context - used));
+  if (generation.min_tokens > generation.max_tokens) {
+    return Invalid("$.min_tokens: is {}, and the answer has at most {} tokens",
+                   generation.min_tokens, generation.max_tokens);
+  }
   return {};
 }
 

@@ -22,10 +22,8 @@ void CheckWork(Work work) {
       GenerationEvent event{.continuation = continuation,
                             .text = "<tool_call>{\"name\": \"f\", \"arguments\": {",
                             .end = GenerationEnd::kStop};
-      if (generation.hidden_states) {
-        event.hidden_states.assign(
-            generation.prompt.size() * static_cast<std::size_t>(generation.network->hidden_width),
-            0.5f);
+      if (generation.embedding) {
+        event.embedding.assign(static_cast<std::size_t>(generation.network->hidden_width), 0.5f);
       }
       if (generation.prompt_logprobs) {
         event.prompt_logprobs.assign(generation.prompt.size(), {.token = 65, .logprob = -1.0f});

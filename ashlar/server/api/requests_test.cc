@@ -89,6 +89,12 @@ constexpr RefusalCase kRefusals[] = {
     {kText, R"({"prompt": "a", "max_tokens": 0})", "max_tokens", "echo"},
     {kText, R"({"prompt": "a", "suffix": "b"})", "suffix", "no marks"},
     {"/infill", R"({"input_prefix": "a", "input_suffix": "b"})", "model", "no marks"},
+    // Limits of tokens.
+    {kText, R"({"prompt": "a", "min_tokens": 17})", "min_tokens", "at most 16"},
+    {kText, R"({"prompt": "a", "min_tokens": 3, "guided_regex": "a"})", "min_tokens",
+     "goes without guided_regex"},
+    {kText, R"({"prompt": "a", "bad_words": ["b", ""]})", "bad_words[1]", "has no tokens"},
+    {kText, R"({"prompt": "a", "allowed_token_ids": []})", "allowed_token_ids", "is empty"},
     // The context: never cut in silence.
     {kText, R"({"prompt": "a", "max_tokens": 512})", "max_tokens", "at most 511 are left"},
     // Messages.
@@ -192,7 +198,8 @@ TEST(Requests, SamplingIsWhatTheRequestSays) {
       "top_p": 0.9, "top_k": 40, "min_p": 0.05, "typical_p": 0.8, "repetition_penalty": 1.5,
       "presence_penalty": 1, "frequency_penalty": -1, "logit_bias": {"65": -100}, "seed": -1,
       "stop": "x", "stop_token_ids": [3], "ignore_eos": true, "skip_special_tokens": false,
-      "timeout": 2.5, "user": "u", "logprobs": 2, "echo": true, "cache_salt": "s"})",
+      "timeout": 2.5, "user": "u", "logprobs": 2, "echo": true, "cache_salt": "s",
+      "min_tokens": 4, "bad_words": ["no"], "allowed_token_ids": [65, 3]})",
                         MakeCard());
   ASSERT_TRUE(work.ok()) << work.error().message;
   ASSERT_EQ(work->generations.size(), 2u);
@@ -219,6 +226,9 @@ TEST(Requests, SamplingIsWhatTheRequestSays) {
   EXPECT_TRUE(first.keep_special_tokens);
   EXPECT_EQ(first.timeout_seconds, 2.5);
   EXPECT_EQ(first.cache_scope, std::string("\0s", 2));
+  EXPECT_EQ(first.min_tokens, 4);
+  EXPECT_EQ(first.bad_words, (std::vector<std::vector<std::int32_t>>{{'n', 'o'}, {' ', 'n', 'o'}}));
+  EXPECT_EQ(first.allowed_tokens, (std::vector<std::int32_t>{65, 3}));
 }
 
 TEST(Requests, AConversationIsWrittenByTheNetworksTemplate) {

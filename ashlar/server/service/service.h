@@ -22,6 +22,7 @@
 #include "ashlar/runtime/engine.h"
 #include "ashlar/runtime/token_constraint.h"
 #include "ashlar/server/service/network_cards.h"
+#include "ashlar/server/service/pooling.h"
 
 namespace ashlar {
 
@@ -65,12 +66,16 @@ struct Generation {
   std::vector<std::string> stop;          // strings that end the text, and are not part of it
   std::vector<std::int32_t> stop_tokens;  // besides the network's own
   bool ignore_eos = false;                // the network's own
-  bool keep_special_tokens = false;       // in the text
+  std::int64_t min_tokens = 0;            // before these nothing of the above ends it
+  // Sequences of tokens that the text has nowhere: the last of one is not drawn after the others.
+  std::vector<std::vector<std::int32_t>> bad_words;
+  std::vector<std::int32_t> allowed_tokens;  // no others are drawn, ends included; empty: any
+  bool keep_special_tokens = false;          // in the text
   // For each continuation a fresh limit of what may come next; null: anything.
   std::function<std::unique_ptr<TokenConstraint>()> constraint;
   // Log-probabilities of the prompt's own tokens, and of so many best; none: not asked for.
   std::optional<int> prompt_logprobs;
-  bool hidden_states = false;  // what the head would read of each prompt token; no text
+  std::optional<Pooling> embedding;  // of what the head would read of each prompt token; no text
 
   // ---- Who asks
   std::string tenant;          // fairness is between tenants, by tokens
@@ -121,7 +126,7 @@ struct GenerationEvent {
   std::vector<PlanSpan> plans;
   // Of continuation 0, once: when asked for.
   std::vector<PromptLogprob> prompt_logprobs;
-  std::vector<float> hidden_states;  // [prompt tokens, hidden_width]
+  std::vector<float> embedding;  // [hidden_width]
 };
 
 // Called on the service's own thread, one event at a time: quick, and no call back into Submit.

@@ -2,8 +2,8 @@
 #include <cstring>
 
 #include "ashlar/base/check.h"
-#include "ashlar/server/service/prompt_scores.h"
 #include "ashlar/server/service/service_state.h"
+#include "ashlar/server/service/token_limits.h"
 
 namespace ashlar {
 
@@ -63,8 +63,8 @@ void Service::State::SubmitStream(Job& job, int index) {
       .max_tokens = generation.max_tokens,
       .sampling = generation.sampling,
       .stop_tokens = generation.stop_tokens,
-      .prompt_logits = index == 0 && (generation.prompt_logprobs || generation.hidden_states),
-      .hidden_states = generation.hidden_states,
+      .prompt_logits = index == 0 && (generation.prompt_logprobs || generation.embedding),
+      .hidden_states = generation.embedding.has_value(),
       .priority = generation.priority,
       .cache_scope = CacheScopeNumber(generation.cache_scope),
       .any_precision = generation.any_precision};
@@ -83,6 +83,8 @@ void Service::State::SubmitStream(Job& job, int index) {
       return;
     }
   }
+  request.constraint =
+      internal::LimitTokens(generation, request.stop_tokens, std::move(request.constraint));
   request.tenant =
       tenants_.try_emplace(generation.tenant, static_cast<std::uint32_t>(tenants_.size()))
           .first->second;
@@ -152,13 +154,11 @@ GenerationUsage Service::State::UsageOf(const Job& job, const Stream& stream) co
 void Service::State::Send(Job& job, int index, News news) {
   news.usage = UsageOf(job, job.streams[index]);
   news.plans = job.streams[index].plans;
-  if (index == 0 && job.generation.prompt_logprobs && !job.prompt_scored) {
-    job.prompt_scored = true;
-    news.prompt_logprobs.push_back({.token = job.generation.prompt.front()});
-    std::ranges::move(job.prompt_logprobs, std::back_inserter(news.prompt_logprobs));
-  }
   if (index == 0) {
-    news.hidden_states = std::exchange(job.hidden_states, {});
+    news.prompt_logprobs = std::exchange(job.prompt_logprobs, nullptr);
+  }
+  if (index == 0 && job.embedding && news.end == GenerationEnd::kLength) {
+    news.embedding = job.embedding->Row();
   }
   // A std::function wants to be copyable.
   delivery_.Post(

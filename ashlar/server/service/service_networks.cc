@@ -191,27 +191,31 @@ void Service::State::BeginLoading(Resident& resident) {
   ManageMemory();  // room is made before it comes
   DropUnusedParts();
   const Network* const network = &resident.card->network;
-  loader_.Post([this, card = resident.card,
+  loader_.Post([this, card = resident.card, precision = engine_.precision(),
                 parts = internal::PartsOf({&network, 1}, engine_.precision())] {
-    const Status read = internal::ReadParts(parts, store_, {.verify = options.engine.verify_blobs});
-    Post([this, key = KeyOf(*card), read] { EndLoading(key, read); });
+    const auto prepare = [&]() -> Result<PreparedNetwork> {
+      ASHLAR_TRY(internal::ReadParts(parts, store_, {.verify = options.engine.verify_blobs}));
+      return engine_.Prepare(card->network, precision, {.kv_format = card->kv_format});
+    };
+    // A std::function wants to be copyable.
+    Post([this, key = KeyOf(*card),
+          prepared = std::make_shared<Result<PreparedNetwork>>(prepare())] {
+      EndLoading(key, std::move(*prepared));
+    });
   });
 }
 
-void Service::State::EndLoading(const ResidentKey& key, const Status& read) {
+void Service::State::EndLoading(const ResidentKey& key, Result<PreparedNetwork> prepared) {
   Resident& resident = residents_.at(key);
-  Status loaded = read;
-  if (loaded.ok()) {
-    const Result<NetworkId> id = engine_.Load(resident.card->network, {.kv_format = key.kv_format});
-    if (id.ok()) {
-      resident.id = *id;
-    } else {
-      loaded = id.error();
-    }
-  }
+  const auto load = [&]() -> Result<NetworkId> {
+    ASHLAR_TRY(PreparedNetwork whole, std::move(prepared));
+    return engine_.Load(std::move(whole));
+  };
+  const Result<NetworkId> loaded = load();
   ResidentsMoved();
   resident.last_used = Now();
   if (loaded.ok()) {
+    resident.id = *loaded;
     resident.state = Residency::kLoaded;
     TellWaiters(resident, {});
     return;

@@ -14,7 +14,7 @@ constexpr std::int64_t kReadAgainMicros = 1'000'000;  // before a reading that f
 Generation PromptAlone(Generation generation) {
   generation.max_tokens = 0;
   generation.prompt_logprobs.reset();
-  generation.hidden_states = false;
+  generation.embedding.reset();
   generation.constraint = nullptr;
   return generation;
 }

@@ -7,6 +7,7 @@
 #include "ashlar/base/check.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/server/memory/memory_readings.h"
+#include "ashlar/server/service/prompt_scores.h"
 
 namespace ashlar {
 namespace {
@@ -14,8 +15,33 @@ namespace {
 constexpr std::int64_t kMaxContinuations = 128;
 constexpr std::int64_t kMostLogprobs = 100;  // of each token
 // A step with prompts in it may take so many times as long as one that only decodes.
-constexpr double kLongestStep = 2.5;
+constexpr double kLongestStep = 2;
 constexpr std::int64_t kFewestPromptRows = 8;
+// Of logits of prompts that wait for the thread that takes their logarithms.
+constexpr std::uint64_t kMostUnscoredBytes = 64 << 20;
+
+Status CheckTokenLimits(const Generation& generation) {
+  if (generation.min_tokens < 0 || generation.min_tokens > generation.max_tokens) {
+    return Invalid("min_tokens must be in [0, {}], which is max_tokens, not {}",
+                   generation.max_tokens, generation.min_tokens);
+  }
+  if (generation.constraint && generation.min_tokens > 0) {
+    return Invalid("a constraint decides where the output ends: min_tokens cannot be had with it");
+  }
+  const auto known = [&](std::int32_t token) {
+    return token >= 0 && token < generation.network->logits;
+  };
+  if (!std::ranges::all_of(generation.allowed_tokens, known)) {
+    return Invalid("allowed_tokens must be in [0, {})", generation.network->logits);
+  }
+  for (const std::vector<std::int32_t>& word : generation.bad_words) {
+    if (word.empty() || !std::ranges::all_of(word, known)) {
+      return Invalid("bad_words must have one or more tokens, each in [0, {})",
+                     generation.network->logits);
+    }
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -97,8 +123,8 @@ Status Service::State::Check(const Generation& generation) const {
     return Invalid("continuations must be in [1, {}], not {}", kMaxContinuations,
                    generation.continuations);
   }
-  if (generation.hidden_states && (generation.max_tokens != 0 || generation.prompt_logprobs)) {
-    return Invalid("hidden_states come without new tokens and without log-probabilities");
+  if (generation.embedding && (generation.max_tokens != 0 || generation.prompt_logprobs)) {
+    return Invalid("an embedding comes without new tokens and without log-probabilities");
   }
   const std::int64_t most_logprobs = std::min(kMostLogprobs, card.logits);
   if (generation.prompt_logprobs &&
@@ -113,6 +139,7 @@ Status Service::State::Check(const Generation& generation) const {
   if (generation.constraint && generation.ignore_eos) {
     return Invalid("a constraint decides where the output ends: ignore_eos cannot be had with it");
   }
+  ASHLAR_TRY(CheckTokenLimits(generation));
   if (!generation.stop.empty() && !card.tokenizer) {
     return Invalid("network \"{}\" has no tokenizer, and so no text that a stop string could end",
                    card.name);
@@ -148,6 +175,10 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
   auto job = std::make_unique<Job>();
   job->submitted_at = Now();
   job->when_read = std::move(when_read);
+  if (generation.prompt_logprobs) {
+    job->prompt_logprobs = std::make_shared<std::vector<PromptLogprob>>(generation.prompt.size());
+    job->prompt_logprobs->front().token = generation.prompt.front();
+  }
   if (generation.timeout_seconds > 0) {
     constexpr double kLongest = 1e9;
     job->deadline = job->submitted_at +
@@ -462,19 +493,37 @@ void Service::State::Deliver(const Delivery& delivery) {
 
 void Service::State::CollectLogits(Job& job, const Delivery& delivery) {
   const Generation& generation = job.generation;
-  if (generation.hidden_states) {
-    job.hidden_states.insert(job.hidden_states.end(), delivery.logits.begin(),
-                             delivery.logits.end());
+  if (generation.embedding) {
+    if (!job.embedding) {
+      job.embedding.emplace(*generation.embedding, generation.network->hidden_width);
+    }
+    job.embedding->Add(delivery.logits);
     return;
   }
   const auto width = static_cast<std::size_t>(generation.network->logits);
-  auto position = static_cast<std::size_t>(delivery.logits_first_position);
-  for (std::size_t at = 0; at < delivery.logits.size(); at += width, ++position) {
-    if (position + 1 < generation.prompt.size()) {
-      job.prompt_logprobs.push_back(internal::ScoreToken(delivery.logits.subspan(at, width),
-                                                         generation.prompt[position + 1],
-                                                         *generation.prompt_logprobs));
+  const auto first = static_cast<std::size_t>(delivery.logits_first_position);
+  const std::size_t rows =
+      std::min(delivery.logits.size() / width, generation.prompt.size() - 1 - first);
+  if (rows == 0) {
+    return;
+  }
+  // Not by this thread, for which everybody waits. The view is of the engine's memory: a copy.
+  const std::span<const float> logits = delivery.logits.first(rows * width);
+  const auto next = generation.prompt.begin() + static_cast<std::ptrdiff_t>(first) + 1;
+  unscored_bytes_ += logits.size_bytes();
+  auto score = [scores = job.prompt_logprobs, first, width, top = *generation.prompt_logprobs,
+                tokens = std::vector(next, next + static_cast<std::ptrdiff_t>(rows)),
+                logits = std::vector(logits.begin(), logits.end()), this] {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      (*scores)[first + 1 + i] =
+          internal::ScoreToken(std::span(logits).subspan(i * width, width), tokens[i], top);
     }
+    unscored_bytes_ -= logits.size() * sizeof(float);
+  };
+  if (unscored_bytes_ > kMostUnscoredBytes) {  // it does not keep up: here after all
+    score();
+  } else {
+    delivery_.Post(std::move(score));
   }
 }
 

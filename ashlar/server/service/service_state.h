@@ -99,9 +99,9 @@ class Service::State {
     std::int64_t first_token_at = 0;
     std::int64_t deadline = 0;  // 0: none
     std::int64_t cached_tokens = 0;
-    std::vector<PromptLogprob> prompt_logprobs;
-    bool prompt_scored = false;  // they have been sent
-    std::vector<float> hidden_states;
+    // Of each token of the prompt, written on the thread of texts. Null: not asked for, or sent.
+    std::shared_ptr<std::vector<PromptLogprob>> prompt_logprobs;
+    std::optional<RowPool> embedding;
   };
   // A prefix that is to stay cached, whatever becomes of its network.
   struct KeptPrefix {
@@ -162,7 +162,7 @@ class Service::State {
   void CountBytes();
   bool Apply(const internal::ResidencyDecision& decision, std::span<Resident* const> residents);
   void BeginLoading(Resident& resident);
-  void EndLoading(const ResidentKey& key, const Status& read);
+  void EndLoading(const ResidentKey& key, Result<PreparedNetwork> prepared);
   std::uint64_t MostWeights() const;
   void UnloadResident(Resident& resident);
   void ResidentsMoved();
@@ -234,6 +234,7 @@ class Service::State {
   std::uint64_t resizes_ = 0;
   std::atomic<bool> full_ = false;
   std::atomic<std::uint64_t> refused_ = 0;
+  std::atomic<std::uint64_t> unscored_bytes_ = 0;
 
   std::map<GenerationId, std::unique_ptr<Job>> jobs_;
   std::unordered_map<std::uint64_t, std::pair<Job*, int>> streams_;  // by RequestId

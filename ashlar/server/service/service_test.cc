@@ -164,8 +164,17 @@ TEST_F(ServiceTest, WhatCannotBeIsRefusedAtOnce) {
   generation.prompt[2] = 96;
   refused(generation, "token 2 is 96");
   generation = Ask(base_, "Hello", 3);
-  generation.hidden_states = true;
-  refused(generation, "hidden_states");
+  generation.embedding = Pooling::kMean;
+  refused(generation, "embedding");
+  generation = Ask(base_, "Hello", 3);
+  generation.min_tokens = 4;
+  refused(generation, "min_tokens");
+  generation = Ask(base_, "Hello", 3);
+  generation.allowed_tokens = {96};
+  refused(generation, "allowed_tokens");
+  generation = Ask(base_, "Hello", 3);
+  generation.bad_words = {{1}, {}};
+  refused(generation, "bad_words");
 }
 
 TEST_F(ServiceTest, TheQueueIsBounded) {
@@ -211,14 +220,70 @@ TEST_F(ServiceTest, PromptLogprobsAreThoseOfThePromptsOwnTokens) {
   EXPECT_EQ(next.tokens[0].token, heard.prompt_logprobs[9].top[0].token);
 }
 
-TEST_F(ServiceTest, HiddenStatesComeForEachTokenOfThePrompt) {
+TEST_F(ServiceTest, AnEmbeddingIsOfAllTokensOfThePrompt) {
   const auto service = Started();
-  Generation generation = Ask(base_, "Hello, world", 0);
-  generation.hidden_states = true;
-  const Heard heard = Answer(*service, std::move(generation));
-  EXPECT_EQ(heard.end, GenerationEnd::kLength);
-  EXPECT_EQ(heard.hidden_states.size(), 12u * 64);
+  const auto embedding = [&](std::string_view prompt, Pooling pooling) {
+    Generation generation = Ask(base_, prompt, 0);
+    generation.embedding = pooling;
+    const Heard heard = Answer(*service, std::move(generation));
+    EXPECT_EQ(heard.end, GenerationEnd::kLength);
+    EXPECT_EQ(heard.embedding.size(), 64u);
+    return heard.embedding;
+  };
   EXPECT_EQ(base_->hidden_width, 64);
+  const std::vector<float> first = embedding("Hel", Pooling::kCls);
+  EXPECT_EQ(embedding("Hello, world", Pooling::kCls), first);
+  const std::vector<float> second = embedding("He", Pooling::kLast);
+  const std::vector<float> mean = embedding("He", Pooling::kMean);
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    EXPECT_FLOAT_EQ(mean[i], (first[i] + second[i]) / 2);
+  }
+}
+
+// Greedy, so that each limit changes what would have been said.
+TEST_F(ServiceTest, LimitsOfTokensHoldInWhatIsSaid) {
+  const auto service = Started();
+  const auto said = [&](const auto& limit) {
+    Generation generation = Ask(base_, "Hello", 12);
+    generation.sampling.temperature = 0;
+    limit(generation);
+    return Answer(*service, std::move(generation));
+  };
+  const Heard free = said([](Generation&) {});
+  const std::vector<std::int32_t> ids = free.ids();
+  ASSERT_EQ(ids.size(), 12u);
+  const auto ends = [&](Generation& generation) { generation.stop_tokens = ids; };
+  EXPECT_EQ(said(ends).tokens.size(), 0u);
+  const Heard later = said([&](Generation& generation) {
+    ends(generation);
+    generation.min_tokens = 5;
+  });
+  EXPECT_GE(later.tokens.size(), 5u);
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(std::ranges::count(ids, later.ids()[i]), 0);
+  }
+  const std::string one(free.text.substr(0, 1));
+  EXPECT_EQ(said([&](Generation& generation) { generation.stop = {one}; }).text, "");
+  const Heard past = said([&](Generation& generation) {
+    generation.stop = {one};
+    generation.min_tokens = 1;
+  });
+  EXPECT_EQ(past.text.substr(0, 1), one);
+  const Heard other = said([&](Generation& generation) {
+    generation.bad_words = {{ids[0], ids[1]}};
+  });
+  EXPECT_EQ(other.ids()[0], ids[0]);
+  EXPECT_NE(other.ids()[1], ids[1]);
+  const Heard few = said([](Generation& generation) { generation.allowed_tokens = {3, 5}; });
+  for (const std::int32_t id : few.ids()) {
+    EXPECT_TRUE(id == 3 || id == 5);
+  }
+  const Heard none = said([](Generation& generation) {
+    generation.allowed_tokens = {3};
+    generation.bad_words = {{3}};
+  });
+  EXPECT_EQ(none.end, GenerationEnd::kFailed);
+  EXPECT_EQ(none.error->code, ErrorCode::kInvalid);
 }
 
 TEST_F(ServiceTest, APinnedPrefixFollowsItsNetworkWhenItIsResized) {

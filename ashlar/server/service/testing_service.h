@@ -63,7 +63,7 @@ struct Heard {
   std::optional<Error> error;
   GenerationUsage usage;
   std::vector<PromptLogprob> prompt_logprobs;
-  std::vector<float> hidden_states;
+  std::vector<float> embedding;
   int ends = 0;
   bool spoke_after_its_end = false;
 
@@ -96,8 +96,9 @@ class Ear {
       if (!event.prompt_logprobs.empty()) {
         heard.prompt_logprobs = std::move(event.prompt_logprobs);
       }
-      heard.hidden_states.insert(heard.hidden_states.end(), event.hidden_states.begin(),
-                                 event.hidden_states.end());
+      if (!event.embedding.empty()) {
+        heard.embedding = std::move(event.embedding);
+      }
       changed_.notify_all();  // under the lock: who waits may end this ear
     };
   }

@@ -10,7 +10,8 @@ TextChannel::TextChannel(const Generation& generation, int continuation,
       continuation_(continuation),
       listener_(std::move(listener)),
       on_stopped_(std::move(on_stopped)),
-      stop_(generation.stop) {
+      stop_(generation.stop),
+      tokens_left_(generation.min_tokens) {
   if (network_->tokenizer) {
     decoder_.emplace(*network_->tokenizer,
                      DecodeOptions{.skip_special_tokens = !generation.keep_special_tokens});
@@ -26,11 +27,14 @@ void TextChannel::Take(News news) {
                         .error = std::move(news.error),
                         .usage = news.usage,
                         .plans = std::move(news.plans),
-                        .prompt_logprobs = std::move(news.prompt_logprobs),
-                        .hidden_states = std::move(news.hidden_states)};
+                        .embedding = std::move(news.embedding)};
+  if (news.prompt_logprobs != nullptr) {
+    event.prompt_logprobs = std::move(*news.prompt_logprobs);
+  }
   if (news.token) {
     if (decoder_) {
-      event.text = stop_.Push(decoder_->Push(news.token->token));
+      event.text = decoder_->Push(news.token->token);
+      event.text = --tokens_left_ >= 0 ? event.text : stop_.Push(event.text);
     }
     event.tokens.push_back(*std::move(news.token));
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "ashlar/runtime/stop_strings.h"
@@ -16,8 +17,9 @@ struct News {
   std::optional<Error> error;
   GenerationUsage usage;
   std::vector<PlanSpan> plans;
-  std::vector<PromptLogprob> prompt_logprobs;
-  std::vector<float> hidden_states;
+  // Written by tasks that were posted before the one that takes this.
+  std::shared_ptr<std::vector<PromptLogprob>> prompt_logprobs;
+  std::vector<float> embedding;
 };
 
 // Confined. Calls the listener in Take, and nothing after an end.
@@ -35,6 +37,7 @@ class TextChannel {
   const std::function<void()> on_stopped_;
   std::optional<StreamDecoder> decoder_;
   StopStrings stop_;
+  std::int64_t tokens_left_ = 0;  // until a stop string may end it
   bool ended_ = false;
 };
 

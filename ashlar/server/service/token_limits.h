@@ -1,0 +1,20 @@
+// What may come next in a continuation besides what its grammar says: only some tokens, no bad
+// words, no end before it is long enough.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "ashlar/runtime/token_constraint.h"
+#include "ashlar/server/service/service.h"
+
+namespace ashlar::internal {
+
+// `inner`, which may be null, with the limits of `generation` around it; `inner` itself where there
+// are none. `ends` are all tokens that end the continuation.
+std::shared_ptr<TokenConstraint> LimitTokens(const Generation& generation,
+                                             std::span<const std::int32_t> ends,
+                                             std::shared_ptr<TokenConstraint> inner);
+
+}  // namespace ashlar::internal
