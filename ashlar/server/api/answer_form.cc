@@ -91,6 +91,11 @@ Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax) {
       tools.push_back(tool);
     }
   }
+  if (syntax.body == ToolBody::kTags) {
+    return Unsupported(
+        "$.tool_choice: this network writes the arguments of calls in tags, which no schema holds: "
+        "an answer cannot be made to be a call");
+  }
   ForcedCall forced{.text = std::string(syntax.bare ? "" : syntax.opener),
                     .grammar = {.kind = GrammarKind::kJsonSchema, .path = "$.tools"}};
   if (syntax.body == ToolBody::kNamed) {

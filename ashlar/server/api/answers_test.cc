@@ -1,4 +1,6 @@
 // What clients read, without a service: events in, JSON and server-sent events out.
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "ashlar/server/api/chat_answer.h"
@@ -63,7 +65,7 @@ const Json& Member(const Json& json, std::initializer_list<std::string_view> pat
 }
 
 const ToolSyntax* Hermes() {
-  return &AllToolSyntaxes().front();
+  return &*std::ranges::find(AllToolSyntaxes(), std::string_view("tool_call"), &ToolSyntax::name);
 }
 
 constexpr std::string_view kCalls =

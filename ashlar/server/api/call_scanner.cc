@@ -16,10 +16,6 @@ constexpr std::string_view kNameKey = "name";
 constexpr std::string_view kArgumentKeys[] = {"arguments", "parameters"};
 constexpr std::string_view kOtherKeys[] = {"id", "type"};
 
-bool IsSpace(char c) {
-  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
 bool IsArgumentKey(std::string_view key) {
   return std::ranges::find(kArgumentKeys, key) != std::end(kArgumentKeys);
 }
@@ -38,10 +34,10 @@ JsonExtent::At JsonExtent::Push(char c) {
     }
     return At::kInside;
   }
-  if (open_.empty() && begun_ && (IsSpace(c) || c == ',' || c == '}' || c == ']')) {
+  if (open_.empty() && begun_ && (IsCallSpace(c) || c == ',' || c == '}' || c == ']')) {
     return At::kPast;
   }
-  if (IsSpace(c)) {
+  if (IsCallSpace(c)) {
     return At::kInside;
   }
   begun_ = true;
@@ -67,7 +63,7 @@ std::string CallScanner::TakeArguments() {
   return std::exchange(arguments_, {});
 }
 
-bool CallScanner::Push(char c) {
+bool JsonCallScanner::Push(char c) {
   switch (state_) {
     case State::kBegin:
       state_ = State::kKey;
@@ -78,7 +74,7 @@ bool CallScanner::Push(char c) {
         state_ = State::kInKey;
         return true;
       }
-      return IsSpace(c);
+      return IsCallSpace(c);
     case State::kInKey:
       key_ += c;
       if (c == '"') {
@@ -86,7 +82,7 @@ bool CallScanner::Push(char c) {
       }
       return key_.size() <= kLongestKey && c != '\\';
     case State::kColon:
-      return c == ':' ? BeginValue() : IsSpace(c);
+      return c == ':' ? BeginValue() : IsCallSpace(c);
     case State::kValue:
       return PushValue(c);
     case State::kAfterValue:
@@ -97,7 +93,7 @@ bool CallScanner::Push(char c) {
   return false;
 }
 
-bool CallScanner::BeginValue() {
+bool JsonCallScanner::BeginValue() {
   key_ = key_.substr(1, key_.size() - 2);
   value_.clear();
   first_ = '\0';
@@ -112,7 +108,7 @@ bool CallScanner::BeginValue() {
   return std::ranges::find(kOtherKeys, key_) != std::end(kOtherKeys);
 }
 
-bool CallScanner::PushValue(char c) {
+bool JsonCallScanner::PushValue(char c) {
   const JsonExtent::At at = extent_.Push(c);
   if (at == JsonExtent::At::kBad) {
     return false;
@@ -120,7 +116,7 @@ bool CallScanner::PushValue(char c) {
   if (at == JsonExtent::At::kPast) {
     return EndValue() && PushAfterValue(c);
   }
-  if (first_ == '\0' && !IsSpace(c)) {
+  if (first_ == '\0' && !IsCallSpace(c)) {
     first_ = c;
   }
   // Arguments in a string are read whole: they are JSON once the string is undone.
@@ -133,7 +129,7 @@ bool CallScanner::PushValue(char c) {
   return at != JsonExtent::At::kLast || EndValue();
 }
 
-bool CallScanner::EndValue() {
+bool JsonCallScanner::EndValue() {
   state_ = State::kAfterValue;
   if (key_ == kNameKey || (IsArgumentKey(key_) && !value_.empty())) {
     const Result<Json> text = ParseJson(value_);
@@ -146,7 +142,7 @@ bool CallScanner::EndValue() {
   return true;
 }
 
-bool CallScanner::PushAfterValue(char c) {
+bool JsonCallScanner::PushAfterValue(char c) {
   if (c == ',') {
     state_ = State::kKey;
     return true;
@@ -158,7 +154,7 @@ bool CallScanner::PushAfterValue(char c) {
     }
     return named();
   }
-  return IsSpace(c);
+  return IsCallSpace(c);
 }
 
 }  // namespace ashlar

@@ -7,6 +7,16 @@
 
 namespace ashlar {
 
+// White space around what a call is made of.
+constexpr bool IsCallSpace(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+// Of the names of tools.
+constexpr bool IsToolNameChar(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '-' || c == '.';
+}
+
 // Finds the end of one JSON value, character by character. It looks at strings and brackets only:
 // what a network writes between them is its own affair.
 class JsonExtent {
@@ -26,18 +36,29 @@ class JsonExtent {
   bool escaped_ = false;
 };
 
-// Reads {"name": "f", "arguments": {...}}, in any order of members, and gives out the arguments as
-// they come.
+// Reads one call, character by character, and gives out the arguments, as JSON, as they come.
 class CallScanner {
  public:
+  virtual ~CallScanner() = default;
   // Takes the next character. False: this is no call of a tool. Requires: not done().
-  bool Push(char c);
+  virtual bool Push(char c) = 0;
+  virtual bool done() const = 0;
 
-  bool done() const { return state_ == State::kDone; }
   bool named() const { return !name_.empty(); }
   const std::string& name() const { return name_; }
   // The text of the arguments that came since the last call.
   std::string TakeArguments();
+
+ protected:
+  std::string name_;
+  std::string arguments_;
+};
+
+// Reads {"name": "f", "arguments": {...}}, in any order of members.
+class JsonCallScanner final : public CallScanner {
+ public:
+  bool Push(char c) override;
+  bool done() const override { return state_ == State::kDone; }
 
  private:
   enum class State : std::uint8_t { kBegin, kKey, kInKey, kColon, kValue, kAfterValue, kDone };
@@ -51,8 +72,6 @@ class CallScanner {
   std::string key_;    // with its quotes, while it is read
   std::string value_;  // what is read whole: the name, arguments in a string
   char first_ = '\0';  // of the value; none so far
-  std::string name_;
-  std::string arguments_;
   bool has_arguments_ = false;
 };
 

@@ -196,6 +196,10 @@ Status Hold(const RequestSetting& setting, const GrammarSource& source, Generati
   if (setting.constraints == nullptr) {
     return Unsupported("{}: this server holds no answer to a form", source.path);
   }
+  if (generation.min_tokens > 0) {
+    return Invalid("$.min_tokens: goes without {}, which says where the answer may end",
+                   source.path.substr(2));
+  }
   return setting.constraints->Limit(source, generation);
 }
 
@@ -248,6 +252,7 @@ Result<Work> ReadChat(const Parameters& parameters, const RequestSetting& settin
                         .include_usage = stream.include_usage,
                         .logprobs = logprobs,
                         .tools = prompt.tools,
+                        .offered = prompt.Offered(),
                         .parallel_tool_calls = form.parallel_tool_calls,
                         .forced = std::move(forced),
                         .seed = setting.seed},

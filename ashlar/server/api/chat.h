@@ -19,6 +19,10 @@ Result<Work> ReadChat(const Parameters& parameters, const RequestSetting& settin
 struct ChatPrompt {
   Json variables;                     // of the template
   const ToolSyntax* tools = nullptr;  // null: no tools were offered
+  Json Offered() const {              // the tools, as templates read them
+    const Json* const offered = variables.Find("tools");
+    return offered != nullptr ? *offered : Json();
+  }
 };
 
 // `messages` and `tools` as chat_messages.h makes them. kUnsupported, naming `path`, where the

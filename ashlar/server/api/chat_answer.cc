@@ -27,7 +27,8 @@ ChatAnswer::ChatAnswer(ChatAnswerOptions options, int choices) : options_(std::m
   if (options_.tools != nullptr) {
     for (Choice& choice : choices_) {
       choice.parser.emplace(*options_.tools,
-                            options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1);
+                            options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1,
+                            &options_.offered);
       choice.news = choice.parser->Push(options_.forced);
     }
   }

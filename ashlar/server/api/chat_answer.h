@@ -17,6 +17,7 @@ struct ChatAnswerOptions {
   bool include_usage = false;
   bool logprobs = false;
   const ToolSyntax* tools = nullptr;  // null: an answer is text and nothing else
+  Json offered;                       // the tools, as templates read them
   bool parallel_tool_calls = true;
   std::string forced;      // how every answer begins, said by the prompt already
   std::uint64_t seed = 0;  // of the ids of calls

@@ -200,6 +200,7 @@ Result<Work> ReadResponses(const Parameters& parameters, const RequestSetting& s
       ResponsesAnswerOptions{.head = HeadOf(setting, "resp_"),
                              .stream = work.stream,
                              .tools = prompt.tools,
+                             .offered = prompt.Offered(),
                              .parallel_tool_calls = form.parallel_tool_calls,
                              .forced = std::move(forced),
                              .seed = setting.seed,

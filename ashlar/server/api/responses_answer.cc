@@ -21,7 +21,8 @@ Json TextPart(std::string_view text) {
 ResponsesAnswer::ResponsesAnswer(ResponsesAnswerOptions options) : options_(std::move(options)) {
   if (options_.tools != nullptr) {
     parser_.emplace(*options_.tools,
-                    options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1);
+                    options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1,
+                    &options_.offered);
     forced_news_ = parser_->Push(options_.forced);
   }
 }

@@ -15,6 +15,7 @@ struct ResponsesAnswerOptions {
   AnswerHead head;
   bool stream = false;
   const ToolSyntax* tools = nullptr;
+  Json offered;  // the tools, as templates read them
   bool parallel_tool_calls = true;
   std::string forced;      // how the answer begins, said by the prompt already
   std::uint64_t seed = 0;  // of the ids of calls

@@ -8,15 +8,6 @@ namespace {
 
 constexpr std::size_t kLongestToolName = 256;
 
-bool IsBlank(char c) {
-  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-bool IsNameChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.';
-}
-
 // Where the end of `text` begins that may become `mark`, or else its size.
 std::size_t HeldFrom(std::string_view text, std::string_view mark) {
   for (std::size_t size = std::min(text.size(), mark.size() - 1); size > 0; --size) {
@@ -29,8 +20,8 @@ std::size_t HeldFrom(std::string_view text, std::string_view mark) {
 
 }  // namespace
 
-ToolParser::ToolParser(const ToolSyntax& syntax, int most_calls)
-    : syntax_(syntax), most_calls_(most_calls) {}
+ToolParser::ToolParser(const ToolSyntax& syntax, int most_calls, const Json* tools)
+    : syntax_(syntax), most_calls_(most_calls), tools_(tools) {}
 
 std::vector<ToolNews> ToolParser::Push(std::string_view piece) {
   pending_ += piece;
@@ -44,7 +35,7 @@ std::vector<ToolNews> ToolParser::Finish() {
   if (state_ != State::kText && state_ != State::kAfter && !announced_) {
     GiveUp();
   }
-  if (state_ == State::kText && (calls_ == 0 || !std::ranges::all_of(pending_, IsBlank))) {
+  if (state_ == State::kText && (calls_ == 0 || !std::ranges::all_of(pending_, IsCallSpace))) {
     Emit(ToolNews::Kind::kText, std::exchange(pending_, {}));
   }
   return std::exchange(news_, {});
@@ -76,7 +67,7 @@ bool ToolParser::Advance() {
 bool ToolParser::AdvanceText() {
   const std::string_view text = std::string_view(pending_).substr(at_);
   if (at_start_ && syntax_.bare) {
-    const auto first = std::ranges::find_if_not(text, IsBlank);
+    const auto first = std::ranges::find_if_not(text, IsCallSpace);
     if (first != text.end() && *first == '{') {
       at_ += static_cast<std::size_t>(first - text.begin());
       Open(0);
@@ -85,7 +76,7 @@ bool ToolParser::AdvanceText() {
   }
   const std::size_t opener = text.find(syntax_.opener);
   std::size_t end = std::min(opener, HeldFrom(text, syntax_.opener));
-  while (end > 0 && IsBlank(text[end - 1])) {
+  while (end > 0 && IsCallSpace(text[end - 1])) {
     --end;
   }
   if (end > 0) {
@@ -107,7 +98,11 @@ void ToolParser::Open(std::size_t opener_bytes) {
   at_start_ = false;
   announced_ = false;
   state_ = syntax_.body == ToolBody::kNamed ? State::kName : State::kBody;
-  scanner_ = CallScanner();
+  if (syntax_.body == ToolBody::kTags) {
+    scanner_ = std::make_unique<TagScanner>(syntax_.tags, tools_);
+  } else {
+    scanner_ = std::make_unique<JsonCallScanner>();
+  }
   extent_ = JsonExtent();
 }
 
@@ -120,7 +115,7 @@ char ToolParser::TakeChar() {
 }
 
 bool ToolParser::SkipSpace() {
-  while (at_ < pending_.size() && IsBlank(pending_[at_])) {
+  while (at_ < pending_.size() && IsCallSpace(pending_[at_])) {
     TakeChar();
   }
   return at_ < pending_.size();
@@ -143,7 +138,7 @@ bool ToolParser::AdvanceBody() {
 
 bool ToolParser::AdvanceObject() {
   while (at_ < pending_.size()) {
-    if (!scanner_.Push(TakeChar())) {
+    if (!scanner_->Push(TakeChar())) {
       if (announced_) {  // what follows is text
         state_ = State::kAfter;
       } else {
@@ -151,13 +146,13 @@ bool ToolParser::AdvanceObject() {
       }
       return true;
     }
-    if (!announced_ && scanner_.named()) {
-      Announce(scanner_.name());
+    if (!announced_ && scanner_->named()) {
+      Announce(scanner_->name());
     }
     if (announced_) {
-      Emit(ToolNews::Kind::kArguments, scanner_.TakeArguments());
+      Emit(ToolNews::Kind::kArguments, scanner_->TakeArguments());
     }
-    if (scanner_.done()) {
+    if (scanner_->done()) {
       state_ = State::kAfter;
       return true;
     }
@@ -176,8 +171,8 @@ bool ToolParser::AdvanceName() {
   }
   // What else stands before the mark, such as the call's id, is the network's own.
   const std::string_view text = std::string_view(pending_).substr(at_, mark - at_);
-  const auto first = std::ranges::find_if_not(text, IsBlank);
-  const auto last = std::find_if_not(first, text.end(), IsNameChar);
+  const auto first = std::ranges::find_if_not(text, IsCallSpace);
+  const auto last = std::find_if_not(first, text.end(), IsToolNameChar);
   if (first == last) {
     GiveUp();
     return true;

@@ -4,6 +4,7 @@
 // into pieces does not change what comes out, put together. Confined.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,8 +28,9 @@ struct ToolNews {
 
 class ToolParser {
  public:
-  // Gives out at most `most_calls` calls; what follows them is dropped.
-  ToolParser(const ToolSyntax& syntax, int most_calls);
+  // Gives out at most `most_calls` calls; what follows them is dropped. `tools`, as templates read
+  // them, must outlive it; null: nothing is known of them.
+  ToolParser(const ToolSyntax& syntax, int most_calls, const Json* tools = nullptr);
 
   std::vector<ToolNews> Push(std::string_view piece);
   std::vector<ToolNews> Finish();
@@ -57,6 +59,7 @@ class ToolParser {
 
   const ToolSyntax& syntax_;
   int most_calls_;
+  const Json* tools_;
   int calls_ = 0;
   State state_ = State::kText;
   bool at_start_ = true;    // nothing but white space so far
@@ -64,7 +67,7 @@ class ToolParser {
   std::string pending_;     // text that is not looked at yet, from `at_` on
   std::size_t at_ = 0;
   std::string raw_;  // of the body, while it may still be no call
-  CallScanner scanner_;
+  std::unique_ptr<CallScanner> scanner_;
   JsonExtent extent_;
   std::vector<ToolNews> news_;
 };

@@ -109,6 +109,30 @@ constexpr ParserCase kParserCases[] = {
     // Functions in tags.
     {"function_tag", "<function=f>{\"a\": 1}</function>", "|f({\"a\": 1})"},
     {"function_tag", "a < b", "a < b"},
+    // Arguments in tags: texts, where nothing is known of the tool.
+    {"parameter_tags",
+     "I look.\n<tool_call>\n<function=f>\n<parameter=city>\nSan\n\"X\"\n</parameter>\n"
+     "<parameter=n>3</parameter>\n</function>\n</tool_call>",
+     "I look.|f({\"city\": \"San\\n\\\"X\\\"\", \"n\": \"3\"})"},
+    {"parameter_tags",
+     "<tool_call><function=f></function></tool_call>\n<tool_call><function=g>\n</function>"
+     "</tool_call> so.",
+     "|f({})|g({}) so."},
+    {"parameter_tags",
+     "<tool_call><function=f><parameter=a>1</parameter><parameter=a>2</parameter></function>",
+     "|f({\"a\": \"1\"})"},
+    {"parameter_tags", "<tool_call><function=f><parameter=a>1</parameter><parameter=b>2 <",
+     "|f({\"a\": \"1\")"},
+    {"parameter_tags", "<tool_call>{\"name\": \"f\"}</tool_call>",
+     "<tool_call>{\"name\": \"f\"}</tool_call>"},
+    {"parameter_tags", "<tool_call><function=no name></function>",
+     "<tool_call><function=no name></function>"},
+    {"argument_tags",
+     "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>x < y</arg_value>\n<arg_key>b</arg_key>"
+     "<arg_value></arg_value>\n</tool_call>\n<tool_call>g\n</tool_call>",
+     "|f({\"a\": \"x < y\", \"b\": \"\"})|g({})"},
+    {"argument_tags", "<tool_call>{\"name\": 1}\n</tool_call>",
+     "<tool_call>{\"name\": 1}\n</tool_call>"},
     // Llama 3: JSON, when the answer begins with it.
     {"json", "{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "|f({\"a\": 1})"},
     {"json", " \n{\"type\": \"function\", \"name\": \"f\", \"parameters\": {}}", "|f({})"},
@@ -139,6 +163,34 @@ TEST(ToolParser, GivesOutNoMoreCallsThanItMay) {
             "Hm.|f({\"a\":1})");
 }
 
+TEST(ToolParser, ArgumentsInTagsAreOfTheTypesThatTheToolSays) {
+  const Json tools = *ParseJson(R"([{"function": {"name": "g"}}, {"type": "function", "function":
+      {"name": "f", "parameters": {"type": "object", "properties": {
+          "text": {"type": "string"}, "count": {"type": "integer"}, "list": {"type": "array"},
+          "flag": {"type": "boolean"}, "maybe": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+          "either": {"type": ["number", "null"]}, "any": {}, "bad": 3}}}}])");
+  struct ValueCase {
+    const char* key;
+    const char* written;
+    const char* json;
+  };
+  constexpr ValueCase kCases[] = {
+      {"text", "5", "\"5\""},        {"count", "\n5\n", "5"},
+      {"count", "five", "\"five\""}, {"list", "[1, {\"a\": \"b\"}]", "[1, {\"a\": \"b\"}]"},
+      {"flag", "True", "true"},      {"flag", " false ", "false"},
+      {"maybe", "null", "null"},     {"maybe", "5", "\"5\""},
+      {"either", "None", "null"},    {"either", "-1.5e3", "-1.5e3"},
+      {"any", "5", "\"5\""},         {"bad", "5", "\"5\""},
+      {"other", "{}", "\"{}\""},
+  };
+  for (const ValueCase& each : kCases) {
+    ToolParser parser(SyntaxNamed("parameter_tags"), 100, &tools);
+    std::vector<ToolNews> news = parser.Push(fmt::format(
+        "<tool_call><function=f><parameter={}>{}</parameter></function>", each.key, each.written));
+    EXPECT_EQ(Summary(news), fmt::format("|f({{\"{}\": {}}})", each.key, each.json));
+  }
+}
+
 TEST(ToolParser, StreamsArgumentsAsTheyCome) {
   ToolParser parser(SyntaxNamed("tool_call"), 100);
   std::vector<ToolNews> news = parser.Push("<tool_call>{\"name\": \"f\", \"arguments\": {\"a\": ");
@@ -156,6 +208,13 @@ TEST(ToolParser, CuttingChangesNothingInRandomAnswers) {
                                      "<function=",
                                      ">",
                                      "</function>",
+                                     "<function=f>",
+                                     "<parameter=a>",
+                                     "</parameter>",
+                                     "f\n",
+                                     "<arg_key>a</arg_key>",
+                                     "<arg_value>",
+                                     "</arg_value>",
                                      "{",
                                      "}",
                                      "\"name\"",
@@ -210,6 +269,13 @@ TEST(ToolSyntax, IsSeenFromWhatTheTemplateWrites) {
       {"{% if tools %}T{% endif %}{% for m in messages %}{% for c in m.tool_calls or [] %}"
        "<tool_call><function=f><parameter=a>1</parameter></function></tool_call>"
        "{% endfor %}{% endfor %}",
+       "parameter_tags"},
+      {"{% if tools %}T{% endif %}{% for m in messages %}{% for c in m.tool_calls or [] %}"
+       "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>"
+       "{% endfor %}{% endfor %}",
+       "argument_tags"},
+      {"{% if tools %}T{% endif %}{% for m in messages %}{% for c in m.tool_calls or [] %}"
+       "<call f/>{% endfor %}{% endfor %}",
        nullptr},
       // Refuses calls, and says in words how they are written.
       {"{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no') }}{% endif %}"

@@ -8,6 +8,32 @@ namespace ashlar {
 namespace {
 
 constexpr ToolSyntax kToolSyntaxes[] = {
+    // Qwen 3 Coder.
+    {.name = "parameter_tags",
+     .mark = "<parameter=",
+     .opener = "<tool_call>",
+     .closer = "</tool_call>",
+     .body = ToolBody::kTags,
+     .tags = {.name_begin = "<function=",
+              .name_end = ">",
+              .key_begin = "<parameter=",
+              .key_end = ">",
+              .value_begin = "",
+              .value_end = "</parameter>",
+              .end = "</function>"}},
+    // GLM 4.5.
+    {.name = "argument_tags",
+     .mark = "<arg_key>",
+     .opener = "<tool_call>",
+     .closer = "",
+     .body = ToolBody::kTags,
+     .tags = {.name_begin = "",
+              .name_end = "\n",
+              .key_begin = "<arg_key>",
+              .key_end = "</arg_key>",
+              .value_begin = "<arg_value>",
+              .value_end = "</arg_value>",
+              .end = "</tool_call>"}},
     // Hermes 2 Pro, Qwen 2.5 and 3.
     {.name = "tool_call", .mark = "<tool_call>", .opener = "<tool_call>", .closer = "</tool_call>"},
     // Mistral, tokenizers of version 11 and later.
@@ -38,9 +64,6 @@ constexpr ToolSyntax kToolSyntaxes[] = {
      .arguments_key = "parameters",
      .bare = true},
 };
-
-// A template that writes arguments as tags writes this, inside marks that other rows have.
-constexpr std::string_view kArgumentTag = "<parameter=";
 
 constexpr std::string_view kProbeTool = "probe_of_calls";
 
@@ -98,9 +121,6 @@ const ToolSyntax* FindToolSyntax(const ChatFormat& format, const Json& tools) {
     return nullptr;
   }
   const std::string written = WrittenCall(format, offered, *with);
-  if (written.find(kArgumentTag) != std::string::npos) {
-    return nullptr;
-  }
   const auto found = std::ranges::find_if(kToolSyntaxes, [&](const ToolSyntax& syntax) {
     return written.find(syntax.mark) != std::string::npos;
   });

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "ashlar/base/json.h"
+#include "ashlar/server/api/tag_scanner.h"
 #include "ashlar/text/chat_format.h"
 
 namespace ashlar {
@@ -15,6 +16,7 @@ enum class ToolBody : std::uint8_t {
   kObject,  // {"name": "f", "arguments": {...}}; "parameters" means the same
   kList,    // [{...}, {...}] of such
   kNamed,   // f MARK {...}
+  kTags,    // the arguments in tags, as `tags` says
 };
 
 struct ToolSyntax {
@@ -26,6 +28,7 @@ struct ToolSyntax {
   std::string_view argument_mark = {};  // kNamed: between the name and the arguments
   std::string_view arguments_key = "arguments";
   bool bare = false;  // an answer that begins with { is a call without the opener
+  CallTags tags = {};
 };
 
 std::span<const ToolSyntax> AllToolSyntaxes();
