@@ -20,7 +20,7 @@ for (const [network, rates] of Object.entries(results.throughput)) {
 }
 const { long_prompt: long, one_process: memory, together, exactness } = results;
 row(`longest gap between tokens while a prompt of ${long.prompt_tokens} tokens is read`,
-    `${fixed(long.longest_during_ms, 0)} ms, ${fixed(long.longest_during_ms / long.median_before_ms)} times the median of ${fixed(long.median_before_ms, 0)} ms before; the prompt takes ${fixed(long.prompt_seconds, 1)} s`,
+    `${fixed(long.longest_during_ms, 0)} ms, ${fixed(long.longest_during_ms / long.median_before_ms)} times the median of ${fixed(long.median_before_ms, 0)} ms before (longest before: ${fixed(long.longest_before_ms, 0)} ms); the prompt takes ${fixed(long.prompt_seconds, 1)} s`,
     "3 times", long.longest_during_ms <= 3 * long.median_before_ms);
 row("four networks in one process, resident (PSS)",
     `${megabytes(memory.one.pss)}; in four processes ${megabytes(memory.apart.pss)}`, "", null);
