@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "ashlar/runtime/internal/map_once.h"
+
 namespace ashlar::internal {
 
 NetworkSet::NetworkSet(const BlobStore& store, const EngineOptions& options)
     : kv_format_(options.kv_format),
       prefault_(options.prefault),
       binder_(
-          FetchFrom(store, options.verify_blobs),
+          MapOnce(FetchFrom(store, options.verify_blobs)),
           {options.isa, options.max_positions, rope_tables_},
           {.prefault = options.prefault, .check = options.verify_blobs || options.check_numbers}) {}
 
