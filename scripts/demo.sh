@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The quick start, as a person would type it: import a network, derive three more from it, and run
-# all four. Leaves the store in build/demo-store to play with.
+# The quick start, as a person would type it: import a network, derive three more from it, run all
+# four, and one network at three sizes. Leaves the store in build/demo-store to play with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -48,11 +48,15 @@ for name in demo short deep slim; do
   echo
 done
 
-# One network more, stored once, at three sizes.
-make_network any encode demo --as any --codec bitplane
-for weights in 3.5M 5M 7M; do
+# One network more, stored once, at three sizes. (A few tokens of calibration, to be quick.)
+echo
+step shrink demo --as any --tokens 256
+"$ashlar" shrink demo --as any --tokens 256 --json >/dev/null
+for weights in 2.5M 4M 7M; do
   text=$("$ashlar" run any -p "$prompt" --weights "$weights" --max-tokens 32 --seed 3)
-  printf '%s%-6s%s %s\n' "$bold" "$weights" "$plain" "${text#"$prompt"}" | tr -s '\n' ' '
+  bits=$(awk -v megabytes="${weights%M}" -v parameters="${parameters[demo]}" \
+    'BEGIN {printf "%.1f bits", 8e6 * megabytes / parameters}')
+  printf '%s%-4s%s (%s) %s\n' "$bold" "$weights" "$plain" "$bits" "${text#"$prompt"}" | tr -s '\n' ' '
   echo
 done
 
