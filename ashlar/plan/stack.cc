@@ -10,6 +10,10 @@ namespace {
 
 constexpr std::uint64_t kMostEntryBytes = 1'000'000;
 
+// What is said of a budget that is too small for networks that have one size only.
+constexpr std::string_view kNoLevels =
+    "; none of the tensors has levels (`ashlar shrink` makes a network of any size)";
+
 // Calls `visit(tensor, scored)` for each distinct tensor of the network, bases included; `scored`:
 // its block reads or scores tokens.
 template <class Visit>
@@ -189,7 +193,7 @@ TensorLosses::TensorLosses(const TensorManifest& tensor, std::span<const double>
 
 double TensorLosses::Of(std::int64_t begin, std::int64_t end, int levels) const {
   const std::int64_t first = begin / row_unit_;
-  const std::int64_t last = (end + row_unit_ - 1) / row_unit_;
+  const std::int64_t last = std::min((end + row_unit_ - 1) / row_unit_, bands_);
   const std::int64_t row = (std::min(levels, levels_) - 1) * bands_;
   double sum = 0;
   for (std::int64_t band = first; band < last; ++band) {
@@ -254,8 +258,7 @@ double ExpectedLoss(const Network& network, const LevelLosses& complete,
     const TensorLosses& losses = complete.at(tensor.levels.front());
     std::int64_t begin = 0;
     for (const RowLevels& range : PrecisionOf(tensor, precision)) {
-      sum += losses.Of(begin, range.row_end, range.levels) -
-             losses.Of(begin, range.row_end, LevelCount(tensor));
+      sum += losses.Of(begin, range.row_end, range.levels);
       begin = range.row_end;
     }
   });
@@ -336,10 +339,10 @@ StackCut Stack::First(std::size_t count) const {
 
 Result<StackCut> Stack::Cut(std::uint64_t weight_bytes) const {
   if (weight_bytes < floor_bytes_) {
-    return Exhausted(
-        "{} bytes of weights are too few: the first levels of all tensors and what has no levels "
-        "take {}",
-        weight_bytes, floor_bytes_);
+    return Exhausted("{} of weights are too little: {} take {} ({} bytes){}",
+                     FormatBytes(weight_bytes),
+                     entries_.empty() ? "they" : "one level of each tensor and what has no levels",
+                     FormatBytes(floor_bytes_), floor_bytes_, entries_.empty() ? kNoLevels : "");
   }
   const auto above = std::ranges::upper_bound(bytes_after_, weight_bytes);
   return First(static_cast<std::size_t>(above - bytes_after_.begin()) - 1);
@@ -348,7 +351,10 @@ Result<StackCut> Stack::Cut(std::uint64_t weight_bytes) const {
 Result<StackCut> Stack::CutWithin(PlanRequest request, std::uint64_t budget) const {
   StackCut best = First(0);
   request.precision = best.precision;
-  ASHLAR_TRY(PlanWithin(request, budget));
+  if (const Result<MemoryPlan> least = PlanWithin(request, budget); !least.ok()) {
+    return Exhausted("{}{}", least.error().message,
+                     entries_.empty() ? kNoLevels : ", with one level of each tensor");
+  }
   // More entries never take less.
   std::size_t fits = 0;
   std::size_t end = entries_.size() + 1;

@@ -26,8 +26,8 @@
 namespace ashlar {
 
 // How much higher a network's loss is expected to be, in nats per token, when a tensor has few
-// levels and all others are whole: by band of the codec's row_unit rows, and never rising with
-// levels. What bands add adds up.
+// levels and all others are what they were made of: by band of the codec's row_unit rows, never
+// rising with levels. What bands add adds up.
 class TensorLosses {
  public:
   TensorLosses() = default;
@@ -38,7 +38,7 @@ class TensorLosses {
 
   int levels() const { return levels_; }
   // Of rows [begin, end), whole bands (or to the tensor's end), with their first `levels` levels;
-  // past the last one as with all.
+  // past the last one as with all. (Rows past the last one add nothing.)
   double Of(std::int64_t begin, std::int64_t end, int levels) const;
   double whole(int levels) const;  // of all rows
 
@@ -65,7 +65,7 @@ struct StackNetwork {
 LevelLosses CompleteLosses(const StackNetwork& network);
 inline constexpr double kScoredWeight = 4;
 
-// The loss of the network at a precision, in nats per token above that of all levels.
+// What the tensors lose at a precision, each alone, in nats per token, added up.
 double ExpectedLoss(const Network& network, const LevelLosses& complete,
                     const Precision& precision);
 

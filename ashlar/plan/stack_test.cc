@@ -57,22 +57,24 @@ struct RandomCase {
     std::mt19937_64 random(seed);
     std::uniform_int_distribution<std::int64_t> rows(1, most_rows);
     std::uniform_int_distribution<std::int64_t> groups(1, 8);
-    std::uniform_real_distribution<double> fall(0, 1);
     const std::string name = std::to_string(seed) + ".";
     for (int i = 0; i < 6; ++i) {
-      const TensorManifest tensor =
-          Residual8(name + std::to_string(i), rows(random), 32 * groups(random));
-      AddMatrix(network, tensor);
-      std::vector<double> of_tensor(tensor.levels.size(), 0);
-      for (std::size_t l = of_tensor.size() - 1; l-- > 0;) {
-        of_tensor[l] = of_tensor[l + 1] + std::pow(fall(random), 6);
-      }
-      losses.insert({tensor.levels[0], TensorLosses(tensor, of_tensor, {})});
-      tensors.push_back(tensor);
+      Add(Residual8(name + std::to_string(i), rows(random), 32 * groups(random)), {}, random);
     }
     AddMatrix(network, {.shape = {64, 64},
                         .codec = *FindCodec("f32"),
                         .levels = {{Sha256(name + "plain"), 0, 64 * 64 * 4}}});
+  }
+  // `errors`: how the losses are shared among bands.
+  void Add(const TensorManifest& tensor, std::span<const float> errors, std::mt19937_64& random) {
+    std::uniform_real_distribution<double> fall(0, 1);
+    AddMatrix(network, tensor);
+    std::vector<double> of_tensor(tensor.levels.size(), 0);
+    for (std::size_t l = of_tensor.size() - 1; l-- > 0;) {
+      of_tensor[l] = of_tensor[l + 1] + std::pow(fall(random), 6);
+    }
+    losses.insert({tensor.levels[0], TensorLosses(tensor, of_tensor, errors)});
+    tensors.push_back(tensor);
   }
   Network network;
   LevelLosses losses;
@@ -117,6 +119,70 @@ TEST(Stack, AnyCutIsNotAboveItsBudgetAndBelowItByLessThanTheNextEntry) {
       EXPECT_LE(entry.bytes, 1'000'000u);
     }
   }
+}
+
+// Of some networks together: each part once.
+std::uint64_t BytesAt(std::span<const StackNetwork> networks, const Precision& precision) {
+  std::map<Level, std::uint64_t> parts;
+  for (const StackNetwork& each : networks) {
+    for (const auto& [digest, block] : each.network->blocks) {
+      for (const Level& part : ResidentParts(block->tensors.at("weight"), precision)) {
+        parts[part] = part.length;
+      }
+    }
+  }
+  std::uint64_t sum = 0;
+  for (const auto& [part, length] : parts) {
+    sum += length;
+  }
+  return sum;
+}
+
+TEST(Stack, OfNetworksThatShareTensorsWholeOrInPartAnyCutKeepsItsBudgetToo) {
+  for (int trial = 0; trial < 10; ++trial) {
+    const std::uint64_t seed = TestSeed();
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    RandomCase one(seed, 8000);
+    RandomCase two(seed + 1, 8000);
+    // One tensor of the first whole, one with its first levels only, and a large one with rows that
+    // matter very differently.
+    two.Add(one.tensors[0], {}, random);
+    TensorManifest part = one.tensors[1];
+    part.levels.resize(3);
+    two.Add(part, {}, random);
+    const TensorManifest wide = Residual8("wide" + std::to_string(seed), 20000, 512);
+    std::vector<float> errors(wide.levels.size() * 625);
+    for (float& error : errors) {
+      error = std::exponential_distribution<float>(1)(random);
+    }
+    two.Add(wide, errors, random);
+    const StackNetwork networks[] = {{&one.network, &one.losses, 0.3}, {&two.network, &two.losses}};
+    const Stack stack(networks);
+    EXPECT_EQ(stack.total_bytes(), BytesAt(networks, {}));
+    std::map<std::pair<Level, std::int64_t>, int> levels;
+    for (const StackEntry& entry : stack.entries()) {  // each range's in its own order
+      EXPECT_EQ(++levels[std::pair(entry.tensor, entry.row_begin)], entry.level);
+      EXPECT_LE(entry.bytes, 1'000'000u);
+    }
+    for (int i = 0; i < 20; ++i) {
+      const std::uint64_t budget = std::uniform_int_distribution<std::uint64_t>(
+          stack.floor_bytes(), stack.total_bytes())(random);
+      const StackCut cut = *stack.Cut(budget);
+      EXPECT_EQ(cut.bytes, BytesAt(networks, cut.precision));
+      EXPECT_LE(cut.bytes, budget);
+      EXPECT_TRUE(cut.entries == stack.entries().size() ||
+                  cut.bytes + stack.entries()[cut.entries].bytes > budget);
+    }
+  }
+}
+
+TEST(Stack, LossesOfFewerRowsThanATensorHasAreReadNoFurther) {
+  const TensorManifest small = Residual8("tensor", 64, 64);
+  const double numbers[] = {0.5, 0.4, 0.3, 0.2, 0.1, 0.05, 0};
+  const TensorLosses of_small(small, numbers, {});
+  EXPECT_NEAR(of_small.Of(0, 640, 1), 0.5, 1e-12);
+  EXPECT_EQ(of_small.Of(64, 640, 1), 0);
 }
 
 // Again and again, among the next 1, 2, 3, ... levels of any tensor takes those that together take
@@ -192,7 +258,25 @@ TEST(Stack, BelowTheFloorABudgetIsRefusedWithNumbers) {
   ASSERT_FALSE(cut.ok());
   EXPECT_EQ(cut.error().code, ErrorCode::kExhausted);
   EXPECT_NE(cut.error().message.find(std::to_string(stack.floor_bytes())), std::string::npos);
+  EXPECT_EQ(cut.error().message.find("shrink"), std::string::npos);
   EXPECT_EQ(stack.Cut(stack.floor_bytes())->bytes, stack.floor_bytes());
+}
+
+TEST(Stack, OfANetworkWithoutLevelsHasNoEntriesAndSaysWhatWouldHelp) {
+  Network network;
+  AddMatrix(network, {.shape = {64, 64},
+                      .codec = *FindCodec("f32"),
+                      .levels = {{Sha256("plain"), 0, 64 * 64 * 4}}});
+  const StackNetwork networks[] = {{&network, nullptr}};
+  const Stack stack(networks);
+  EXPECT_TRUE(stack.entries().empty());
+  EXPECT_EQ(stack.Cut(20000)->bytes, 16384u);
+  const Network* const views[] = {&network};
+  for (const std::string& error : {stack.Cut(16383).error().message,
+                                   stack.CutWithin({.networks = views}, 100).error().message}) {
+    EXPECT_NE(error.find("16.4 kB"), std::string::npos) << error;
+    EXPECT_NE(error.find("ashlar shrink"), std::string::npos) << error;
+  }
 }
 
 TEST(Stack, WhatTwoNetworksShareStandsOnceAndIsWorthWhatItIsToBoth) {

@@ -58,17 +58,32 @@ class Axis {
   std::vector<double> Ticks() const {
     const double low = logarithmic_ ? std::exp(low_) : low_;
     const double high = logarithmic_ ? std::exp(high_) : high_;
+    return logarithmic_ && high > 10 * low ? TicksOfDecades(low, high) : EvenTicks(low, high);
+  }
+
+ private:
+  static std::vector<double> EvenTicks(double low, double high) {
     const double raw = (high - low) / 7;
     const double decade = std::pow(10, std::floor(std::log10(raw)));
     const double step = raw / decade < 2 ? 2 * decade : raw / decade < 5 ? 5 * decade : 10 * decade;
     std::vector<double> ticks;
-    for (double tick = std::ceil(low / step) * step; tick <= high; tick += step) {
-      ticks.push_back(tick);
+    for (auto i = static_cast<long>(std::ceil(low / step)); i * step <= high; ++i) {
+      ticks.push_back(i * step);
+    }
+    return ticks;
+  }
+  static std::vector<double> TicksOfDecades(double low, double high) {
+    std::vector<double> ticks;
+    for (double decade = std::pow(10, std::floor(std::log10(low))); decade <= high; decade *= 10) {
+      for (const double tick : {decade, 2 * decade, 5 * decade}) {
+        if (tick >= low && tick <= high) {
+          ticks.push_back(tick);
+        }
+      }
     }
     return ticks;
   }
 
- private:
   double Of(double value) const { return logarithmic_ ? std::log(value) : value; }
   bool logarithmic_;
   double from_, to_;

@@ -29,6 +29,11 @@ std::uint64_t ResidentBytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+Result<StackCut> CutOfWeights(const Stack& stack, std::uint64_t bytes) {
+  Result<StackCut> cut = stack.Cut(bytes);
+  return cut.ok() ? std::move(cut) : cut.error().In("--weights");
+}
+
 Result<KvFormat> ReadKvFormat(const Options& options) {
   const Result<KvFormat> format = ParseKvFormat(options.Text("kv"));
   return format.ok() ? format : format.error().In("--kv");
@@ -203,7 +208,7 @@ Result<HostPlan> PlanHost(const Session& session, std::span<const std::string> n
                   .page_bytes = settings.page_bytes.value_or(0)};
   plan.cut = plan.stack.First(plan.stack.entries().size());
   if (settings.weight_bytes) {
-    ASHLAR_TRY(plan.cut, plan.stack.Cut(*settings.weight_bytes));
+    ASHLAR_TRY(plan.cut, CutOfWeights(plan.stack, *settings.weight_bytes));
   }
   if (settings.memory_bytes) {
     PlanRequest within = plan.request;
@@ -237,6 +242,8 @@ Result<Host> Host::Open(const Session& session, std::span<const std::string> nam
   Host host;
   host.store_ = std::move(plan.store);
   host.networks_ = std::move(plan.networks);
+  host.stack_ = std::move(plan.stack);
+  host.most_entries_ = plan.cut.entries;
   host.cut_ = std::move(plan.cut);
   host.plan_ = plan.memory;
   host.engine_ = std::make_unique<Engine>(*host.store_, plan.engine);
@@ -249,6 +256,17 @@ Result<Host> Host::Open(const Session& session, std::span<const std::string> nam
     hosted.id = *id;
   }
   return host;
+}
+
+Result<StackCut> Host::Cut(std::uint64_t weight_bytes) const {
+  ASHLAR_TRY(StackCut cut, CutOfWeights(stack_, weight_bytes));
+  return cut.entries <= most_entries_ ? std::move(cut) : stack_.First(most_entries_);
+}
+
+Status Host::Resize(StackCut cut) {
+  ASHLAR_TRY(engine_->SetPrecision(cut.precision));
+  cut_ = std::move(cut);
+  return {};
 }
 
 namespace {

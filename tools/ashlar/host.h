@@ -150,6 +150,10 @@ class Host {
   const MemoryPlan& plan() const { return plan_; }
   // Of the weights, what is resident.
   const StackCut& cut() const { return cut_; }
+  // What so many bytes of weights hold, of what was resident at first. kExhausted, with numbers.
+  Result<StackCut> Cut(std::uint64_t weight_bytes) const;
+  // The next step runs at such a cut.
+  Status Resize(StackCut cut);
   // A file that came with the network; nothing when there was none.
   Result<std::optional<std::string>> ReadFile(const HostedNetwork& network,
                                               std::string_view name) const;
@@ -159,6 +163,8 @@ class Host {
   std::unique_ptr<BlobStore> store_;
   std::vector<HostedNetwork> networks_;
   std::unique_ptr<Engine> engine_;
+  Stack stack_{{}};
+  std::size_t most_entries_ = 0;
   StackCut cut_;
   MemoryPlan plan_;
 };

@@ -19,8 +19,8 @@ double ExpertShare(const Block& block, std::int64_t batch) {
 
 }  // namespace
 
-double WeightBytesPerStep(const Network& network, const Precision& precision, std::int64_t batch) {
-  double bytes = 0;
+void VisitReads(const Network& network, std::int64_t batch,
+                const std::function<void(const TensorManifest& tensor, double share)>& visit) {
   for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
     const Block& block = network.BlockOf(i);
     if (block.kind->name == "embed") {
@@ -28,21 +28,25 @@ double WeightBytesPerStep(const Network& network, const Precision& precision, st
     }
     const double expert_share = ExpertShare(block, batch);
     for (const auto& [name, tensor] : block.tensors) {
-      const double share = name.starts_with("experts.") ? expert_share : 1;
-      for (const Level& part : ResidentParts(tensor, precision)) {
-        bytes += share * static_cast<double>(part.length);
-      }
+      visit(tensor, name.starts_with("experts.") ? expert_share : 1);
     }
+  }
+}
+
+double ResidentBytesOf(const TensorManifest& tensor, const Precision& precision) {
+  double bytes = 0;
+  for (const Level& part : ResidentParts(tensor, precision)) {
+    bytes += static_cast<double>(part.length);
   }
   return bytes;
 }
 
-double OperationsPerToken(const Network& network) {
-  double operations = 0;
-  for (int i = 0; i < static_cast<int>(network.nodes.size()); ++i) {
-    operations += network.BlockOf(i).kind->cost(EffectiveAttributes(network, i)).flops;
-  }
-  return operations;
+double WeightBytesPerStep(const Network& network, const Precision& precision, std::int64_t batch) {
+  double bytes = 0;
+  VisitReads(network, batch, [&](const TensorManifest& tensor, double share) {
+    bytes += share * ResidentBytesOf(tensor, precision);
+  });
+  return bytes;
 }
 
 }  // namespace ashlar::cli

@@ -1,16 +1,23 @@
-// What a step of decoding takes: how much it reads of the weights, and how much it computes.
+// What a step of decoding reads of the weights.
 #pragma once
 
+#include <functional>
+
 #include "ashlar/graph/network.h"
+#include "ashlar/graph/precision.h"
 
 namespace ashlar::cli {
 
-// Bytes of the weights that are read, at that precision: those of every node, again when a block
-// stands at several; but of an embedding only the rows of its tokens, and of experts those that
-// `batch` tokens are sent to, drawn evenly.
-double WeightBytesPerStep(const Network& network, const Precision& precision, std::int64_t batch);
+// Calls `visit` with the tensors of every node, again when a block stands at several, and the share
+// of each that is read: not an embedding, of which it is the rows of few tokens; of experts those
+// that `batch` tokens are sent to, drawn evenly; all of the others.
+void VisitReads(const Network& network, std::int64_t batch,
+                const std::function<void(const TensorManifest& tensor, double share)>& visit);
 
-// Operations for one token, attention to its context left out.
-double OperationsPerToken(const Network& network);
+// Bytes of the tensor and its base at that precision.
+double ResidentBytesOf(const TensorManifest& tensor, const Precision& precision);
+
+// Bytes that a step of `batch` sequences reads.
+double WeightBytesPerStep(const Network& network, const Precision& precision, std::int64_t batch);
 
 }  // namespace ashlar::cli

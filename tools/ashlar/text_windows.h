@@ -36,9 +36,9 @@ class TextWindows {
   static Result<TextWindows> Open(const Session& session,
                                   std::optional<std::uint64_t> weight_bytes = {});
 
+  Host& host() { return host_; }
   Engine& engine() { return host_.engine(); }
   const HostedNetwork& network() const { return host_.networks().front(); }
-  const StackCut& cut() const { return host_.cut(); }
   std::int64_t count() const { return count_; }
   std::int64_t window() const { return window_; }
   std::int64_t tokens() const { return count_ * window_; }

@@ -50,21 +50,7 @@ double NegativeLogLikelihood(std::span<const float> logits, std::int32_t target)
   return std::log(sum) - static_cast<double>(logits[static_cast<std::size_t>(target)] - largest);
 }
 
-struct MeasuredPerplexity {
-  std::uint64_t weight_bytes;  // resident
-  std::int64_t windows;
-  std::int64_t tokens;
-  double perplexity;
-
-  std::string ToString() const {
-    return fmt::format("perplexity {:.4f} over {} tokens ({} windows of {})", perplexity, tokens,
-                       windows, tokens / windows);
-  }
-};
-
-Result<MeasuredPerplexity> MeasurePerplexity(Session& session,
-                                             std::optional<std::uint64_t> weight_bytes) {
-  ASHLAR_TRY(TextWindows text, TextWindows::Open(session, weight_bytes));
+Result<double> MeasurePerplexity(Session& session, TextWindows& text) {
   const auto width = static_cast<std::size_t>(text.network().logits);
   // Per window, summed in order, so that the figure does not depend on who finished first.
   std::vector<double> loss(static_cast<std::size_t>(text.count()), 0);
@@ -81,8 +67,7 @@ Result<MeasuredPerplexity> MeasurePerplexity(Session& session,
   for (const double part : loss) {
     sum += part;
   }
-  return MeasuredPerplexity{text.cut().bytes, text.count(), text.tokens(),
-                            std::exp(sum / static_cast<double>(text.tokens()))};
+  return std::exp(sum / static_cast<double>(text.tokens()));
 }
 
 // The budgets of --weights; none when it was not typed.
@@ -107,27 +92,38 @@ Result<std::vector<std::uint64_t>> WeightBudgets(const Options& options) {
 Status Perplexity(Session& session) {
   const std::string& name = session.options.Text("NET");
   ASHLAR_TRY(const std::vector<std::uint64_t> budgets, WeightBudgets(session.options));
+  ASHLAR_TRY(TextWindows text,
+             TextWindows::Open(session, budgets.empty() ? std::optional<std::uint64_t>()
+                                                        : *std::ranges::max_element(budgets)));
+  const auto line = [&](std::string_view subject, double perplexity) {
+    return fmt::format("{}: perplexity {:.4f} over {} tokens ({} windows of {})", subject,
+                       perplexity, text.tokens(), text.count(), text.window());
+  };
   if (budgets.empty()) {
-    ASHLAR_TRY(const MeasuredPerplexity measured, MeasurePerplexity(session, {}));
+    ASHLAR_TRY(const double perplexity, MeasurePerplexity(session, text));
     if (session.json) {
-      session.terminal.PrintJson(Json::Of(
-          {{"network", name}, {"tokens", measured.tokens}, {"perplexity", measured.perplexity}}));
+      session.terminal.PrintJson(
+          Json::Of({{"network", name}, {"tokens", text.tokens()}, {"perplexity", perplexity}}));
     } else {
-      session.terminal.PrintLine(fmt::format("{}: {}", name, measured.ToString()));
+      session.terminal.PrintLine(line(name, perplexity));
     }
     return {};
   }
-  Json list = Json::Array();
+  std::vector<StackCut> cuts;  // all of them before any is measured: one may be too small
   for (const std::uint64_t budget : budgets) {
-    ASHLAR_TRY(const MeasuredPerplexity measured, MeasurePerplexity(session, budget));
+    ASHLAR_TRY(cuts.emplace_back(), text.host().Cut(budget));
+  }
+  Json list = Json::Array();
+  for (StackCut& cut : cuts) {
+    const std::uint64_t bytes = cut.bytes;
+    ASHLAR_TRY(text.host().Resize(std::move(cut)));
+    ASHLAR_TRY(const double perplexity, MeasurePerplexity(session, text));
     if (session.json) {
-      list.Append(Json::Of({{"weights_bytes", measured.weight_bytes},
-                            {"tokens", measured.tokens},
-                            {"perplexity", measured.perplexity}}));
+      list.Append(Json::Of(
+          {{"weights_bytes", bytes}, {"tokens", text.tokens()}, {"perplexity", perplexity}}));
     } else {
-      session.terminal.PrintLine(fmt::format("{} in {} of weights: {}", name,
-                                             FormatBytes(measured.weight_bytes),
-                                             measured.ToString()));
+      session.terminal.PrintLine(
+          line(fmt::format("{} in {} of weights", name, FormatBytes(bytes)), perplexity));
     }
   }
   if (session.json) {

@@ -4,10 +4,9 @@
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/output_file.h"
-#include "ashlar/kernels/peak/peak.h"
 #include "tools/ashlar/curve_plot.h"
+#include "tools/ashlar/decode_speed.h"
 #include "tools/ashlar/host.h"
-#include "tools/ashlar/step_cost.h"
 #include "tools/ashlar/verbs/all_verbs.h"
 
 namespace ashlar::cli {
@@ -89,20 +88,15 @@ Status WriteFileWhole(const Path& path, std::string_view text) {
 
 // ---- What is expected of a cut
 
-struct Machine {
-  double read_rate;     // bytes per second
-  double compute_rate;  // operations per second; 0: unknown
-};
-
 struct ExpectedNetwork {
   double bits_per_weight;
   double perplexity_ratio;
-  double tokens_per_second;  // what memory and arithmetic allow
+  double tokens_per_second;  // what memory and kernels allow
 };
 
 class Expectations {
  public:
-  Expectations(const HostPlan& plan, const Machine& machine) : plan_(plan), machine_(machine) {
+  Expectations(const HostPlan& plan, DecodeSpeed& speed) : plan_(plan), speed_(speed) {
     for (std::size_t i = 0; i < plan.networks.size(); ++i) {
       complete_.push_back(CompleteLosses({&plan.networks[i].network, &plan.losses[i]}));
     }
@@ -110,10 +104,6 @@ class Expectations {
 
   ExpectedNetwork Of(std::size_t i, const Precision& precision) const {
     const Network& network = plan_.networks[i].network;
-    double seconds = WeightBytesPerStep(network, precision, 1) / machine_.read_rate;
-    if (machine_.compute_rate > 0) {
-      seconds = std::max(seconds, OperationsPerToken(network) / machine_.compute_rate);
-    }
     std::set<Level> parts;
     std::uint64_t bytes = 0;
     for (const auto& [digest, block] : network.blocks) {
@@ -126,7 +116,7 @@ class Expectations {
     return {.bits_per_weight =
                 8 * static_cast<double>(bytes) / static_cast<double>(network.parameters()),
             .perplexity_ratio = std::exp(ExpectedLoss(network, complete_[i], precision)),
-            .tokens_per_second = 1 / seconds};
+            .tokens_per_second = speed_.TokensPerSecond(network, precision)};
   }
 
   // Whether every tensor with levels was measured.
@@ -137,7 +127,7 @@ class Expectations {
 
  private:
   const HostPlan& plan_;
-  const Machine machine_;
+  DecodeSpeed& speed_;
   std::vector<LevelLosses> complete_;
 };
 
@@ -167,20 +157,22 @@ std::string GroupName(std::string_view kind, std::string_view tensor) {
   return folded;
 }
 
+// What several tensors are differences from is counted with the first of them.
 std::map<std::string, TensorGroup> GroupsOf(const HostPlan& plan) {
   std::map<std::string, TensorGroup> groups;
-  std::set<std::vector<Level>> seen;
+  std::set<std::vector<Level>> tensors;
+  std::set<Level> parts;
   for (const HostedNetwork& hosted : plan.networks) {
     for (const auto& [digest, block] : hosted.network.blocks) {
       for (const auto& [name, tensor] : block->tensors) {
-        if (!seen.insert(tensor.all_levels()).second) {
+        if (!tensors.insert(tensor.all_levels()).second) {
           continue;
         }
         TensorGroup& group = groups[GroupName(block->kind->name, name)];
         ++group.tensors;
         group.weights += tensor.shape.elements();
         for (const Level& part : ResidentParts(tensor, plan.cut.precision)) {
-          group.bytes += part.length;
+          group.bytes += parts.insert(part).second ? part.length : 0;
         }
       }
     }
@@ -217,7 +209,7 @@ Curve CurveOf(const HostPlan& plan, const Expectations& expectations) {
   Json points = Json::Array();
   CurvePlot plot{.x_name = "weights, MB",
                  .panels = {{.y_name = "expected perplexity, ratio", .logarithmic = true},
-                            {.y_name = "tokens per second, at most"}}};
+                            {.y_name = "expected tokens per second"}}};
   for (CurvePlot::Panel& panel : plot.panels) {
     for (const HostedNetwork& hosted : plan.networks) {
       panel.series.push_back({hosted.name, {}});
@@ -290,7 +282,7 @@ void PrintPlan(const HostPlan& plan, const Expectations& expectations, Terminal&
   constexpr Column kNetworkColumns[] = {{"NETWORK"},
                                         {"BITS PER WEIGHT", Align::kRight},
                                         {"PERPLEXITY", Align::kRight},
-                                        {"DECODE, AT MOST", Align::kRight}};
+                                        {"DECODE", Align::kRight}};
   std::vector<std::vector<std::string>> rows;
   bool guessed = false;
   for (std::size_t i = 0; i < plan.networks.size(); ++i) {
@@ -332,12 +324,19 @@ Status RunPlan(Session& session) {
     return format.error().In("--kv-format");
   }
   settings.kv_format = *format;
+  if (ParseKvFormat(options.Text("kv")).ok()) {
+    return Invalid("--kv: here it is bytes of state pages; for the format type --kv-format {}",
+                   options.Text("kv"));
+  }
   for (const auto& [name, to] : {std::pair{"memory", &settings.memory_bytes},
                                  {"weights", &settings.weight_bytes},
                                  {"kv", &settings.page_bytes}}) {
     if (options.Has(name)) {
       ASHLAR_TRY(*to, options.Bytes(name));
     }
+  }
+  if (settings.page_bytes == 0) {
+    return Invalid("--kv: a network that runs has some state");
   }
   ASHLAR_TRY(const std::optional<std::int64_t> asked, ReadContext(options));
   ASHLAR_TRY(const std::vector<double> shares, ReadShares(options, names));
@@ -355,9 +354,8 @@ Status RunPlan(Session& session) {
   };
   ASHLAR_TRY(const HostPlan plan,
              PlanHost(session, names, {.measure_positions = context}, settings, shares));
-  const Expectations expectations(
-      plan, {.read_rate = ReadBytesPerSecond(settings.threads),
-             .compute_rate = PeakInt8PerSecond(settings.isa) * settings.threads});
+  DecodeSpeed speed(settings.isa, settings.threads);
+  const Expectations expectations(plan, speed);
   if (options.Has("curve")) {
     const Curve curve = CurveOf(plan, expectations);
     ASHLAR_TRY(WriteFileWhole(options.Text("curve"), WriteJson(curve.json) + "\n"));
@@ -382,9 +380,10 @@ constinit const Verb kPlan{
         "a budget is a cut of it: never more than the budget, and less by under a megabyte. What "
         "networks share counts once. --memory is the whole process: weights, state, workspace and "
         "the program; --weights the bytes of weights alone. The expected perplexity is a ratio to "
-        "that with all levels, from the statistics of calibration. The speed is what this "
-        "machine's memory and arithmetic allow, measured here; a network that fits in the cache "
-        "can be faster. Nothing is loaded.",
+        "that of the network that was shrunk, from the statistics of calibration. The speed is "
+        "that of one sequence with a short context, from what was measured of this machine's "
+        "memory and of the kernels: a small network is slower, since it has other work too, and "
+        "one that fits in the cache can be faster. Nothing is loaded.",
     .examples =
         "  ashlar plan small --memory 300M --kv 64M\n"
         "  ashlar plan small other --weights 20M --share other=2\n"
