@@ -82,6 +82,7 @@ class ChildLimit {
 
   bool Set(std::uint64_t bytes) {
     limit_ = bytes;
+    within_at_ = std::chrono::steady_clock::now();
     return played_ ? WriteNumber(*played_ / "sys/fs/cgroup/child/memory.max", bytes)
                    : group_.Limit(bytes);
   }
