@@ -23,8 +23,9 @@ Status CheckNumbers(const TensorManifest& tensor, int level, std::span<const std
   return tensor.codec->check == nullptr ? Status() : tensor.codec->check(bytes, rows, columns);
 }
 
-// Levels that together have more bytes do not lie in one blob.
-constexpr std::uint64_t kMostJoinedBytes = std::uint64_t{256} << 10;
+// A page of memory. (More in one blob would make the system map, with the levels that are there,
+// those beside them that are not.)
+constexpr std::uint64_t kMostJoinedBytes = 4096;
 constexpr std::uint64_t kLevelBegins = 64;  // at multiples of it: docs/formats/manifests.md
 
 }  // namespace

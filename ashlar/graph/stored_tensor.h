@@ -47,8 +47,7 @@ class StoredTensor {
 };
 
 // Stores the levels of a tensor and says where they are: each in a blob of its own, which can be
-// had or not; but small ones, each of which would take whole pages of memory, follow each other in
-// one.
+// had or not; but those that together fit into a page of memory follow each other in one.
 Result<std::vector<Level>> PutLevels(BlobStore& store,
                                      std::span<const std::vector<std::byte>> levels);
 
