@@ -11,7 +11,8 @@ packages=(
   # Libraries.
   libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libssl-dev
   libpcre2-dev libutf8proc-dev libboost1.81-dev libtomlplusplus-dev
-  libopenblas-pthread-dev liblapacke-dev
+  # Loaded when a network is shrunk; nothing is linked to it.
+  libopenblas0-pthread
   # Tests and benchmarks. Strace, skopeo and npm serve tests that skip visibly without them.
   libgtest-dev libgmock-dev libbenchmark-dev
 )

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include <cblas.h>
-
 #include "ashlar/base/check.h"
+#include "ashlar/calibrate/blas.h"
 
 namespace ashlar {
 namespace {
@@ -81,7 +80,6 @@ void InputMoments::OnInput(std::span<const std::string_view> matrices, const flo
 void InputMoments::Add(Moments& moments, const float* x, std::int64_t rows) {
   const std::int64_t width = moments.width;
   const std::int64_t tiles = (width + kTile - 1) / kTile;
-  openblas_set_num_threads(1);
   pool_.ParallelFor(tiles * (tiles + 1) / 2, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t index = begin; index < end; ++index) {
       std::int64_t i = 0;  // tile (i, j), j >= i, row by row of the upper triangle
@@ -92,10 +90,9 @@ void InputMoments::Add(Moments& moments, const float* x, std::int64_t rows) {
       j += i;
       const std::int64_t height = std::min(kTile, width - i * kTile);
       const std::int64_t breadth = std::min(kTile, width - j * kTile);
-      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(height),
-                  static_cast<int>(breadth), static_cast<int>(rows), 1, x + i * kTile,
-                  static_cast<int>(width), x + j * kTile, static_cast<int>(width), 1,
-                  moments.sums.data() + i * kTile * width + j * kTile, static_cast<int>(width));
+      Multiply(height, breadth, rows, {x + i * kTile, width}, Transposed::kYes,
+               {x + j * kTile, width}, {moments.sums.data() + i * kTile * width + j * kTile, width},
+               Accumulate::kYes);
     }
   });
   moments.rows += rows;

@@ -32,7 +32,7 @@ void QuantizeBitplane(const float* values, std::int64_t rows, std::int64_t colum
                       const InputStatistics& statistics, std::span<std::byte* const> out,
                       ThreadPool& threads, Quantized& quantized) {
   const int levels = static_cast<int>(out.size());
-  const InputMetric metric(statistics, columns, columns <= kWidest);
+  const InputMetric metric(statistics, columns, columns <= kWidest, threads);
   const Effort effort = EffortFor(metric);
   ClearBitplanes(rows, columns, out);
   const std::int64_t tiles = (rows - 1) / kLanes + 1;
@@ -47,11 +47,11 @@ void QuantizeBitplane(const float* values, std::int64_t rows, std::int64_t colum
       tile.Round();
       for (int round = 0; round < effort.rounds; ++round) {
         if (effort.fits_first) {
-          tile.FitFactors();
+          tile.FitFactors(BitplaneTile::Which::kPrefixes);
         }
         tile.Descend();
       }
-      tile.FitFactors();
+      tile.FitFactors(BitplaneTile::Which::kLevels);
       for (int lane = 0; lane < tile.lanes(); ++lane) {
         const std::int64_t row = first + lane;
         tile.GetOutput(lane, codes, scales, factors);

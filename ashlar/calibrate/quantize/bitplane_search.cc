@@ -17,11 +17,13 @@ constexpr float NodeValue(int code, int planes) {
 
 // costs[node] of `planes` bits = of its parent + of its own.
 template <int kPlanes>
-void AddPrefix(const Lanes& target, const Lanes& weight, const Lanes* parents, Lanes* costs) {
+[[gnu::always_inline]] inline void AddPrefix(const Lanes& target, const Lanes& weight,
+                                             const Lanes* parents, Lanes* costs) {
   for (int node = 0; node < 1 << kPlanes; ++node) {
     const float value = NodeValue(node, kPlanes);
     const Lanes& parent = parents[node >> 1];
     Lanes& cost = costs[node];
+    ASHLAR_LANES
     for (int lane = 0; lane < kLanes; ++lane) {
       const float error = target[lane] - value;
       cost[lane] = parent[lane] + weight[lane] * error * error;
@@ -31,6 +33,7 @@ void AddPrefix(const Lanes& target, const Lanes& weight, const Lanes* parents, L
 
 }  // namespace
 
+ASHLAR_LANE_CODE
 void ChooseCodes(const CodeTargets& wanted, std::uint8_t* codes) {
   static constexpr Lanes kNone{};
   const Lanes roots[2] = {kNone, kNone};
@@ -49,6 +52,7 @@ void ChooseCodes(const CodeTargets& wanted, std::uint8_t* codes) {
   const float children = static_cast<float>(1 << (planes - kTreePlanes));
   Lanes at;
   Lanes weight;
+  ASHLAR_LANES
   for (int lane = 0; lane < kLanes; ++lane) {
     at[lane] = wanted.targets[4][lane] * steps + steps - 0.5f;
     weight[lane] = wanted.weights[4][lane] / (steps * steps);
@@ -60,6 +64,7 @@ void ChooseCodes(const CodeTargets& wanted, std::uint8_t* codes) {
     const float first = static_cast<float>(node) * children;
     const float last = first + (children - 1);
     const Lanes& cost = of5[node];
+    ASHLAR_LANES
     for (int lane = 0; lane < kLanes; ++lane) {
       // Within the node the nearest child; adding and taking 2^23 rounds to a whole number.
       float child = at[lane] < first ? first : at[lane];
@@ -71,6 +76,7 @@ void ChooseCodes(const CodeTargets& wanted, std::uint8_t* codes) {
       least[lane] = sum < least[lane] ? sum : least[lane];
     }
   }
+  ASHLAR_LANES
   for (int lane = 0; lane < kLanes; ++lane) {
     codes[lane] = static_cast<std::uint8_t>(static_cast<int>(best[lane]) << (8 - planes));
   }

@@ -4,16 +4,9 @@
 #include <array>
 #include <cstdint>
 
+#include "ashlar/calibrate/quantize/bitplane_lanes.h"
+
 namespace ashlar {
-
-// Outputs that are quantized side by side: two bands.
-inline constexpr int kLanes = 64;
-
-// The prefixes whose error a code is chosen by: those of 2, 3, 4 and 5 planes and of all planes.
-// The ones between lie on the way from 5 to all.
-inline constexpr int kPrefixes = 5;
-
-using Lanes = std::array<float, kLanes>;
 
 // What one input's codes of kLanes outputs are chosen by: the least, over codes, of the sum over
 // prefixes of weight * (target - value of the code's prefix)^2.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <cblas.h>
-
+#include "ashlar/calibrate/blas.h"
+#include "ashlar/calibrate/quantize/bitplane_lanes.h"
 #include "ashlar/codec/bitplane/bitplane.h"
 #include "ashlar/codec/bitplane/layout.h"
 #include "ashlar/tensor/dtype.h"
@@ -17,25 +17,26 @@ using Layout = BitplaneLayout;
 // Measured on a network of 29 M parameters: docs/decisions/006-bitplane.md.
 constexpr float kPrefixGrowth = 2.0f;
 
-constexpr int kRow = kPrefixes * kLanes;  // of errors
-// Inputs whose errors meet the next ones in one product.
-constexpr std::int64_t kBlock = 32;
-constexpr std::int64_t kFitBlock = 128;
+// Errors meet the inputs after them in products: of all before a block of kBlock inputs, then, in
+// it, of those before kFew; among kFew they do one by one.
+constexpr std::int64_t kBlock = 256;
+constexpr std::int64_t kFew = 32;
 
-float PrefixWeight(int planes) {
-  return std::pow(kPrefixGrowth, static_cast<float>(planes - Layout::kFirstPlanes));
+constexpr float PrefixWeight(int planes) {
+  return planes == Layout::kFirstPlanes ? 1.0f : kPrefixGrowth * PrefixWeight(planes - 1);
 }
 
-// out[block, width] = sum over k in [first, last) of matrix[k, begin + block] * in[k, width]
-void Multiply(const float* matrix, std::int64_t columns, std::int64_t first, std::int64_t last,
-              std::int64_t begin, std::int64_t block, const float* in, int width, float* out) {
-  if (first == last) {
-    std::fill(out, out + block * width, 0.0f);
-    return;
+// out [end - begin, width] = or += sum over inputs k in [first, last) of
+// matrix[k, begin + i] * in[k - first, width]
+void Gather(const float* matrix, std::int64_t columns, std::int64_t first, std::int64_t last,
+            std::int64_t begin, std::int64_t end, const float* in, int width, float* out,
+            Accumulate accumulate) {
+  if (first < last) {
+    Multiply(end - begin, width, last - first, {matrix + first * columns + begin, columns},
+             Transposed::kYes, {in, width}, {out, width}, accumulate);
+  } else if (accumulate == Accumulate::kNo) {
+    std::fill(out, out + (end - begin) * width, 0.0f);
   }
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(block), width,
-              static_cast<int>(last - first), 1.0f, matrix + first * columns + begin,
-              static_cast<int>(columns), in + first * width, width, 0.0f, out, width);
 }
 
 }  // namespace
@@ -50,10 +51,9 @@ BitplaneTile::BitplaneTile(const InputMetric& metric, const float* values, std::
       units_(At(columns_)),
       codes_(At(columns_)),
       scales_(At(columns_ / Layout::kInputs)),
-      errors_(static_cast<std::size_t>(columns_) * kRow),
+      errors_(static_cast<std::size_t>(columns_) * kPrefixLanes),
       factors_(static_cast<std::size_t>(levels)),
-      fits_(static_cast<std::size_t>(levels) * kLanes),
-      squares_(kLanes) {
+      fits_(static_cast<std::size_t>(levels)) {
   base_.fill(0);
   for (std::int64_t k = 0; k < columns_; ++k) {
     for (int lane = 0; lane < lanes_; ++lane) {
@@ -94,22 +94,11 @@ void BitplaneTile::ChooseScales() {
       Lanes cost{};
       for (int i = 0; i < Layout::kInputs; ++i) {
         const std::int64_t k = places[static_cast<std::size_t>(g * Layout::kInputs + i)];
-        const float* const w = weights_.data() + At(k);
         for (int prefix = 0; prefix < kPrefixes; ++prefix) {
-          const int level = LevelOf(prefix);
-          if (level < 0) {
-            continue;
-          }
-          const int planes = Layout::PlanesOf(level + 1);
-          const float weight = PrefixWeight(planes) * metric_.diagonal()[k];
-          const float steps = static_cast<float>(1 << (planes - 1));
-          for (int lane = 0; lane < kLanes; ++lane) {
-            const float at = w[lane] * inverse[lane] * steps + (steps - 0.5f);
-            float code = at < 0 ? 0 : at;
-            code = code > 2 * steps - 1 ? 2 * steps - 1 : code;
-            code = (code + 8388608.0f) - 8388608.0f;  // to a whole number
-            const float error = (at - code) / steps;
-            cost[lane] += weight * error * error;
+          if (const int level = LevelOf(prefix); level >= 0) {
+            const int planes = Layout::PlanesOf(level + 1);
+            AddRoundingCost(PrefixWeight(planes) * metric_.diagonal()[k], weights_.data() + At(k),
+                            inverse, planes, cost);
           }
         }
       }
@@ -130,18 +119,20 @@ void BitplaneTile::ChooseScales() {
       }
     }
   }
+  Lanes values;
   for (int level = 0; level < levels_; ++level) {
-    const int planes = Layout::PlanesOf(level + 1);
+    Fit fit{};
+    for (std::int64_t k = 0; k < columns_; ++k) {
+      ValuesOf(codes_.data() + At(k), Layout::PlanesOf(level + 1), units_.data() + At(k),
+               values.data());
+      AddProducts(metric_.diagonal()[k], weights_.data() + At(k), values.data(),
+                  fit.value_code.data());
+      AddProducts(metric_.diagonal()[k], values.data(), values.data(), fit.code_code.data());
+    }
     for (int lane = 0; lane < kLanes; ++lane) {
-      double wq = 0;
-      double qq = 0;
-      for (std::int64_t k = 0; k < columns_; ++k) {
-        const std::size_t at = At(k) + lane;
-        const float q = units_[at] * BitplaneValue(codes_[at] >> (8 - planes), planes);
-        wq += static_cast<double>(metric_.diagonal()[k]) * weights_[at] * q;
-        qq += static_cast<double>(metric_.diagonal()[k]) * q * q;
-      }
-      factors_[level][lane] = static_cast<float>(qq > 0 ? std::clamp(wq / qq, 0.5, 1.5) : 1.0);
+      const double factor =
+          fit.code_code[lane] > 0 ? fit.value_code[lane] / fit.code_code[lane] : 1.0;
+      factors_[level][lane] = static_cast<float>(std::clamp(factor, 0.5, 1.5));
     }
   }
 }
@@ -159,49 +150,53 @@ CodeTargets BitplaneTile::Wanted() const {
   return wanted;
 }
 
-// Input k's codes, from targets weight + correction [kPrefixes][kLanes]; and their errors.
-void BitplaneTile::ChooseAt(std::int64_t k, const float* corrections, CodeTargets& wanted) {
-  const float* const w = weights_.data() + At(k);
-  const float* const unit = units_.data() + At(k);
+// The errors of input k's codes, of every prefix.
+void BitplaneTile::MeasureAt(std::int64_t k) {
+  Lanes values;
   for (int prefix = 0; prefix < kPrefixes; ++prefix) {
-    const int level = LevelOf(prefix);
-    for (int lane = 0; lane < kLanes && level >= 0; ++lane) {
-      wanted.targets[prefix][lane] =
-          (w[lane] + corrections[prefix * kLanes + lane]) / (factors_[level][lane] * unit[lane]);
-    }
-  }
-  std::uint8_t* const codes = codes_.data() + At(k);
-  ChooseCodes(wanted, codes);
-  float* const errors = errors_.data() + k * kRow;
-  for (int prefix = 0; prefix < kPrefixes; ++prefix) {
-    const int level = LevelOf(prefix);
-    const int planes = Layout::PlanesOf(level + 1);
-    const float step = std::ldexp(1.0f, 1 - planes);
-    const float middle = 0.5f - std::ldexp(1.0f, planes - 1);
-    for (int lane = 0; lane < kLanes && level >= 0; ++lane) {
-      const float value = (static_cast<float>(codes[lane] >> (8 - planes)) + middle) * step;
-      errors[prefix * kLanes + lane] = w[lane] - factors_[level][lane] * unit[lane] * value;
+    if (const int level = LevelOf(prefix); level >= 0) {
+      ValuesOf(codes_.data() + At(k), Layout::PlanesOf(level + 1), units_.data() + At(k),
+               values.data());
+      SetErrors(weights_.data() + At(k), factors_[level], values,
+                errors_.data() + k * kPrefixLanes + prefix * kLanes);
     }
   }
 }
 
+// Input k's codes, from targets weight + correction [kPrefixes][kLanes]; and their errors.
+void BitplaneTile::ChooseAt(std::int64_t k, const float* corrections, CodeTargets& wanted) {
+  for (int prefix = 0; prefix < kPrefixes; ++prefix) {
+    if (const int level = LevelOf(prefix); level >= 0) {
+      SetTargets(weights_.data() + At(k), corrections + prefix * kLanes, factors_[level],
+                 units_.data() + At(k), wanted.targets[prefix]);
+    }
+  }
+  ChooseCodes(wanted, codes_.data() + At(k));
+  MeasureAt(k);
+}
+
 void BitplaneTile::Round() {
   CodeTargets wanted = Wanted();
-  std::vector<float> corrections(kBlock * kRow, 0.0f);
+  std::vector<float> corrections(kBlock * kPrefixLanes, 0.0f);
+  const float* const shares = metric_.factors();
   for (std::int64_t begin = 0; begin < columns_; begin += kBlock) {
     const std::int64_t end = std::min(begin + kBlock, columns_);
     if (metric_.correlated()) {
-      Multiply(metric_.factors(), columns_, 0, begin, begin, end - begin, errors_.data(), kRow,
-               corrections.data());
+      Gather(shares, columns_, 0, begin, begin, end, errors_.data(), kPrefixLanes,
+             corrections.data(), Accumulate::kNo);
     }
-    for (std::int64_t k = begin; k < end; ++k) {
-      ChooseAt(k, corrections.data() + (k - begin) * kRow, wanted);
-      const float* const errors = errors_.data() + k * kRow;
-      for (std::int64_t later = k + 1; metric_.correlated() && later < end; ++later) {
-        const float share = metric_.factors()[k * columns_ + later];
-        float* const correction = corrections.data() + (later - begin) * kRow;
-        for (int i = 0; i < kRow; ++i) {
-          correction[i] += share * errors[i];
+    for (std::int64_t few = begin; few < end; few += kFew) {
+      const std::int64_t few_end = std::min(few + kFew, end);
+      float* const first = corrections.data() + (few - begin) * kPrefixLanes;
+      if (metric_.correlated()) {
+        Gather(shares, columns_, begin, few, few, few_end, errors_.data() + begin * kPrefixLanes,
+               kPrefixLanes, first, Accumulate::kYes);
+      }
+      for (std::int64_t k = few; k < few_end; ++k) {
+        ChooseAt(k, first + (k - few) * kPrefixLanes, wanted);
+        for (std::int64_t later = k + 1; metric_.correlated() && later < few_end; ++later) {
+          AddShare(shares[k * columns_ + later], errors_.data() + k * kPrefixLanes,
+                   first + (later - few) * kPrefixLanes);
         }
       }
     }
@@ -210,95 +205,101 @@ void BitplaneTile::Round() {
 
 void BitplaneTile::Descend() {
   CodeTargets wanted = Wanted();
-  // The errors with the factors that there are now.
-  for (int prefix = 0; prefix < kPrefixes; ++prefix) {
-    const int level = LevelOf(prefix);
-    const int planes = Layout::PlanesOf(level + 1);
-    for (std::int64_t k = 0; k < columns_ && level >= 0; ++k) {
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const std::size_t at = At(k) + lane;
-        errors_[static_cast<std::size_t>(k) * kRow + prefix * kLanes + lane] =
-            weights_[at] -
-            factors_[level][lane] * units_[at] * BitplaneValue(codes_[at] >> (8 - planes), planes);
-      }
-    }
+  for (std::int64_t k = 0; k < columns_; ++k) {
+    MeasureAt(k);  // with the factors that there are now
   }
-  std::vector<float> slopes(kBlock * kRow);
-  std::array<float, kRow> before;
-  std::array<float, kRow> corrections;
+  const float* const moments = metric_.moments();
+  std::vector<float> slopes(kBlock * kPrefixLanes);
+  std::vector<float> changes(kBlock * kPrefixLanes);  // of the errors of the block's inputs
+  std::array<float, kPrefixLanes> corrections;
   for (std::int64_t begin = 0; begin < columns_; begin += kBlock) {
     const std::int64_t end = std::min(begin + kBlock, columns_);
-    Multiply(metric_.moments(), columns_, 0, columns_, begin, end - begin, errors_.data(), kRow,
-             slopes.data());
-    for (std::int64_t k = begin; k < end; ++k) {
-      float* const errors = errors_.data() + k * kRow;
-      std::copy(errors, errors + kRow, before.begin());
-      const float inverse = 1.0f / metric_.diagonal()[k];
-      for (int i = 0; i < kRow; ++i) {
+    Gather(moments, columns_, 0, columns_, begin, end, errors_.data(), kPrefixLanes, slopes.data(),
+           Accumulate::kNo);
+    for (std::int64_t few = begin; few < end; few += kFew) {
+      const std::int64_t few_end = std::min(few + kFew, end);
+      Gather(moments, columns_, begin, few, few, few_end, changes.data(), kPrefixLanes,
+             slopes.data() + (few - begin) * kPrefixLanes, Accumulate::kYes);
+      for (std::int64_t k = few; k < few_end; ++k) {
+        const float* const errors = errors_.data() + k * kPrefixLanes;
+        float* const change = changes.data() + (k - begin) * kPrefixLanes;
+        const float* const slope = slopes.data() + (k - begin) * kPrefixLanes;
         // Given all others, e[k] is best when it takes the whole slope back.
-        corrections[i] = slopes[(k - begin) * kRow + i] * inverse - before[i];
-      }
-      ChooseAt(k, corrections.data(), wanted);
-      for (std::int64_t later = k + 1; later < end; ++later) {
-        const float moment = metric_.moments()[k * columns_ + later];
-        float* const slope = slopes.data() + (later - begin) * kRow;
-        for (int i = 0; i < kRow; ++i) {
-          slope[i] += moment * (errors[i] - before[i]);
+        TakeBack(slope, 1.0f / metric_.diagonal()[k], errors, corrections.data());
+        std::copy(errors, errors + kPrefixLanes, change);
+        ChooseAt(k, corrections.data(), wanted);
+        ToChange(errors, change);
+        for (std::int64_t later = k + 1; later < few_end; ++later) {
+          AddShare(moments[k * columns_ + later], change,
+                   slopes.data() + (later - begin) * kPrefixLanes);
         }
       }
     }
   }
 }
 
-void BitplaneTile::FitFactors() {
-  // The codes' values of every level with factor 1, and the weights last, seen through I + A.
-  const int width = (levels_ + 1) * kLanes;
+void BitplaneTile::See(const float* values, int width, std::int64_t begin, std::int64_t end,
+                       float* seen) const {
+  if (metric_.correlated()) {
+    Gather(metric_.factors(), columns_, 0, end, begin, end, values, width, seen, Accumulate::kNo);
+  } else {
+    std::copy(values + begin * width, values + end * width, seen);
+  }
+}
+
+void BitplaneTile::SeeWeights() {
+  seen_weights_.resize(weights_.size());
+  for (std::int64_t begin = 0; begin < columns_; begin += kBlock) {
+    const std::int64_t end = std::min(begin + kBlock, columns_);
+    See(weights_.data(), kLanes, begin, end, seen_weights_.data() + At(begin));
+    for (std::int64_t k = begin; k < end; ++k) {
+      const float* const w = seen_weights_.data() + At(k);
+      AddProducts(metric_.conditional()[k], w, w, squares_.data());
+    }
+  }
+}
+
+void BitplaneTile::FitFactors(Which which) {
+  if (seen_weights_.empty()) {
+    SeeWeights();
+  }
+  std::vector<int> levels;
+  for (int level = 0; level < levels_; ++level) {
+    if (which == Which::kLevels || level < kPrefixes - 1 || level == levels_ - 1) {
+      levels.push_back(level);
+      fits_[static_cast<std::size_t>(level)] = {};
+    }
+  }
+  // The codes' values of every level with factor 1, and then as the metric sees them.
+  const int width = static_cast<int>(levels.size()) * kLanes;
   std::vector<float> values(static_cast<std::size_t>(columns_ * width));
   for (std::int64_t k = 0; k < columns_; ++k) {
-    float* const row = values.data() + k * width;
-    for (int level = 0; level < levels_; ++level) {
-      const int planes = Layout::PlanesOf(level + 1);
-      const float step = std::ldexp(1.0f, 1 - planes);
-      const float middle = 0.5f - std::ldexp(1.0f, planes - 1);
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const std::size_t at = At(k) + lane;
-        const float code = static_cast<float>(codes_[at] >> (8 - planes));
-        row[level * kLanes + lane] = units_[at] * ((code + middle) * step);
-      }
+    float* row = values.data() + k * width;
+    for (const int level : levels) {
+      ValuesOf(codes_.data() + At(k), Layout::PlanesOf(level + 1), units_.data() + At(k), row);
+      row += kLanes;
     }
-    std::copy_n(weights_.data() + At(k), kLanes, row + levels_ * kLanes);
   }
-  std::ranges::fill(fits_, Fit{});
-  std::ranges::fill(squares_, 0.0);
-  std::vector<float> seen(kFitBlock * static_cast<std::size_t>(width));
-  for (std::int64_t begin = 0; begin < columns_; begin += kFitBlock) {
-    const std::int64_t end = std::min(begin + kFitBlock, columns_);
-    const float* rows = values.data() + begin * width;
-    if (metric_.correlated()) {
-      Multiply(metric_.factors(), columns_, 0, end, begin, end - begin, values.data(), width,
-               seen.data());
-      rows = seen.data();
-    }
-    for (std::int64_t k = begin; k < end; ++k, rows += width) {
-      const double d = metric_.conditional()[k];
-      const float* const w = rows + levels_ * kLanes;
-      for (int lane = 0; lane < kLanes; ++lane) {
-        squares_[lane] += d * w[lane] * w[lane];
-      }
-      for (int level = 0; level < levels_; ++level) {
-        const float* const q = rows + level * kLanes;
-        Fit* const fits = fits_.data() + level * kLanes;
-        for (int lane = 0; lane < kLanes; ++lane) {
-          fits[lane].value_code += d * w[lane] * q[lane];
-          fits[lane].code_code += d * q[lane] * q[lane];
-        }
+  std::vector<float> seen(static_cast<std::size_t>(kBlock * width));
+  for (std::int64_t begin = 0; begin < columns_; begin += kBlock) {
+    const std::int64_t end = std::min(begin + kBlock, columns_);
+    See(values.data(), width, begin, end, seen.data());
+    const float* q = seen.data();
+    for (std::int64_t k = begin; k < end; ++k) {
+      for (const int level : levels) {
+        Fit& fit = fits_[static_cast<std::size_t>(level)];
+        AddProducts(metric_.conditional()[k], seen_weights_.data() + At(k), q,
+                    fit.value_code.data());
+        AddProducts(metric_.conditional()[k], q, q, fit.code_code.data());
+        q += kLanes;
       }
     }
   }
-  for (int level = 0; level < levels_; ++level) {
+  for (const int level : levels) {
+    const Fit& fit = fits_[static_cast<std::size_t>(level)];
     for (int lane = 0; lane < kLanes; ++lane) {
-      const Fit& fit = fits_[level * kLanes + lane];
-      const double factor = fit.code_code > 0 ? fit.value_code / fit.code_code : 0;
+      const double factor =
+          fit.code_code[lane] > 0 ? fit.value_code[lane] / fit.code_code[lane] : 0;
       // A factor that is not positive would turn the codes' order around.
       factors_[level][lane] = static_cast<float>(factor > 0.1 ? factor : 0.1);
     }
@@ -324,10 +325,10 @@ void BitplaneTile::GetOutput(int lane, std::span<std::uint8_t> codes,
 }
 
 double BitplaneTile::ErrorOf(int level, int lane) const {
-  const Fit& fit = fits_[level * kLanes + lane];
+  const Fit& fit = fits_[static_cast<std::size_t>(level)];
   const double factor = FactorOf(level, lane) / base_[lane];
-  return std::max(0.0,
-                  squares_[lane] - 2 * factor * fit.value_code + factor * factor * fit.code_code);
+  return std::max(0.0, squares_[lane] - 2 * factor * fit.value_code[lane] +
+                           factor * factor * fit.code_code[lane]);
 }
 
 }  // namespace ashlar

@@ -5,6 +5,7 @@
 // growth serves many planes, less serves few: the first planes bound what the later ones reach.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -27,21 +28,23 @@ class BitplaneTile {
   void ChooseScales();
   // Each input's codes, in the metric's order, each making good the errors of those before.
   void Round();
-  // Each factor the best one for the codes there are.
-  void FitFactors();
+  // Each factor the best one for the codes there are: of the prefixes that codes are chosen by,
+  // which is all that a choice needs, or of all levels.
+  enum class Which : std::uint8_t { kPrefixes, kLevels };
+  void FitFactors(Which which);
   // Each input's codes again, given all others (coordinate descent). Requires the metric's moments.
   void Descend();
 
   // What is stored of an output: [columns], [columns / 32], [levels].
   void GetOutput(int lane, std::span<std::uint8_t> codes, std::span<std::uint8_t> scales,
                  std::span<float> factors) const;
-  // [levels][lanes] e H e^T, after FitFactors, with factors as f16 holds them.
+  // e H e^T of a lane, after FitFactors of all levels, with factors as f16 holds them.
   double ErrorOf(int level, int lane) const;
 
  private:
-  struct Fit {  // of an output's level: sums of d * products, seen through the metric
-    double value_code = 0;
-    double code_code = 0;
+  struct Fit {  // of a level's lanes: sums of d * products, seen through the metric
+    std::array<double, kLanes> value_code;
+    std::array<double, kLanes> code_code;
   };
 
   std::size_t At(std::int64_t k) const { return static_cast<std::size_t>(k) * kLanes; }
@@ -49,7 +52,12 @@ class BitplaneTile {
   int LevelOf(int prefix) const;
   // The parts of ChooseCodes that all inputs share.
   CodeTargets Wanted() const;
+  void MeasureAt(std::int64_t k);
   void ChooseAt(std::int64_t k, const float* corrections, CodeTargets& wanted);
+  // [columns][width], of which errors are what the metric measures, as it sees them at inputs
+  // [begin, end).
+  void See(const float* values, int width, std::int64_t begin, std::int64_t end, float* seen) const;
+  void SeeWeights();
   float FactorOf(int level, int lane) const;
 
   const InputMetric& metric_;
@@ -63,8 +71,9 @@ class BitplaneTile {
   std::vector<std::uint8_t> scales_;  // [columns / 32][kLanes], in the matrix's order
   std::vector<float> errors_;         // [columns][kPrefixes][kLanes]
   std::vector<Lanes> factors_;        // [levels], in units of base
-  std::vector<Fit> fits_;             // [levels][kLanes]
-  std::vector<double> squares_;       // [kLanes] w H w^T
+  std::vector<float> seen_weights_;   // [columns][kLanes], through the metric; empty before a fit
+  std::vector<Fit> fits_;             // [levels]
+  std::array<double, kLanes> squares_{};  // w H w^T
 };
 
 }  // namespace ashlar

@@ -2,8 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include <cblas.h>
-
+#include "ashlar/calibrate/blas.h"
 #include "ashlar/calibrate/quantize/input_metric.h"
 #include "ashlar/calibrate/quantize/quantizers.h"
 #include "ashlar/codec/bitstack/bitstack.h"
@@ -29,11 +28,10 @@ class ThreadedProduct : public MatrixProduct {
           for (std::int64_t first = begin * kSlice; first < std::min(end * kSlice, count);
                first += kSlice) {
             const std::int64_t taken = std::min(kSlice, count - first);
-            cblas_sgemm(CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, CblasNoTrans,
-                        static_cast<int>(taken), static_cast<int>(width), static_cast<int>(depth),
-                        1.0f, a + (transposed ? first : first * columns), static_cast<int>(columns),
-                        x, static_cast<int>(width), 0.0f, out + first * width,
-                        static_cast<int>(width));
+            ashlar::Multiply(taken, width, depth,
+                             {a + (transposed ? first : first * columns), columns},
+                             transposed ? Transposed::kYes : Transposed::kNo, {x, width},
+                             {out + first * width, width}, Accumulate::kNo);
           }
         });
   }
@@ -47,7 +45,7 @@ class ThreadedProduct : public MatrixProduct {
 void QuantizeBitstack(const float* values, std::int64_t rows, std::int64_t columns,
                       const InputStatistics& statistics, std::span<std::byte* const> out,
                       ThreadPool& threads, Quantized& quantized) {
-  const InputMetric metric(statistics, columns, false);
+  const InputMetric metric(statistics, columns, false, threads);
   // An input's size: the root of its second moment.
   std::vector<float> sizes(static_cast<std::size_t>(columns));
   for (std::size_t k = 0; k < sizes.size(); ++k) {

@@ -4,10 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include <cblas.h>
-#include <lapacke.h>
-
 #include "ashlar/base/check.h"
+#include "ashlar/calibrate/blas.h"
 
 namespace ashlar {
 namespace {
@@ -16,7 +14,8 @@ constexpr float kDamping = 0.01f;
 
 }  // namespace
 
-InputMetric::InputMetric(const InputStatistics& statistics, std::int64_t columns, bool keep_moments)
+InputMetric::InputMetric(const InputStatistics& statistics, std::int64_t columns, bool keep_moments,
+                         ThreadPool& threads)
     : order_(static_cast<std::size_t>(columns)),
       diagonal_(static_cast<std::size_t>(columns), 1.0f) {
   const auto count = static_cast<std::size_t>(columns);
@@ -46,34 +45,32 @@ InputMetric::InputMetric(const InputStatistics& statistics, std::int64_t columns
     conditional_ = diagonal_;
     return;
   }
-  for (float damping = kDamping * mean;; damping *= 10) {
-    // The inputs in reverse, since Cholesky's factor is lower triangular.
-    factors_.resize(count * count);
-    for (std::size_t r = 0; r < count; ++r) {
-      const std::size_t from = static_cast<std::size_t>(order_[count - 1 - r]) * count;
-      float* const to = factors_.data() + r * count;
-      for (std::size_t c = 0; c < count; ++c) {
-        to[c] = h[from + static_cast<std::size_t>(order_[count - 1 - c])];
+  // [count, count] of H, damped, with inputs in the order of `at`.
+  const auto reorder = [&](const std::vector<std::int32_t>& at, float damping,
+                           std::vector<float>& to) {
+    to.resize(count * count);
+    threads.ParallelFor(columns, 16, [&](std::int64_t begin, std::int64_t end, int) {
+      for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
+        const float* const row = h.data() + static_cast<std::size_t>(at[r]) * count;
+        for (std::size_t c = 0; c < count; ++c) {
+          to[r * count + c] = row[static_cast<std::size_t>(at[c])];
+        }
+        to[r * count + r] += damping;
       }
-      to[r] += damping;
-    }
-    // Lower by rows is upper by columns, which needs no transposed copy.
-    const auto n = static_cast<lapack_int>(columns);
-    if (LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'U', n, factors_.data(), n) != 0) {
+    });
+  };
+  // In reverse, since Cholesky's factor is lower triangular.
+  const std::vector<std::int32_t> reversed(order_.rbegin(), order_.rend());
+  for (float damping = kDamping * mean;; damping *= 10) {
+    reorder(reversed, damping, factors_);
+    if (!Cholesky(columns, factors_.data(), threads)) {
       continue;
     }
     for (float& moment : diagonal_) {
       moment += damping;
     }
     if (keep_moments) {
-      moments_.resize(count * count);
-      for (std::size_t r = 0; r < count; ++r) {
-        const std::size_t from = static_cast<std::size_t>(order_[r]) * count;
-        for (std::size_t c = 0; c < count; ++c) {
-          moments_[r * count + c] = h[from + static_cast<std::size_t>(order_[c])];
-        }
-        moments_[r * count + r] += damping;
-      }
+      reorder(order_, damping, moments_);
     }
     break;
   }
@@ -104,9 +101,8 @@ void InputMetric::Measure(const float* errors, int lanes, double* sums) const {
     const std::int64_t end = std::min(begin + kBlock, columns());
     const float* rows = errors + begin * lanes;
     if (correlated()) {
-      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(end - begin), lanes,
-                  static_cast<int>(end), 1.0f, factors() + begin, static_cast<int>(columns()),
-                  errors, lanes, 0.0f, seen.data(), lanes);
+      Multiply(end - begin, lanes, end, {factors() + begin, columns()}, Transposed::kYes,
+               {errors, lanes}, {seen.data(), lanes}, Accumulate::kNo);
       rows = seen.data();
     }
     for (std::int64_t k = begin; k < end; ++k, rows += lanes) {

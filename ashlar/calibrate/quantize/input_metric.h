@@ -23,7 +23,8 @@ class InputMetric {
  public:
   // H is damped by a hundredth of its mean diagonal, and by more until it can be factored.
   // `keep_moments`: moments() is wanted too, which takes as much memory again.
-  InputMetric(const InputStatistics& statistics, std::int64_t columns, bool keep_moments);
+  InputMetric(const InputStatistics& statistics, std::int64_t columns, bool keep_moments,
+              ThreadPool& threads);
 
   std::int64_t columns() const { return static_cast<std::int64_t>(order_.size()); }
   // Whether anything but the diagonal is known.

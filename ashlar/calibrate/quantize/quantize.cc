@@ -4,8 +4,6 @@
 #include <iterator>
 #include <vector>
 
-#include <cblas.h>
-
 #include "ashlar/base/check.h"
 #include "ashlar/calibrate/quantize/quantizers.h"
 #include "ashlar/codec/bitplane/bitplane.h"
@@ -34,9 +32,6 @@ Quantized Quantize(const Codec& codec, const float* values, std::int64_t rows, s
   CHECK(codec.residual != nullptr);
   CHECK(!out.empty() && static_cast<int>(out.size()) <= codec.levels());
   CHECK(statistics.outputs.empty() || static_cast<std::int64_t>(statistics.outputs.size()) == rows);
-  // The threads share the work by whole bands; a product that is split among threads of its own
-  // would round by their number.
-  openblas_set_num_threads(1);
   const auto bands = static_cast<std::size_t>((rows - 1) / codec.row_unit + 1);
   Quantized quantized{{out.size(), std::vector<double>(bands)}};
   const auto* const quantizer = std::ranges::find(kQuantizers, &codec, &Quantizer::codec);

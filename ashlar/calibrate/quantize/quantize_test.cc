@@ -2,7 +2,9 @@
 // rounding's, the same bytes for any number of threads.
 #include "ashlar/calibrate/quantize/quantize.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -13,6 +15,8 @@
 #include "ashlar/codec/bitplane/bitplane.h"
 #include "ashlar/codec/bitstack/bitstack.h"
 #include "ashlar/codec/codec.h"
+#include "ashlar/formats/safetensors.h"
+#include "ashlar/tensor/dtype.h"
 
 namespace ashlar {
 namespace {
@@ -217,6 +221,50 @@ TEST_P(EveryQuantizer, EncodesADifferenceFromABaseAsAnyMatrix) {
   }
   const QuantizedLevels quantized = QuantizeCase(*GetParam(), difference, {}, GetParam()->levels());
   EXPECT_LT(std::sqrt(SumOf(quantized.errors.back()) / power), 2 * GetParam()->max_rms_error);
+}
+
+// A corner of a matrix of the demo network.
+std::vector<float> RealWeights(std::int64_t rows, std::int64_t columns) {
+  const SafetensorsFile file =
+      *SafetensorsFile::Open(std::string(ASHLAR_SOURCE_DIR) + "/demo/model.safetensors");
+  const SafetensorsEntry& entry = *file.Find("model.layers.3.mlp.up_proj.weight");
+  CHECK(entry.dtype == "BF16" && entry.shape[0] >= rows && entry.shape[1] >= columns);
+  std::vector<float> values;
+  for (std::int64_t i = 0; i < rows * columns; ++i) {
+    std::uint16_t bits;
+    std::memcpy(&bits, entry.bytes.data() + 2 * (i / columns * entry.shape[1] + i % columns), 2);
+    values.push_back(BF16ToF32(bits));
+  }
+  return values;
+}
+
+TEST_P(EveryQuantizer, OnRealWeightsEachLevelLessensTheErrorByPlainRoundingToo) {
+  QuantizerCase made = MakeQuantizerCase(40, 128);
+  made.values = RealWeights(40, 128);
+  made.outputs.assign(40, 1.0f);
+  const Codec& codec = *GetParam();
+  const auto expect_less = [&](const std::vector<std::vector<std::byte>>& levels) {
+    double before = INFINITY;
+    for (std::size_t count = 1; count <= levels.size(); ++count) {
+      const double error = MeasuredError(codec, made, levels, count, 0) +
+                           MeasuredError(codec, made, levels, count, 1);
+      EXPECT_LT(error, 0.9 * before) << count;
+      before = error;
+    }
+  };
+  expect_less(QuantizeCase(codec, made, {.moments = made.moments}, codec.levels()).levels);
+  made.moments = std::vector<float>(128 * 128);
+  for (std::size_t i = 0; i < 128; ++i) {
+    made.moments[i * 128 + i] = 1;
+  }
+  std::vector<std::vector<std::byte>> plain;
+  std::vector<std::byte*> out;
+  for (int level = 0; level < codec.levels(); ++level) {
+    plain.emplace_back(*LevelBytes(codec, {40, 128}, level));
+    out.push_back(plain.back().data());
+  }
+  codec.residual->encode(made.values.data(), 40, 128, out);
+  expect_less(plain);
 }
 
 INSTANTIATE_TEST_SUITE_P(Codec, EveryQuantizer, testing::Values(&kBitplane, &kBitstack),
