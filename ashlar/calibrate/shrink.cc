@@ -1,20 +1,20 @@
 #include "ashlar/calibrate/shrink.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include <fmt/ranges.h>
 
-#include "ashlar/base/clock.h"
+#include "ashlar/calibrate/blas.h"
 #include "ashlar/calibrate/calibration_text.h"
 #include "ashlar/calibrate/divergence.h"
-#include "ashlar/calibrate/input_moments.h"
-#include "ashlar/calibrate/quantize/quantize.h"
+#include "ashlar/calibrate/matrix_encoder.h"
+#include "ashlar/calibrate/targets.h"
 #include "ashlar/calibrate/unfinished.h"
+#include "ashlar/calibrate/worth.h"
 #include "ashlar/graph/describe.h"
-#include "ashlar/graph/stored_tensor.h"
 #include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/plan/losses.h"
 
 namespace ashlar {
 namespace {
@@ -23,165 +23,19 @@ namespace {
 // turns.
 constexpr std::uint64_t kMomentBytes = std::uint64_t{512} << 20;
 
-// What measuring the levels' worth may cost, and the sample that it is measured on.
-constexpr double kSensitivityFlops = 3e12;
-constexpr std::int64_t kMostSampleRows = 1024;
-constexpr std::int64_t kGoodSampleRows = 256;
-constexpr std::int64_t kLeastSampleRows = 128;
-constexpr std::int64_t kMostSampleLogits = std::int64_t{1} << 25;
-// The levels (from 0) that are measured, the more the better: those where the loss is large and
-// does not yet follow the error. The first of these sets that a good sample can be had for.
-constexpr int kFourLevels[] = {0, 1, 2, 3};
-constexpr int kTwoLevels[] = {0, 2};
-constexpr int kOneLevel[] = {1};
-constexpr std::span<const int> kMeasuredLevels[] = {kFourLevels, kTwoLevels, kOneLevel};
-
 // What writing the text and passing it may cost: small networks can have more tokens.
 constexpr double kTextFlops = 8e12;
 constexpr std::int64_t kFewTokens = 8192;
 constexpr std::int64_t kManyTokens = 65536;
 
-// An embedding that is a head too is also read as it is, where all inputs count alike: as if its
-// inputs had so much more of their mean square each.
-constexpr float kLookupShare = 4;
-
-// A matrix to encode: once for all its uses.
-struct Target {
-  Digest source;  // of its manifest
-  TensorManifest manifest;
-  std::shared_ptr<const TensorManifest> base;  // what it is stored as the difference from, or null
-  std::string name;                            // of the first use
-  Divergence::Uses uses;                       // ascending
-  std::optional<TensorManifest> encoded;
-
-  int first_use() const { return uses.front().first; }
-  int last_use() const { return uses.back().first; }
-};
-
-// Where the time goes, by phase in order of first use.
-class Phases {
- public:
-  template <class Body>
-  auto Run(std::string_view phase, const Body& body) {
-    const std::int64_t start = clock_.NowMicros();
-    auto result = body();
-    auto at = std::ranges::find(seconds, phase, &std::pair<std::string, double>::first);
-    if (at == seconds.end()) {
-      at = seconds.emplace(at, std::string(phase), 0);
-    }
-    at->second += static_cast<double>(clock_.NowMicros() - start) * 1e-6;
-    return result;
-  }
-  std::vector<std::pair<std::string, double>> seconds;
-
- private:
-  SteadyClock clock_;
-};
-
-Digest DigestOf(const TensorManifest& tensor) {
-  return Sha256(CanonicalJson(ToJson(tensor)));
-}
-
-// The base's matrices by name.
-std::map<std::string, TensorManifest> MatricesOf(const Network& network) {
-  std::map<std::string, TensorManifest> matrices;
-  for (const NamedTensor& tensor : NamedTensors(network)) {
-    if (tensor.role == TensorRole::kMatrix) {
-      matrices.emplace(tensor.name, *tensor.manifest);
-    }
-  }
-  return matrices;
-}
-
-// The matrices of a network that the codec can hold; the names of the others go to `kept`.
-std::vector<Target> TargetsOf(const Network& network, const Codec& codec, const Network* base,
-                              std::vector<std::string>& kept) {
-  const std::map<std::string, TensorManifest> bases =
-      base == nullptr ? std::map<std::string, TensorManifest>() : MatricesOf(*base);
-  std::vector<Target> targets;
-  std::map<Digest, std::size_t> known;
-  for (const NamedTensor& tensor : NamedTensors(network)) {
-    if (tensor.role != TensorRole::kMatrix) {
-      continue;
-    }
-    if (!PackedBytes(codec, tensor.manifest->shape).ok()) {
-      kept.push_back(tensor.name);
-      continue;
-    }
-    const Digest source = DigestOf(*tensor.manifest);
-    const auto [at, is_new] = known.emplace(source, targets.size());
-    if (is_new) {
-      Target target{.source = source, .manifest = *tensor.manifest, .name = tensor.name};
-      if (const auto found = bases.find(tensor.name);
-          found != bases.end() && found->second.shape == tensor.manifest->shape &&
-          found->second.base == nullptr) {
-        target.base = std::make_shared<const TensorManifest>(found->second);
-      }
-      targets.push_back(std::move(target));
-    }
-    targets[at->second].uses.emplace_back(tensor.node, tensor.tensor);
-  }
-  return targets;
-}
-
-// A tensor's name without numbers: tensors of one role are alike.
-std::string RoleOf(std::string_view name) {
-  std::string role;
-  for (const char c : name) {
-    if (c < '0' || c > '9') {
-      role += c;
-    } else if (role.empty() || role.back() != '#') {
-      role += '#';
-    }
-  }
-  return role;
-}
-
-// Operations of a row from each node to the end.
-std::vector<double> FlopsFrom(const Network& network) {
-  std::vector<double> from(network.nodes.size() + 1);
-  for (int node = static_cast<int>(network.nodes.size()) - 1; node >= 0; --node) {
-    from[node] =
-        from[node + 1] + network.BlockOf(node).kind->cost(EffectiveAttributes(network, node)).flops;
-  }
-  return from;
-}
-
-// What is measured: `rows` of the calibration at `levels`, for one of `every` matrices of a role.
-struct Sample {
-  std::int64_t rows;
-  std::span<const int> levels;
-  std::int64_t every;
-};
-
-// As much as the work allows. A row that is measured for a matrix passes the nodes from its first
-// use to the end.
-Sample ChooseSample(const Network& network, std::span<const Target> targets, std::int64_t rows,
-                    std::int64_t logits) {
-  const std::vector<double> from = FlopsFrom(network);
-  double flops = 1;  // of one row at one level
-  for (const Target& target : targets) {
-    flops += from[target.first_use()];
-  }
-  const std::int64_t room = std::max<std::int64_t>(1, kMostSampleLogits / logits);
-  Sample sample{};
-  std::int64_t affordable = 0;
-  for (const std::span<const int> levels : kMeasuredLevels) {
-    affordable =
-        static_cast<std::int64_t>(kSensitivityFlops / (flops * static_cast<double>(levels.size())));
-    sample.levels = levels;
-    if (affordable >= kGoodSampleRows) {
-      break;
-    }
-  }
-  sample.rows = std::min({std::clamp(affordable, kLeastSampleRows, kMostSampleRows), rows, room});
-  sample.every = 1 + sample.rows / std::max<std::int64_t>(2 * affordable, 1);
-  return sample;
-}
-
 std::int64_t TokensFor(const Network& network) {
   return std::clamp(static_cast<std::int64_t>(kTextFlops / std::max(1.0, FlopsFrom(network)[0])),
                     kFewTokens, kManyTokens);
+}
+
+TensorManifest FirstLevels(TensorManifest tensor, int levels) {
+  tensor.levels.resize(static_cast<std::size_t>(levels));
+  return tensor;
 }
 
 class Shrinker {
@@ -198,18 +52,36 @@ class Shrinker {
 
  private:
   Status Open(std::string_view from);
+  Status OpenBase();
+  Digest Job() const;
+  // The text, and what another run had done of this job.
   Result<CalibrationText> Text();
-  Status Walk(const CalibrationText& text);
-  Status PassNode(WalkingRows& rows, std::int64_t sample_rows, const Divergence& divergence);
-  Status Encode(Target& target, const WalkingRows& sample, const Divergence& divergence);
-  std::vector<float> OutputWeights(const Target& target, const Divergence& divergence);
-  Result<std::vector<double>> Losses(const Target& target, const TensorManifest& encoded,
-                                     const std::vector<double>& errors, const WalkingRows& sample,
-                                     const Divergence& divergence);
-  void Finish(Target& target, TensorManifest encoded);
   Status KeepDone(bool now);
-  Result<Network> Assemble() const;
+
+  Status Walk(const CalibrationText& text);
+  Status PassNode(WalkingRows& rows, const Divergence& divergence);
+  Status Encode(std::size_t index, const WalkingRows& sample, const Divergence& divergence);
+  MatrixUse UseOf(std::size_t index, const Divergence& divergence);
+  // Of a target that does not differ from its base.
+  Status KeepBase(std::size_t index, const WalkingRows& sample, const Divergence& divergence);
+  // What the levels are worth that its base has, when it has any.
+  Status WeighBase(std::size_t index, const WalkingRows& sample, const Divergence& divergence);
+  Result<std::vector<double>> Measure(const Target& target, const TensorStatistics& statistics,
+                                      const std::function<TensorManifest(int level)>& prefix,
+                                      const WalkingRows& sample, const Divergence& divergence);
+  void Finish(Target& target, TensorManifest encoded);
+  void Add(TensorStatistics statistics);
+
   Json ProvenanceStep() const;
+  void ShowProgress(const ShrinkProgress& now) const {
+    if (options_.progress) {
+      options_.progress(now);
+    }
+  }
+  void ShowShrinking() const {
+    ShowProgress({"shrinking", static_cast<std::uint64_t>(weights_done_),
+                  static_cast<std::uint64_t>(weights_), "weights"});
+  }
   void Tell(std::string_view remark) const {
     if (options_.remark) {
       options_.remark(remark);
@@ -221,31 +93,26 @@ class Shrinker {
   const std::string name_;
   const ShrinkOptions& options_;
   ThreadPool pool_;
-  InputMoments moments_;
+  InputMoments moments_;  // by index of the target
   Phases phases_;
   SteadyClock clock_;
 
-  // What was measured of the last matrix of a role: (level, loss / error).
-  struct Role {
-    std::int64_t seen = 0;
-    std::vector<std::pair<int, double>> loss_of_error;
-  };
-
   Network network_;
   Provenance provenance_;
-  std::optional<Network> base_;
+  std::optional<FineTuneBase> base_;
   std::vector<Target> targets_;
-  std::map<std::pair<int, std::string>, int> target_of_;  // by use
+  std::map<std::pair<int, std::string>, std::size_t> target_of_;  // by use
   std::int64_t weights_ = 0, weights_done_ = 0;
+  std::int64_t tokens_ = 0;  // of the text, at most
+  std::unique_ptr<NodeWalk> walk_;
   std::optional<Digest> tokens_blob_;
+  WorthSample sample_;
   Statistics done_;
   std::int64_t kept_at_us_ = 0;
-  Sample sample_{};
-  std::int64_t tokens_ = 0;  // of the text, at most
-  std::map<std::string, Role> roles_;
   Shrunk result_;
-  std::unique_ptr<NodeWalk> walk_;
 };
+
+// ---- What is to be done
 
 Status Shrinker::Open(std::string_view from) {
   ASHLAR_TRY(CheckNetworkName(name_));
@@ -264,49 +131,60 @@ Status Shrinker::Open(std::string_view from) {
                      tensor.manifest->codec->name);
     }
   }
-  if (options_.base) {
-    ASHLAR_TRY(base_, catalog_.Load(*options_.base));
+  ASHLAR_TRY(OpenBase());
+  Targets found = FindTargets(network_, *options_.codec, base_ ? &*base_ : nullptr);
+  if (!found.kept.empty()) {
+    const std::size_t listed = std::min<std::size_t>(found.kept.size(), 8);
+    Tell(fmt::format("kept as they are, since their shapes do not fit {}: {}{}",
+                     options_.codec->name, fmt::join(std::span(found.kept).first(listed), ", "),
+                     listed == found.kept.size()
+                         ? ""
+                         : fmt::format(", and {} more", found.kept.size() - listed)));
   }
-  std::vector<std::string> kept;
-  targets_ = TargetsOf(network_, *options_.codec, base_ ? &*base_ : nullptr, kept);
-  if (!kept.empty()) {
-    const std::size_t listed = std::min<std::size_t>(kept.size(), 8);
-    Tell(fmt::format(
-        "kept as they are, since their shapes do not fit {}: {}{}", options_.codec->name,
-        fmt::join(std::span(kept).first(listed), ", "),
-        listed == kept.size() ? "" : fmt::format(", and {} more", kept.size() - listed)));
-  }
+  targets_ = std::move(found.matrices);
   if (targets_.empty()) {
     return Invalid("network \"{}\" has no matrix that {} can hold", from, options_.codec->name);
   }
   for (std::size_t i = 0; i < targets_.size(); ++i) {
     weights_ += targets_[i].manifest.shape.elements();
     for (const auto& use : targets_[i].uses) {
-      target_of_.emplace(use, static_cast<int>(i));
+      target_of_.emplace(use, i);
     }
   }
-
   tokens_ = options_.tokens.value_or(TokensFor(network_));
+  done_.job = Job();
+  return LoadBlas();
+}
+
+Status Shrinker::OpenBase() {
+  if (options_.base) {
+    base_.emplace();
+    ASHLAR_TRY(base_->network, catalog_.Load(*options_.base));
+    ASHLAR_TRY(base_->statistics, LoadTensorStatistics(catalog_, *options_.base));
+  }
+  return {};
+}
+
+Digest Shrinker::Job() const {
   Json job = Json::Of({{"codec", options_.codec->name},
                        {"kernels", KernelForm(options_.isa)},
                        {"max_bits", options_.max_bits},
+                       {"measuring", static_cast<std::int64_t>(options_.measuring_flops)},
                        {"network", network_.digest().ToString()},
                        {"seed", std::to_string(options_.seed)},
                        {"tokens", tokens_}});
   if (base_) {
-    job.Set("base", base_->digest().ToString());
+    job.Set("base", base_->network.digest().ToString());
   }
   if (options_.text) {
     job.Set("text", Sha256(std::as_bytes(std::span(*options_.text))).ToString());
   }
-  done_.job = Sha256(CanonicalJson(job));
-  return {};
+  return Sha256(CanonicalJson(job));
 }
 
 Result<CalibrationText> Shrinker::Text() {
-  const Network& network = network_;
   const std::int64_t length =
-      std::min(kCalibrationLength, network.metadata.context_length.value_or(kCalibrationLength));
+      std::min(kCalibrationLength, network_.metadata.context_length.value_or(kCalibrationLength));
   ASHLAR_TRY(const std::optional<Unfinished> before, FindUnfinished(store_, name_));
   CalibrationText text;
   if (before && before->done.job == done_.job) {
@@ -315,43 +193,34 @@ Result<CalibrationText> Shrinker::Text() {
     text = CutIntoSequences(std::move(tokens), length);
     for (const TensorStatistics& tensor : before->done.tensors) {
       const auto target = std::ranges::find(targets_, tensor.source, &Target::source);
-      if (target != targets_.end() && !target->encoded) {
+      if (target != targets_.end() && !target->encoded && target->Has(tensor.tensor)) {
         Finish(*target, tensor.tensor);
-        done_.tensors.push_back(tensor);
         ++result_.taken_over;
       }
+      done_.tensors.push_back(tensor);
     }
+    Tell(fmt::format("going on where another run ended: its text is there, and {} of {} matrices",
+                     result_.taken_over, targets_.size()));
   } else if (before) {
     Tell(fmt::format("forgetting the unfinished work on \"{}\", which had other options", name_));
   }
   if (text.tokens.empty() && options_.text) {
     ASHLAR_TRY(text, TakeEvenly(*options_.text, tokens_, length));
   } else if (text.tokens.empty()) {
-    ASHLAR_TRY(text, WriteOwnText(store_, network,
+    ASHLAR_TRY(text, WriteOwnText(store_, network_,
                                   {.tokens = tokens_,
                                    .length = length,
                                    .seed = options_.seed,
                                    .threads = options_.threads,
                                    .isa = options_.isa,
                                    .progress = [&](std::uint64_t done, std::uint64_t total) {
-                                     if (options_.progress) {
-                                       options_.progress("writing text", done, total);
-                                     }
+                                     ShowProgress({"writing text", done, total, "tokens"});
                                    }}));
   }
   done_.tokens = static_cast<std::int64_t>(text.tokens.size());
   ASHLAR_TRY(tokens_blob_, PutTokens(store_, text.tokens));
   ASHLAR_TRY(KeepDone(/*now=*/true));
   return text;
-}
-
-void Shrinker::Finish(Target& target, TensorManifest encoded) {
-  target.encoded = std::move(encoded);
-  weights_done_ += target.manifest.shape.elements();
-  if (options_.progress) {
-    options_.progress("shrinking", static_cast<std::uint64_t>(weights_done_),
-                      static_cast<std::uint64_t>(weights_));
-  }
 }
 
 Status Shrinker::KeepDone(bool now) {
@@ -365,33 +234,37 @@ Status Shrinker::KeepDone(bool now) {
   return {};
 }
 
+// ---- The walk
+
 Status Shrinker::Walk(const CalibrationText& text) {
+  ShowShrinking();
   WalkingRows rows(text.tokens, text.lengths);
-  const Sample chosen = ChooseSample(network_, targets_, rows.rows(), walk_->logits());
-  result_.sample_rows = chosen.rows;
-  sample_ = chosen;
-  const WalkingRows sample = rows.First(chosen.rows);
+  sample_ =
+      ChooseSample(network_, targets_, rows.rows(), walk_->logits(), options_.measuring_flops);
+  result_.sample_rows = sample_.rows;
+  const WalkingRows sample = rows.First(sample_.rows);
   ASHLAR_TRY(const Divergence divergence,
              phases_.Run("sensitivities", [&] { return Divergence::Open(*walk_, pool_, sample); }));
   while (true) {
-    ASHLAR_TRY(PassNode(rows, chosen.rows, divergence));
+    ASHLAR_TRY(PassNode(rows, divergence));
     if (rows.node() + 1 == walk_->nodes() ||
         std::ranges::all_of(targets_, [](const Target& t) { return t.encoded.has_value(); })) {
-      return {};
+      return ShareLosses(store_, sample_, targets_, done_);
     }
     walk_->Leave(rows);
   }
 }
 
-Status Shrinker::PassNode(WalkingRows& rows, std::int64_t sample_rows,
-                          const Divergence& divergence) {
+Status Shrinker::PassNode(WalkingRows& rows, const Divergence& divergence) {
   const int node = rows.node();
-  const WalkingRows sample = rows.First(sample_rows);
+  const WalkingRows sample = rows.First(sample_.rows);
   const auto key_of = [&](std::string_view tensor) {
-    const auto target = target_of_.find({node, std::string(tensor)});
-    const bool wanted =
-        target != target_of_.end() && !targets_[static_cast<std::size_t>(target->second)].encoded;
-    return wanted ? target->second : -1;
+    const auto found = target_of_.find({node, std::string(tensor)});
+    if (found == target_of_.end()) {
+      return -1;
+    }
+    const Target& target = targets_[found->second];
+    return target.encoded || target.unchanged ? -1 : static_cast<int>(found->second);
   };
   bool again = false;
   do {
@@ -400,9 +273,9 @@ Status Shrinker::PassNode(WalkingRows& rows, std::int64_t sample_rows,
         phases_.Run("passing rows", [&] { return walk_->Compute(rows, {.observer = &moments_}); }));
     // What has its last use here, and is not waiting for another pass.
     for (std::size_t i = 0; i < targets_.size(); ++i) {
-      Target& target = targets_[i];
+      const Target& target = targets_[i];
       if (!target.encoded && target.last_use() == node && !moments_.Left(static_cast<int>(i))) {
-        if (const Status status = Encode(target, sample, divergence); !status.ok()) {
+        if (const Status status = Encode(i, sample, divergence); !status.ok()) {
           return status.error().In(target.name);
         }
         ASHLAR_TRY(phases_.Run("storing", [&] { return KeepDone(/*now=*/false); }));
@@ -413,210 +286,121 @@ Status Shrinker::PassNode(WalkingRows& rows, std::int64_t sample_rows,
   return {};
 }
 
-std::vector<float> Shrinker::OutputWeights(const Target& target, const Divergence& divergence) {
-  // How often each row is looked up, and how likely each token is where rows are logits; half of it
-  // evenly, since the calibration has not seen all.
-  const auto rows = static_cast<std::size_t>(target.manifest.shape[0]);
-  std::vector<double> shares(rows);
-  int kinds = 0;
-  const auto& lookups = moments_.LookupsOf(target_of_.at(target.uses.front()));
-  if (!lookups.empty()) {
-    std::int64_t total = 0;
-    for (const auto& [row, count] : lookups) {
-      total += count;
-    }
-    for (const auto& [row, count] : lookups) {
-      shares[static_cast<std::size_t>(row)] +=
-          static_cast<double>(count) / static_cast<double>(total);
-    }
-    ++kinds;
-  }
-  if (target.last_use() + 1 == walk_->nodes() && divergence.token_shares().size() == rows) {
-    for (std::size_t row = 0; row < rows; ++row) {
-      shares[row] += divergence.token_shares()[row];
-    }
-    ++kinds;
-  }
-  std::vector<float> weights;
-  for (std::size_t row = 0; kinds > 0 && row < rows; ++row) {
-    weights.push_back(
-        static_cast<float>(0.5 + 0.5 * static_cast<double>(rows) * shares[row] / kinds));
-  }
-  return weights;
-}
-
-std::vector<float> WithLookups(const Moments& moments) {
-  std::vector<float> sums = moments.sums;
-  double mean = 0;
-  for (const float square : moments.Diagonal()) {
-    mean += square / static_cast<double>(moments.width);
-  }
-  for (std::int64_t i = 0; i < moments.width; ++i) {
-    sums[static_cast<std::size_t>(i * moments.width + i)] +=
-        kLookupShare * static_cast<float>(mean);
-  }
-  return sums;
-}
-
-// The sum of a level's errors over all bands.
-double Total(const std::vector<double>& bands) {
-  double sum = 0;
-  for (const double band : bands) {
-    sum += band;
-  }
-  return sum;
-}
-
-Status CheckFinite(std::span<const float> values, std::int64_t columns) {
-  const auto bad = std::ranges::find_if_not(values, [](float v) { return std::isfinite(v); });
-  if (bad == values.end()) {
-    return {};
-  }
-  const std::int64_t index = bad - values.begin();
-  return Invalid("row {}, column {} is {}: only finite numbers can be encoded", index / columns,
-                 index % columns, *bad);
-}
-
-// All numbers of a stored tensor, on all threads.
-Result<std::vector<float>> ReadAll(const BlobStore& store, const TensorManifest& tensor,
-                                   ThreadPool& pool) {
-  ASHLAR_TRY(const StoredTensor stored, StoredTensor::Open(store, tensor));
-  std::vector<float> values(static_cast<std::size_t>(tensor.shape.elements()));
-  constexpr std::int64_t kRowsAtOnce = 32;
-  pool.ParallelFor(tensor.shape[0], kRowsAtOnce, [&](std::int64_t begin, std::int64_t end, int) {
-    stored.Decode(begin, end, values.data() + begin * tensor.shape[1]);
-  });
-  ASHLAR_TRY(stored.CheckWhole());
-  return values;
-}
-
-Status Shrinker::Encode(Target& target, const WalkingRows& sample, const Divergence& divergence) {
+MatrixUse Shrinker::UseOf(std::size_t index, const Divergence& divergence) {
+  const Target& target = targets_[index];
+  const int key = static_cast<int>(index);
   const Shape& shape = target.manifest.shape;
-  const Codec& codec = *options_.codec;
-  const int levels = LevelsWithin(codec, shape, options_.max_bits);
-  const int key = target_of_.at(target.uses.front());
-  TensorStatistics statistics{.source = target.source,
-                              .tensor = {.shape = shape, .codec = &codec, .base = target.base}};
-  const std::shared_ptr<const Moments> moments = moments_.Take(key);
-  std::vector<double> errors;
+  MatrixUse use{.moments = moments_.Take(key), .lookups = moments_.LookupsOf(key)};
+  if (use.moments != nullptr && use.moments->width != shape[1]) {
+    use.moments = nullptr;
+  }
+  const std::span<const float> shares = divergence.token_shares();
+  if (target.last_use() + 1 == walk_->nodes() && std::ssize(shares) == shape[0]) {
+    use.likely.assign(shares.begin(), shares.end());
+  }
+  return use;
+}
+
+Status Shrinker::Encode(std::size_t index, const WalkingRows& sample,
+                        const Divergence& divergence) {
+  Target& target = targets_[index];
+  if (target.unchanged) {
+    return KeepBase(index, sample, divergence);
+  }
+  const Shape& shape = target.manifest.shape;
+  TensorStatistics made;
   {
-    ASHLAR_TRY(std::vector<float> values, ReadAll(store_, target.manifest, pool_));
-    ASHLAR_TRY(CheckFinite(values, shape[1]));
+    ASHLAR_TRY(std::vector<float> values, ReadMatrix(store_, target.manifest, pool_));
     if (target.base != nullptr) {
-      ASHLAR_TRY(const std::vector<float> base, ReadAll(store_, *target.base, pool_));
+      ASHLAR_TRY(const std::vector<float> base, ReadMatrix(store_, *target.base, pool_));
       std::ranges::transform(values, base, values.begin(), std::minus<>());
       if (std::ranges::all_of(values, [](float v) { return v == 0; })) {
-        Finish(target, *target.base);  // nothing differs: it is the base's
-        return {};
+        return KeepBase(index, sample, divergence);  // the same numbers, stored in another way
       }
     }
-    std::vector<std::vector<std::byte>> packed(static_cast<std::size_t>(levels));
-    std::vector<std::byte*> out;
-    for (int level = 0; level < levels; ++level) {
-      ASHLAR_TRY(const std::uint64_t bytes, LevelBytes(codec, shape, level));
-      packed[static_cast<std::size_t>(level)].resize(bytes);
-      out.push_back(packed[static_cast<std::size_t>(level)].data());
-    }
-    const std::vector<float> outputs = OutputWeights(target, divergence);
-    std::vector<float> with_lookups;
-    InputStatistics inputs{.outputs = outputs};
-    if (moments != nullptr && moments->width == shape[1]) {
-      inputs.moments = moments->sums;
-      if (!moments_.LookupsOf(key).empty()) {
-        with_lookups = WithLookups(*moments);
-        inputs.moments = with_lookups;
+    ASHLAR_TRY(made, EncodeMatrix(store_, *options_.codec, shape,
+                                  LevelsWithin(*options_.codec, shape, options_.max_bits), values,
+                                  UseOf(index, divergence), pool_, phases_));
+  }
+  made.source = target.source;
+  made.tensor.base = target.base;
+  made.losses.resize(made.tensor.levels.size());
+  if (sample_.measured_as[index] == index) {
+    ASHLAR_TRY(made.losses,
+               Measure(
+                   target, made, [&](int level) { return FirstLevels(made.tensor, level + 1); },
+                   sample, divergence));
+  }
+  Finish(target, made.tensor);
+  if (target.base != nullptr) {
+    ASHLAR_TRY(WeighBase(index, sample, divergence));
+  }
+  Add(std::move(made));
+  return {};
+}
+
+Status Shrinker::KeepBase(std::size_t index, const WalkingRows& sample,
+                          const Divergence& divergence) {
+  Target& target = targets_[index];
+  target.unchanged = true;
+  static_cast<void>(moments_.Take(static_cast<int>(index)));  // nobody needs them
+  ASHLAR_TRY(WeighBase(index, sample, divergence));
+  Finish(target, *target.base);
+  return {};
+}
+
+Status Shrinker::WeighBase(std::size_t index, const WalkingRows& sample,
+                           const Divergence& divergence) {
+  const Target& target = targets_[index];
+  const auto known = base_->statistics.find(target.base->levels.front());
+  if (known == base_->statistics.end() || !(known->second.tensor == *target.base)) {
+    return {};
+  }
+  TensorStatistics statistics = known->second;
+  if (sample_.measured_as[index] == index) {
+    const auto prefix = [&](int level) {
+      TensorManifest shorter = FirstLevels(*target.base, level + 1);
+      if (target.unchanged) {
+        return shorter;
       }
-    }
-    const Quantized quantized = phases_.Run("encoding", [&] {
-      return Quantize(codec, values.data(), shape[0], shape[1], inputs, out, pool_);
-    });
-    std::vector<float> band_errors;
-    for (const std::vector<double>& bands : quantized.errors) {
-      errors.push_back(Total(bands));
-      band_errors.insert(band_errors.end(), bands.begin(), bands.end());
-    }
-    ASHLAR_TRY(statistics.bands, store_.Put(std::as_bytes(std::span(band_errors))));
-    for (const std::vector<std::byte>& level : packed) {
-      ASHLAR_TRY(const Digest blob, phases_.Run("storing", [&] { return store_.Put(level); }));
-      statistics.tensor.levels.push_back({blob, 0, level.size()});
-    }
+      TensorManifest sum = *target.encoded;
+      sum.base = std::make_shared<const TensorManifest>(std::move(shorter));
+      return sum;
+    };
+    ASHLAR_TRY(statistics.losses, Measure(target, statistics, prefix, sample, divergence));
   }
-  if (moments != nullptr) {
-    statistics.rows = moments->rows;
-    const std::vector<float> diagonal = moments->Diagonal();
-    ASHLAR_TRY(statistics.inputs, store_.Put(std::as_bytes(std::span(diagonal))));
-  }
-  if (const auto& lookups = moments_.LookupsOf(key); !lookups.empty()) {
-    std::vector<float> shares(static_cast<std::size_t>(shape[0]));
-    std::int64_t total = 0;
-    for (const auto& [row, count] : lookups) {
-      total += count;
-    }
-    for (const auto& [row, count] : lookups) {
-      shares[static_cast<std::size_t>(row)] =
-          static_cast<float>(static_cast<double>(count) / static_cast<double>(total));
-    }
-    statistics.rows = std::max(statistics.rows, total);
-    ASHLAR_TRY(statistics.lookups, store_.Put(std::as_bytes(std::span(shares))));
-  }
-  ASHLAR_TRY(statistics.losses, phases_.Run("sensitivities", [&] {
-    return Losses(target, statistics.tensor, errors, sample, divergence);
+  Add(std::move(statistics));
+  return {};
+}
+
+Result<std::vector<double>> Shrinker::Measure(
+    const Target& target, const TensorStatistics& statistics,
+    const std::function<TensorManifest(int level)>& prefix, const WalkingRows& sample,
+    const Divergence& divergence) {
+  ASHLAR_TRY(const std::vector<double> errors, ErrorsOf(store_, statistics));
+  ASHLAR_TRY(const MeasuredLosses measured, phases_.Run("sensitivities", [&] {
+    return MeasureLosses(store_, pool_, divergence, target, LevelsOf(sample_.levels, errors.size()),
+                         prefix, sample);
   }));
-  Finish(target, statistics.tensor);
-  // Equal numbers that were stored in two ways are one tensor now.
+  return LossesFrom(errors, measured);
+}
+
+void Shrinker::Finish(Target& target, TensorManifest encoded) {
+  target.encoded = std::move(encoded);
+  weights_done_ += target.manifest.shape.elements();
+  ShowShrinking();
+}
+
+// Equal numbers that were stored in two ways are one tensor now, and two may differ from one.
+void Shrinker::Add(TensorStatistics statistics) {
   if (std::ranges::none_of(done_.tensors, [&](const TensorStatistics& known) {
         return known.tensor.levels.front() == statistics.tensor.levels.front();
       })) {
     done_.tensors.push_back(std::move(statistics));
   }
-  return {};
 }
 
-Result<std::vector<double>> Shrinker::Losses(const Target& target, const TensorManifest& encoded,
-                                             const std::vector<double>& errors,
-                                             const WalkingRows& sample,
-                                             const Divergence& divergence) {
-  Role& role = roles_[RoleOf(target.name)];
-  if (role.seen++ % sample_.every != 0) {
-    std::vector<std::pair<int, double>> scaled = role.loss_of_error;
-    for (auto& [level, ratio] : scaled) {
-      ratio *= errors[static_cast<std::size_t>(level)];
-    }
-    return LossesFrom(errors, scaled);
-  }
-  std::vector<std::pair<int, double>> measured;
-  role.loss_of_error.clear();
-  for (const int level : sample_.levels) {
-    if (level < static_cast<int>(encoded.levels.size())) {
-      TensorManifest prefix = encoded;
-      prefix.levels.resize(static_cast<std::size_t>(level) + 1);
-      ASHLAR_TRY(const std::vector<float> values, ReadAll(store_, prefix, pool_));
-      ASHLAR_TRY(const double loss, divergence.Of(target.uses, values, sample));
-      measured.emplace_back(level, loss);
-      const double error = errors[static_cast<std::size_t>(level)];
-      role.loss_of_error.emplace_back(level, error > 0 ? loss / error : 0);
-    }
-  }
-  return LossesFrom(errors, measured);
-}
-
-Result<Network> Shrinker::Assemble() const {
-  std::map<int, Block> changed;
-  for (const Target& target : targets_) {
-    CHECK(target.encoded.has_value());
-    for (const auto& [node, name] : target.uses) {
-      const auto block = changed.try_emplace(node, network_.BlockOf(node)).first;
-      block->second.tensors.find(name)->second = *target.encoded;
-    }
-  }
-  Network network = network_;
-  for (auto& [node, block] : changed) {
-    network.nodes[node].block = network.AddBlock(std::move(block));
-  }
-  network.Prune();
-  ASHLAR_TRY(Validate(network));
-  return network;
-}
+// ---- What comes of it
 
 Json Shrinker::ProvenanceStep() const {
   Json arguments = Json::Of({{"codec", options_.codec->short_name},
@@ -627,7 +411,7 @@ Json Shrinker::ProvenanceStep() const {
   Json::Array from = {network_.digest().ToString()};
   if (base_) {
     arguments.Set("base", *options_.base);
-    from.emplace_back(base_->digest().ToString());
+    from.emplace_back(base_->network.digest().ToString());
   }
   return Json::Of(
       {{"transform", "shrink"}, {"arguments", std::move(arguments)}, {"from", std::move(from)}});
@@ -641,7 +425,7 @@ Result<Shrunk> Shrinker::Run(std::string_view from) {
                         {.pool = pool_, .isa = options_.isa, .max_positions = kCalibrationLength}));
   ASHLAR_TRY(const CalibrationText text, phases_.Run("text", [&] { return Text(); }));
   ASHLAR_TRY(Walk(text));
-  ASHLAR_TRY(result_.network, Assemble());
+  ASHLAR_TRY(result_.network, WithEncoded(network_, targets_));
   Sort(done_);
   ASHLAR_TRY(phases_.Run("storing", [&]() -> Status {
     provenance_.Append(ProvenanceStep());

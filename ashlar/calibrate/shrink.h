@@ -22,6 +22,13 @@
 
 namespace ashlar {
 
+struct ShrinkProgress {
+  std::string_view phase;  // "writing text", "shrinking"
+  std::uint64_t done;
+  std::uint64_t total;
+  std::string_view unit;  // of both: "tokens", "weights"
+};
+
 struct ShrinkOptions {
   const Codec* codec = nullptr;  // a residual one
   int max_bits = 8;              // per weight, scales apart: what levels are stored
@@ -31,13 +38,14 @@ struct ShrinkOptions {
   std::optional<std::int64_t> tokens;
   std::uint64_t seed = 0;
   // A network that this one is a fine-tune of: where it has a matrix of the same name and shape,
-  // only the difference is stored.
+  // only the difference is stored; where nothing differs, nothing. A base that is shrunk itself is
+  // the one to name: the levels of both then make room for each other.
   std::optional<std::string> base;
   int threads = 1;
   Isa isa = Isa::kReference;
+  double measuring_flops = 3e12;  // what it may cost to see what levels are worth
   double keep_every_seconds = 5;  // what is done is kept for another run no less often
-  std::function<void(std::string_view phase, std::uint64_t done, std::uint64_t total)> progress =
-      nullptr;
+  std::function<void(const ShrinkProgress& now)> progress = nullptr;
   std::function<void(std::string_view remark)> remark = nullptr;
 };
 
@@ -54,19 +62,9 @@ struct Shrunk {
 // Shrinks the network `from` and saves it as `name`, with the source's provenance and a step of its
 // own; its statistics are attached to it. Holds a writing lease. What it had finished when it died
 // it takes over when it is called with the same network and options again.
-// kInvalid: the network is shrunk already, or its text too short; kConflict: the name is taken.
+// kInvalid: the network is shrunk already, or its text too short; kConflict: the name is taken;
+// kNotFound: there is no such network, or no OpenBLAS.
 Result<Shrunk> Shrink(Catalog& catalog, std::string_view name, std::string_view from,
                       const ShrinkOptions& options);
-
-// The levels of a residual tensor that have at most so many bits per weight, scales apart; one at
-// least.
-int LevelsWithin(const Codec& codec, const Shape& shape, int max_bits);
-
-// What a level of errors costs, where it is known at some: losses at all levels of which
-// errors[l] is the squared error, and at (level, loss) what was measured. In between the logarithm
-// of the loss is linear in that of the error; beyond, the loss falls as the error does. Never
-// rising.
-std::vector<double> LossesFrom(const std::vector<double>& errors,
-                               const std::vector<std::pair<int, double>>& measured);
 
 }  // namespace ashlar

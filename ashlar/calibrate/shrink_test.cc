@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ashlar/base/temp_directory.h"
+#include "ashlar/calibrate/matrix_encoder.h"
 #include "ashlar/calibrate/unfinished.h"
 #include "ashlar/graph/describe.h"
 #include "ashlar/graph/precision.h"
@@ -91,6 +92,31 @@ class ShrinkTest : public ::testing::Test {
   }
   void SetUp() override { Save(TiedNetwork(*store_), "net"); }
 
+  static const TensorManifest& Down(const Network& network) {
+    return network.BlockOf(2).tensors.find("down")->second;
+  }
+  std::vector<float> Numbers(const TensorManifest& tensor) {
+    const StoredTensor stored = *StoredTensor::Open(*store_, tensor);
+    std::vector<float> values(static_cast<std::size_t>(tensor.shape.elements()));
+    stored.Decode(0, tensor.shape[0], values.data());
+    return values;
+  }
+  // "tuned" is "net" with another down projection.
+  Network SaveTuned() {
+    Network tuned = TiedNetwork(*store_);
+    std::vector<float> values = Numbers(Down(tuned));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] += i % 5 == 0 ? 0.02f : -0.01f;
+    }
+    Block block = tuned.BlockOf(2);
+    block.tensors.find("down")->second.levels.front().blob =
+        *store_->Put(std::as_bytes(std::span(values)));
+    tuned.nodes[2].block = tuned.AddBlock(std::move(block));
+    tuned.Prune();
+    Save(tuned, "tuned");
+    return tuned;
+  }
+
   const std::unique_ptr<BlobStore> store_ = NewMemoryStore();
   Catalog catalog_{*store_, AllKinds()};
 };
@@ -158,38 +184,56 @@ TEST_F(ShrinkTest, FewerBitsAreFewerLevels) {
     EXPECT_EQ(tensor.losses.size(), 3u);
   }
   EXPECT_NEAR(MeanLoss(*store_, shrunk.network, 3), MeanLoss(*store_, shrunk.from, 1), 0.1);
+  options.max_bits = 2;
+  options.measuring_flops = 1;  // as of a large network, of which only the second level is measured
+  for (const TensorStatistics& tensor : Must("least", options).statistics.tensors) {
+    ASSERT_EQ(tensor.losses.size(), 1u);
+    EXPECT_GT(tensor.losses.front(), 0);
+  }
 }
 
 TEST_F(ShrinkTest, OfAFineTuneTheDifferenceFromItsBaseIsStored) {
-  Network tuned = TiedNetwork(*store_);
-  Block block = tuned.BlockOf(2);
-  TensorManifest& down = block.tensors.find("down")->second;
-  const StoredTensor stored = *StoredTensor::Open(*store_, down);
-  std::vector<float> values(static_cast<std::size_t>(down.shape.elements()));
-  stored.Decode(0, down.shape[0], values.data());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] += i % 5 == 0 ? 0.02f : -0.01f;
-  }
-  down.levels.front().blob = *store_->Put(std::as_bytes(std::span(values)));
-  const TensorManifest changed = down;
-  tuned.nodes[2].block = tuned.AddBlock(std::move(block));
-  tuned.Prune();
-  Save(tuned, "tuned");
+  const Network tuned = SaveTuned();
   ShrinkOptions options = Small();
   options.base = "net";
   const Result<Shrunk> shrunk = Shrink(catalog_, "delta", "tuned", options);
   ASSERT_TRUE(shrunk.ok()) << shrunk.error().message;
   ASSERT_EQ(shrunk->statistics.tensors.size(), 1u) << "what does not differ is the base's own";
-  const TensorManifest& delta = shrunk->network.BlockOf(2).tensors.find("down")->second;
+  const TensorManifest& delta = Down(shrunk->network);
   ASSERT_NE(delta.base, nullptr);
-  const StoredTensor sum = *StoredTensor::Open(*store_, delta);
-  std::vector<float> again(values.size());
-  sum.Decode(0, delta.shape[0], again.data());
+  const std::vector<float> values = Numbers(Down(tuned));
+  const std::vector<float> again = Numbers(delta);
   double squares = 0;
   for (std::size_t i = 0; i < values.size(); ++i) {
     squares += std::pow(again[i] - values[i], 2);
   }
   EXPECT_LT(std::sqrt(squares / static_cast<double>(values.size())), 0.001);
+  EXPECT_NEAR(MeanLoss(*store_, shrunk->network, 7), MeanLoss(*store_, tuned, 1), 0.03);
+}
+
+TEST_F(ShrinkTest, OfAFineTuneOfAShrunkNetworkOnlyTheChangesHaveLevelsOfTheirOwn) {
+  const Shrunk base = Must("small");
+  const Network tuned = SaveTuned();
+  ShrinkOptions options = Small();
+  options.base = "small";
+  const Result<Shrunk> shrunk = Shrink(catalog_, "delta", "tuned", options);
+  ASSERT_TRUE(shrunk.ok()) << shrunk.error().message;
+  const TensorManifest& delta = Down(shrunk->network);
+  ASSERT_NE(delta.base, nullptr);
+  EXPECT_EQ(*delta.base, Down(base.network));
+  // What each level is worth is known of all: the base's, measured in this network, and its own.
+  EXPECT_EQ(shrunk->statistics.tensors.size(), base.statistics.tensors.size() + 1);
+  for (const TensorStatistics& tensor : base.statistics.tensors) {
+    const TensorStatistics* found = shrunk->statistics.Find(tensor.tensor.levels.front());
+    ASSERT_NE(found, nullptr);
+    EXPECT_EQ(found->tensor, tensor.tensor);
+    EXPECT_NE(found->losses, tensor.losses);
+    EXPECT_NEAR(std::log(found->losses.front() / tensor.losses.front()), 0, 1);
+  }
+  const TensorStatistics* own = shrunk->statistics.Find(delta.levels.front());
+  ASSERT_NE(own, nullptr);
+  const TensorStatistics* whole = shrunk->statistics.Find(delta.base->levels.front());
+  EXPECT_LT(own->losses.front(), whole->losses.front()) << "the change is small beside the matrix";
   EXPECT_NEAR(MeanLoss(*store_, shrunk->network, 7), MeanLoss(*store_, tuned, 1), 0.03);
 }
 
@@ -215,23 +259,28 @@ TEST(Shrink, GoesOnAfterAKillWhereItWas) {
   const TempDirectory directory;
   ShrinkOptions options = Small();
   options.keep_every_seconds = 0;
+  options.measuring_flops = 2e8;  // so that some matrices share what was measured of others
   const auto open = [&] { return *OpenDiskStore(directory / "store"); };
-  Digest expected;
+  std::optional<Shrunk> expected;
   {
     const auto store = open();
     Catalog catalog(*store, AllKinds());
-    ASSERT_TRUE(catalog.Save(TiedNetwork(*store), "net", Json::Array{}).ok());
-    expected = Shrink(catalog, "whole", "net", options)->digest;
+    const Network network = testing_networks::RandomLlama(*store, {.layers = 3});
+    ASSERT_TRUE(catalog.Save(network, "net", Json::Array{}).ok());
+    expected = *Shrink(catalog, "whole", "net", options);
   }
-  for (const int tensors : {1, 4}) {
+  for (const int tensors : {1, 6}) {
     const pid_t child = fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
       const auto store = open();
       Catalog catalog(*store, AllKinds());
+      std::uint64_t before = 0;
       int finished = 0;
-      options.progress = [&](std::string_view phase, std::uint64_t, std::uint64_t) {
-        if (phase == "shrinking" && ++finished > tensors) {
+      options.progress = [&](const ShrinkProgress& now) {
+        finished += now.phase == "shrinking" && now.done > before ? 1 : 0;
+        before = now.phase == "shrinking" ? now.done : before;
+        if (finished > tensors) {
           kill(getpid(), SIGKILL);
         }
       };
@@ -247,9 +296,29 @@ TEST(Shrink, GoesOnAfterAKillWhereItWas) {
   ASSERT_TRUE(CollectGarbage(*store, Gc::kRemove).ok());  // what is done is no garbage
   const Result<Shrunk> shrunk = Shrink(catalog, "killed", "net", options);
   ASSERT_TRUE(shrunk.ok()) << shrunk.error().message;
-  EXPECT_EQ(shrunk->taken_over, 4);
-  EXPECT_EQ(shrunk->digest, expected);
+  EXPECT_EQ(shrunk->taken_over, 6);
+  EXPECT_EQ(shrunk->digest, expected->digest);
+  EXPECT_EQ(shrunk->statistics, expected->statistics);
   EXPECT_FALSE(store->ReadTags()->contains(UnfinishedTag("killed")));
+}
+
+TEST(EncodeMatrix, RefusesWhatIsNotFinite) {
+  const auto store = NewMemoryStore();
+  ThreadPool pool(1);
+  Phases phases;
+  const Codec& codec = **FindCodec("bitplane");
+  std::vector<float> values(32 * 32, 1.0f);
+  auto moments = std::make_shared<Moments>(Moments{9, 32, std::vector<float>(32 * 32)});
+  const auto error = [&] {
+    const auto made =
+        EncodeMatrix(*store, codec, {32, 32}, 7, values, {.moments = moments}, pool, phases);
+    return made.ok() ? "ok" : made.error().message;
+  };
+  EXPECT_EQ(error(), "ok");
+  moments->sums[5 * 32 + 5] = INFINITY;
+  EXPECT_THAT(error(), HasSubstr("the mean square of input 5 is inf"));
+  values[33] = NAN;
+  EXPECT_THAT(error(), HasSubstr("row 1, column 1 is nan"));
 }
 
 TEST(LevelsWithin, CountsBitsWithoutScales) {
@@ -258,16 +327,6 @@ TEST(LevelsWithin, CountsBitsWithoutScales) {
   EXPECT_EQ(LevelsWithin(bitplane, {512, 512}, 4), 3);
   EXPECT_EQ(LevelsWithin(bitplane, {64, 64}, 8), 7);
   EXPECT_EQ(LevelsWithin(bitplane, {512, 512}, 1), 1) << "one at least";
-}
-
-TEST(LossesFrom, GoThroughWhatWasMeasuredAndFallAsTheErrorBeyond) {
-  const std::vector<double> losses = LossesFrom({16, 4, 1, 0.25}, {{0, 3.2}, {2, 0.2}});
-  EXPECT_DOUBLE_EQ(losses[0], 3.2);
-  EXPECT_NEAR(losses[1], 0.8, 1e-12);
-  EXPECT_DOUBLE_EQ(losses[2], 0.2);
-  EXPECT_DOUBLE_EQ(losses[3], 0.05);
-  EXPECT_EQ(LossesFrom({1, 2}, {{0, 0.5}}), (std::vector<double>{0.5, 0.5})) << "never rising";
-  EXPECT_EQ(LossesFrom({0, 0}, {{0, 0.0}}), (std::vector<double>{0, 0}));
 }
 
 }  // namespace

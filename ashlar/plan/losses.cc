@@ -28,33 +28,39 @@ std::vector<std::string> SourcesOf(const Provenance& provenance) {
 
 }  // namespace
 
-Result<LevelLosses> LoadLosses(const Catalog& catalog, std::string_view name) {
-  LevelLosses losses;
-  const auto add = [&](const std::optional<Statistics>& statistics) -> Status {
-    for (const TensorStatistics& measured :
-         statistics ? statistics->tensors : std::vector<TensorStatistics>()) {
-      const TensorManifest& tensor = measured.tensor;
-      if (losses.contains(tensor.levels.front())) {
-        continue;
-      }
-      const std::int64_t unit = tensor.codec->row_unit;
-      const std::int64_t bands = (tensor.shape[0] + unit - 1) / unit;
-      ASHLAR_TRY(const std::vector<float> errors,
-                 LoadVector(catalog.store(), measured.bands, std::ssize(tensor.levels) * bands));
-      losses.emplace(tensor.levels.front(), TensorLosses(tensor, measured.losses, errors));
+Result<std::map<Level, TensorStatistics>> LoadTensorStatistics(const Catalog& catalog,
+                                                               std::string_view name) {
+  std::map<Level, TensorStatistics> all;
+  const auto add = [&](std::optional<Statistics> found) {
+    for (TensorStatistics& tensor : found ? found->tensors : std::vector<TensorStatistics>()) {
+      const Level first = tensor.tensor.levels.front();
+      all.emplace(first, std::move(tensor));
     }
-    return {};
   };
-  ASHLAR_TRY(const std::optional<Statistics> own, LoadStatistics(catalog, name));
-  ASHLAR_TRY(add(own));
+  ASHLAR_TRY(std::optional<Statistics> own, LoadStatistics(catalog, name));
+  add(std::move(own));
   ASHLAR_TRY(const Provenance provenance, catalog.LoadProvenance(name));
   for (const std::string& source : SourcesOf(provenance)) {
-    const Result<std::optional<Statistics>> found = LoadStatistics(catalog, source);
+    Result<std::optional<Statistics>> found = LoadStatistics(catalog, source);
     if (found.ok()) {
-      ASHLAR_TRY(add(*found));
+      add(*std::move(found));
     } else if (found.error().code != ErrorCode::kNotFound) {  // no tag names it any more
       return found.error();
     }
+  }
+  return all;
+}
+
+Result<LevelLosses> LoadLosses(const Catalog& catalog, std::string_view name) {
+  ASHLAR_TRY(const auto all, LoadTensorStatistics(catalog, name));
+  LevelLosses losses;
+  for (const auto& [first, measured] : all) {
+    const TensorManifest& tensor = measured.tensor;
+    const std::int64_t unit = tensor.codec->row_unit;
+    const std::int64_t bands = (tensor.shape[0] + unit - 1) / unit;
+    ASHLAR_TRY(const std::vector<float> errors,
+               LoadVector(catalog.store(), measured.bands, std::ssize(tensor.levels) * bands));
+    losses.emplace(first, TensorLosses(tensor, measured.losses, errors));
   }
   return losses;
 }
