@@ -225,6 +225,10 @@ TEST_F(CommandLine, ShrinkMakesANetworkWithLevelsAndNamesWhatItCannotDo) {
   EXPECT_LT(*JsonCursor(shrunk).Real("bits_per_weight"), 8.7);
   EXPECT_THAT(KeysOf(*shrunk.Find("seconds")),
               ElementsAre("text", "sensitivities", "passing rows", "encoding", "storing"));
+  // A log says what it is at.
+  EXPECT_THAT(
+      Store()({"shrink", "one", "--as", "logged", "--tokens", "128"}).err,
+      AllOf(HasSubstr("writing text: 128 tokens\n"), ContainsRegex("shrinking: [0-9]+ weights\n")));
   EXPECT_NE(Must(Store(), {"run", "any", "-p", "Once upon", "--max-tokens", "8"}), "");
   const TempDirectory directory;
   std::ofstream(directory / "short.txt") << "Too short.";
@@ -243,7 +247,7 @@ TEST_F(CommandLine, ShrinkMakesANetworkWithLevelsAndNamesWhatItCannotDo) {
   EXPECT_THAT(error_of({"--base", "nothing"}), HasSubstr("no network named \"nothing\""));
   EXPECT_THAT(Store()({"shrink", "any", "--as", "more"}).err, HasSubstr("is shrunk already"));
   EXPECT_THAT(Store()({"shrink", "one", "--as", "any"}).err, HasSubstr("already; remove it first"));
-  Must(Store(), {"rm", "one", "any"});
+  Must(Store(), {"rm", "one", "any", "logged"});
   Must(Store(), {"gc"});
 }
 

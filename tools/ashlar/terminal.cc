@@ -15,6 +15,13 @@ namespace ashlar::cli {
 namespace {
 
 constexpr std::int64_t kProgressEveryMicros = 100'000;
+constexpr std::int64_t kLineEveryMicros = 10'000'000;  // of a log
+
+// "12.3 MB"; of what is no bytes "12.3 M".
+std::string Amount(std::uint64_t count, std::string_view unit) {
+  std::string text = FormatBytes(count);
+  return unit == Terminal::kBytes ? text : text.substr(0, text.find_last_not_of(" B") + 1);
+}
 
 // Columns that text takes on a terminal: code points, which is right for the text in our tables.
 std::size_t DisplayWidth(std::string_view text) {
@@ -103,36 +110,43 @@ std::string Terminal::Styled(Style style, std::string_view text) const {
   return fmt::format("{}{}\x1b[0m", EscapeOf(style), text);
 }
 
-void Terminal::Progress(std::string_view what, std::uint64_t done_bytes,
-                        std::uint64_t total_bytes) {
-  if (!err_is_terminal_) {
+void Terminal::Progress(std::string_view what, std::uint64_t done, std::uint64_t total,
+                        std::string_view unit) {
+  if (!err_is_terminal_ && !logs_progress_) {
     return;
   }
   const std::int64_t now = SteadyClock().NowMicros();
   if (progress_started_us_ == 0) {
     progress_started_us_ = now;
-  } else if (now - progress_shown_us_ < kProgressEveryMicros && done_bytes < total_bytes) {
+    progress_shown_us_ = err_is_terminal_ ? 0 : now;
+  }
+  const std::int64_t every = err_is_terminal_ ? kProgressEveryMicros : kLineEveryMicros;
+  if (now - progress_shown_us_ < every && (done < total || !err_is_terminal_)) {
     return;
   }
   progress_shown_us_ = now;
   const double seconds = static_cast<double>(now - progress_started_us_) * 1e-6;
-  std::string text =
-      fmt::format("{}  {} of {}", what, FormatBytes(done_bytes), FormatBytes(total_bytes));
-  if (seconds > 0.5 && done_bytes > 0) {
-    const double rate = static_cast<double>(done_bytes) / seconds;
-    text += fmt::format("  {}/s  {:.0f} s left", FormatBytes(static_cast<std::uint64_t>(rate)),
-                        static_cast<double>(total_bytes - done_bytes) / rate);
+  std::string text = fmt::format("{}  {} of {}", what, Amount(done, unit), Amount(total, unit));
+  text += unit == kBytes ? "" : fmt::format(" {}", unit);
+  if (seconds > 0.5 && done > 0) {
+    const double rate = static_cast<double>(done) / seconds;
+    text += fmt::format("  {}/s  {:.0f} s left", Amount(static_cast<std::uint64_t>(rate), unit),
+                        static_cast<double>(total - done) / rate);
   }
-  std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
+  if (err_is_terminal_) {
+    std::fprintf(stderr, "\r\x1b[K%s", text.c_str());
+  } else {
+    std::fprintf(stderr, "%s\n", text.c_str());
+  }
   std::fflush(stderr);
 }
 
 void Terminal::EndProgress() {
-  if (progress_started_us_ != 0) {
+  if (progress_started_us_ != 0 && err_is_terminal_) {
     std::fprintf(stderr, "\r\x1b[K");
     std::fflush(stderr);
-    progress_started_us_ = 0;
   }
+  progress_started_us_ = 0;
 }
 
 int Terminal::width() const {

@@ -32,10 +32,14 @@ class Terminal {
   void Note(std::string_view text);  // standard error, a line
   std::string Styled(Style style, std::string_view text) const;
 
-  // "importing  12.3 MB of 59.0 MB  240 MB/s  2 s left", over itself; nothing unless standard
-  // error is a terminal.
-  void Progress(std::string_view what, std::uint64_t done_bytes, std::uint64_t total_bytes);
+  // "importing  12.3 MB of 59.0 MB  240 MB/s  2 s left", over itself; where standard error is no
+  // terminal nothing, or after LogProgress a line every ten seconds. In another unit: "12.3 k of
+  // 65.5 k tokens".
+  static constexpr std::string_view kBytes = "B";
+  void Progress(std::string_view what, std::uint64_t done, std::uint64_t total,
+                std::string_view unit = kBytes);
   void EndProgress();
+  void LogProgress() { logs_progress_ = true; }
 
   // Whether all that was printed reached standard output (false on a full disk).
   bool output_ok() const { return output_ok_; }
@@ -47,6 +51,7 @@ class Terminal {
   bool out_is_terminal_;
   bool err_is_terminal_;
   bool colour_;
+  bool logs_progress_ = false;
   std::int64_t progress_started_us_ = 0;
   std::int64_t progress_shown_us_ = 0;
 };

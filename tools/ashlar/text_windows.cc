@@ -113,19 +113,20 @@ Result<TextWindows> TextWindows::Open(const Session& session,
 Status TextWindows::Read(Session& session,
                          const std::function<Status(std::size_t window, std::int64_t first,
                                                     std::span<const float> logits)>& take) {
-  ASHLAR_TRY(ReadPrompts(
-      engine(), network().id,
-      {.prompts = static_cast<std::size_t>(count_),
-       .at_once = 2,
-       .prompt = [&](std::size_t i) -> Result<std::vector<std::int32_t>> {
-         const auto first = ids_.begin() + static_cast<std::ptrdiff_t>(i) * window_;
-         return std::vector<std::int32_t>(first, first + window_);
-       },
-       .take = take,
-       .progress =
-           [&](std::uint64_t done) {
-             session.terminal.Progress("evaluating", done, static_cast<std::uint64_t>(tokens()));
-           }}));
+  ASHLAR_TRY(
+      ReadPrompts(engine(), network().id,
+                  {.prompts = static_cast<std::size_t>(count_),
+                   .at_once = 2,
+                   .prompt = [&](std::size_t i) -> Result<std::vector<std::int32_t>> {
+                     const auto first = ids_.begin() + static_cast<std::ptrdiff_t>(i) * window_;
+                     return std::vector<std::int32_t>(first, first + window_);
+                   },
+                   .take = take,
+                   .progress =
+                       [&](std::uint64_t done) {
+                         session.terminal.Progress("evaluating", done,
+                                                   static_cast<std::uint64_t>(tokens()), "tokens");
+                       }}));
   session.terminal.EndProgress();
   return {};
 }

@@ -228,7 +228,8 @@ Status Logits(Session& session) {
        .progress =
            [&](std::uint64_t tokens) {
              session.terminal.Progress("evaluating", tokens,
-                                       static_cast<std::uint64_t>(ids.batch() * ids.length()));
+                                       static_cast<std::uint64_t>(ids.batch() * ids.length()),
+                                       "tokens");
            }}));
   ASHLAR_TRY(writer.Commit());
   session.terminal.EndProgress();

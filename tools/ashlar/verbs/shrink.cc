@@ -169,12 +169,15 @@ Status RunShrink(Session& session) {
   }
   Terminal& terminal = session.terminal;
   std::string shown;
-  shrink.progress = [&](std::string_view phase, std::uint64_t done, std::uint64_t total) {
-    if (phase != shown) {
-      terminal.EndProgress();
-      shown = phase;
+  if (!session.json) {
+    terminal.LogProgress();  // it takes minutes
+  }
+  shrink.progress = [&](const ShrinkProgress& now) {
+    if (now.phase != shown && !session.json) {
+      terminal.Note(fmt::format("{}: {} {}", now.phase, now.total, now.unit));
     }
-    terminal.Progress(phase, done, total);
+    shown = now.phase;
+    terminal.Progress(now.phase, now.done, now.total, now.unit);
   };
   shrink.remark = [&](std::string_view remark) { terminal.Note(remark); };
   const Result<Shrunk> shrunk = Shrink(catalog, name, options.Text("NET"), shrink);
