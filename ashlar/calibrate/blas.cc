@@ -37,20 +37,10 @@ struct Library {
   std::string missing;  // empty: it is there
 };
 
-// What the library reads when it is loaded; what the user has set stays.
-void SetUp() {
+Library OpenLibrary() {
   // Without threads of its own: callers share out whole products, and one that is split among
   // threads rounds by their number.
   setenv("OPENBLAS_NUM_THREADS", "1", /*overwrite=*/0);
-  // Processors that are newer than the library are taken for Haswell, at half of the speed.
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq")) {
-    setenv("OPENBLAS_CORETYPE", "SkylakeX", /*overwrite=*/0);
-  }
-}
-
-Library OpenLibrary() {
-  SetUp();
   Library library;
   void* const handle = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {

@@ -144,10 +144,7 @@ Result<TensorStatistics> EncodeMatrix(BlobStore& store, const Codec& codec, cons
   const auto put = [&](std::span<const std::byte> bytes) {
     return phases.Run("storing", [&] { return store.Put(bytes); });
   };
-  for (const std::vector<std::byte>& level : packed) {
-    ASHLAR_TRY(const Digest blob, put(level));
-    made.tensor.levels.push_back({blob, 0, level.size()});
-  }
+  ASHLAR_TRY(made.tensor.levels, phases.Run("storing", [&] { return PutLevels(store, packed); }));
   ASHLAR_TRY(made.bands, put(std::as_bytes(std::span(bands))));
   if (use.moments != nullptr) {
     made.rows = use.moments->rows;

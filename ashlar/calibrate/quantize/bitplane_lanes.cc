@@ -67,14 +67,29 @@ ASHLAR_LANE_CODE
 void AddRoundingCost(float weight, const float* weights, const Lanes& inverse, int planes,
                      Lanes& cost) {
   const float steps = static_cast<float>(1 << (planes - 1));
+  const float step = 1.0f / steps;
   ASHLAR_LANES
   for (int lane = 0; lane < kLanes; ++lane) {
     const float at = weights[lane] * inverse[lane] * steps + (steps - 0.5f);
     float code = at < 0 ? 0 : at;
     code = code > 2 * steps - 1 ? 2 * steps - 1 : code;
     code = (code + 8388608.0f) - 8388608.0f;  // to a whole number
-    const float error = (at - code) / steps;
+    const float error = (at - code) * step;
     cost[lane] += weight * error * error;
+  }
+}
+
+ASHLAR_LANE_CODE
+void AddSeenErrors(double weight, const float* errors, const float* corrections,
+                   const float* values, double* error_error, double* value_error) {
+  for (int prefix = 0; prefix < kPrefixes; ++prefix) {
+    ASHLAR_LANES
+    for (int lane = 0; lane < kLanes; ++lane) {
+      const int i = prefix * kLanes + lane;
+      const double seen = static_cast<double>(errors[i]) + static_cast<double>(corrections[i]);
+      error_error[i] += weight * seen * seen;
+      value_error[i] += weight * seen * static_cast<double>(values[lane]);
+    }
   }
 }
 

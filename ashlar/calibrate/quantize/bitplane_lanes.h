@@ -43,6 +43,11 @@ void SetErrors(const float* weights, const Lanes& factors, const Lanes& values, 
 void AddRoundingCost(float weight, const float* weights, const Lanes& inverse, int planes,
                      Lanes& cost);
 
+// With seen = errors + corrections: error_error += weight * seen^2 and value_error += weight * seen
+// * values; values [kLanes], all others [kPrefixLanes].
+void AddSeenErrors(double weight, const float* errors, const float* corrections,
+                   const float* values, double* error_error, double* value_error);
+
 // to += share * from; [kPrefixLanes] both.
 void AddShare(float share, const float* from, float* to);
 // corrections = slopes * inverse - errors; [kPrefixLanes] all.

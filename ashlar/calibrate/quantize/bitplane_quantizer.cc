@@ -10,20 +10,15 @@
 namespace ashlar::internal {
 namespace {
 
-constexpr std::int64_t kWidest = 2048;  // of those that are descended on
-
-// What is spent on a matrix, by how wide it is: a round of coordinate descent costs columns^2 for
-// each output, twice what Round costs, and a fit of the factors as much as that.
-struct Effort {
-  int rounds;       // of descent
-  bool fits_first;  // whether the factors are fitted before each
-};
-Effort EffortFor(const InputMetric& metric) {
-  const std::int64_t columns = metric.columns();
-  if (!metric.correlated() || columns > kWidest) {
-    return {0, false};
+// Rounds of descent on a matrix, by how wide it is: one costs columns^2 for each output, twice what
+// Round costs, and the fit after it as much again. Wider ones are those of networks so large that a
+// round would take longer than all else.
+constexpr std::int64_t kWidest = 1536;
+int RoundsFor(const InputMetric& metric) {
+  if (!metric.correlated() || metric.columns() > kWidest) {
+    return 0;
   }
-  return columns <= 1024 ? Effort{3, true} : Effort{1, columns <= 1536};
+  return metric.columns() <= 1024 ? 3 : 1;
 }
 
 }  // namespace
@@ -33,7 +28,7 @@ void QuantizeBitplane(const float* values, std::int64_t rows, std::int64_t colum
                       ThreadPool& threads, Quantized& quantized) {
   const int levels = static_cast<int>(out.size());
   const InputMetric metric(statistics, columns, columns <= kWidest, threads);
-  const Effort effort = EffortFor(metric);
+  const int rounds = RoundsFor(metric);
   ClearBitplanes(rows, columns, out);
   const std::int64_t tiles = (rows - 1) / kLanes + 1;
   threads.ParallelFor(tiles, 1, [&](std::int64_t begin, std::int64_t end, int) {
@@ -45,10 +40,8 @@ void QuantizeBitplane(const float* values, std::int64_t rows, std::int64_t colum
       BitplaneTile tile(metric, values, rows, first, levels);
       tile.ChooseScales();
       tile.Round();
-      for (int round = 0; round < effort.rounds; ++round) {
-        if (effort.fits_first) {
-          tile.FitFactors(BitplaneTile::Which::kPrefixes);
-        }
+      for (int round = 0; round < rounds; ++round) {
+        tile.FitFactors(BitplaneTile::Which::kPrefixes);
         tile.Descend();
       }
       tile.FitFactors(BitplaneTile::Which::kLevels);

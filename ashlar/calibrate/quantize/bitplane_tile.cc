@@ -176,7 +176,10 @@ void BitplaneTile::ChooseAt(std::int64_t k, const float* corrections, CodeTarget
 }
 
 void BitplaneTile::Round() {
+  SeeWeights();
   CodeTargets wanted = Wanted();
+  std::array<double, kPrefixLanes> error_error{};
+  std::array<double, kPrefixLanes> value_error{};
   std::vector<float> corrections(kBlock * kPrefixLanes, 0.0f);
   const float* const shares = metric_.factors();
   for (std::int64_t begin = 0; begin < columns_; begin += kBlock) {
@@ -193,7 +196,10 @@ void BitplaneTile::Round() {
                kPrefixLanes, first, Accumulate::kYes);
       }
       for (std::int64_t k = few; k < few_end; ++k) {
-        ChooseAt(k, first + (k - few) * kPrefixLanes, wanted);
+        const float* const correction = first + (k - few) * kPrefixLanes;
+        ChooseAt(k, correction, wanted);
+        AddSeenErrors(metric_.conditional()[k], errors_.data() + k * kPrefixLanes, correction,
+                      seen_weights_.data() + At(k), error_error.data(), value_error.data());
         for (std::int64_t later = k + 1; metric_.correlated() && later < few_end; ++later) {
           AddShare(shares[k * columns_ + later], errors_.data() + k * kPrefixLanes,
                    first + (later - few) * kPrefixLanes);
@@ -201,9 +207,30 @@ void BitplaneTile::Round() {
       }
     }
   }
+  FitByErrors(error_error, value_error);
+}
+
+// From the errors e = w - factor * code, as the metric sees them.
+void BitplaneTile::FitByErrors(const std::array<double, kPrefixLanes>& error_error,
+                               const std::array<double, kPrefixLanes>& value_error) {
+  for (int prefix = 0; prefix < kPrefixes; ++prefix) {
+    const int level = LevelOf(prefix);
+    for (int lane = 0; lane < kLanes && level >= 0; ++lane) {
+      Fit& fit = fits_[static_cast<std::size_t>(level)];
+      const auto i = static_cast<std::size_t>(prefix * kLanes + lane);
+      const double factor = factors_[level][lane];
+      fit.value_code[lane] = (squares_[lane] - value_error[i]) / factor;
+      fit.code_code[lane] =
+          (squares_[lane] - 2 * value_error[i] + error_error[i]) / (factor * factor);
+      fit.current = true;
+    }
+  }
 }
 
 void BitplaneTile::Descend() {
+  for (Fit& fit : fits_) {
+    fit.current = false;
+  }
   CodeTargets wanted = Wanted();
   for (std::int64_t k = 0; k < columns_; ++k) {
     MeasureAt(k);  // with the factors that there are now
@@ -249,6 +276,7 @@ void BitplaneTile::See(const float* values, int width, std::int64_t begin, std::
 
 void BitplaneTile::SeeWeights() {
   seen_weights_.resize(weights_.size());
+  squares_.fill(0);
   for (std::int64_t begin = 0; begin < columns_; begin += kBlock) {
     const std::int64_t end = std::min(begin + kBlock, columns_);
     See(weights_.data(), kLanes, begin, end, seen_weights_.data() + At(begin));
@@ -260,17 +288,18 @@ void BitplaneTile::SeeWeights() {
 }
 
 void BitplaneTile::FitFactors(Which which) {
-  if (seen_weights_.empty()) {
-    SeeWeights();
-  }
-  std::vector<int> levels;
+  std::vector<int> wanted;
+  std::vector<int> levels;  // that are not known
   for (int level = 0; level < levels_; ++level) {
     if (which == Which::kLevels || level < kPrefixes - 1 || level == levels_ - 1) {
-      levels.push_back(level);
-      fits_[static_cast<std::size_t>(level)] = {};
+      wanted.push_back(level);
+      if (Fit& fit = fits_[static_cast<std::size_t>(level)]; !fit.current) {
+        fit = {.value_code = {}, .code_code = {}, .current = true};
+        levels.push_back(level);
+      }
     }
   }
-  // The codes' values of every level with factor 1, and then as the metric sees them.
+  // Their codes' values with factor 1, and then as the metric sees them.
   const int width = static_cast<int>(levels.size()) * kLanes;
   std::vector<float> values(static_cast<std::size_t>(columns_ * width));
   for (std::int64_t k = 0; k < columns_; ++k) {
@@ -281,7 +310,7 @@ void BitplaneTile::FitFactors(Which which) {
     }
   }
   std::vector<float> seen(static_cast<std::size_t>(kBlock * width));
-  for (std::int64_t begin = 0; begin < columns_; begin += kBlock) {
+  for (std::int64_t begin = 0; begin < columns_ && width > 0; begin += kBlock) {
     const std::int64_t end = std::min(begin + kBlock, columns_);
     See(values.data(), width, begin, end, seen.data());
     const float* q = seen.data();
@@ -295,7 +324,7 @@ void BitplaneTile::FitFactors(Which which) {
       }
     }
   }
-  for (const int level : levels) {
+  for (const int level : wanted) {
     const Fit& fit = fits_[static_cast<std::size_t>(level)];
     for (int lane = 0; lane < kLanes; ++lane) {
       const double factor =

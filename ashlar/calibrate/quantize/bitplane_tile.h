@@ -29,7 +29,8 @@ class BitplaneTile {
   // Each input's codes, in the metric's order, each making good the errors of those before.
   void Round();
   // Each factor the best one for the codes there are: of the prefixes that codes are chosen by,
-  // which is all that a choice needs, or of all levels.
+  // which is all that a choice needs, or of all levels. (Round met the errors of its prefixes, and
+  // has their fits already.)
   enum class Which : std::uint8_t { kPrefixes, kLevels };
   void FitFactors(Which which);
   // Each input's codes again, given all others (coordinate descent). Requires the metric's moments.
@@ -43,8 +44,9 @@ class BitplaneTile {
 
  private:
   struct Fit {  // of a level's lanes: sums of d * products, seen through the metric
-    std::array<double, kLanes> value_code;
+    std::array<double, kLanes> value_code;  // the codes' values with factor 1
     std::array<double, kLanes> code_code;
+    bool current = false;  // of the codes that there are
   };
 
   std::size_t At(std::int64_t k) const { return static_cast<std::size_t>(k) * kLanes; }
@@ -58,6 +60,8 @@ class BitplaneTile {
   // [begin, end).
   void See(const float* values, int width, std::int64_t begin, std::int64_t end, float* seen) const;
   void SeeWeights();
+  void FitByErrors(const std::array<double, kPrefixLanes>& error_error,
+                   const std::array<double, kPrefixLanes>& value_error);
   float FactorOf(int level, int lane) const;
 
   const InputMetric& metric_;
