@@ -226,9 +226,9 @@ TEST_F(CommandLine, ShrinkMakesANetworkWithLevelsAndNamesWhatItCannotDo) {
   EXPECT_THAT(KeysOf(*shrunk.Find("seconds")),
               ElementsAre("text", "sensitivities", "passing rows", "encoding", "storing"));
   // A log says what it is at.
-  EXPECT_THAT(
-      Store()({"shrink", "one", "--as", "logged", "--tokens", "128"}).err,
-      AllOf(HasSubstr("writing text: 128 tokens\n"), ContainsRegex("shrinking: [0-9]+ weights\n")));
+  EXPECT_THAT(Store()({"shrink", "one", "--as", "logged", "--tokens", "128"}).err,
+              AllOf(HasSubstr("writing text: 128 tokens\n"),
+                    ::testing::ContainsRegex("shrinking: [0-9]+ weights\n")));
   EXPECT_NE(Must(Store(), {"run", "any", "-p", "Once upon", "--max-tokens", "8"}), "");
   const TempDirectory directory;
   std::ofstream(directory / "short.txt") << "Too short.";
