@@ -6,6 +6,7 @@
 
 #include "ashlar/base/check.h"
 #include "ashlar/plan/plan.h"
+#include "ashlar/runtime/internal/row_starts.h"
 
 namespace ashlar::internal {
 namespace {
