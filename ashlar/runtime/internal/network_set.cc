@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <utility>
 
-#include "ashlar/runtime/internal/map_once.h"
-
 namespace ashlar::internal {
 
 NetworkSet::NetworkSet(const BlobStore& store, const EngineOptions& options)
     : kv_format_(options.kv_format),
       prefault_(options.prefault),
+      blobs_(FetchFrom(store, options.verify_blobs)),
       binder_(
-          MapOnce(FetchFrom(store, options.verify_blobs)),
+          [this](const Digest& blob, std::uint64_t needed) { return blobs_.Fetch(blob, needed); },
           {options.isa, options.max_positions, rope_tables_},
           {.prefault = options.prefault, .check = options.verify_blobs || options.check_numbers}) {}
 
@@ -68,6 +67,7 @@ void NetworkSet::Unload(NetworkId network) {
 Status NetworkSet::SetPrecision(Precision precision) {
   // Made resident when what it replaces has gone, so that memory does not rise where it is to fall.
   binder_.set_prefault(false);
+  blobs_.Forget();  // else bands that go would stay resident
   std::vector<Loaded> rebound = networks_;
   std::vector<std::shared_ptr<const BoundWeights>> mapped;
   Status rebinding;

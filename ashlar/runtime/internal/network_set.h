@@ -16,6 +16,7 @@
 #include "ashlar/runtime/engine.h"
 #include "ashlar/runtime/internal/block_binder.h"
 #include "ashlar/runtime/internal/loaded_network.h"
+#include "ashlar/runtime/internal/map_once.h"
 #include "ashlar/runtime/internal/step_merge.h"
 
 namespace ashlar::internal {
@@ -77,6 +78,7 @@ class NetworkSet {
   const KvFormat kv_format_;
   const bool prefault_;
   RopeTables rope_tables_;
+  MapOnce blobs_;
   BlockBinder binder_;
   MeetingNumbers meetings_;
   Precision precision_;
