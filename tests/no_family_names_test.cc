@@ -35,11 +35,13 @@ std::set<std::string> FamilyWords() {
   return words;
 }
 
-// The rows themselves name them, and so does what writes files for others: GGUF, config.json.
+// The rows themselves name them, and so does what writes files for others (GGUF, config.json), and
+// tests.
 bool MayNameFamilies(const fs::path& path) {
   const std::string name = path.filename().string();
   return path.string().find("/architectures/") != std::string::npos || name.starts_with("gguf") ||
-         name.starts_with("synth") || path.stem().string().ends_with("_test");
+         name.starts_with("synth") || name.starts_with("testing_") ||
+         path.stem().string().ends_with("_test");
 }
 
 TEST(Families, AreNamedByTheirRowsOnly) {

@@ -325,7 +325,7 @@ std::vector<Fault> Faults() {
          TokenizerFile(R"({"type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##",
                            "max_input_chars_per_word": -1, "vocab": {"a": 0}})"),
          "max_input_chars_per_word"},
-        {kSentencePiece, SentencePiece(Field(2, Varint(3 << 3) + Varint(99))), "model type 99"},
+        {kSentencePiece, SentencePiece(Field(2, Varint(3 << 3) + Varint(99))), "model type is 99"},
         {kManifest, Manifest("\"width\":64", "\"width\":9007199254740991"), "width"},
         {kRequest, Asked([](Request& r) { r.sampling.top_k = -1; }), "top_k"}},
        {kSafetensors, kTemplate, kStore},

@@ -92,11 +92,14 @@ Result<std::vector<Level>> PutLevels(BlobStore& store,
     const std::size_t first = stored.size();
     std::uint64_t size = 0;  // of the blob that begins with the first
     do {
+      const std::uint64_t length = levels[stored.size()].size();
       const std::uint64_t offset = (size + kLevelBegins - 1) / kLevelBegins * kLevelBegins;
-      stored.push_back({.offset = offset, .length = levels[stored.size()].size()});
-      size = offset + stored.back().length;
-    } while (stored.size() < levels.size() &&
-             size + levels[stored.size()].size() <= kMostJoinedBytes);
+      if (offset > 0 && offset + length > kMostJoinedBytes) {
+        break;
+      }
+      stored.push_back({.offset = offset, .length = length});
+      size = offset + length;
+    } while (stored.size() < levels.size());
     std::vector<std::byte> joined;
     if (stored.size() - first > 1) {
       joined.resize(size);

@@ -229,6 +229,7 @@ TEST_F(EncodeTest, LevelsOfAPageFollowEachOtherInOneBlobAndLargerOnesHaveTheirOw
   EXPECT_EQ(levels_of({1000, 100, 100}), 1u);
   EXPECT_EQ(levels_of({300 << 10, 300 << 10}), 2u);
   EXPECT_EQ(levels_of({2000, 1000, 1000, 500}), 2u);
+  EXPECT_EQ(levels_of({4000, 90}), 2u) << "a level begins at a multiple of 64";
   EXPECT_EQ(levels_of({1}), 1u);
 }
 

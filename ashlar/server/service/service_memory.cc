@@ -28,16 +28,8 @@ std::uint64_t WeightBytesAt(std::span<const Network* const> networks, const Prec
 
 }  // namespace
 
-// Of the networks that are loaded or being loaded.
-struct Service::State::Weights {
-  std::vector<const Network*> networks;
-  Stack stack;
-  internal::WeightBytes bytes;
-  std::uint64_t now = 0;  // at the engine's precision
-};
-
 const Service::State::Weights& Service::State::CurrentWeights() {
-  if (weights_ == nullptr) {
+  if (!weights_) {
     std::vector<const Network*> networks;
     std::vector<StackNetwork> stacked;
     for (const auto& [key, resident] : residents_) {
@@ -50,8 +42,7 @@ const Service::State::Weights& Service::State::CurrentWeights() {
     const internal::WeightBytes bytes{.floor = WeightBytesAt(networks, stack.First(0).precision),
                                       .all = WeightBytesAt(networks, {})};
     const std::uint64_t weights_now = WeightBytesAt(networks, engine_.precision());
-    weights_ = std::make_unique<Weights>(
-        Weights{std::move(networks), std::move(stack), bytes, weights_now});
+    weights_ = Weights{std::move(networks), std::move(stack), bytes, weights_now};
   }
   return *weights_;
 }

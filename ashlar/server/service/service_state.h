@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "ashlar/base/clock.h"
+#include "ashlar/plan/stack.h"
 #include "ashlar/server/memory/budget_follower.h"
 #include "ashlar/server/memory/memory_division.h"
 #include "ashlar/server/service/prompt_pacer.h"
@@ -167,7 +168,13 @@ class Service::State {
   void UnloadResident(Resident& resident);
   void ResidentsMoved();
 
-  struct Weights;
+  // Of the networks that are loaded or being loaded.
+  struct Weights {
+    std::vector<const Network*> networks;
+    Stack stack;
+    internal::WeightBytes bytes;
+    std::uint64_t now = 0;  // at the engine's precision
+  };
   const Weights& CurrentWeights();
   std::uint64_t FloorBytes(std::span<const NetworkCard* const> cards) const;
   // Whether levels of weights are cut to a budget.
@@ -226,7 +233,7 @@ class Service::State {
   std::int64_t divided_at_ = 0;
   internal::MemoryDivision division_;  // the last one
   std::uint64_t asked_weights_ = 0;    // what weights were last cut to
-  std::unique_ptr<Weights> weights_;   // null: to be counted again
+  std::optional<Weights> weights_;     // none: to be counted again
   std::vector<Level> used_parts_;      // of blobs, that the system should have in memory
   std::shared_ptr<Growth> growth_;     // null: none
   std::int64_t growth_failed_at_ = 0;
