@@ -18,9 +18,10 @@ TEST(Soak, EveryAnswerIsTheOneGivenAloneAndNothingIsKept) {
   const testing_soak::Soak& soak = server.soak();
   EXPECT_EQ(soak.failures(), std::vector<std::string>());
   EXPECT_GT(soak.count("status 200"), 50);
-  EXPECT_GT(soak.count("status 429"), 0);
-  // The first round fills caches of all kinds. (A sanitizer keeps what was freed.)
+  // A sanitizer slows whoever asks until queues seldom fill, and keeps what was freed.
   if (!kSanitized) {
+    EXPECT_GT(soak.count("status 429"), 0);
+    // (The first round fills caches of all kinds.)
     constexpr std::uint64_t kNoise = 12 << 20;
     EXPECT_LT(soak.resident_at_rest().back(), soak.resident_at_rest().front() + kNoise);
   }
