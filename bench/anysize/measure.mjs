@@ -15,11 +15,11 @@ const { values: options } = parseArgs({ options: {
   network: { type: "string" }, texts: { type: "string" } } });
 const characters = 32000;
 const window = 512;
-// Sizes beside those of the peer's files, in bits per weight; and how many tokens tell the speed.
+// Sizes between those of the peer's files, in bits per weight; and how many tokens tell the speed.
 // bitstack rebuilds its matrices for every token: a few sizes and tokens of it take as long as all
 // the rest.
 const stacks = [
-  { codec: "bitplane", evenBits: [2.25, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8], tokens: 64 },
+  { codec: "bitplane", evenBits: [3, 5.5, 6, 7, 7.5, 8], tokens: 64 },
   { codec: "bitstack", evenBits: [], tokens: 4 },
 ];
 

@@ -19,7 +19,7 @@ function part({ network, parameters, texts, series }, plot) {
     Object.fromEntries(series.map((each) => [each.name, each]));
   const peers = peerPoints(parameters);
   const meets = ({ weights_bytes, goal }) => (within(bitplane, weights_bytes)?.loss ?? Infinity) <= goal;
-  const betterThanBitstack = (bitstack?.points ?? []).every(({ weights_bytes, loss }) => {
+  const betterThanBitstack = bitstack?.points.every(({ weights_bytes, loss }) => {
     const ours = within(bitplane, weights_bytes);
     return ours !== undefined && ours.loss < loss;
   });
@@ -29,7 +29,7 @@ function part({ network, parameters, texts, series }, plot) {
     `![quality and speed against size](${plot})`, "",
     `Texts: ${texts.map((text) => text.replace(/\.txt$/, "")).join(", ")}. ` +
     `Goals: ${peers.filter(meets).length} of ${peers.length} met; better than \`bitstack\` at ` +
-    `every size: ${verdict(betterThanBitstack)}; stored in ${storedBits.toFixed(2)} bits per ` +
+    `every size: ${bitstack ? verdict(betterThanBitstack) : "not measured"}; stored in ${storedBits.toFixed(2)} bits per ` +
     `weight, at most ${mostStoredBits}: ${verdict(storedBits <= mostStoredBits)}.`, "",
     "| bits per weight | bytes | llama.cpp | its L | goal | bitplane | | of its L | bitstack |",
     "|---|---|---|---|---|---|---|---|---|"];
@@ -38,7 +38,7 @@ function part({ network, parameters, texts, series }, plot) {
     lines.push(`| ${peer.bits.toFixed(2)} | ${megabytes(peer.weights_bytes)} | ${peer.name} | ${
       peer.loss.toFixed(4)} | ${peer.goal.toFixed(4)} | ${lossText(ours)} | ${
       verdict(meets(peer))} | ${ours ? `${(ours.loss / peer.loss).toFixed(2)}x` : ""} | ${
-      lossText(within(bitstack, peer.weights_bytes))} |`);
+      bitstack ? lossText(within(bitstack, peer.weights_bytes)) : ""} |`);
   }
   lines.push("", "Every size that was measured, and tokens per second of decoding:", "",
              "| bytes | bits per weight | bitplane L | tokens/s | bitstack L | tokens/s |",
