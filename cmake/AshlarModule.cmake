@@ -18,7 +18,6 @@
 # with -O1 under sanitizers too, where its loops would take minutes. BY_FOLDER: only those of one
 # folder are, since its folders repeat each other's names (each kind has a forward.cc with its Bind).
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 find_package(Boost 1.81 REQUIRED)
@@ -33,7 +32,9 @@ pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 add_library(ashlar_options INTERFACE)
 target_include_directories(ashlar_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(ashlar_options INTERFACE
-  -Wall -Wextra -Werror -Wno-missing-field-initializers -ffp-contract=off)
+  -Wall -Wextra -Werror -Wno-missing-field-initializers -ffp-contract=off
+  # A CHECK tells of its file from the root of the sources, wherever those are.
+  -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 target_link_libraries(ashlar_options INTERFACE Threads::Threads)
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # Joined, a source looks like a header to GCC, which warns of anonymous namespaces in those.
@@ -82,8 +83,12 @@ set(ASHLAR_AMX_FLAGS ${ASHLAR_AVX512_FLAGS} -mamx-tile -mamx-int8)
 
 # The headers that nearly every file includes, compiled once: a third of the time of a build. Files
 # of an instruction set go without: they include no container (see kernels/README.md).
-set(ASHLAR_PRECOMPILED <algorithm> <functional> <map> <memory> <optional> <span> <string>
-    <string_view> <variant> <vector> <fmt/format.h>)
+set(ASHLAR_PRECOMPILED <algorithm> <array> <filesystem> <functional> <map> <memory> <optional> <set>
+    <span> <string> <string_view> <variant> <vector> <fmt/format.h>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # (Clang knows a header by its place and time, which a compiler's cache does not keep.)
+  list(APPEND ASHLAR_PRECOMPILED <ashlar/base/file.h> <ashlar/base/json.h>)
+endif()
 function(ashlar_precompiled target)
   file(WRITE ${CMAKE_BINARY_DIR}/${target}.cc "// The anchor of precompiled headers.\n")
   add_library(${target} STATIC ${CMAKE_BINARY_DIR}/${target}.cc)
@@ -115,6 +120,7 @@ function(ashlar_test target)
   target_link_libraries(${target} PRIVATE GTest::gmock GTest::gtest_main)
   target_compile_options(${target} PRIVATE ${ASHLAR_TEST_FLAGS})
   target_precompile_headers(${target} REUSE_FROM ashlar_gtest_pch)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD_BATCH_SIZE 8)  # they repeat names more
   target_compile_definitions(${target} PRIVATE ASHLAR_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST
                        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} PROPERTIES ${ARGN})

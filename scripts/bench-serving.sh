@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures a running server against the goals of docs/serving.md, and writes their table there.
 # Needs node. Quiet machine, please; some ten minutes. ASHLAR_SERVING_LARGE="" leaves the network of
-# a billion parameters out.
+# a billion parameters out. ASHLAR_SERVING_OPTIONS="--rounds 1 --mixed 50" measures less.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v node >/dev/null || { echo 'make bench-serving needs node' >&2; exit 1; }
@@ -24,11 +24,12 @@ fi
 "$ashlar" import hf "$tuned" --as tuned >/dev/null
 "$ashlar" derive base-short --from base drop --layers 3 >/dev/null
 "$ashlar" derive tuned-short --from tuned drop --layers 3 >/dev/null
-words=()
-compared=(base)
+"$ashlar" encode base --as base-q4 --codec q4 >/dev/null
+words=(--quantized base-q4)
+compared=(base base-q4)
 if [[ -n $large ]]; then
   "$ashlar" synth --shape "$large" --codec q4 --as "$large" >/dev/null
-  words=(--large "$large")
+  words+=(--large "$large")
   compared+=("$large")
 fi
 if peer=$(tests/peers/install.sh llama); then
@@ -44,6 +45,8 @@ else
 fi
 
 node bench/load/goals.mjs --ashlar "$ashlar" --store "$ASHLAR_STORE" \
-  --family base,base-short,tuned,tuned-short "${words[@]}" >build/serving/results.json
+  --family base,base-short,tuned,tuned-short "${words[@]}" ${ASHLAR_SERVING_OPTIONS:-} \
+  >build/serving/results.tmp
+mv build/serving/results.tmp build/serving/results.json
 node bench/load/render.mjs build/serving/results.json >build/serving/goals.md
 scripts/write-section.sh goals docs/serving.md <build/serving/goals.md

@@ -1,26 +1,30 @@
 #!/usr/bin/env bash
-# Installs the Debian 12 packages that building and testing ashlar needs. Idempotent: when every
-# package is there it touches nothing and needs no network.
+# install-packages.sh [SET...]: installs the Debian 12 packages of these sets, or of all:
+#   build   what building and running ashlar needs
+#   test    Clang, for sanitizers and fuzzers, and what links much in little time
+#   bench   what the benchmarks beside the code are linked to
+#   style   what formats and reads the sources
+# Idempotent: when every package is there it touches nothing and needs no network.
 set -euo pipefail
 
-packages=(
-  # Compilers and build. clang gives libFuzzer, which GCC has not.
-  g++ clang-14 libclang-rt-14-dev cmake ninja-build pkg-config ccache make git
-  # Style.
-  clang-format-14 clang-tidy-14
-  # Libraries.
-  libfmt-dev libspdlog-dev libcli11-dev nlohmann-json3-dev libssl-dev
-  libpcre2-dev libutf8proc-dev libboost1.81-dev libtomlplusplus-dev
-  # Loaded when a network is shrunk; nothing is linked to it.
-  libopenblas0-pthread
-  # Tests and benchmarks. Strace, skopeo and npm serve tests that skip visibly without them.
-  libgtest-dev libgmock-dev libbenchmark-dev
+declare -A sets=(
+  [build]="g++ cmake ninja-build pkg-config make git
+    libfmt-dev libcli11-dev nlohmann-json3-dev libssl-dev libpcre2-dev libutf8proc-dev
+    libboost1.81-dev libtomlplusplus-dev libgtest-dev libgmock-dev
+    libopenblas0-pthread"  # loaded when a network is shrunk; nothing is linked to it
+  # Strace, skopeo and npm serve tests that skip visibly without them.
+  [test]="clang-14 libclang-rt-14-dev lld"
+  [bench]="libbenchmark-dev"
+  [style]="clang-14 clang-format-14 clang-tidy-14"
 )
 
+[[ $# -gt 0 ]] || set -- "${!sets[@]}"
 missing=()
-for package in "${packages[@]}"; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
-    missing+=("$package")
+for each in "$@"; do
+  for package in ${sets[$each]?"there is no set $each; there are ${!sets[*]}"}; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' ||
+      missing+=("$package")
+  done
 done
 if [[ ${#missing[@]} -eq 0 ]]; then
   exit 0

@@ -1,6 +1,7 @@
 // One stored network at any size: budgets are kept, plans are what runs, and less is never refused
 // before the floor.
 #include <fstream>
+#include <memory>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,33 +33,41 @@ constexpr std::string_view kStory =
 
 class AnySize : public ::testing::Test {
  protected:
-  AnySize() {
+  // Made once: it takes seconds.
+  static void SetUpTestSuite() {
+    directory_ = std::make_unique<TempDirectory>();
+    ashlar_ = std::make_unique<Ashlar>(*directory_ / "store");
     Must({"import", "hf", testing::DemoModel().string(), "--as", "demo"});
     Must({"encode", "demo", "--as", "planes", "--codec", "bitplane"});
-    std::ofstream(directory_ / "text") << kStory;
+    std::ofstream(*directory_ / "text") << kStory;
+  }
+  static void TearDownTestSuite() {
+    ashlar_.reset();
+    directory_.reset();
   }
   // The perplexity of a network on the story, within each of some budgets, or whole.
-  Words Perplexity(const std::string& network, const std::string& budgets = "") {
-    Words words = {"eval",     "ppl", network,     "--text", (directory_ / "text").string(),
+  static Words Perplexity(const std::string& network, const std::string& budgets = "") {
+    Words words = {"eval",     "ppl", network,     "--text", (*directory_ / "text").string(),
                    "--window", "64",  "--windows", "4"};
     if (!budgets.empty()) {
       words.insert(words.end(), {"--weights", budgets});
     }
     return words;
   }
-  std::string Must(const Words& words) {
-    const CommandResult result = ashlar_(words);
+  static CommandResult Run(const Words& words) { return (*ashlar_)(words); }
+  static std::string Must(const Words& words) {
+    const CommandResult result = Run(words);
     EXPECT_EQ(result.exit_code, 0) << ::testing::PrintToString(result);
     return result.out;
   }
-  Json JsonOf(Words words) {
+  static Json JsonOf(Words words) {
     words.push_back("--json");
     return *ParseJson(Must(words));
   }
-  double Number(const Json& json, const char* key) { return *JsonCursor(json).Real(key); }
+  static double Number(const Json& json, const char* key) { return *JsonCursor(json).Real(key); }
 
-  TempDirectory directory_;
-  const Ashlar ashlar_{directory_ / "store"};
+  static inline std::unique_ptr<TempDirectory> directory_;
+  static inline std::unique_ptr<Ashlar> ashlar_;
 };
 
 TEST_F(AnySize, ABudgetOfWeightsIsACutOfOneStack) {
@@ -83,19 +92,19 @@ TEST_F(AnySize, ABudgetOfWeightsIsACutOfOneStack) {
     EXPECT_EQ(bytes, Number(plan, "weights_bytes"));
   }
   EXPECT_LT(ratio_before, 1.001);
-  const CommandResult less = ashlar_({"plan", "planes", "--weights", "1K"});
+  const CommandResult less = Run({"plan", "planes", "--weights", "1K"});
   EXPECT_EQ(less.exit_code, 1);
   EXPECT_THAT(less.err, HasSubstr("--weights: 1.0 kB of weights are too little"));
   EXPECT_THAT(less.err, HasSubstr(fmt::format("({:.0f} bytes)", floor)));
 }
 
 TEST_F(AnySize, ABudgetThatANetworkWithoutLevelsCannotKeepIsRefusedAndSaysWhatWould) {
-  const CommandResult weights = ashlar_({"run", "demo", "-p", "x", "--weights", "10M"});
+  const CommandResult weights = Run({"run", "demo", "-p", "x", "--weights", "10M"});
   EXPECT_EQ(weights.exit_code, 1);
   EXPECT_THAT(weights.err, HasSubstr("they take 14.7 MB"));
   EXPECT_THAT(weights.err, HasSubstr("`ashlar shrink` makes a network of any size"));
-  EXPECT_EQ(ashlar_({"run", "demo", "-p", "x", "-n", "1", "--weights", "14.7M"}).exit_code, 0);
-  const CommandResult memory = ashlar_({"plan", "demo", "--memory", "10MiB"});
+  EXPECT_EQ(Run({"run", "demo", "-p", "x", "-n", "1", "--weights", "14.7M"}).exit_code, 0);
+  const CommandResult memory = Run({"plan", "demo", "--memory", "10MiB"});
   EXPECT_EQ(memory.exit_code, 1);
   EXPECT_THAT(memory.err, HasSubstr("`ashlar shrink` makes a network of any size"));
 }
@@ -119,14 +128,14 @@ TEST_F(AnySize, PerplexityIsMeasuredAtEachBudget) {
   const Json alone = JsonOf(Perplexity("planes", fmt::format("{:.0f}", 0.6 * most)));
   EXPECT_EQ(Number((*alone.array())[0], "perplexity"), at(2, "perplexity"))
       << "nor what was measured before";
-  EXPECT_THAT(ashlar_(Perplexity("planes", "12M,much")).err,
+  EXPECT_THAT(Run(Perplexity("planes", "12M,much")).err,
               HasSubstr("--weights: \"much\" is no amount of memory"));
-  const CommandResult low = ashlar_(Perplexity("planes", "12M,1M"));
+  const CommandResult low = Run(Perplexity("planes", "12M,1M"));
   EXPECT_EQ(low.out, "") << "refused before anything is measured";
   EXPECT_THAT(low.err, HasSubstr("--weights: 1.0 MB of weights are too little"));
 }
 
-TEST_F(AnySize, TheExpectedLossIsOfTheMeasuredOnesSizeAndMeasuredLevelsAreWorthMore) {
+TEST_F(AnySize, TheExpectedPerplexityIsTheMeasuredOneAndLevelsThatWereMeasuredAreWorthMore) {
   Must({"shrink", "demo", "--as", "any", "--tokens", "256"});
   const Json whole = JsonOf({"plan", "any"});
   const double floor = Number(whole, "floor_weights_bytes");
@@ -142,9 +151,8 @@ TEST_F(AnySize, TheExpectedLossIsOfTheMeasuredOnesSizeAndMeasuredLevelsAreWorthM
       return std::log(Number((*curve.array())[0], "perplexity") / source);
     };
     const double measured = measure("any");
-    // (So few tokens of its own text are easier for the network than this one.)
-    EXPECT_GT(measured, 0.7 * expected) << budget;
-    EXPECT_LT(measured, 3.5 * expected) << budget;
+    EXPECT_GT(measured, 0.5 * expected) << budget;
+    EXPECT_LT(measured, 2.0 * expected) << budget;
     EXPECT_LT(measured, measure("planes")) << budget;
   }
 }
@@ -157,7 +165,7 @@ TEST_F(AnySize, AWholeProcessStaysWithinItsMemory) {
   const auto with = [&](double budget) {
     Words words = bench;
     words.insert(words.end(), {"--memory", fmt::format("{:.0f}", budget), "--json"});
-    return ashlar_(words);
+    return Run(words);
   };
   const CommandResult accepted = with(needed - 0.5 * pages);
   ASSERT_EQ(accepted.exit_code, 0) << ::testing::PrintToString(accepted);
@@ -171,7 +179,7 @@ TEST_F(AnySize, AWholeProcessStaysWithinItsMemory) {
 }
 
 TEST_F(AnySize, ACurveIsJsonAndAPlot) {
-  const Path curve = directory_ / "curve.json";
+  const Path curve = *directory_ / "curve.json";
   Must({"plan", "planes", "demo", "--share", "demo=0.5", "--curve", curve.string()});
   const auto contents = [](const Path& path) {
     std::ifstream file(path);
@@ -185,17 +193,17 @@ TEST_F(AnySize, ACurveIsJsonAndAPlot) {
     before = Number(point, "weights_bytes");
     EXPECT_EQ(point.Find("networks")->array()->size(), 2u);
   }
-  EXPECT_THAT(contents(directory_ / "curve.svg"), ::testing::EndsWith("</svg>\n"));
+  EXPECT_THAT(contents(*directory_ / "curve.svg"), ::testing::EndsWith("</svg>\n"));
   for (const Words& words : {Words{"plan", "planes", "--curve", "curve.svg"},
                              {"plan", "planes", "--share", "other=1"},
                              {"plan", "planes", "--share", "planes=-1"},
                              {"plan", "planes", "--kv", "f16"},
                              {"plan", "planes", "--kv", "0"},
                              {"plan", "planes", "--kv-format", "64M"}}) {
-    EXPECT_EQ(ashlar_(words).exit_code, 2) << words[3];
+    EXPECT_EQ(Run(words).exit_code, 2) << words[3];
   }
-  EXPECT_THAT(ashlar_({"plan", "planes", "--kv", "f16"}).err, HasSubstr("--kv-format f16"));
-  EXPECT_EQ(ashlar_({"plan", "nowhere"}).exit_code, 1);
+  EXPECT_THAT(Run({"plan", "planes", "--kv", "f16"}).err, HasSubstr("--kv-format f16"));
+  EXPECT_EQ(Run({"plan", "nowhere"}).exit_code, 1);
 }
 
 }  // namespace

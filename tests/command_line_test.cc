@@ -223,8 +223,8 @@ TEST_F(CommandLine, ShrinkMakesANetworkWithLevelsAndNamesWhatItCannotDo) {
   const Json shrunk = JsonOf({"shrink", "one", "--as", "any", "--tokens", "256"});
   EXPECT_GT(*JsonCursor(shrunk).Real("bits_per_weight"), 8);
   EXPECT_LT(*JsonCursor(shrunk).Real("bits_per_weight"), 8.7);
-  EXPECT_THAT(KeysOf(*shrunk.Find("seconds")),
-              ElementsAre("text", "sensitivities", "passing rows", "encoding", "storing"));
+  EXPECT_THAT(KeysOf(*shrunk.Find("seconds")), ElementsAre("text", "sensitivities", "passing rows",
+                                                           "encoding", "storing", "adding up"));
   // A log says what it is at.
   EXPECT_THAT(Store()({"shrink", "one", "--as", "logged", "--tokens", "128"}).err,
               AllOf(HasSubstr("writing text: 128 tokens\n"),

@@ -101,6 +101,12 @@ Claims AllClaims() {
   claims["Architectures"]["deepseek_v2"] =
       "no reference at hand; its blocks are those of deepseek_v3, and how it chooses experts is "
       "held to the formula";
+  for (const char* of_characters : {"gemma4", "whitespace"}) {
+    claims["Vocabularies in GGUF files"][of_characters] =
+        "no vocabulary at hand; merges characters as BPE of tokenizer.json does, by the "
+        "expressions "
+        "that llama.cpp publishes";
+  }
   claims["Vocabularies in GGUF files"]["t5"] =
       "no vocabulary at hand; its model and its normalizer are those of sentencepiece's unigram";
   claims["tokenizer.json: normalizers"]["Precompiled"] =

@@ -11,6 +11,7 @@ namespace ashlar {
 
 // Prints `file:line: CHECK failed: message` to stderr and aborts.
 [[noreturn]] void CheckFailed(const char* file, int line, const std::string& message);
+[[noreturn]] void CheckFailed(const char* file, int line, const char* message);  // what CHECK calls
 
 namespace internal {
 template <class T>

@@ -29,19 +29,19 @@ class Json {
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;
 
-  Json() = default;                    // null
-  Json(std::nullptr_t) {}              // NOLINT: implicit
-  Json(bool value) : value_(value) {}  // NOLINT: implicit
+  Json();                    // null
+  Json(std::nullptr_t);      // NOLINT: implicit
+  Json(bool value);          // NOLINT: implicit
+  Json(std::int64_t value);  // NOLINT: implicit
   template <internal::NumericInteger T>
-  Json(T value) : value_(CheckedInteger(value)) {}              // NOLINT: implicit
-  Json(double value) : value_(value) {}                         // NOLINT: implicit
-  Json(std::string value) : value_(std::move(value)) {}         // NOLINT: implicit
-  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT: implicit
-  Json(const char* value) : value_(std::string(value)) {}       // NOLINT: implicit
-  Json(Array value) : value_(std::move(value)) {}               // NOLINT: implicit
-  Json(Object value) : value_(std::move(value)) {}              // NOLINT: implicit
-  // Not inline: GCC 12, seeing a variant moved where it knows the alternative that is there, warns
-  // of reading the others.
+  Json(T value) : Json(CheckedInteger(value)) {}  // NOLINT: implicit
+  Json(double value);                             // NOLINT: implicit
+  Json(std::string value);                        // NOLINT: implicit
+  Json(std::string_view value);                   // NOLINT: implicit
+  Json(const char* value);                        // NOLINT: implicit
+  Json(Array value);                              // NOLINT: implicit
+  Json(Object value);                             // NOLINT: implicit
+  // What handles the variant is not inline: it would be compiled in every source that has a Json.
   Json(const Json&);
   Json(Json&&) noexcept;
   Json& operator=(const Json&);
@@ -49,18 +49,18 @@ class Json {
   ~Json();
 
   // Json::Of({{"name", "x"}, {"size", 3}})
-  static Json Of(std::initializer_list<Member> members) { return Object(members); }
+  static Json Of(std::initializer_list<Member> members);
 
-  bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
+  bool is_null() const;
   // Each is null when the value is of another type.
-  const bool* boolean() const { return std::get_if<bool>(&value_); }
-  const std::int64_t* integer() const { return std::get_if<std::int64_t>(&value_); }
-  const double* real() const { return std::get_if<double>(&value_); }  // not for integers
-  const std::string* string() const { return std::get_if<std::string>(&value_); }
-  const Array* array() const { return std::get_if<Array>(&value_); }
-  const Object* object() const { return std::get_if<Object>(&value_); }
-  Array* array() { return std::get_if<Array>(&value_); }
-  Object* object() { return std::get_if<Object>(&value_); }
+  const bool* boolean() const;
+  const std::int64_t* integer() const;
+  const double* real() const;  // not for integers
+  const std::string* string() const;
+  const Array* array() const;
+  const Object* object() const;
+  Array* array();
+  Object* object();
   const char* type_name() const;  // "null", "boolean", "integer", "real", "string", ...
 
   // The member `key`, or null when absent or not an object. Linear in the number of keys.
@@ -70,7 +70,7 @@ class Json {
   // Appends. Requires: an array (null becomes one).
   void Append(Json value);
 
-  friend bool operator==(const Json&, const Json&) = default;
+  bool operator==(const Json& other) const;
 
  private:
   template <class T>

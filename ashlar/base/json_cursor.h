@@ -57,7 +57,8 @@ class JsonCursor {
   // "path: message", for errors that the caller finds.
   template <class... Args>
   [[nodiscard]] Error Invalid(fmt::format_string<Args...> format, Args&&... args) const {
-    return ashlar::Invalid("{}: {}", path_, fmt::format(format, std::forward<Args>(args)...));
+    return internal::FormatError(ErrorCode::kInvalid, format, fmt::make_format_args(args...))
+        .In(path_);
   }
 
  private:

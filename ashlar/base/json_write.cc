@@ -139,7 +139,7 @@ class Writer {
         break;
       default:
         if (c < 0x20) {
-          fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
+          out_ += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
         } else {
           out_ += c;
         }

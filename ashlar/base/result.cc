@@ -28,6 +28,10 @@ Error Error::In(std::string_view context) const& {
   return {code, fmt::format("{}: {}", context, message)};
 }
 
+Error internal::FormatError(ErrorCode code, fmt::string_view format, fmt::format_args args) {
+  return {code, fmt::vformat(format, args)};
+}
+
 std::string ErrnoText(int errno_value) {
   return std::generic_category().message(errno_value);
 }

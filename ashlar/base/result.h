@@ -8,11 +8,12 @@
 //   }
 #pragma once
 
-#include <concepts>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <fmt/format.h>
 
@@ -42,85 +43,130 @@ struct Error {
   Error In(std::string_view context) const&;
 };
 
+namespace internal {
+Error FormatError(ErrorCode code, fmt::string_view format, fmt::format_args args);
+}
+
 template <class... Args>
 [[nodiscard]] Error Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kInvalid, fmt::format(format, std::forward<Args>(args)...)};
+  return internal::FormatError(ErrorCode::kInvalid, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 [[nodiscard]] Error Unsupported(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kUnsupported, fmt::format(format, std::forward<Args>(args)...)};
+  return internal::FormatError(ErrorCode::kUnsupported, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 [[nodiscard]] Error NotFound(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kNotFound, fmt::format(format, std::forward<Args>(args)...)};
+  return internal::FormatError(ErrorCode::kNotFound, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 [[nodiscard]] Error Corrupt(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kCorrupt, fmt::format(format, std::forward<Args>(args)...)};
+  return internal::FormatError(ErrorCode::kCorrupt, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 [[nodiscard]] Error Exhausted(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kExhausted, fmt::format(format, std::forward<Args>(args)...)};
+  return internal::FormatError(ErrorCode::kExhausted, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 [[nodiscard]] Error Conflict(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kConflict, fmt::format(format, std::forward<Args>(args)...)};
+  return internal::FormatError(ErrorCode::kConflict, format, fmt::make_format_args(args...));
 }
 template <class... Args>
 [[nodiscard]] Error IoError(fmt::format_string<Args...> format, Args&&... args) {
-  return {ErrorCode::kIo, fmt::format(format, std::forward<Args>(args)...)};
+  return internal::FormatError(ErrorCode::kIo, format, fmt::make_format_args(args...));
 }
 
 // "strerror(errno_value)", for messages.
 std::string ErrnoText(int errno_value);
 
+namespace internal {
+template <class T, class... Others>
+constexpr bool IsOneOf = (std::is_same_v<T, Others> || ...);
+}  // namespace internal
+
+// A union and a flag, by hand: what std::variant instantiates for each T was a tenth of the time of
+// compiling ashlar. It is never empty: what is moved from keeps its alternative, and assigning
+// needs a T that moves without throwing, as every T here does.
 template <class T>
 class [[nodiscard]] Result {
  public:
   using Value = T;
-  Result(T value) : value_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
-  Result(Error error) : value_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
+  Result(T value) : value_(std::move(value)), ok_(true) {}       // NOLINT: implicit
+  Result(Error error) : error_(std::move(error)), ok_(false) {}  // NOLINT: implicit
 
   // From what converts to a T in turn: a std::unique_ptr of a derived class, say.
-  template <std::convertible_to<T> U>
-  Result(U&& value) : Result(T(std::forward<U>(value))) {}  // NOLINT: implicit
+  // (The plain cases are told apart first, since it takes long to compile whether U converts.)
+  template <class U>
+  requires(!internal::IsOneOf<std::remove_cvref_t<U>, T, Error, Result<T>> &&
+           std::is_convertible_v<U, T>) Result(U&& value)
+      : Result(T(std::forward<U>(value))) {}  // NOLINT: implicit
 
-  bool ok() const { return value_.index() == 0; }
-  explicit operator bool() const { return ok(); }
+  Result(const Result& other) requires std::is_copy_constructible_v<T> : ok_(other.ok_) {
+    if (ok_) {
+      std::construct_at(&value_, other.value_);
+    } else {
+      std::construct_at(&error_, other.error_);
+    }
+  }
+  Result(Result&& other) noexcept : ok_(other.ok_) {
+    if (ok_) {
+      std::construct_at(&value_, std::move(other.value_));
+    } else {
+      std::construct_at(&error_, std::move(other.error_));
+    }
+  }
+  Result& operator=(Result other) noexcept {
+    std::destroy_at(this);
+    return *std::construct_at(this, std::move(other));
+  }
+  ~Result() {
+    if (ok_) {
+      value_.~T();
+    } else {
+      error_.~Error();
+    }
+  }
+
+  bool ok() const { return ok_; }
+  explicit operator bool() const { return ok_; }
 
   // Requires: ok().
   T& operator*() & {
     CheckOk();
-    return *std::get_if<0>(&value_);
+    return value_;
   }
   const T& operator*() const& {
     CheckOk();
-    return *std::get_if<0>(&value_);
+    return value_;
   }
   T&& operator*() && {
     CheckOk();
-    return std::move(*std::get_if<0>(&value_));
+    return std::move(value_);
   }
   T* operator->() { return &**this; }
   const T* operator->() const { return &**this; }
 
   // Requires: !ok().
   const Error& error() const& {
-    CHECK(!ok());
-    return *std::get_if<1>(&value_);
+    CHECK(!ok_);
+    return error_;
   }
   Error&& error() && {
-    CHECK(!ok());
-    return std::move(*std::get_if<1>(&value_));
+    CHECK(!ok_);
+    return std::move(error_);
   }
 
  private:
   void CheckOk() const {
-    if (!ok()) [[unlikely]] {
-      CheckFailed("result.h", 0, "a Result that is an error was read: " + error().message);
+    if (!ok_) [[unlikely]] {
+      CheckFailed("result.h", 0, "a Result that is an error was read: " + error_.message);
     }
   }
-  std::variant<T, Error> value_;
+  union {
+    T value_;
+    Error error_;
+  };
+  bool ok_;
 };
 
 template <>

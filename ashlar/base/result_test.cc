@@ -27,6 +27,24 @@ Result<int> Quarter(int number) {
   return quarter;
 }
 
+TEST(Result, IsCopiedMovedAndAssignedWithWhatItHolds) {
+  Result<std::string> value = std::string(100, 'v');
+  Result<std::string> error = Corrupt("{}", std::string(100, 'e'));
+  Result<std::string> copy = value;
+  copy = error;
+  EXPECT_EQ(copy.error().message, error.error().message);
+  copy = value;
+  EXPECT_EQ(*copy, *value);
+  const Result<std::string>& same = copy;
+  copy = same;
+  EXPECT_EQ(*copy, *value);
+  const Result<std::string> taken = std::move(copy);
+  EXPECT_EQ(*taken, *value);
+  EXPECT_TRUE(copy.ok()) << "what is moved from keeps its alternative";  // NOLINT: moved from
+  static_assert(!std::is_copy_constructible_v<Result<std::unique_ptr<int>>>);
+  static_assert(std::is_nothrow_move_constructible_v<Result<std::string>>);
+}
+
 TEST(Result, HoldsAValueOrAnError) {
   const Result<int> four = Half(8);
   ASSERT_TRUE(four.ok());

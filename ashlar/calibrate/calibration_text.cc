@@ -68,6 +68,37 @@ Result<CalibrationText> TakeEvenly(std::span<const std::int32_t> text, std::int6
   return CutIntoSequences(std::move(taken), length);
 }
 
+FittingAndJudging SplitText(const CalibrationText& text, std::int64_t rows) {
+  CHECK(rows > 0 && rows <= std::ssize(text.tokens) / kTokensPerJudge);
+  constexpr std::int64_t kMostAtOnce = 256;
+  const std::int64_t most = std::clamp<std::int64_t>(text.lengths.front() / 2, 1, kMostAtOnce);
+  const auto sequences = std::ssize(text.lengths);
+  // The last one may be too short to take anything from.
+  const std::int64_t whole =
+      sequences - (sequences > 1 && text.lengths.back() < text.lengths.front() ? 1 : 0);
+  const std::int64_t pieces = (rows + most - 1) / most;
+  FittingAndJudging split;
+  const auto add = [](CalibrationText& to, std::span<const std::int32_t> tokens) {
+    to.tokens.insert(to.tokens.end(), tokens.begin(), tokens.end());
+    to.lengths.push_back(std::ssize(tokens));
+  };
+  std::span<const std::int32_t> rest = text.tokens;
+  std::int64_t piece = 0;
+  for (std::int64_t i = 0; i < sequences; ++i) {
+    const auto length = static_cast<std::size_t>(text.lengths[static_cast<std::size_t>(i)]);
+    std::size_t fitting = length;
+    if (piece < pieces && i == (2 * piece + 1) * whole / (2 * pieces)) {
+      const std::int64_t taken = rows * (piece + 1) / pieces - rows * piece / pieces;
+      fitting = length - std::min(static_cast<std::size_t>(taken), length - 1);
+      add(split.judging, rest.subspan(fitting, length - fitting));
+      ++piece;
+    }
+    add(split.fitting, rest.first(fitting));
+    rest = rest.subspan(length);
+  }
+  return split;
+}
+
 Result<CalibrationText> WriteOwnText(const BlobStore& store, const Network& network,
                                      const OwnTextOptions& options) {
   CalibrationText text = CutIntoSequences(

@@ -33,6 +33,18 @@ CalibrationText CutIntoSequences(std::vector<std::int32_t> tokens, std::int64_t 
 Result<CalibrationText> TakeEvenly(std::span<const std::int32_t> text, std::int64_t count,
                                    std::int64_t length);
 
+// What levels are fitted to, and what they are judged by: else they would seem better than they
+// are.
+struct FittingAndJudging {
+  CalibrationText fitting;
+  CalibrationText judging;
+};
+inline constexpr std::int64_t kTokensPerJudge = 8;  // at least
+
+// Takes `rows` tokens out of a text to judge by: ends of sequences, half of one at most, from all
+// over it. Requires: 0 < rows <= tokens / kTokensPerJudge.
+FittingAndJudging SplitText(const CalibrationText& text, std::int64_t rows);
+
 struct OwnTextOptions {
   std::int64_t tokens = 8192;
   std::int64_t length = kCalibrationLength;

@@ -1,6 +1,7 @@
 #include "ashlar/calibrate/calibration_text.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include <gmock/gmock.h>
@@ -18,6 +19,46 @@ std::vector<std::int32_t> Counting(std::int32_t count) {
   std::vector<std::int32_t> ids(static_cast<std::size_t>(count));
   std::iota(ids.begin(), ids.end(), 0);
   return ids;
+}
+
+TEST(SplitText, TakesEndsOfSequencesFromAllOverAndLosesNothing) {
+  // Tokens, of sequences of, rows that judge.
+  for (const auto& [count, length, rows] : {std::array<std::int64_t, 3>{65536, 512, 1024},
+                                            {8192, 512, 256},
+                                            {8192, 512, 1000},
+                                            {128, 512, 16},
+                                            {513, 512, 64},
+                                            {600, 512, 75},
+                                            {4000, 32, 500},
+                                            {300, 64, 37},
+                                            {130, 2, 16}}) {
+    SCOPED_TRACE(testing::Message() << count << ' ' << length << ' ' << rows);
+    const CalibrationText text =
+        CutIntoSequences(Counting(static_cast<std::int32_t>(count)), length);
+    const auto [fitting, judging] = SplitText(text, rows);
+    EXPECT_EQ(std::ssize(judging.tokens), rows);
+    std::vector<std::int32_t> all = fitting.tokens;
+    all.insert(all.end(), judging.tokens.begin(), judging.tokens.end());
+    std::ranges::sort(all);
+    EXPECT_EQ(all, text.tokens);
+    for (const CalibrationText& part : {fitting, judging}) {
+      auto at = part.tokens.begin();
+      for (const std::int64_t of_sequence : part.lengths) {
+        ASSERT_GT(of_sequence, 0);
+        EXPECT_EQ(at[of_sequence - 1] - at[0], of_sequence - 1) << "one piece of the text";
+        EXPECT_EQ(at[0] / length, at[of_sequence - 1] / length) << "and of a sequence";
+        at += of_sequence;
+      }
+      EXPECT_EQ(at, part.tokens.end());
+    }
+    for (const std::int64_t taken : judging.lengths) {
+      EXPECT_LE(taken, std::max<std::int64_t>(length / 2, 1));
+    }
+    if (std::ssize(judging.lengths) > 1) {
+      EXPECT_LT(judging.tokens.front(), count / 2);
+      EXPECT_GT(judging.tokens.back(), count / 2);
+    }
+  }
 }
 
 TEST(OwnText, IsTheSameForASeedWhateverTheThreadsAndAnotherForAnother) {

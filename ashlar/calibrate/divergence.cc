@@ -100,9 +100,18 @@ Result<double> Divergence::Of(const Uses& uses, std::span<const float> values,
     ASHLAR_TRY(variants[node], walk_->MakeVariant(node, changed));
     at[node] = variants[node].get();
   }
-  WalkingRows rows = first_use < now.node() ? *sample_ : now;
+  return MeanOf(*walk_, first_use < now.node() ? *sample_ : now, at);
+}
+
+Result<double> Divergence::OfNetwork(NodeWalk& other) const {
+  CHECK_EQ(other.logits(), walk_->logits());
+  return MeanOf(other, *sample_, {});
+}
+
+Result<double> Divergence::MeanOf(NodeWalk& walk, WalkingRows rows,
+                                  const std::map<int, const NodeWalk::Variant*>& at) const {
   double sum = 0;
-  ASHLAR_TRY(Finish(*walk_, rows, at, [&](std::int64_t first, std::span<const float> logits) {
+  ASHLAR_TRY(Finish(walk, rows, at, [&](std::int64_t first, std::span<const float> logits) {
     sum += SumOf(first, logits);
   }));
   return std::max(0.0, sum / static_cast<double>(sample_->rows()));

@@ -26,6 +26,9 @@ class Divergence {
   // after the first use; then only the rest of the network is computed.
   Result<double> Of(const Uses& uses, std::span<const float> values, const WalkingRows& now) const;
 
+  // When the whole network is another one, with the same tokens and logits.
+  Result<double> OfNetwork(NodeWalk& other) const;
+
   // The mean probability of each token: [logits].
   std::span<const float> token_shares() const { return shares_; }
 
@@ -33,6 +36,10 @@ class Divergence {
   Divergence(NodeWalk& walk, ThreadPool& pool, const WalkingRows& sample)
       : walk_(&walk), pool_(&pool), sample_(&sample) {}
 
+  // The mean over the sample's rows when `walk` goes on from `rows`, with these nodes in place of
+  // its own.
+  Result<double> MeanOf(NodeWalk& walk, WalkingRows rows,
+                        const std::map<int, const NodeWalk::Variant*>& at) const;
   // Of the logits of rows first, first + 1, ...: the sum of their divergences.
   double SumOf(std::int64_t first, std::span<const float> logits) const;
 

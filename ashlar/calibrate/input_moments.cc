@@ -119,13 +119,25 @@ std::shared_ptr<const Moments> InputMoments::Take(Key key) {
   auto means = sums.use_count() == 1 ? sums : std::make_shared<Moments>(*sums);
   const std::int64_t width = means->width;
   const float scale = 1 / static_cast<float>(means->rows);
-  for (std::int64_t i = 0; i < width; ++i) {
-    for (std::int64_t j = i; j < width; ++j) {
-      const float mean = means->sums[static_cast<std::size_t>(i * width + j)] * scale;
-      means->sums[static_cast<std::size_t>(i * width + j)] = mean;
-      means->sums[static_cast<std::size_t>(j * width + i)] = mean;
+  // By squares: what is written across rows stays in the cache until its lines are full.
+  constexpr std::int64_t kSquare = 32;
+  const auto mirror = [&, sums = means->sums.data()](std::int64_t row, std::int64_t column) {
+    for (std::int64_t i = row; i < std::min(row + kSquare, width); ++i) {
+      for (std::int64_t j = std::max(i, column); j < std::min(column + kSquare, width); ++j) {
+        const float mean = sums[i * width + j] * scale;
+        sums[i * width + j] = mean;
+        sums[j * width + i] = mean;
+      }
     }
-  }
+  };
+  pool_.ParallelFor(
+      (width + kSquare - 1) / kSquare, 1, [&](std::int64_t begin, std::int64_t end, int) {
+        for (std::int64_t row = begin * kSquare; row < end * kSquare; row += kSquare) {
+          for (std::int64_t column = row; column < width; column += kSquare) {
+            mirror(row, column);
+          }
+        }
+      });
   return means;
 }
 

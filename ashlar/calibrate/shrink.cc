@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <map>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/calibrate/blas.h"
 #include "ashlar/calibrate/calibration_text.h"
 #include "ashlar/calibrate/divergence.h"
+#include "ashlar/calibrate/joint_losses.h"
 #include "ashlar/calibrate/matrix_encoder.h"
 #include "ashlar/calibrate/targets.h"
 #include "ashlar/calibrate/unfinished.h"
@@ -59,7 +59,7 @@ class Shrinker {
   Status KeepDone(bool now);
 
   Status Walk(const CalibrationText& text);
-  Status PassNode(WalkingRows& rows, const Divergence& divergence);
+  Status PassNode(WalkingRows& rows, const WalkingRows& sample, const Divergence& divergence);
   Status Encode(std::size_t index, const WalkingRows& sample, const Divergence& divergence);
   MatrixUse UseOf(std::size_t index, const Divergence& divergence);
   // Of a target that does not differ from its base.
@@ -69,6 +69,8 @@ class Shrinker {
   Result<std::vector<double>> Measure(const Target& target, const TensorStatistics& statistics,
                                       const std::function<TensorManifest(int level)>& prefix,
                                       const WalkingRows& sample, const Divergence& divergence);
+  // What all tensors lose together at some sizes, beside the sums of what each loses.
+  Result<std::vector<JointLoss>> JointLosses(const Divergence& divergence);
   void Finish(Target& target, TensorManifest encoded);
   void Add(TensorStatistics statistics);
 
@@ -136,7 +138,7 @@ Status Shrinker::Open(std::string_view from) {
   if (!found.kept.empty()) {
     const std::size_t listed = std::min<std::size_t>(found.kept.size(), 8);
     Tell(fmt::format("kept as they are, since their shapes do not fit {}: {}{}",
-                     options_.codec->name, fmt::join(std::span(found.kept).first(listed), ", "),
+                     options_.codec->name, Join(std::span(found.kept).first(listed), ", "),
                      listed == found.kept.size()
                          ? ""
                          : fmt::format(", and {} more", found.kept.size() - listed)));
@@ -167,6 +169,7 @@ Status Shrinker::OpenBase() {
 
 Digest Shrinker::Job() const {
   Json job = Json::Of({{"codec", options_.codec->name},
+                       {"judged", "on text of its own"},
                        {"kernels", KernelForm(options_.isa)},
                        {"max_bits", options_.max_bits},
                        {"measuring", static_cast<std::int64_t>(options_.measuring_flops)},
@@ -238,26 +241,54 @@ Status Shrinker::KeepDone(bool now) {
 
 Status Shrinker::Walk(const CalibrationText& text) {
   ShowShrinking();
-  WalkingRows rows(text.tokens, text.lengths);
-  sample_ =
-      ChooseSample(network_, targets_, rows.rows(), walk_->logits(), options_.measuring_flops);
-  result_.sample_rows = sample_.rows;
-  const WalkingRows sample = rows.First(sample_.rows);
+  sample_ = ChooseSample(network_, targets_, std::ssize(text.tokens) / kTokensPerJudge,
+                         walk_->logits(), options_.measuring_flops);
+  const auto [fitting, judging] = SplitText(text, sample_.rows);
+  WalkingRows rows(fitting.tokens, fitting.lengths);
+  const WalkingRows begin(judging.tokens, judging.lengths);
+  result_.sample_rows = begin.rows();
   ASHLAR_TRY(const Divergence divergence,
-             phases_.Run("sensitivities", [&] { return Divergence::Open(*walk_, pool_, sample); }));
+             phases_.Run("sensitivities", [&] { return Divergence::Open(*walk_, pool_, begin); }));
+  WalkingRows sample = begin;
+  const auto encoded = [](const Target& target) { return target.encoded.has_value(); };
   while (true) {
-    ASHLAR_TRY(PassNode(rows, divergence));
-    if (rows.node() + 1 == walk_->nodes() ||
-        std::ranges::all_of(targets_, [](const Target& t) { return t.encoded.has_value(); })) {
-      return ShareLosses(store_, sample_, targets_, done_);
+    ASHLAR_TRY(PassNode(rows, sample, divergence));
+    if (rows.node() + 1 == walk_->nodes() || std::ranges::all_of(targets_, encoded)) {
+      break;
     }
     walk_->Leave(rows);
+    ASHLAR_TRY(phases_.Run("sensitivities", [&] { return walk_->Compute(sample, {}); }));
+    walk_->Leave(sample);
   }
+  ASHLAR_TRY(ShareLosses(store_, sample_, targets_, done_));
+  ASHLAR_TRY(result_.network, WithEncoded(network_, targets_));
+  ASHLAR_TRY(done_.joint, phases_.Run("adding up", [&] { return JointLosses(divergence); }));
+  return {};
 }
 
-Status Shrinker::PassNode(WalkingRows& rows, const Divergence& divergence) {
+Result<std::vector<JointLoss>> Shrinker::JointLosses(const Divergence& divergence) {
+  LevelLosses losses;
+  const auto add = [&](const TensorStatistics& measured) -> Status {
+    ASHLAR_TRY(TensorLosses loaded, LoadTensorLosses(store_, measured));
+    losses.emplace(measured.tensor.levels.front(), std::move(loaded));
+    return {};
+  };
+  for (const TensorStatistics& measured : done_.tensors) {
+    ASHLAR_TRY(add(measured));
+  }
+  if (base_) {
+    for (const auto& [first, measured] : base_->statistics) {
+      ASHLAR_TRY(add(measured));
+    }
+  }
+  return MeasureJointLosses(
+      store_, result_.network, losses, divergence,
+      {.pool = pool_, .isa = options_.isa, .max_positions = kCalibrationLength});
+}
+
+Status Shrinker::PassNode(WalkingRows& rows, const WalkingRows& sample,
+                          const Divergence& divergence) {
   const int node = rows.node();
-  const WalkingRows sample = rows.First(sample_.rows);
   const auto key_of = [&](std::string_view tensor) {
     const auto found = target_of_.find({node, std::string(tensor)});
     if (found == target_of_.end()) {
@@ -425,7 +456,6 @@ Result<Shrunk> Shrinker::Run(std::string_view from) {
                         {.pool = pool_, .isa = options_.isa, .max_positions = kCalibrationLength}));
   ASHLAR_TRY(const CalibrationText text, phases_.Run("text", [&] { return Text(); }));
   ASHLAR_TRY(Walk(text));
-  ASHLAR_TRY(result_.network, WithEncoded(network_, targets_));
   Sort(done_);
   ASHLAR_TRY(phases_.Run("storing", [&]() -> Status {
     provenance_.Append(ProvenanceStep());

@@ -1,9 +1,8 @@
 #include <string>
 #include <vector>
 
-#include <fmt/ranges.h>
-
 #include "ashlar/base/checked.h"
+#include "ashlar/base/join.h"
 #include "ashlar/codec/bitplane/bitplane.h"
 #include "ashlar/codec/bitstack/bitstack.h"
 #include "ashlar/codec/codec.h"
@@ -39,7 +38,7 @@ std::string NamesOf(const Which& which) {
       names.push_back(codec->name);
     }
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return Join(names, ", ");
 }
 
 // What a tensor of a checked shape is to a codec.

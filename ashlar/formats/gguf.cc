@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/codec/q4/layout.h"
 #include "ashlar/codec/q4/q4.h"
@@ -192,7 +191,7 @@ Result<const GgufTensorType*> FindGgufType(std::uint32_t id) {
       known.push_back(type.name);
     }
     return Unsupported("tensors of type {} cannot be read; the known types are {}", id,
-                       fmt::join(known, ", "));
+                       Join(known, ", "));
   }
   return &*found;
 }

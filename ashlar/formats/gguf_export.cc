@@ -4,8 +4,7 @@
 #include <cmath>
 #include <map>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/codec/q4/q4.h"
 #include "ashlar/formats/gguf_write.h"
@@ -286,7 +285,7 @@ Result<const GgufTensorType*> FindGgufExportType(std::string_view name) {
     }
     known.push_back(type.name);
   }
-  return Invalid("unknown type \"{}\"; known: {}", name, fmt::join(known, ", "));
+  return Invalid("unknown type \"{}\"; known: {}", name, Join(known, ", "));
 }
 
 Result<GgufReport> ExportGguf(

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/base/join.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/codec/raw/raw.h"
 #include "ashlar/formats/gguf_read.h"
@@ -68,8 +69,8 @@ Result<PlannedGgufTensor> PlanGgufTensor(const GgufFile& file, const TensorSpec&
   }
   if (!Fits(*entry, *place, spec)) {
     return Invalid("tensor \"{}\" has shape [{}], but the metadata make it [{}]", entry->name,
-                   fmt::join(entry->shape, ", "),
-                   fmt::join(internal::CheckpointShape(place->rows, spec), ", "));
+                   Join(entry->shape, ", "),
+                   Join(internal::CheckpointShape(place->rows, spec), ", "));
   }
   internal::GgufSource source{.entry = entry, .shape = spec.shape, .place = *place};
   if (const auto bytes = PackedBytes(*entry->type->codec, source.shape_there()); !bytes.ok()) {

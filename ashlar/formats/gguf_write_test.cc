@@ -22,7 +22,7 @@ GgufTensor Numbers(std::string name, std::vector<std::int64_t> shape, std::vecto
 std::string Hex(std::string_view bytes) {
   std::string hex;
   for (const char byte : bytes) {
-    fmt::format_to(std::back_inserter(hex), "{:02x}", static_cast<std::uint8_t>(byte));
+    hex += fmt::format("{:02x}", static_cast<std::uint8_t>(byte));
   }
   return hex;
 }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/base/join.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/formats/checkpoint.h"
 #include "ashlar/formats/internal/config_json.h"
@@ -159,8 +160,8 @@ Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
     ASHLAR_TRY(const SafetensorsEntry* entry, tensors.Find(name));
     if (!internal::HasShape(planned.place, spec, entry->shape)) {
       return Invalid("{}: tensor \"{}\" has shape [{}], but config.json makes it [{}]",
-                     directory.string(), name, fmt::join(entry->shape, ", "),
-                     fmt::join(internal::CheckpointShape(planned.place, spec), ", "));
+                     directory.string(), name, Join(entry->shape, ", "),
+                     Join(internal::CheckpointShape(planned.place, spec), ", "));
     }
     const std::optional<DType> dtype = FloatDType(entry->dtype);
     if (!dtype) {

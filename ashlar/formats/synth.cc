@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include <fmt/ranges.h>
-
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/base/join.h"
 #include "ashlar/base/thread_pool.h"
 #include "ashlar/formats/recipe.h"
 #include "ashlar/graph/describe.h"
@@ -281,7 +280,7 @@ Result<const SynthShape*> FindSynthShape(std::string_view name) {
   for (const SynthShape& shape : kShapes) {
     known.push_back(shape.name);
   }
-  return Invalid("unknown shape {}; known: {}", QuoteForError(name), fmt::join(known, ", "));
+  return Invalid("unknown shape {}; known: {}", QuoteForError(name), Join(known, ", "));
 }
 
 Result<SynthReport> Synthesize(
@@ -332,7 +331,9 @@ Result<SynthReport> Synthesize(
     stored.emplace(source, std::move(tensor));
   }
 
-  Network network{.metadata = recipe.metadata, .vocabulary = shape.vocabulary};
+  Network network;
+  network.metadata = recipe.metadata;
+  network.vocabulary = shape.vocabulary;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     const BlockRecipe& from = recipe.blocks[i];
     ASHLAR_TRY(const std::vector<TensorSpec> specs, blocks[i].kind->tensors(blocks[i].attributes));

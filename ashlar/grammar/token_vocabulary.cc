@@ -28,7 +28,10 @@ int PlainChars(std::string_view bytes) {
 TokenVocabulary::TokenVocabulary(const Tokenizer& tokenizer, std::int32_t size) : starts_(1) {
   for (std::int32_t id = 0; id < size; ++id) {
     if (id < tokenizer.vocabulary_size() && !tokenizer.IsSpecial(id)) {
-      text_ += tokenizer.TokenBytes(id);
+      // (Slice leaves longer ones out; together they would pass what starts_ can say.)
+      if (const std::string bytes = tokenizer.TokenBytes(id); bytes.size() <= 0xFFFF) {
+        text_ += bytes;
+      }
     }
     starts_.push_back(static_cast<std::uint32_t>(text_.size()));
   }

@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/graph/internal/manifest_json.h"
 
 namespace ashlar {
@@ -61,7 +60,7 @@ Status CheckValue(const AttributeSpec& spec, const AttributeValue& value) {
   } else if (const std::string& choice = std::get<std::string>(value);
              std::ranges::find(spec.choices, choice) == spec.choices.end()) {
     return Invalid("attribute \"{}\" must be one of {}, found {}", spec.name,
-                   fmt::join(spec.choices, ", "), QuoteForError(choice));
+                   Join(spec.choices, ", "), QuoteForError(choice));
   }
   return {};
 }

@@ -4,9 +4,8 @@
 #include <iterator>
 #include <set>
 
-#include <fmt/ranges.h>
-
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/base/join.h"
 #include "ashlar/graph/internal/manifest_json.h"
 #include "ashlar/graph/internal/near_names.h"
 #include "ashlar/store/housekeeping.h"
@@ -179,8 +178,7 @@ Result<std::vector<Descriptor>> TensorLayers(const BlobStore& store, const Tenso
     layers.push_back({.media_type = std::string(kTensorMediaType),
                       .digest = blob,
                       .size = size.value_or(0),
-                      .annotations = {{std::string(kTensorsAnnotation),
-                                       fmt::format("{}", fmt::join(users, " "))}}});
+                      .annotations = {{std::string(kTensorsAnnotation), Join(users, " ")}}});
   }
   return layers;
 }
@@ -290,11 +288,11 @@ Result<Descriptor> Catalog::Find(std::string_view name) const {
       return descriptor;
     }
   }
-  return NotFound("no tag names the network {}{}", name,
-                  damaged.empty()
-                      ? ""
-                      : fmt::format("; tags that are damaged, and may have named it: {}",
-                                    fmt::join(damaged, ", ")));
+  return NotFound(
+      "no tag names the network {}{}", name,
+      damaged.empty()
+          ? ""
+          : fmt::format("; tags that are damaged, and may have named it: {}", Join(damaged, ", ")));
 }
 
 Result<Network> Catalog::Load(std::string_view name) const {

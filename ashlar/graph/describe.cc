@@ -4,8 +4,7 @@
 #include <iterator>
 #include <set>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/graph/internal/text_table.h"
 
 namespace ashlar {
@@ -51,7 +50,7 @@ std::string CodecsText(const Block& block) {
       names.push_back(tensor.codec->name);
     }
   }
-  return fmt::format("{}", fmt::join(names, ", "));
+  return Join(names, ", ");
 }
 
 // Relative to node i, so that alike layers have alike texts.
@@ -70,7 +69,7 @@ std::string CombinationText(const Nodes& nodes, int i, const Combination& combin
                         ? of
                         : fmt::format("{} x {}", EcmaScriptNumber(term.coefficient), of));
   }
-  return fmt::format("{}", fmt::join(terms, " + "));
+  return Join(terms, " + ");
 }
 
 std::string ReadsText(const Nodes& nodes, int i) {
@@ -81,7 +80,7 @@ std::string ReadsText(const Nodes& nodes, int i) {
   for (const auto& [name, combination] : nodes.node(i).inputs) {
     inputs.push_back(CombinationText(nodes, i, combination));
   }
-  return fmt::format("{}", fmt::join(inputs, "; "));
+  return Join(inputs, "; ");
 }
 
 std::string StateText(const Nodes& nodes, int i) {
@@ -109,7 +108,7 @@ std::string AttributesText(const Nodes& nodes, int i) {
       texts.back() += fmt::format(" of {}", nodes.block(i).attributes.Integer(name));
     }
   }
-  return fmt::format("{}", fmt::join(texts, " "));
+  return Join(texts, " ");
 }
 
 // ---- Rows
@@ -192,7 +191,7 @@ std::string CoefficientLabel(double coefficient) {
   return coefficient == 1 ? "" : "x " + EcmaScriptNumber(coefficient);
 }
 
-Json CombinationToJson(const Combination& combination) {
+Json TermsAsTheyStand(const Combination& combination) {
   Json::Array terms;
   for (const Term& term : combination) {
     terms.emplace_back(Json::Array{Json(term.node), Json(term.coefficient)});
@@ -224,12 +223,12 @@ Json NodeToJson(const Nodes& nodes, int i) {
   if (!node.inputs.empty()) {
     Json inputs{Json::Object{}};
     for (const auto& [name, combination] : node.inputs) {
-      inputs.Set(name, CombinationToJson(combination));
+      inputs.Set(name, TermsAsTheyStand(combination));
     }
     json.Set("inputs", std::move(inputs));
   }
   if (!node.carry.empty()) {
-    json.Set("carry", CombinationToJson(node.carry));
+    json.Set("carry", TermsAsTheyStand(node.carry));
   }
   if (node.state_of) {
     json.Set("state_of", *node.state_of);

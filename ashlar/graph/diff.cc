@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/graph/internal/text_table.h"
 
 namespace ashlar {
@@ -83,7 +82,7 @@ std::string WhatDiffers(const Network& a, int i, const Network& b, int j) {
     }
   }
   if (!tensors.empty()) {
-    parts.push_back(fmt::format("tensors {}", fmt::join(tensors, ", ")));
+    parts.push_back(fmt::format("tensors {}", Join(tensors, ", ")));
   }
   if (a.nodes[i].slice != b.nodes[j].slice) {
     const auto text = [](const Slice& slice) {
@@ -91,14 +90,14 @@ std::string WhatDiffers(const Network& a, int i, const Network& b, int j) {
       for (const auto& [axis, value] : slice) {
         axes.push_back(fmt::format("{} {}", axis, value));
       }
-      return axes.empty() ? std::string("none") : fmt::format("{}", fmt::join(axes, ", "));
+      return axes.empty() ? std::string("none") : Join(axes, ", ");
     };
     parts.push_back(fmt::format("slice {} and {}", text(a.nodes[i].slice), text(b.nodes[j].slice)));
   }
   if (a.nodes[i].overlays != b.nodes[j].overlays) {
     parts.emplace_back("overlays");
   }
-  return fmt::format("{}", fmt::join(parts, "; "));
+  return Join(parts, "; ");
 }
 
 // ---- Counting

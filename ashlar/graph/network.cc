@@ -218,6 +218,13 @@ Combination Canonical(Combination terms) {
 
 // ---- Identity
 
+Network::Network() = default;
+Network::Network(const Network&) = default;
+Network::Network(Network&&) noexcept = default;
+Network& Network::operator=(const Network&) = default;
+Network& Network::operator=(Network&&) noexcept = default;
+Network::~Network() = default;
+
 std::string Network::CanonicalManifest() const {
   Json json = Json::Of({{"schema", kManifestSchema}, {"type", "network"}});
   Json::Array nodes_json;

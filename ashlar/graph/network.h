@@ -105,6 +105,14 @@ struct Metadata {
 //    "schema":1,"type":"network","vocabulary":4096}
 // where it came from (provenance) is not part of it.
 struct Network {
+  // Not inline: what they instantiate is much, and networks are copied in many places.
+  Network();
+  Network(const Network&);
+  Network(Network&&) noexcept;
+  Network& operator=(const Network&);
+  Network& operator=(Network&&) noexcept;
+  ~Network();
+
   std::vector<Node> nodes;
   std::map<std::string, FileReference, std::less<>> files;
   Metadata metadata;

@@ -1,8 +1,7 @@
 // Which parts of a block a node may use.
 #include <algorithm>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/graph/internal/nearest_size.h"
 #include "ashlar/graph/network.h"
 
@@ -64,7 +63,7 @@ Status CheckSlice(const Block& block, const Slice& slice) {
       }
       return Invalid("blocks of kind {} cannot be sliced along {}; known axes: {}",
                      block.kind->name, QuoteForError(axis),
-                     known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")));
+                     known.empty() ? "none" : Join(known, ", "));
     }
     const std::int64_t stored = block.attributes.Integer(axis);
     if (value < 1 || value > stored) {
@@ -90,7 +89,7 @@ Status CheckSlice(const Block& block, const Slice& slice) {
     }
     if (!nearest.empty()) {
       return Invalid("slice {} {}: {}; the nearest sizes are {}", axis, value,
-                     units.error().message, fmt::join(nearest, " and "));
+                     units.error().message, Join(nearest, " and "));
     }
   }
   return units;

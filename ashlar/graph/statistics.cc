@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kVectorMediaType = "application/vnd.ashlar.vector.v1";
 constexpr std::size_t kMaxStatisticsTensors = 1u << 20;
+constexpr std::size_t kMaxJointLosses = 64;
 
 Json TensorJson(const TensorStatistics& tensor) {
   Json::Array losses;
@@ -57,6 +58,35 @@ Result<std::vector<double>> ParseLosses(const JsonCursor& json, std::size_t leve
   return losses;
 }
 
+// None when the member is not there.
+Result<std::vector<JointLoss>> ParseJointLosses(const JsonCursor& root) {
+  std::vector<JointLoss> joint;
+  ASHLAR_TRY(const std::optional<JsonCursor> at, root.Find("joint"));
+  if (!at) {
+    return joint;
+  }
+  ASHLAR_TRY(const std::vector<JsonCursor> items, at->AsArray(kMaxJointLosses));
+  if (items.empty()) {
+    return at->Invalid("without joint losses there is no such member");
+  }
+  for (const JsonCursor& item : items) {
+    ASHLAR_TRY(const std::vector<JsonCursor> pair, item.AsArray(2));
+    if (pair.size() != 2) {
+      return item.Invalid("expected a sum and what was measured, found {} numbers", pair.size());
+    }
+    JointLoss loss;
+    ASHLAR_TRY(loss.sum, internal::ParseRealText(pair[0]));
+    ASHLAR_TRY(loss.measured, internal::ParseRealText(pair[1]));
+    const JointLoss before = joint.empty() ? JointLoss{} : joint.back();
+    if (!(loss.sum > before.sum && loss.measured > before.measured)) {
+      return item.Invalid("joint losses are positive and ascend, found {} and {}", loss.sum,
+                          loss.measured);
+    }
+    joint.push_back(loss);
+  }
+  return joint;
+}
+
 Result<TensorStatistics> ParseTensorStatistics(const JsonCursor& json) {
   ASHLAR_TRY(json.AllowOnly({"bands", "inputs", "lookups", "losses", "rows", "source", "tensor"}));
   TensorStatistics parsed;
@@ -85,11 +115,19 @@ std::string Statistics::CanonicalManifest() const {
   for (const TensorStatistics& tensor : tensors) {
     list.push_back(TensorJson(tensor));
   }
-  return CanonicalJson(Json::Of({{"job", job.ToString()},
-                                 {"schema", kManifestSchema},
-                                 {"tensors", std::move(list)},
-                                 {"tokens", tokens},
-                                 {"type", "statistics"}}));
+  Json json = Json::Of({{"job", job.ToString()},
+                        {"schema", kManifestSchema},
+                        {"tensors", std::move(list)},
+                        {"tokens", tokens},
+                        {"type", "statistics"}});
+  if (!joint.empty()) {
+    Json::Array pairs;
+    for (const JointLoss& loss : joint) {
+      pairs.push_back(Json::Array{internal::RealText(loss.sum), internal::RealText(loss.measured)});
+    }
+    json.Set("joint", std::move(pairs));
+  }
+  return CanonicalJson(json);
 }
 
 const TensorStatistics* Statistics::Find(const Level& level) const {
@@ -104,11 +142,12 @@ void Sort(Statistics& statistics) {
 Result<Statistics> ParseStatistics(std::string_view manifest) {
   ASHLAR_TRY(const Json json, internal::ParseManifest(manifest, "statistics"));
   const JsonCursor root(json);
-  ASHLAR_TRY(root.AllowOnly({"job", "schema", "tensors", "tokens", "type"}));
+  ASHLAR_TRY(root.AllowOnly({"job", "joint", "schema", "tensors", "tokens", "type"}));
   Statistics statistics;
   ASHLAR_TRY(const JsonCursor job, root.At("job"));
   ASHLAR_TRY(statistics.job, internal::ParseDigest(job));
   ASHLAR_TRY(statistics.tokens, root.Integer("tokens", 0, internal::kMaxInteger));
+  ASHLAR_TRY(statistics.joint, ParseJointLosses(root));
   ASHLAR_TRY(const JsonCursor tensors, root.At("tensors"));
   ASHLAR_TRY(const std::vector<JsonCursor> list, tensors.AsArray(kMaxStatisticsTensors));
   for (const JsonCursor& item : list) {

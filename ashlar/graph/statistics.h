@@ -4,8 +4,9 @@
 //
 // They are an artifact of their own, attached to the network: outside its identity, kept as long as
 // it is kept, found by its digest. Canonical JSON, docs/formats/statistics.md:
-//   {"job":"sha256:...","schema":1,"tensors":[{"bands":"sha256:...","losses":["0.5","0.1"],
-//    "rows":8192,"source":"sha256:...","tensor":{...}},...],"tokens":8192,"type":"statistics"}
+//   {"job":"sha256:...","joint":[["0.1","0.15"],...],"schema":1,"tensors":[{"bands":"sha256:...",
+//    "losses":["0.5","0.1"],"rows":8192,"source":"sha256:...","tensor":{...}},...],"tokens":8192,
+//    "type":"statistics"}
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ struct TensorStatistics {
   std::int64_t rows = 0;  // of the calibration that it was multiplied with, or looked up for
   // losses[l - 1]: how much higher the loss is expected to be, in nats per token, when this tensor
   // has its first l levels and every other tensor is whole. As many as the tensor has levels; not
-  // negative, never rising. Those of several tensors are taken to add up.
+  // negative, never rising. Those of several tensors add up, more or less: Statistics::joint.
   std::vector<double> losses;
   // A blob, f32 [levels, bands of the codec's row_unit rows]: the squared error of each band's rows
   // with the first levels, each row by its weight. It tells how a loss is shared among rows.
@@ -37,9 +38,17 @@ struct TensorStatistics {
   friend bool operator==(const TensorStatistics&, const TensorStatistics&) = default;
 };
 
+// What all tensors lose together at some precision of the network, in nats per token.
+struct JointLoss {
+  double sum = 0;       // of what each of them loses alone
+  double measured = 0;  // of all of them, on text that no level was fitted to
+  friend bool operator==(const JointLoss&, const JointLoss&) = default;
+};
+
 struct Statistics {
   Digest job;  // of all that they depend on: network, text, options
   std::int64_t tokens = 0;
+  std::vector<JointLoss> joint;           // both numbers positive and ascending; may be empty
   std::vector<TensorStatistics> tensors;  // by first level: one entry for each
 
   std::string CanonicalManifest() const;

@@ -33,7 +33,8 @@ TensorStatistics SomeTensor(std::string_view name, std::vector<double> losses) {
 class StatisticsTest : public testing::GraphTest {
  protected:
   static Statistics Some() {
-    Statistics statistics{.job = Sha256("job"), .tokens = 100};
+    Statistics statistics{
+        .job = Sha256("job"), .tokens = 100, .joint = {{0.01, 0.0125}, {0.5, 0.75}}};
     statistics.tensors = {SomeTensor("a", {0.5, 0.25, 1e-7}), SomeTensor("b", {0.125, 0})};
     Sort(statistics);
     return statistics;
@@ -50,6 +51,27 @@ TEST_F(StatisticsTest, ReadBackWhatWasWritten) {
     EXPECT_EQ(read.Find(tensor.tensor.levels.front()), &tensor);
   }
   EXPECT_EQ(read.Find({Sha256("other"), 0, 64}), nullptr);
+  written.joint.clear();  // as they were before anybody measured it
+  EXPECT_EQ(Must(ParseStatistics(written.CanonicalManifest())), written);
+}
+
+TEST_F(StatisticsTest, RefuseJointLossesThatDoNotAscend) {
+  const auto error_of = [](const std::vector<JointLoss>& joint) {
+    Statistics statistics = Some();
+    statistics.joint = joint;
+    return MessageOf(ParseStatistics(statistics.CanonicalManifest()));
+  };
+  EXPECT_EQ(error_of({{0.1, 0.1}, {0.2, 0.1}}),
+            "$.joint[1]: joint losses are positive and ascend, found 0.2 and 0.1");
+  EXPECT_EQ(error_of({{0.1, 0.1}, {0.1, 0.2}}),
+            "$.joint[1]: joint losses are positive and ascend, found 0.1 and 0.2");
+  EXPECT_EQ(error_of({{0, 0.1}}),
+            "$.joint[0]: joint losses are positive and ascend, found 0 and 0.1");
+  std::string none = Some().CanonicalManifest();
+  const std::size_t at = none.find("[[");
+  none.erase(at + 1, none.find("]]") - at);
+  EXPECT_EQ(MessageOf(ParseStatistics(none)),
+            "$.joint: without joint losses there is no such member");
 }
 
 TEST_F(StatisticsTest, RefuseLossesThatRiseAreNegativeOrTooFew) {

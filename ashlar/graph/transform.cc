@@ -4,8 +4,7 @@
 #include <charconv>
 #include <cmath>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/graph/internal/near_names.h"
 #include "ashlar/graph/internal/surgery.h"
 
@@ -52,7 +51,7 @@ Result<const Transform*> FindTransform(std::string_view name) {
     }
     known.emplace_back(transform->name);
   }
-  return Invalid("unknown transform {}; known: {}", QuoteForError(name), fmt::join(known, ", "));
+  return Invalid("unknown transform {}; known: {}", QuoteForError(name), Join(known, ", "));
 }
 
 std::vector<ArgumentSpec> ArgumentsOf(const Transform& transform, const Kinds& kinds) {
@@ -77,8 +76,7 @@ Result<Network> Apply(const Transform& transform, const Network& base, const Arg
     ASHLAR_TRY(Network network, transform.apply(base, arguments, context));
     const std::vector<std::string> unused = internal::RemoveUnusedNodes(network);
     if (!unused.empty() && context.remark) {
-      context.remark(
-          fmt::format("removed what nothing uses any more: {}", fmt::join(unused, ", ")));
+      context.remark(fmt::format("removed what nothing uses any more: {}", Join(unused, ", ")));
     }
     RenumberLayers(network);
     network.Prune();

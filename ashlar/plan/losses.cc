@@ -1,9 +1,7 @@
 #include "ashlar/plan/losses.h"
 
 #include <algorithm>
-#include <vector>
-
-#include "ashlar/graph/statistics.h"
+#include <cmath>
 
 namespace ashlar {
 namespace {
@@ -26,43 +24,82 @@ std::vector<std::string> SourcesOf(const Provenance& provenance) {
   return sources;
 }
 
+// Calls `visit` with the statistics of the network, and with those of what it was derived from, the
+// latest first.
+template <class Visit>
+Status VisitStatistics(const Catalog& catalog, std::string_view name, const Visit& visit) {
+  ASHLAR_TRY(std::optional<Statistics> own, LoadStatistics(catalog, name));
+  if (own) {
+    visit(*std::move(own));
+  }
+  ASHLAR_TRY(const Provenance provenance, catalog.LoadProvenance(name));
+  for (const std::string& source : SourcesOf(provenance)) {
+    Result<std::optional<Statistics>> found = LoadStatistics(catalog, source);
+    if (!found.ok() && found.error().code != ErrorCode::kNotFound) {
+      return found.error();
+    }
+    if (found.ok() && found->has_value()) {  // else no tag names it any more, or nobody measured
+      visit(**std::move(found));
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::map<Level, TensorStatistics>> LoadTensorStatistics(const Catalog& catalog,
                                                                std::string_view name) {
   std::map<Level, TensorStatistics> all;
-  const auto add = [&](std::optional<Statistics> found) {
-    for (TensorStatistics& tensor : found ? found->tensors : std::vector<TensorStatistics>()) {
+  ASHLAR_TRY(VisitStatistics(catalog, name, [&](Statistics statistics) {
+    for (TensorStatistics& tensor : statistics.tensors) {
       const Level first = tensor.tensor.levels.front();
       all.emplace(first, std::move(tensor));
     }
-  };
-  ASHLAR_TRY(std::optional<Statistics> own, LoadStatistics(catalog, name));
-  add(std::move(own));
-  ASHLAR_TRY(const Provenance provenance, catalog.LoadProvenance(name));
-  for (const std::string& source : SourcesOf(provenance)) {
-    Result<std::optional<Statistics>> found = LoadStatistics(catalog, source);
-    if (found.ok()) {
-      add(*std::move(found));
-    } else if (found.error().code != ErrorCode::kNotFound) {  // no tag names it any more
-      return found.error();
-    }
-  }
+  }));
   return all;
+}
+
+Result<TensorLosses> LoadTensorLosses(const BlobStore& store, const TensorStatistics& measured) {
+  const TensorManifest& tensor = measured.tensor;
+  const std::int64_t unit = tensor.codec->row_unit;
+  const std::int64_t bands = (tensor.shape[0] + unit - 1) / unit;
+  ASHLAR_TRY(const std::vector<float> errors,
+             LoadVector(store, measured.bands, std::ssize(tensor.levels) * bands));
+  return TensorLosses(tensor, measured.losses, errors);
 }
 
 Result<LevelLosses> LoadLosses(const Catalog& catalog, std::string_view name) {
   ASHLAR_TRY(const auto all, LoadTensorStatistics(catalog, name));
   LevelLosses losses;
   for (const auto& [first, measured] : all) {
-    const TensorManifest& tensor = measured.tensor;
-    const std::int64_t unit = tensor.codec->row_unit;
-    const std::int64_t bands = (tensor.shape[0] + unit - 1) / unit;
-    ASHLAR_TRY(const std::vector<float> errors,
-               LoadVector(catalog.store(), measured.bands, std::ssize(tensor.levels) * bands));
-    losses.emplace(first, TensorLosses(tensor, measured.losses, errors));
+    ASHLAR_TRY(TensorLosses loaded, LoadTensorLosses(catalog.store(), measured));
+    losses.emplace(first, std::move(loaded));
   }
   return losses;
+}
+
+Result<std::vector<JointLoss>> LoadJointLosses(const Catalog& catalog, std::string_view name) {
+  std::vector<JointLoss> joint;
+  ASHLAR_TRY(VisitStatistics(catalog, name, [&](Statistics statistics) {
+    if (joint.empty()) {
+      joint = std::move(statistics.joint);
+    }
+  }));
+  return joint;
+}
+
+double JointLossOf(std::span<const JointLoss> measured, double sum) {
+  if (measured.empty() || sum <= 0) {
+    return std::max(sum, 0.0);
+  }
+  const auto above = std::ranges::lower_bound(measured, sum, {}, &JointLoss::sum);
+  if (above == measured.begin() || above == measured.end()) {
+    const JointLoss& nearest = above == measured.end() ? measured.back() : measured.front();
+    return sum * nearest.measured / nearest.sum;
+  }
+  const JointLoss& below = *std::prev(above);
+  const double part = std::log(sum / below.sum) / std::log(above->sum / below.sum);
+  return below.measured * std::pow(above->measured / below.measured, part);
 }
 
 }  // namespace ashlar

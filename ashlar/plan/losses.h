@@ -2,7 +2,9 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "ashlar/graph/catalog.h"
 #include "ashlar/graph/statistics.h"
@@ -19,5 +21,15 @@ Result<std::map<Level, TensorStatistics>> LoadTensorStatistics(const Catalog& ca
 
 // The losses in them.
 Result<LevelLosses> LoadLosses(const Catalog& catalog, std::string_view name);
+Result<TensorLosses> LoadTensorLosses(const BlobStore& store, const TensorStatistics& measured);
+
+// What was measured of all tensors together: that of the network, or else of the latest one that it
+// was derived from. Empty when nobody measured.
+Result<std::vector<JointLoss>> LoadJointLosses(const Catalog& catalog, std::string_view name);
+
+// What is expected to be lost when the tensors alone lose `sum`: through what was measured, the
+// logarithms between two points on a line, beyond them in the proportion of the nearest. Rises with
+// the sum. Without points it is the sum.
+double JointLossOf(std::span<const JointLoss> measured, double sum);
 
 }  // namespace ashlar

@@ -23,7 +23,8 @@ class LossesTest : public testing::GraphTest {
   }
   // Each tensor's loss is `first`, and half of it with each level more.
   void Attach(const std::string& name, double first) {
-    Statistics statistics{.job = Sha256(name), .tokens = 10};
+    Statistics statistics{
+        .job = Sha256(name), .tokens = 10, .joint = {{0.01, 0.02}, {first, 3 * first}}};
     const Network network = Must(catalog_.Load(name));
     for (const auto& [digest, block] : network.blocks) {
       for (const auto& [tensor_name, tensor] : block->tensors) {
@@ -73,6 +74,26 @@ TEST_F(LossesTest, OfADerivedNetworkAreThoseOfWhatItWasDerivedFrom) {
   Attach("planes", 0.5);
   Derive("short", "planes", "drop --layers 0");
   EXPECT_EQ(FirstLosses("short"), FirstLosses("planes"));
+  EXPECT_EQ(Must(LoadJointLosses(catalog_, "short")),
+            (std::vector<JointLoss>{{0.01, 0.02}, {0.5, 1.5}}));
+  EXPECT_TRUE(Must(LoadJointLosses(catalog_, "toy")).empty());
+}
+
+TEST(JointLossOf, GoesThroughWhatWasMeasuredAndBeyondItInProportion) {
+  const std::vector<JointLoss> measured = {{0.01, 0.02}, {0.04, 0.16}, {0.4, 0.8}};
+  for (const JointLoss& point : measured) {
+    EXPECT_NEAR(JointLossOf(measured, point.sum), point.measured, 1e-12);
+  }
+  EXPECT_NEAR(JointLossOf(measured, 0.02), std::sqrt(0.02 * 0.16), 1e-12) << "halfway, in logs";
+  EXPECT_NEAR(JointLossOf(measured, 0.005), 0.01, 1e-12);
+  EXPECT_NEAR(JointLossOf(measured, 0.8), 1.6, 1e-12);
+  EXPECT_EQ(JointLossOf(measured, 0), 0);
+  EXPECT_EQ(JointLossOf({}, 0.3), 0.3);
+  double before = 0;
+  for (double sum = 1e-4; sum < 2; sum *= 1.1) {
+    EXPECT_GT(JointLossOf(measured, sum), before) << sum;
+    before = JointLossOf(measured, sum);
+  }
 }
 
 }  // namespace

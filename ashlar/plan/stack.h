@@ -65,7 +65,8 @@ struct StackNetwork {
 LevelLosses CompleteLosses(const StackNetwork& network);
 inline constexpr double kScoredWeight = 4;
 
-// What the tensors lose at a precision, each alone, in nats per token, added up.
+// What the tensors lose at a precision, each alone, added up. (JointLossOf: what they lose
+// together)
 double ExpectedLoss(const Network& network, const LevelLosses& complete,
                     const Precision& precision);
 

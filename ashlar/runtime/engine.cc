@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ashlar/base/check.h"
+#include "ashlar/graph/blob_parts.h"
 #include "ashlar/kernels/attention/attention.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/runtime/internal/engine_state.h"
@@ -63,7 +64,7 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   RopeTables rope_tables;
   internal::BlockBinder binder(internal::FetchZeros(),
                                {options.isa, options.max_positions, rope_tables},
-                               {.prefault = false, .check = false});
+                               /*check_numbers=*/false);
   internal::MeetingNumbers meetings;
   std::vector<LoadedNetwork> loaded;
   std::int64_t logits = 0;
@@ -100,17 +101,38 @@ Result<NetworkId> Engine::Load(const Network& network, const LoadOptions& with) 
   return Load(std::move(prepared));
 }
 
-Status Engine::SetPrecision(Precision precision) {
+Status Engine::SetPrecision(const Precision& precision) {
   if (precision == state_->networks.precision()) {
     return {};
   }
-  ASHLAR_TRY(state_->networks.SetPrecision(std::move(precision)));
+  ASHLAR_TRY(const PreparedPrecision prepared, PreparePrecision(precision));
+  const std::vector<const Network*> graphs = state_->networks.graphs();
+  const std::vector<Level> before = PartsInUse(graphs, this->precision());
+  ASHLAR_TRY(SwitchTo(prepared));
+  DropResident(PartsBeyond(before, PartsInUse(graphs, precision)));
+  Touch(prepared);
+  return {};
+}
+
+Result<PreparedPrecision> Engine::PreparePrecision(const Precision& precision) const {
+  return state_->networks.PreparePrecision(precision);
+}
+
+Status Engine::SwitchTo(const PreparedPrecision& prepared) {
+  ASHLAR_TRY(state_->networks.SwitchTo(prepared));
   for (const auto& sequence : state_->sequences) {
     sequence->Rebind(*state_->networks.Find(sequence->request.network));
   }
   state_->NetworksChanged();
-  state_->networks.Touch();
   return {};
+}
+
+void Engine::DropResident(std::span<const Level> unused) const {
+  state_->networks.DropResident(unused);
+}
+
+void Engine::Touch(const PreparedPrecision& prepared) const {
+  state_->networks.Touch(prepared);
 }
 
 const Precision& Engine::precision() const {

@@ -70,6 +70,8 @@ struct LoadOptions {
   std::optional<KvFormat> kv_format;  // of keys and values in its pages; nothing: the engine's
 };
 
+enum class NetworkId : std::uint32_t {};
+
 // A network that is bound, and not loaded yet. Lives no longer than its engine.
 struct PreparedNetwork {
   std::shared_ptr<const Network> graph;
@@ -78,7 +80,19 @@ struct PreparedNetwork {
   std::shared_ptr<const internal::LoadedNetwork> bound;
 };
 
-enum class NetworkId : std::uint32_t {};
+// All networks that are loaded, bound at another precision than they run at. Lives no longer than
+// its engine. Where it ends what nobody uses any more is unmapped.
+struct PreparedPrecision {
+  struct Rebound {
+    std::shared_ptr<const internal::LoadedNetwork> before;
+    std::shared_ptr<const internal::LoadedNetwork> after;
+    std::vector<int> boundary;
+    std::optional<Error> failure;  // then `after` is as before
+  };
+  Precision precision;
+  std::vector<Rebound> networks;
+};
+
 enum class RequestId : std::uint64_t {};
 enum class PrefixId : std::uint64_t {};
 
@@ -140,8 +154,8 @@ struct Delivery {
   // What computed its rows (Engine::PlanOf), and the first position of them. 0: it had none.
   std::uint64_t plan = 0;
   std::int64_t first_position = 0;
-  // Positions for which some node was not computed, since its results were cached when the request
-  // was admitted.
+  // First positions for which nothing was computed, since all of it was cached when the request was
+  // admitted. (What networks share in part spares work too, and is not counted.)
   std::int64_t cached_tokens = 0;
 };
 
@@ -163,7 +177,7 @@ struct EngineCounters {
   std::uint64_t block_runs = 0;  // calls of a block's forward
   std::uint64_t block_rows = 0;  // rows computed, summed over those calls
   std::uint64_t prompt_tokens = 0;
-  // Of those positions, for how many some node was not computed, since its results were cached.
+  // Of those positions, for how many nothing was computed, since all of it was cached.
   std::uint64_t cached_tokens = 0;
   std::uint64_t preemptions = 0;
   std::uint64_t pages_evicted = 0;
@@ -198,7 +212,16 @@ class Engine {
   // unless they ask for that (Request::any_precision). Waits for what is not in the system's memory
   // of the levels that come: read them before. kInvalid when it is no precision of a tensor: all is
   // as before. A network whose levels cannot be had fails (FailureOf).
-  Status SetPrecision(Precision precision);
+  Status SetPrecision(const Precision& precision);
+  // The same in parts, of which only SwitchTo, which does little, is the engine's thread's: no step
+  // need wait for the others, which may be called on any thread, whatever it does.
+  Result<PreparedPrecision> PreparePrecision(const Precision& precision) const;
+  // kConflict when networks came or went since: prepare it again.
+  Status SwitchTo(const PreparedPrecision& prepared);
+  // Takes out of memory what is mapped of these parts of blobs, which are not used any more.
+  void DropResident(std::span<const Level> unused) const;
+  // Makes resident what is used now, if the options say that weights are from the start.
+  void Touch(const PreparedPrecision& prepared) const;
   const Precision& precision() const;
 
   // Validates the network, maps its weights, as much as the precision says, and binds its blocks;

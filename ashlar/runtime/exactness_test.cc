@@ -120,18 +120,18 @@ class ExactnessTest : public ::testing::TestWithParam<Numerics> {
     const std::vector<std::int32_t> common = RandomTokens(random, 40, kVocabulary);
     std::vector<Request> requests;
     for (int i = 0; i < count; ++i) {
-      // Half of them begin alike.
+      // Half of them begin alike, and are of two networks, so that some find all of the beginning.
       std::vector<std::int32_t> prompt(common.begin(), common.begin() + (i % 2) * 40);
       const auto more = RandomTokens(random, 1 + static_cast<std::int64_t>(random() % 30), 96);
       prompt.insert(prompt.end(), more.begin(), more.end());
-      requests.push_back(
-          {.network = NetworkId{static_cast<std::uint32_t>(random() % networks_.size())},
-           .prompt = prompt,
-           .max_tokens = static_cast<std::int64_t>(1 + random() % 20),
-           .sampling = {.temperature = i % 3 == 0 ? 0.0f : 1.0f,
-                        .seed = random(),
-                        .top_logprobs = kVocabulary},
-           .prompt_logits = i % 5 == 4});
+      requests.push_back({.network = NetworkId{static_cast<std::uint32_t>(
+                              random() % (i % 2 == 1 ? 2 : networks_.size()))},
+                          .prompt = prompt,
+                          .max_tokens = static_cast<std::int64_t>(1 + random() % 20),
+                          .sampling = {.temperature = i % 3 == 0 ? 0.0f : 1.0f,
+                                       .seed = random(),
+                                       .top_logprobs = kVocabulary},
+                          .prompt_logits = i % 5 == 4});
     }
     return requests;
   }

@@ -64,28 +64,6 @@ std::int64_t WalkingRows::PagesBefore(std::size_t sequence, std::int64_t page_po
   return pages;
 }
 
-WalkingRows WalkingRows::First(std::int64_t rows) const {
-  CHECK_LE(rows, this->rows());
-  std::vector<std::int64_t> lengths;
-  for (std::int64_t left = rows; left > 0; left -= lengths.back()) {
-    lengths.push_back(std::min(left, lengths_[lengths.size()]));
-  }
-  WalkingRows first({tokens_.begin(), tokens_.begin() + rows}, std::move(lengths));
-  first.node_ = node_;
-  for (const auto& [node, values] : values_) {
-    const auto width = static_cast<std::int64_t>(values.size()) / this->rows();
-    first.values_.emplace(node, std::vector<float>(values.begin(), values.begin() + rows * width));
-  }
-  for (const auto& [node, state] : states_) {
-    const std::int64_t lines =
-        first.PagesBefore(first.lengths_.size(), state.positions) * state.page_lines;
-    first.states_.emplace(node, State{state.positions,
-                                      state.page_lines,
-                                      {state.lines.begin(), state.lines.begin() + lines}});
-  }
-  return first;
-}
-
 // ---- NodeWalk
 
 class NodeWalk::Variant {
@@ -103,8 +81,7 @@ struct NodeWalk::State {
               const auto own = variants.find(digest);
               return own != variants.end() ? Result<Blob>(own->second) : fetch(digest, needed);
             },
-            {options.isa, options.max_positions, rope_tables}, {.prefault = false, .check = true}) {
-  }
+            {options.isa, options.max_positions, rope_tables}, /*check_numbers=*/true) {}
 
   const internal::LoadedNode& at(int node) const { return loaded.nodes[node]; }
   int output() const { return loaded.output(); }
@@ -131,8 +108,8 @@ NodeWalk::~NodeWalk() = default;
 Result<std::unique_ptr<NodeWalk>> NodeWalk::Open(const BlobStore& store, const Network& network,
                                                  const Options& options) {
   auto state = std::make_unique<State>(store, network, options);
-  ASHLAR_TRY(state->loaded,
-             internal::LoadNetwork(network, state->binder, state->meetings, {}, KvFormat::kF32));
+  ASHLAR_TRY(state->loaded, internal::LoadNetwork(network, state->binder, state->meetings,
+                                                  options.precision, KvFormat::kF32));
   const std::size_t nodes = network.nodes.size();
   state->last_value_use.assign(nodes, -1);
   state->last_slot_use.assign(nodes, -1);

@@ -31,9 +31,6 @@ class WalkingRows {
   std::span<const std::int32_t> tokens() const { return tokens_; }
   int node() const { return node_; }  // the one that comes next
 
-  // The first `rows` rows: some whole sequences, and the beginning of another.
-  WalkingRows First(std::int64_t rows) const;
-
  private:
   friend class NodeWalk;
   // The state of one node for all sequences: `pages` of each, one sequence after the other.
@@ -61,6 +58,7 @@ class NodeWalk {
     ThreadPool& pool;  // outlives the walk
     Isa isa = Isa::kReference;
     std::int64_t max_positions = 4096;  // of one sequence
+    Precision precision = {};           // of the residual tensors; those not in it have all levels
   };
   // Maps the weights. `store` must outlive the walk. Errors as Engine::Load has them.
   static Result<std::unique_ptr<NodeWalk>> Open(const BlobStore& store, const Network& network,

@@ -78,23 +78,6 @@ TEST(NodeWalk, ComputesWhatAnEngineDoesToTheBit) {
   }
 }
 
-TEST(NodeWalk, AFirstPartGoesOnFromWhereTheWholeIs) {
-  const auto store = NewMemoryStore();
-  const Network network = RandomLlama(*store, {.layers = 2});
-  const std::vector<std::int32_t> tokens = SomeTokens(kAllRows);
-  ThreadPool pool(1);
-  const auto walk = *NodeWalk::Open(*store, network, {.pool = pool, .max_positions = 600});
-  WalkingRows rows(tokens, kLengths);
-  for (int i = 0; i < 2; ++i) {
-    ASSERT_TRUE(walk->Compute(rows, {}).ok());
-    walk->Leave(rows);
-  }
-  const std::vector<float> whole = WalkedLogits(*walk, rows);
-  const std::vector<float> part = WalkedLogits(*walk, rows.First(300));
-  ASSERT_EQ(part.size(), 300u * 96);
-  EXPECT_EQ(std::memcmp(whole.data(), part.data(), part.size() * sizeof(float)), 0);
-}
-
 TEST(NodeWalk, AVariantHasTheNumbersThatItWasGivenAndNoOtherNodeDoes) {
   const auto store = NewMemoryStore();
   const Network network = RandomLlama(*store, {.layers = 1});

@@ -443,5 +443,61 @@ TEST_F(ResizeTest, NetworksArePreparedWhileOthersRun) {
   }
 }
 
+// On another thread, while a request runs on; and made resident when nothing waits for it.
+TEST_F(ResizeTest, APrecisionIsPreparedWhileRequestsRun) {
+  Engine engine(*store_, Options());
+  const NetworkId network = *engine.Load(network_);
+  const Request request = Ask(network, Tokens(30), 200);
+  std::vector<Precision> precisions = {WithLevels(network_, 2), {}, WithLevels(network_, 5)};
+  Outcomes outcomes;
+  const RequestId running = *engine.Submit(request);
+  for (const Precision& precision : precisions) {
+    Result<PreparedPrecision> prepared = Invalid("not yet");
+    std::atomic<bool> done = false;
+    std::thread binder([&] {
+      prepared = engine.PreparePrecision(precision);
+      done = true;
+    });
+    const std::uint64_t before = engine.PlanOf(network);
+    const std::size_t most = outcomes[running].ids.size() + 50;  // it is to outlive a slow binder
+    do {
+      if (outcomes[running].ids.size() < most) {
+        Step(engine, outcomes);
+      } else {
+        std::this_thread::yield();
+      }
+    } while (!done);
+    binder.join();
+    EXPECT_EQ(engine.PlanOf(network), before);
+    ASSERT_TRUE(engine.SwitchTo(*prepared).ok());
+    EXPECT_EQ(engine.precision(), precision);
+    std::thread toucher([&, settled = *std::move(prepared)] { engine.Touch(settled); });
+    Step(engine, outcomes);
+    toucher.join();
+  }
+  while (!engine.idle()) {
+    Step(engine, outcomes);
+  }
+  EXPECT_EQ(outcomes.at(running).finish, FinishReason::kLength);
+  EXPECT_GE(outcomes.at(running).plans.size(), 2u);
+  const Request next = Ask(network, Tokens(40), 9);
+  EXPECT_TRUE(RunAlone(engine, next).EqualBits(Fresh(network_, precisions.back(), next)));
+}
+
+TEST_F(ResizeTest, APrecisionPreparedBeforeANetworkCameIsRefused) {
+  Engine engine(*store_, Options());
+  const NetworkId network = *engine.Load(network_);
+  const PreparedPrecision stale = *engine.PreparePrecision(WithLevels(network_, 2));
+  const Network tuned = WithUpperLayersOf(network_, 2, Small(2));
+  const NetworkId other = *engine.Load(tuned);
+  EXPECT_EQ(engine.SwitchTo(stale).error().code, ErrorCode::kConflict);
+  EXPECT_TRUE(engine.precision().empty());
+  ASSERT_TRUE(engine.Unload(other).ok());
+  EXPECT_TRUE(engine.SwitchTo(stale).ok()) << "what it was prepared for is what is there again";
+  const Request request = Ask(network, Tokens(40), 9);
+  EXPECT_TRUE(
+      RunAlone(engine, request).EqualBits(Fresh(network_, WithLevels(network_, 2), request)));
+}
+
 }  // namespace
 }  // namespace ashlar

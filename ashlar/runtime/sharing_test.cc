@@ -96,6 +96,7 @@ TEST_F(SharingTest, ASecondRequestWithTheSamePromptComputesTheRestOnly) {
   EXPECT_EQ(engine.counters().cached_tokens, 64u);
   const std::vector<std::int32_t> whole_pages(prompt.begin(), prompt.begin() + 64);
   EXPECT_EQ(RowsComputed(engine, base, whole_pages), 11u);  // the last row
+  EXPECT_EQ(engine.counters().cached_tokens, 64u + 63);
 }
 
 TEST_F(SharingTest, ACarriedStateIsTakenUpAtTheEndOfAPage) {
@@ -118,7 +119,9 @@ TEST_F(SharingTest, WithBoundaryPagesAnotherNetworkComputesNoSharedRow) {
   EXPECT_EQ(RowsComputed(engine, base, prompt), 8u * 70 + 3);
   // Embedding and two layers: the six positions past the last whole page; above, all.
   EXPECT_EQ(RowsComputed(engine, tuned, prompt), 5u * 6 + 3 * 70 + 3);
+  EXPECT_EQ(engine.counters().cached_tokens, 0u) << "some of each position was computed";
   EXPECT_EQ(RowsComputed(engine, tuned, prompt), 8u * 6 + 3);
+  EXPECT_EQ(engine.counters().cached_tokens, 64u);
 }
 
 TEST_F(SharingTest, WithoutBoundaryPagesTheSharedPagesAreStillSharedInMemory) {
@@ -182,6 +185,7 @@ TEST_F(SharingTest, WhatDiffersInAnyWayNeverShares) {
     const NetworkId other = *engine.Load(scaled);
     RowsComputed(engine, base, prompt);
     EXPECT_EQ(RowsComputed(engine, other, prompt), 6u + 7 * 70 + 3);
+    EXPECT_EQ(engine.counters().cached_tokens, 0u);
   }
   // These differ above the first attention: its pages alone are shared.
   for (const Network& network : {carried, sliced}) {

@@ -14,6 +14,12 @@ Error Shrunk(const Digest& digest) {
 
 }  // namespace
 
+void Blob::DropResident(std::uint64_t offset, std::uint64_t length) const {
+  if (mapped_) {
+    DropResidentPages(bytes_.subspan(offset, length));
+  }
+}
+
 Status CheckTagName(std::string_view name) {
   constexpr std::size_t kMaxLength = 128;
   const auto is_alphanumeric = [](char c) {

@@ -36,11 +36,19 @@ class Blob {
   Blob() = default;
   Blob(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
       : bytes_(bytes), owner_(std::move(owner)) {}
+  explicit Blob(std::shared_ptr<const MappedFile> file)
+      : bytes_(file->bytes()), owner_(std::move(file)), mapped_(true) {}
   std::span<const std::byte> bytes() const { return bytes_; }
+
+  // Takes the whole pages of memory in a part of it out of this process, if a file is mapped:
+  // whoever touches them reads them again. On any thread, also while others read. Requires: the
+  // part lies in it.
+  void DropResident(std::uint64_t offset, std::uint64_t length) const;
 
  private:
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> owner_;
+  bool mapped_ = false;
 };
 
 // A blob being written in pieces, so that it need not fit in memory. Without Commit it leaves

@@ -337,8 +337,7 @@ Result<Blob> DiskStore::Get(const Digest& digest) const {
     }
     return std::move(mapped).error();
   }
-  auto file = std::make_shared<const MappedFile>(*std::move(mapped));
-  return Blob(file->bytes(), file);
+  return Blob(std::make_shared<const MappedFile>(*std::move(mapped)));
 }
 
 Result<Digest> DiskStore::Put(std::span<const std::byte> bytes) {

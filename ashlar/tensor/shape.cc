@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <fmt/ranges.h>
+#include "ashlar/base/join.h"
 
 namespace ashlar {
 namespace {
@@ -16,11 +16,11 @@ Status CheckDims(std::span<const std::int64_t> dims) {
   std::int64_t elements = 1;
   for (const std::int64_t dim : dims) {
     if (dim < 1) {
-      return Invalid("a shape [{}] has a dimension {}; each must be at least 1",
-                     fmt::join(dims, ", "), dim);
+      return Invalid("a shape [{}] has a dimension {}; each must be at least 1", Join(dims, ", "),
+                     dim);
     }
     if (dim > Shape::kMaxElements / elements) {
-      return Invalid("a shape [{}] has more than {} elements", fmt::join(dims, ", "),
+      return Invalid("a shape [{}] has more than {} elements", Join(dims, ", "),
                      Shape::kMaxElements);
     }
     elements *= dim;
@@ -53,7 +53,7 @@ std::int64_t Shape::elements() const {
 }
 
 std::string Shape::ToString() const {
-  return fmt::format("[{}]", fmt::join(dims(), ", "));
+  return fmt::format("[{}]", Join(dims(), ", "));
 }
 
 }  // namespace ashlar

@@ -55,29 +55,68 @@ std::size_t FirstSize(std::string_view text) {
   return size;
 }
 
+// Whether special tokens come of a text that has none written out: of what normalizing makes of it.
+bool HidesSpecial(const Tokenizer& tokenizer, std::string_view text) {
+  for (std::string_view rest = text;;) {
+    const std::size_t end = std::min(rest.find(kCut), rest.size());
+    const auto ids = tokenizer.Encode(rest.substr(0, end), {.add_special_tokens = false});
+    if (ids.ok() && std::ranges::any_of(*ids, [&](auto id) { return tokenizer.IsSpecial(id); })) {
+      return true;
+    }
+    if (end == rest.size()) {
+      return false;
+    }
+    rest.remove_prefix(end + kCut.size());
+  }
+}
+
+// Each character by itself, without those that are special tokens alone.
+std::string Apart(const Tokenizer& tokenizer, std::string_view text) {
+  std::string apart;
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, FirstSize(text));
+    if (!HidesSpecial(tokenizer, character)) {
+      apart.append(character).append(kCut);
+    }
+    text.remove_prefix(character.size());
+  }
+  return apart;
+}
+
 // The same value, with every special token in its strings cut.
-Json WithCuts(const Json& value, const std::vector<std::string>& special) {
+Json WithCuts(const Tokenizer& tokenizer, const Json& value,
+              const std::vector<std::string>& special) {
   if (const std::string* text = value.string()) {
     std::string cut = *text;
     ReplaceAll(cut, kCut, kReplacement);
     for (const std::string& token : special) {
       const std::size_t first = FirstSize(token);
-      const std::string halves = token.substr(0, first) + std::string(kCut) + token.substr(first);
-      ReplaceAll(cut, token, halves);
+      // Occurrences may overlap, so each is looked for behind the cut of the one before. A token of
+      // one character is left out: nothing else says it.
+      for (std::size_t at = cut.find(token); at != std::string::npos; at = cut.find(token, at)) {
+        if (first == token.size()) {
+          cut.replace(at, first, kCut);
+          at += kCut.size();
+        } else {
+          cut.insert(at + first, kCut);
+          at += first + kCut.size();
+        }
+      }
     }
-    return cut;
+    return HidesSpecial(tokenizer, cut) ? Apart(tokenizer, cut) : cut;
   }
   if (const Json::Array* array = value.array()) {
     Json::Array items;
     for (const Json& item : *array) {
-      items.push_back(WithCuts(item, special));
+      items.push_back(WithCuts(tokenizer, item, special));
     }
     return items;
   }
   if (const Json::Object* object = value.object()) {
     Json::Object members;
     for (const auto& [key, member] : *object) {
-      members.emplace_back(*WithCuts(key, special).string(), WithCuts(member, special));
+      members.emplace_back(*WithCuts(tokenizer, key, special).string(),
+                           WithCuts(tokenizer, member, special));
     }
     return members;
   }
@@ -171,7 +210,8 @@ Result<std::string> ChatFormat::Render(const Json& variables, const std::tm& now
 Result<std::vector<std::int32_t>> ChatFormat::Encode(const Tokenizer& tokenizer,
                                                      const Json& variables,
                                                      const std::tm& now) const {
-  ASHLAR_TRY(const std::string text, Render(WithCuts(variables, SpecialTokens(tokenizer)), now));
+  ASHLAR_TRY(const std::string text,
+             Render(WithCuts(tokenizer, variables, SpecialTokens(tokenizer)), now));
   std::vector<std::int32_t> ids;
   for (std::string_view rest = text;;) {
     const std::size_t end = std::min(rest.find(kCut), rest.size());

@@ -74,6 +74,32 @@ TEST(ChatFormat, MakesNoSpecialTokenOfWhatAUserSpells) {
               ElementsAre(4, 3, 10));
 }
 
+TEST(ChatFormat, MakesNoneOfWhatOverlapsIsOneCharacterOrComesOfNormalizing) {
+  Json json = internal::SmallTokenizer();
+  Json::Array added = *json.Find("added_tokens")->array();
+  const auto add = [&](int id, std::string_view content, bool normalized) {
+    Json token = added.front();
+    token.Set("id", id);
+    token.Set("content", content);
+    token.Set("normalized", normalized);
+    added.push_back(token);
+  };
+  add(11, "aba", false);
+  add(12, "|", false);
+  add(13, "<dab>", true);
+  json.Set("added_tokens", added);
+  json.Set("normalizer", Json::Of({{"type", "Lowercase"}}));
+  const Tokenizer tokenizer = internal::Load(json);
+  const auto format = ChatFormat::FromTemplate("{{ messages[0].content }}<end>");
+  const auto ids = [&](std::string_view text) {
+    return *format->Encode(tokenizer, Conversation(text), kAnyTime);
+  };
+  EXPECT_THAT(ids("ababa"), ElementsAre(0, 1, 0, 1, 0, 10));
+  EXPECT_THAT(ids("c|d"), ElementsAre(2, 3, 10));
+  EXPECT_THAT(ids("<DAB>cd"), ElementsAre(3, 0, 1, 2, 3, 10));
+  EXPECT_THAT(*tokenizer.Encode("<DAB>cd"), ElementsAre(13, 7)) << "what it would have been";
+}
+
 TEST(ChatFormat, HasTemplatesForNetworksWithoutOne) {
   Json variables = Conversation("hi");
   variables.Set("add_generation_prompt", true);

@@ -127,6 +127,18 @@ TEST(ChatTemplate, BoundsWhatItTakes) {
            "{% endfor %}{{ n.l }}",
            "{% set n = namespace(l=['a' * 99999]) %}{{ (n.l * 99999)|join|length }}",
            "{{ ('a' * 99999)|replace('a', 'b' * 99999) }}",
+           "{% set s = 'a' * 99999 %}{% for i in range(999) %}{% set j = joiner(s) %}{% endfor %}",
+           "{% set n = namespace(c=1) %}{% for i in range(9999) %}{% set n.c = cycler(n.c) %}"
+           "{% endfor %}",
+           "{% set n = namespace(c=cycler(1)) %}{% for i in range(9999) %}"
+           "{% set n.c = cycler(n.c.next) %}{% endfor %}",
+           "{% set n = namespace(l=[1]) %}{% for i in range(9999) %}{% set n.l = [n.l.index] %}"
+           "{% endfor %}",
+           "{% set n = namespace(p=1) %}{% for i in range(9999) %}{% for x in [n.p] %}"
+           "{% set n.p = loop %}{% endfor %}{% endfor %}",
+           "{{ ('{0!r:.1}' * 9999).format(['a' * 99999]) }}",
+           "{% set l = ['a' * 99999] %}{% for i in range(999) %}{{ '%.1r' % l }}{% endfor %}",
+           "{% for c in 'a' * 999999 %}{% endfor %}",
            "{{ ('\n' * 99999)|indent('b' * 99999, blank=true) }}",
        }) {
     // (Less than a template gets, so that a sanitizer is soon done.)

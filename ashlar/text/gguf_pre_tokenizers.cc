@@ -92,7 +92,8 @@ constexpr std::string_view kAfmoe[] = {
     R"(\x{1000}-\x{109F}\x{AA60}-\x{AA7F}\x{A9E0}-\x{A9FF}\x{AC00}-\x{D7AF}\x{1100}-\x{11FF}]+)",
     kDeepseekV3[2]};
 constexpr std::string_view kYoutu[] = {
-    "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-ゟ゠-"
+    "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|[一-龥぀-"
+    "ゟ゠-"
     "ヿ]"
     "+",
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)"
@@ -118,6 +119,8 @@ constexpr std::string_view kJais2[] = {
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
     R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|)"
     R"(\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})"};
+constexpr std::string_view kLines[] = {R"([^\n]+|[\n]+)"};
+constexpr std::string_view kWords[] = {R"(\S+)"};
 
 // Of rows with the same patterns the first names them.
 constexpr GgufPreTokenizer kGgufPreTokenizers[] = {
@@ -159,6 +162,12 @@ constexpr GgufPreTokenizer kGgufPreTokenizers[] = {
     {.names = "superbpe", .patterns = kSuperBpe},
     {.names = "chameleon", .patterns = kChameleon, .add_bos = true},
     {.names = "jais-2", .patterns = kJais2},
+    {.names = "gemma4 granite-embed-multi-311m",
+     .patterns = kLines,
+     .spelling = GgufSpelling::kMarkedSpaces,
+     .whole_newlines = true},
+    {.names = "sarvam-moe", .patterns = kLines, .spelling = GgufSpelling::kMarkedSpaces},
+    {.names = "whitespace", .patterns = kWords, .spelling = GgufSpelling::kCharacters},
 };
 
 std::string_view FirstName(std::string_view names) {
@@ -188,7 +197,8 @@ Result<const GgufPreTokenizer*> FindGgufPreTokenizer(std::string_view name) {
 std::optional<std::string_view> GgufPreTokenizerName(std::span<const std::string> patterns,
                                                      bool ignore_merges) {
   for (const GgufPreTokenizer& row : kGgufPreTokenizers) {
-    if (row.ignore_merges == ignore_merges && std::ranges::equal(row.patterns, patterns)) {
+    if (row.spelling == GgufSpelling::kBytes && row.ignore_merges == ignore_merges &&
+        std::ranges::equal(row.patterns, patterns)) {
       return FirstName(row.names);
     }
   }

@@ -35,6 +35,7 @@ constexpr std::string_view kStripsRightButNot[] = {"<unk>", "<s>", "<|endoftext|
 struct Parts {
   Json normalizer, pre_tokenizer, model, decoder;
   bool add_bos = false;  // unless the file says otherwise
+  bool whole_newlines = false;
 };
 
 // The vocabulary with its tables checked against each other.
@@ -129,7 +130,8 @@ class Reader {
     return Json(std::move(object));
   }
 
-  Json AddedTokens() const {
+  // Those of the network, and with `whole_newlines` those that are nothing but some newlines.
+  Json AddedTokens(bool whole_newlines) const {
     std::string name = given_.name;
     std::ranges::transform(name, name.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 0x20) : c; });
@@ -143,6 +145,10 @@ class Reader {
                                                std::ranges::end(kStripsRightButNot);
         added.push_back(
             AddedTokenJson({contents_[id], static_cast<std::int32_t>(id)}, special, strip_right));
+      } else if (whole_newlines && contents_[id].size() > 1 &&
+                 contents_[id].find_first_not_of('\n') == std::string::npos) {
+        added.push_back(
+            AddedTokenJson({contents_[id], static_cast<std::int32_t>(id)}, false, false));
       }
     }
     return Json(std::move(added));
@@ -163,8 +169,15 @@ struct Kind {
   bool between_separators;           // always bos in front and the separator behind
 };
 
+Json SpacesToMarksJson() {
+  return Json::Of(
+      {{"type", "Replace"}, {"pattern", Json::Of({{"String", " "}})}, {"content", kWordMark}});
+}
+
 Result<Parts> BpeParts(const GgufVocabulary& given, const Reader& reader) {
-  ASHLAR_TRY(const GgufPreTokenizer* cut, FindGgufPreTokenizer(given.pre));
+  // Two models say how they are cut by their own names.
+  const bool named = given.model != "gpt2";
+  ASHLAR_TRY(const GgufPreTokenizer* cut, FindGgufPreTokenizer(named ? given.model : given.pre));
   Json::Array merges;
   merges.reserve(given.merges.size());
   for (std::size_t i = 0; i < given.merges.size(); ++i) {
@@ -176,20 +189,35 @@ Result<Parts> BpeParts(const GgufVocabulary& given, const Reader& reader) {
     }
     merges.push_back(Json::Array{merge.substr(0, space), merge.substr(space + 1)});
   }
+  const bool of_bytes = cut->spelling == GgufSpelling::kBytes;
+  const bool drops_gaps = cut->spelling == GgufSpelling::kCharacters;
   std::vector<Json> stages;
   for (const std::string_view pattern : cut->patterns) {
     stages.push_back(Json::Of({{"type", "Split"},
                                {"pattern", Json::Of({{"Regex", pattern}})},
-                               {"behavior", "Isolated"},
-                               {"invert", false}}));
+                               {"behavior", drops_gaps ? "Removed" : "Isolated"},
+                               {"invert", drops_gaps}}));
   }
-  const Json bytes = Json::Of({{"type", "ByteLevel"},
-                               {"add_prefix_space", false},
-                               {"trim_offsets", true},
-                               {"use_regex", false}});
-  stages.push_back(bytes);
+  Json normalizer, decoder;
+  if (of_bytes) {
+    decoder = Json::Of({{"type", "ByteLevel"},
+                        {"add_prefix_space", false},
+                        {"trim_offsets", true},
+                        {"use_regex", false}});
+    stages.push_back(decoder);
+  } else {
+    std::vector<Json> steps;
+    if (given.lowercase.value_or(false)) {
+      steps.push_back(Json::Of({{"type", "Lowercase"}}));
+    }
+    if (cut->spelling == GgufSpelling::kMarkedSpaces) {
+      steps.push_back(SpacesToMarksJson());
+    }
+    normalizer = SequenceJson("normalizers", std::move(steps));
+    decoder = SentencePieceDecoderJson(/*drop_first_space=*/false);
+  }
   return Parts{
-      .normalizer = {},
+      .normalizer = std::move(normalizer),
       .pre_tokenizer = SequenceJson("pretokenizers", std::move(stages)),
       .model = Json::Of({{"type", "BPE"},
                          {"dropout", nullptr},
@@ -197,12 +225,13 @@ Result<Parts> BpeParts(const GgufVocabulary& given, const Reader& reader) {
                          {"continuing_subword_prefix", nullptr},
                          {"end_of_word_suffix", nullptr},
                          {"fuse_unk", false},
-                         {"byte_fallback", false},
+                         {"byte_fallback", !of_bytes},
                          {"ignore_merges", cut->ignore_merges},
                          {"vocab", reader.Ids([&](std::size_t id) { return reader.content(id); })},
                          {"merges", std::move(merges)}}),
-      .decoder = bytes,
-      .add_bos = cut->add_bos};
+      .decoder = std::move(decoder),
+      .add_bos = cut->add_bos,
+      .whole_newlines = cut->whole_newlines};
 }
 
 Result<Parts> SpmParts(const GgufVocabulary& given, const Reader& reader) {
@@ -214,8 +243,7 @@ Result<Parts> SpmParts(const GgufVocabulary& given, const Reader& reader) {
   if (prefix) {
     stages.push_back(Json::Of({{"type", "Prepend"}, {"prepend", kWordMark}}));
   }
-  stages.push_back(Json::Of(
-      {{"type", "Replace"}, {"pattern", Json::Of({{"String", " "}})}, {"content", kWordMark}}));
+  stages.push_back(SpacesToMarksJson());
   return Parts{.normalizer = SequenceJson("normalizers", std::move(stages)),
                .pre_tokenizer = {},
                .model = Json::Of({{"type", "SentencePieceBPE"},
@@ -306,6 +334,8 @@ Result<Parts> WpmParts(const GgufVocabulary& given, const Reader& reader) {
 
 constexpr Kind kKinds[] = {
     {"gpt2", BpeParts, 11, 11, -1, false, false},
+    {"gemma4", BpeParts, -1, -1, -1, false, false},
+    {"whitespace", BpeParts, 11, 11, -1, false, false},
     {"llama", SpmParts, 1, 2, -1, false, false},
     {"bert", WpmParts, 101, -1, 102, false, true},
     {"t5", UgmParts, -1, 1, -1, true, false},
@@ -343,7 +373,7 @@ Result<std::string> GgufTokenizerJson(const GgufVocabulary& vocabulary) {
   }
   return CheckedTokenizerJson(std::move(parts.normalizer), std::move(parts.pre_tokenizer),
                               std::move(parts.model), TemplateJson(before, after),
-                              std::move(parts.decoder), reader.AddedTokens());
+                              std::move(parts.decoder), reader.AddedTokens(parts.whole_newlines));
 }
 
 }  // namespace ashlar

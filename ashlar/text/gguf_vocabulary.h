@@ -14,8 +14,9 @@ namespace ashlar {
 // Each member is the value under "tokenizer.ggml." and its name, unless another key is given;
 // empty or none when the file does not have it.
 struct GgufVocabulary {
-  std::string model;  // "gpt2" (byte-level BPE), "llama" (SPM), "bert" (WPM), "t5" (UGM)
-  std::string pre;    // how text is cut before BPE: gguf_pre_tokenizers.h
+  std::string
+      model;        // "gpt2", "gemma4", "whitespace" (BPE), "llama" (SPM), "bert" (WPM), "t5" (UGM)
+  std::string pre;  // how text is cut before BPE: gguf_pre_tokenizers.h
   std::vector<std::string> tokens;
   std::vector<float> scores;              // by id, as many as tokens or more
   std::vector<std::int32_t> token_types;  // "token_type", likewise

@@ -10,10 +10,12 @@
 
 namespace {
 
-constexpr std::string_view kModels[] = {"gpt2", "llama", "bert", "t5", "rwkv"};
-constexpr std::string_view kPre[] = {"",         "default", "gpt-2",  "llama-bpe",   "qwen2",
-                                     "smollm",   "falcon",  "tekken", "deepseek-v3", "gpt-4o",
-                                     "superbpe", "bloom",   "nix"};
+constexpr std::string_view kModels[] = {"gpt2", "gemma4", "llama",     "bert",
+                                        "t5",   "rwkv",   "whitespace"};
+constexpr std::string_view kPre[] = {"",          "default", "gpt-2",  "llama-bpe",   "qwen2",
+                                     "smollm",    "falcon",  "tekken", "deepseek-v3", "gpt-4o",
+                                     "superbpe",  "bloom",   "nix",    "gemma4",      "sarvam-moe",
+                                     "whitespace"};
 constexpr std::string_view kTokens[] = {"<unk>", "<s>",    "</s>",   "▁",     "a", "▁a",
                                         "ab",    "<0x-1>", "<0x0A>", "[UNK]", "Ġ", "b",
                                         "##",    "\xFF",   "",       "▁▁"};

@@ -268,6 +268,33 @@ TEST(GgufPreTokenizers, EveryNameIsAWayToCut) {
   EXPECT_EQ(FindGgufPreTokenizer("qwen9").error().code, ErrorCode::kUnsupported);
 }
 
+// Vocabularies of characters: spaces are marked and lines are pieces, or white space only
+// separates.
+TEST(GgufPreTokenizers, SpellInCharactersWhatIsNotOfBytes) {
+  GgufVocabulary vocabulary{.model = "gpt2",
+                            .tokens = {"a", "b", "▁", "▁a", "\n", "\n\n", "<0xC3>", "<0xA9>", "ab"},
+                            .merges = {"▁ a", "a b"},
+                            .add_bos = false};
+  for (const char* name : {"gemma4", "granite-embed-multi-311m", "sarvam-moe"}) {
+    vocabulary.pre = name;
+    const bool whole = vocabulary.pre != "sarvam-moe";
+    const Tokenizer tokenizer = LoadGguf(vocabulary);
+    EXPECT_EQ(*tokenizer.Encode("ab a\n\nbé"),
+              whole ? (GgufIds{8, 3, 5, 1, 6, 7}) : (GgufIds{8, 3, 4, 4, 1, 6, 7}))
+        << name;
+    EXPECT_EQ(tokenizer.Decode({{8, 3, 5, 1, 6, 7}}), "ab a\n\nbé");
+  }
+  vocabulary.pre = "whitespace";
+  EXPECT_EQ(*LoadGguf(vocabulary).Encode("ab  a\tb"), (GgufIds{8, 0, 1}));
+  vocabulary.model = "whitespace";
+  vocabulary.lowercase = true;
+  EXPECT_EQ(*LoadGguf(vocabulary).Encode("AB a"), (GgufIds{8, 0}));
+  vocabulary.model = "gemma4";
+  vocabulary.pre = "";
+  vocabulary.lowercase.reset();
+  EXPECT_EQ(*LoadGguf(vocabulary).Encode("a a"), (GgufIds{0, 3}));
+}
+
 // deepseek-llm: each character of a class of its own script, and what the classes leave out.
 TEST(GgufPreTokenizers, DeepseekLlmKeepsCasedLettersTogether) {
   const GgufVocabulary vocabulary{.model = "gpt2",

@@ -1,6 +1,7 @@
 #include "ashlar/text/tokenizer.h"
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "ashlar/text/decoders/decoder.h"
 #include "ashlar/text/internal/added_tokens.h"
@@ -29,6 +30,36 @@ struct TokenizerParts {
   bool IsSpecial(std::int32_t id) const {
     const AddedToken* added = added_tokens.Find(id);
     return added != nullptr && added->special;
+  }
+
+  // Where special tokens that are written out in `pieces` came of it, as ids from `begin` on, puts
+  // what the model makes of it when it is cut within them. (What a model does not know may be a
+  // special token too; a cut makes no fewer of those, and nothing changes.)
+  void TakeBackSpecial(Pieces& pieces, std::size_t begin, std::vector<std::int32_t>& ids) const {
+    std::unordered_map<std::int32_t, std::ptrdiff_t> written;
+    for (std::size_t i = begin; i < ids.size(); ++i) {
+      if (IsSpecial(ids[i])) {
+        ++written[ids[i]];
+      }
+    }
+    std::erase_if(written, [&](const auto& token) {
+      return pieces.text.find(*Content(token.first)) == std::string::npos;
+    });
+    if (written.empty()) {
+      return;
+    }
+    std::vector<std::int32_t> cut;
+    added_tokens.CutSpecial(pieces);
+    model->Encode(pieces, cut);
+    for (const std::int32_t id : cut) {
+      if (const auto token = written.find(id); token != written.end()) {
+        --token->second;
+      }
+    }
+    if (std::ranges::any_of(written, [](const auto& token) { return token.second > 0; })) {
+      ids.resize(begin);
+      ids.insert(ids.end(), cut.begin(), cut.end());
+    }
   }
 };
 
@@ -155,7 +186,11 @@ Result<std::vector<std::int32_t>> Tokenizer::Encode(std::string_view text,
       for (const auto& pre_tokenizer : parts_->pre_tokenizers) {
         ASHLAR_TRY(pre_tokenizer->Apply(pieces));
       }
+      const std::size_t before = ids.size();
       parts_->model->Encode(pieces, ids);
+      if (!options.parse_special_tokens) {
+        parts_->TakeBackSpecial(pieces, before, ids);
+      }
     }
   }
   if (options.add_special_tokens) {

@@ -31,7 +31,8 @@ struct EncodeOptions {
   // Whether the post-processor puts its tokens (such as a begin-of-text) around the text.
   bool add_special_tokens = true;
   // Whether special tokens written out in the text (`<|im_end|>`) become their ids. False for
-  // text of users, who could otherwise forge a turn. Added tokens that are not special always do.
+  // text of users, who could otherwise forge a turn: then none comes of a text, be it that the model
+  // knows the whole of it as a piece. Added tokens that are not special always become theirs.
   bool parse_special_tokens = true;
 };
 

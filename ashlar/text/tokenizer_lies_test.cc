@@ -164,8 +164,6 @@ const Lie kUnsupported[] = {
     {"regex", "pre_tokenizer", SplitJson(R"({"Regex": "(?R) "})", "Isolated"),
      "$.pre_tokenizer.pattern.Regex"},
     {"behavior", "pre_tokenizer", SplitJson(R"({"String": "a"})", "Shuffled"), R"("Shuffled")"},
-    {"regex_in_a_decoder", "decoder",
-     R"({"type": "Replace", "pattern": {"Regex": "a"}, "content": ""})", "$.decoder.pattern"},
 };
 
 Error ErrorOfLie(const Lie& lie) {
@@ -231,6 +229,31 @@ TEST(TokenizerFile, APatternThatExplodesIsAnErrorOfEncodeNotAHang) {
   ASSERT_FALSE(ids.ok());
   EXPECT_EQ(ids.error().code, ErrorCode::kExhausted);
   EXPECT_LT(CpuSeconds() - begin, 20);
+}
+
+// Of a few bytes of a file, thousands of a text each time that a token is decoded.
+TEST(TokenizerFile, StagesThatMultiplyWhatIsDecodedAreRefused) {
+  const auto decoder = [](std::string_view pattern, int stages, std::string_view content) {
+    const std::string stage =
+        fmt::format(R"({{"type": "Replace", "pattern": {}, "content": "{}"}})", pattern, content);
+    std::string list = stage;
+    for (int i = 1; i < stages; ++i) {
+      list += "," + stage;
+    }
+    Json json = SmallTokenizer();
+    json.Set("decoder",
+             *ParseJson(fmt::format(R"({{"type": "Sequence", "decoders": [{}]}})", list)));
+    return TryLoad(json);
+  };
+  for (const char* pattern : {R"({"String": "a"})", R"({"Regex": "a*"})"}) {
+    const std::string content(50, 'a');
+    EXPECT_TRUE(decoder(pattern, 1, content).ok());
+    const Result<Tokenizer> twice = decoder(pattern, 2, content);
+    ASSERT_FALSE(twice.ok());
+    EXPECT_EQ(twice.error().code, ErrorCode::kInvalid);
+    EXPECT_NE(twice.error().message.find("$.decoder"), std::string::npos) << twice.error().message;
+  }
+  EXPECT_FALSE(decoder(R"({"String": "aa"})", 64, "aaa").ok()) << "one half more, 64 times";
 }
 
 TEST(TokenizerFile, StagesThatMultiplyTheTextEndInAnError) {

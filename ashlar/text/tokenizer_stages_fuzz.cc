@@ -6,31 +6,11 @@
 #include <span>
 
 #include "ashlar/base/json.h"
+#include "ashlar/text/internal/fuzz_choices.h"
 #include "ashlar/text/internal/fuzz_tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
-
-class Chooser {
- public:
-  explicit Chooser(std::string_view bytes) : bytes_(bytes) {}
-
-  std::size_t Below(std::size_t end) {
-    if (bytes_.empty()) {
-      return 0;
-    }
-    const auto byte = static_cast<std::uint8_t>(bytes_[0]);
-    bytes_.remove_prefix(1);
-    return byte % end;
-  }
-  std::string_view Of(std::span<const std::string_view> table) {
-    return table[Below(table.size())];
-  }
-  std::string_view rest() const { return bytes_; }
-
- private:
-  std::string_view bytes_;
-};
 
 // A "$B" is true or false, a "$T" is one of kTexts.
 constexpr std::string_view kTexts[] = {"▁", " ", "a", "ab", "é", "##", "</w>", "<pad>", "\\n", ""};
@@ -85,6 +65,7 @@ constexpr std::string_view kDecoders[] = {
     R"({"type": "Fuse"})",
     R"({"type": "Metaspace", "replacement": "$T", "add_prefix_space": $B})",
     R"({"type": "Replace", "pattern": {"String": "$T"}, "content": "$T"})",
+    R"({"type": "Replace", "pattern": {"Regex": "a+|\\s$"}, "content": "$T"})",
     R"({"type": "Strip", "content": "$T", "start": 1, "stop": 2})",
     R"({"type": "WordPiece", "prefix": "$T", "cleanup": $B})"};
 // A "$V" is the vocabulary as an object, a "$S" as an array with scores.
@@ -106,7 +87,7 @@ constexpr std::string_view kTokens[] = {
     "aa",     "abc", "▁a", "▁▁", "é", "##a", "a</w>", "##b</w>", "<0xC3>", "<0xA9>",
     "<0x-1>", "Ġ",   "Ã",  "▁",  " ", "c",   "12",    "<pad>",   "日本",   "x▁y"};
 
-std::string Vocabulary(Chooser& chooser, bool scores) {
+std::string Vocabulary(FuzzChoices& chooser, bool scores) {
   Json object = Json::Of({{"<unk>", 0}, {"a", 1}, {"b", 2}, {"ab", 3}});
   for (std::size_t i = chooser.Below(24); i > 0; --i) {
     object.Set(chooser.Of(kTokens), object.object()->size());
@@ -121,7 +102,7 @@ std::string Vocabulary(Chooser& chooser, bool scores) {
   return WriteJson(array);
 }
 
-std::string Filled(std::string_view form, Chooser& chooser) {
+std::string Filled(std::string_view form, FuzzChoices& chooser) {
   std::string out;
   for (std::size_t at = 0; at < form.size(); ++at) {
     if (form[at] != '$' || at + 1 == form.size()) {
@@ -148,7 +129,7 @@ std::string Filled(std::string_view form, Chooser& chooser) {
 }
 
 std::string Stages(std::string_view members, std::span<const std::string_view> forms,
-                   Chooser& chooser) {
+                   FuzzChoices& chooser) {
   const std::size_t count = chooser.Below(4);
   if (count == 0) {
     return "null";
@@ -165,7 +146,7 @@ std::string Stages(std::string_view members, std::span<const std::string_view> f
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace ashlar::internal;
-  Chooser chooser(std::string_view(reinterpret_cast<const char*>(data), size));
+  FuzzChoices chooser(std::string_view(reinterpret_cast<const char*>(data), size));
   const std::string model = Filled(chooser.Of(kModels), chooser);
   const std::string normalizer = Stages("normalizers", kNormalizers, chooser);
   const std::string pre_tokenizer = Stages("pretokenizers", kPreTokenizers, chooser);

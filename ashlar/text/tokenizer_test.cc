@@ -83,6 +83,25 @@ TEST(Tokenizer, FindsSpecialTokensWhereItIsAskedTo) {
             (Contents{"ab", "e", "d", "ab"}));
 }
 
+// A model may know a special token as a piece: of one character, or of a word that nothing cuts.
+TEST(Tokenizer, NoSpecialTokenComesOfATextThatMayHaveNone) {
+  const Json json = *ParseJson(R"({"added_tokens": [
+      {"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false,
+       "normalized": false, "special": true},
+      {"id": 1, "content": "|", "single_word": false, "lstrip": false, "rstrip": false,
+       "normalized": false, "special": true},
+      {"id": 2, "content": "?", "single_word": false, "lstrip": false, "rstrip": false,
+       "normalized": false, "special": true}],
+      "model": {"type": "Unigram", "unk_id": 2, "byte_fallback": false, "vocab":
+        [["<s>", 0], ["|", 0], ["?", -9], ["<", -4], ["s", -4], [">", -4], ["s>", -5], ["a", -3]]}})");
+  const Tokenizer tokenizer = Load(json);
+  EXPECT_EQ(*tokenizer.Encode("a<s>|a"), (Ids{7, 0, 1, 7}));
+  const EncodeOptions as_text = {.parse_special_tokens = false};
+  EXPECT_EQ(*tokenizer.Encode("a<s>|a", as_text), (Ids{7, 3, 6, 7}));
+  EXPECT_EQ(*tokenizer.Encode("||", as_text), (Ids{}));
+  EXPECT_EQ(*tokenizer.Encode("aé", as_text), (Ids{7, 2})) << "what is unknown stays so";
+}
+
 TEST(Tokenizer, ATemplatePutsTokensAroundTheText) {
   Json json = SmallTokenizer();
   json.Set("post_processor", *ParseJson(R"({"type": "Sequence", "processors": [

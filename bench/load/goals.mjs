@@ -1,11 +1,13 @@
 // node bench/load/goals.mjs --ashlar FILE --store DIR --family A,A2,B,B2 [--large NET]
-//   [--peer DIR --gguf NET=FILE,...]
+//   [--quantized NET] [--peer DIR --gguf NET=FILE,...]
 //
 // Measures what docs/serving.md promises, against running servers, and prints JSON (render.mjs makes
 // a table of it). `family`: two networks, and one derived from each, in the order base, derived,
-// base, derived. `large`: a network for the gap between tokens while a long prompt is read. `peer`:
-// where bench/peers/peer.mjs and node-llama-cpp are, to run the same numbers of requests on files.
+// base, derived. `large`: another network, whose steps take long. `quantized`: the first one in fewer
+// bits. `peer`: where bench/peers/peer.mjs and node-llama-cpp are, to run the same numbers of
+// requests on files.
 import { execFileSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { complete } from "./client.mjs";
@@ -15,7 +17,8 @@ import { gaps, median, percentile } from "./statistics.mjs";
 
 const { values: flags } = parseArgs({ options: {
   ashlar: { type: "string", default: "build/release/ashlar" }, store: { type: "string" },
-  family: { type: "string" }, large: { type: "string" }, threads: { type: "string", default: "2" },
+  family: { type: "string" }, large: { type: "string" }, quantized: { type: "string" },
+  threads: { type: "string", default: "2" },
   rounds: { type: "string", default: "3" }, mixed: { type: "string", default: "500" },
   peer: { type: "string" }, gguf: { type: "string", default: "" },
 } });
@@ -33,8 +36,14 @@ async function rate(asked) {
   if (failed) throw new Error(failed.error);
   return sum(answers.map(({ usage }) => usage.completion_tokens)) / ((performance.now() - begin) / 1000);
 }
-const body = (model, i, tokens = 64) =>
-  ({ model, prompt: sentence(uniform(i + 1), 32), max_tokens: tokens, temperature: 0, ignore_eos: true });
+// A prompt of so many tokens, which are plain ones in every vocabulary: what a text comes to differs.
+const promptOf = (seed, count) => {
+  const random = uniform(seed);
+  return Array.from({ length: count }, () => 8 + Math.floor(random() * 200));
+};
+const promptTokens = 40;
+const body = (model, i, tokens = 64) => ({ model, prompt: promptOf(i + 1, promptTokens),
+                                           max_tokens: tokens, temperature: 0, ignore_eos: true });
 
 const files = Object.fromEntries(flags.gguf.split(",").filter(Boolean).map((pair) => pair.split("=")));
 const counts = [1, 4, 8, 16];
@@ -55,7 +64,7 @@ async function throughput(network) {
     await server.stop();
     if (flags.peer && files[network]) {
       const options = { threads: Number(flags.threads), flash: true, prompts: [32],
-                        gen: answerTokens, batches: counts, batchPrompt: 40 };
+                        gen: answerTokens, batches: counts, batchPrompt: promptTokens };
       const { total } = JSON.parse(execFileSync(process.execPath,
         [`${flags.peer}/peer.mjs`, "MEASURE", files[network], JSON.stringify(options)]));
       for (const count of counts) theirs[count].push(total[count]);
@@ -65,31 +74,50 @@ async function throughput(network) {
     [count, { ashlar: median(ours[count]), llama_cpp: median(theirs[count]) }]));
 }
 
-// How long the tokens of four streams are apart before and while a long prompt is read.
-async function longPrompt(network) {
+// How long the tokens of four streams are apart before `act(url)`, and while it runs.
+async function gapsBeside(network, act) {
   const server = await start("--threads", flags.threads);
   await rate([{ url: server.url, body: body(network, 0, 8) }]);
-  const streams = Array.from({ length: 4 }, (_, i) => complete(server.url, body(network, i, 1500)));
-  await new Promise((resolve) => setTimeout(resolve, 2000));
-  const reader = await complete(server.url, { model: network, prompt: sentence(uniform(99), 1400),
-                                              max_tokens: 1, temperature: 0, ignore_eos: true });
+  const streams = Array.from({ length: 4 }, (_, i) => complete(server.url, body(network, i, 1000)));
+  await sleep(1500);
+  const begin = performance.now();
+  await act(server.url);
+  const end = performance.now();
   const before = [];
   const during = [];
   for (const answer of await Promise.all(streams)) {
     gaps(answer).forEach((gap, i) => {
       const came = answer.tokens[i + 1];
-      if (i > 2 && came < reader.sent) before.push(gap);
-      else if (came >= reader.sent && answer.tokens[i] < reader.ended) during.push(gap);
+      if (i > 2 && came < begin) before.push(gap);
+      else if (came >= begin && answer.tokens[i] < end) during.push(gap);
     });
   }
   await server.stop();
-  if (reader.error) throw new Error(`the long prompt: ${reader.error}`);
-  if (during.length === 0) throw new Error("no stream outlived the reading of the long prompt");
-  return { prompt_tokens: reader.usage.prompt_tokens,
-           prompt_seconds: (reader.ended - reader.sent) / 1000, median_before_ms: median(before),
-           longest_before_ms: percentile(before, 100),
-           median_during_ms: median(during), p99_during_ms: percentile(during, 99),
-           longest_during_ms: percentile(during, 100) };
+  if (before.length === 0 || during.length === 0) throw new Error("the streams ended too soon");
+  return { seconds: (end - begin) / 1000, median_before_ms: median(before),
+           longest_before_ms: percentile(before, 100), median_during_ms: median(during),
+           p99_during_ms: percentile(during, 99), longest_during_ms: percentile(during, 100) };
+}
+
+const longPrompt = 2048; // tokens
+const besideAPrompt = (network) => gapsBeside(network, async (url) => {
+  const { error } = await complete(url, { model: network, prompt: promptOf(99, longPrompt),
+                                          max_tokens: 1, temperature: 0, ignore_eos: true });
+  if (error) throw new Error(`the long prompt: ${error}`);
+});
+
+const besideALoad = (network, loaded) => gapsBeside(network, async (url) => {
+  const answer = await fetch(`${url}/admin/networks/load`,
+                             { method: "POST", body: JSON.stringify({ model: loaded }) });
+  if (!answer.ok) throw new Error(`loading ${loaded}: ${await answer.text()}`);
+});
+
+// A gauge of the server's.
+async function metric(url, name) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const found = new RegExp(`^${name} (\\S+)$`, "m").exec(text);
+  if (!found) throw new Error(`/metrics has no ${name}`);
+  return Number(found[1]);
 }
 
 // Four networks in one process, and each in one of its own with one thread or two, whichever is
@@ -105,6 +133,8 @@ async function oneProcess() {
     await rate(asked(() => server.url, 0));
     one.rates.push(await rate(asked(() => server.url, round + 1)));
     one.pss = Math.max(one.pss ?? 0, pss(server.pid));
+    one.weights = await metric(server.url, "ashlar_weights_resident_bytes");
+    one.pages = await metric(server.url, "ashlar_kv_used_bytes");
     await server.stop();
     for (const threads of [1, 2]) {
       const servers = [];
@@ -115,7 +145,7 @@ async function oneProcess() {
       for (const server of servers) await server.stop();
     }
   }
-  return { one: { pss: one.pss, tokens_per_second: median(one.rates) },
+  return { one: { ...one, tokens_per_second: median(one.rates) },
            apart: { pss: apart.pss,
                     tokens_per_second: Math.max(...Object.values(apart.rates).map(median)) } };
 }
@@ -168,13 +198,22 @@ const measure = async (what, run) => {
   return run();
 };
 const results = {
-  throughput: {
-    [family[0]]: await measure("throughput", () => throughput(family[0])),
-    ...(flags.large && { [flags.large]: await measure(`throughput of ${flags.large}`, () => throughput(flags.large)) }),
-  },
-  long_prompt: await measure("a long prompt beside streams", () => longPrompt(flags.large ?? family[0])),
+  throughput: {},
+  long_prompt: { tokens: longPrompt, of: {} },
+  loading: {},
   one_process: await measure("four networks in one process", oneProcess),
   together: await measure("a network and its derived one together", together),
   exactness: await measure("the same requests crowded and alone", exactness),
 };
+for (const network of [family[0], flags.quantized, flags.large].filter(Boolean)) {
+  results.throughput[network] =
+    await measure(`throughput of ${network}`, () => throughput(network));
+}
+for (const network of [family[0], flags.large].filter(Boolean)) {
+  results.long_prompt.of[network] =
+    await measure(`a long prompt beside streams of ${network}`, () => besideAPrompt(network));
+}
+const loaded = flags.large ?? family[2];
+results.loading[loaded] =
+  await measure(`loading ${loaded} beside streams`, () => besideALoad(family[0], loaded));
 console.log(JSON.stringify(results, null, 2));

@@ -18,12 +18,21 @@ for (const [network, rates] of Object.entries(results.throughput)) {
         count === "8" ? "2 times llama.cpp" : "", count === "8" && theirs ? ratio >= 2 : null);
   }
 }
-const { long_prompt: long, one_process: memory, together, exactness } = results;
-row(`longest gap between tokens while a prompt of ${long.prompt_tokens} tokens is read`,
-    `${fixed(long.longest_during_ms, 0)} ms, ${fixed(long.longest_during_ms / long.median_before_ms)} times the median of ${fixed(long.median_before_ms, 0)} ms before (longest before: ${fixed(long.longest_before_ms, 0)} ms); the prompt takes ${fixed(long.prompt_seconds, 1)} s`,
-    "3 times", long.longest_during_ms <= 3 * long.median_before_ms);
+const { long_prompt: long, loading, one_process: memory, together, exactness } = results;
+const gap = (what, of) => row(what,
+    `${fixed(of.longest_during_ms, 1)} ms, ${fixed(of.longest_during_ms / of.median_before_ms)} times the median of ${fixed(of.median_before_ms, 1)} ms before (longest before: ${fixed(of.longest_before_ms, 1)} ms); it takes ${fixed(of.seconds, 1)} s`,
+    "3 times", of.longest_during_ms <= 3 * of.median_before_ms);
+for (const [network, of] of Object.entries(long.of)) {
+  gap(`${network}: longest gap between tokens of four streams while a prompt of ${long.tokens} tokens is read`, of);
+}
+for (const [network, of] of Object.entries(loading)) {
+  gap(`base: longest gap between tokens of four streams while ${network} is loaded`, of);
+}
+const { weights, pages } = memory.one;
+const most = weights + pages + Math.max(0.05 * weights, 16e6);
 row("four networks in one process, resident (PSS)",
-    `${megabytes(memory.one.pss)}; in four processes ${megabytes(memory.apart.pss)}`, "", null);
+    `${megabytes(memory.one.pss)}, of which ${megabytes(weights)} weights and ${megabytes(pages)} cached prompts; in four processes ${megabytes(memory.apart.pss)}`,
+    "these, and the larger of 5 % and 16 MB", memory.one.pss <= most);
 const gain = memory.one.tokens_per_second / memory.apart.tokens_per_second;
 row("the same, tokens of all together",
     `${fixed(memory.one.tokens_per_second, 0)} tokens/s, ${fixed(gain)} times the four processes`, "1.5 times", gain >= 1.5);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include <fmt/format.h>
 
@@ -123,7 +122,7 @@ class CurveDrawing {
  private:
   template <class... Args>
   void Put(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(svg_), format, std::forward<Args>(args)...);
+    svg_ += fmt::format(format, std::forward<Args>(args)...);
   }
 
   void DrawPanel(const CurvePlot::Panel& panel, const Axis& x_axis, double top, double bottom) {

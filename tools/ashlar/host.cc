@@ -13,7 +13,6 @@
 #include "ashlar/base/thread_pool.h"
 #include "ashlar/graph/network_files.h"
 #include "ashlar/kinds/cpu_kind.h"
-#include "ashlar/plan/losses.h"
 #include "ashlar/runtime/stop_strings.h"
 
 namespace ashlar::cli {
@@ -178,6 +177,7 @@ Result<HostPlan> PlanHost(const Session& session, std::span<const std::string> n
                         .vocabulary;
     plan.networks.push_back(std::move(hosted));
     ASHLAR_TRY(plan.losses.emplace_back(), LoadLosses(catalog, name));
+    ASHLAR_TRY(plan.joint_losses.emplace_back(), LoadJointLosses(catalog, name));
   }
   std::int64_t max_positions = options.max_positions;
   if (options.measure_positions) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ashlar/plan/losses.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/plan/stack.h"
 #include "ashlar/runtime/engine.h"
@@ -120,8 +121,9 @@ Status ReadMachine(const Options& options, HostSettings& settings);
 // Networks that could be run: all is known of what that takes, and no weight has been read.
 struct HostPlan {
   std::unique_ptr<BlobStore> store;
-  std::vector<HostedNetwork> networks;  // not loaded
-  std::vector<LevelLosses> losses;      // of each, where they were measured
+  std::vector<HostedNetwork> networks;               // not loaded
+  std::vector<LevelLosses> losses;                   // of each, where they were measured
+  std::vector<std::vector<JointLoss>> joint_losses;  // of each: LoadJointLosses
   EngineOptions engine;
   Stack stack{{}};
   PlanRequest request;  // but for the networks, at the cut's precision

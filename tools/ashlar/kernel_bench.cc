@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/base/output_file.h"
 #include "ashlar/kernels/kernel_cases.h"
 #include "ashlar/kernels/peak/peak.h"
@@ -81,7 +80,7 @@ Result<std::vector<KernelCase>> ChooseCases(const Options& options) {
   });
   if (cases.empty()) {
     return Invalid("--kernel: no kernel's name begins with \"{}\"; the known ones are {}",
-                   options.Text("kernel"), fmt::join(kernels, ", "));
+                   options.Text("kernel"), Join(kernels, ", "));
   }
   if (options.Has("isa")) {
     const Result<Isa> isa = ChooseIsa(options.Text("isa"));
@@ -95,7 +94,7 @@ Result<std::vector<KernelCase>> ChooseCases(const Options& options) {
     std::erase_if(cases, [&](const KernelCase& each) { return each.isa != *isa; });
     if (cases.empty()) {
       return Invalid("--isa: what --kernel names has no form for {}; it has {}", IsaName(*isa),
-                     fmt::join(forms, ", "));
+                     Join(forms, ", "));
     }
   }
   return cases;

@@ -5,8 +5,8 @@
 #include <new>
 
 #include <CLI/CLI.hpp>
-#include <fmt/ranges.h>
 
+#include "ashlar/base/join.h"
 #include "tools/ashlar/verb.h"
 
 namespace ashlar::cli {
@@ -233,10 +233,10 @@ Status CheckVerb(std::span<const std::string> words) {
   }
   const std::size_t at = FindVerbWord(words);
   if (at == words.size()) {
-    return Invalid("expected a verb: {}", fmt::join(known, ", "));
+    return Invalid("expected a verb: {}", Join(known, ", "));
   }
   if (std::ranges::find(known, words[at]) == known.end()) {
-    return Invalid("there is no verb \"{}\"; known: {}", words[at], fmt::join(known, ", "));
+    return Invalid("there is no verb \"{}\"; known: {}", words[at], Join(known, ", "));
   }
   return {};
 }
@@ -269,6 +269,7 @@ int Run(CommandLine& line) {
 
 int Main(std::vector<std::string> words) {
   std::signal(SIGPIPE, SIG_DFL);  // `ashlar ls | head` ends quietly
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of the write
   CommandLine line;
   const bool json = std::ranges::find(words, "--json") != words.end();
   const auto usage_error = [&](const Error& error) {

@@ -76,7 +76,7 @@ class Plot {
 
   template <class... Args>
   void Put(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(svg_), format, std::forward<Args>(args)...);
+    svg_ += fmt::format(format, std::forward<Args>(args)...);
   }
   void Line(double x1, double y1, double x2, double y2, std::string_view look) {
     Put("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" {}/>\n", x1, y1, x2, y2,

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "ashlar/base/join.h"
+
 namespace ashlar {
 namespace {
 
@@ -70,7 +72,7 @@ Result<std::vector<const Architecture*>> FindArchitectures(std::string_view mode
   }
   if (rows.empty()) {
     return Unsupported("model_type \"{}\" is not one that can be imported; known: {}", model_type,
-                       fmt::join(known, ", "));
+                       Join(known, ", "));
   }
   return rows;
 }

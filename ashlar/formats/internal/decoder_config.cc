@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ashlar/base/join.h"
+
 namespace ashlar::internal {
 namespace {
 
@@ -42,7 +44,7 @@ Result<std::optional<std::vector<LayerType>>> ReadTypes(ConfigReader& config, st
         words.push_back(kLayerTypes[static_cast<std::size_t>(each)]);
       }
       return Unsupported("{}: layer type \"{}\" cannot be imported; known: {}", item.path(), word,
-                         fmt::join(words, ", "));
+                         Join(words, ", "));
     }
     read.push_back(type);
   }

@@ -8,8 +8,7 @@
 #include <map>
 #include <variant>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/formats/architecture.h"
 #include "ashlar/formats/internal/gguf_families.h"
 
@@ -511,7 +510,7 @@ Result<GgufConfig> ReadGgufConfig(const GgufOutline& file) {
   }
   ASHLAR_TRY(other);
   return Unsupported("networks of architecture {} cannot be imported; known: {}",
-                     QuoteForError(*architecture), fmt::join(known, ", "));
+                     QuoteForError(*architecture), Join(known, ", "));
 }
 
 }  // namespace ashlar::internal

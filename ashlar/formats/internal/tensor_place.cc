@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fmt/ranges.h>
-
 #include "ashlar/base/check.h"
+#include "ashlar/base/join.h"
 
 namespace ashlar::internal {
 namespace {
@@ -61,7 +60,7 @@ Result<std::vector<std::int64_t>> DimsOf(VectorDims dims, std::int64_t total,
   }
   if (known != total) {
     return Invalid("the {} numbers of \"{}\" cannot be shared out among {}", total, spec.name,
-                   fmt::join(sizes, " x "));
+                   Join(sizes, " x "));
   }
   return sizes;
 }

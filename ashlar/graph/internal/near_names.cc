@@ -6,7 +6,8 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
+
+#include "ashlar/base/join.h"
 
 namespace ashlar::internal {
 namespace {
@@ -58,13 +59,13 @@ std::string SuggestNames(std::string_view name, std::span<const std::string> kno
     for (auto& [distance, quoted] : near) {
       names.push_back(std::move(quoted));
     }
-    return fmt::format("; did you mean {}?", fmt::join(names, " or "));
+    return fmt::format("; did you mean {}?", Join(names, " or "));
   }
   if (known.empty()) {
     return "; there are none";
   }
   constexpr std::size_t kMost = 10;
-  return fmt::format("; known: {}{}", fmt::join(known.first(std::min(known.size(), kMost)), ", "),
+  return fmt::format("; known: {}{}", Join(known.first(std::min(known.size(), kMost)), ", "),
                      known.size() > kMost ? ", ..." : "");
 }
 

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <set>
 
-#include <fmt/ranges.h>
 #include <fnmatch.h>
 
+#include "ashlar/base/join.h"
 #include "ashlar/graph/describe.h"
 #include "ashlar/graph/internal/arguments.h"
 #include "ashlar/graph/internal/near_names.h"
@@ -234,8 +234,7 @@ Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
     const std::size_t listed = std::min<std::size_t>(selection.kept.size(), 8);
     const std::size_t more = selection.kept.size() - listed;
     context.remark(fmt::format("kept as they are, since their shapes do not fit {}: {}{}",
-                               (*codec)->name,
-                               fmt::join(std::span(selection.kept).first(listed), ", "),
+                               (*codec)->name, Join(std::span(selection.kept).first(listed), ", "),
                                more == 0 ? "" : fmt::format(", and {} more", more)));
   }
   ASHLAR_TRY(const auto encoded, EncodeAll(selection, **codec, context));

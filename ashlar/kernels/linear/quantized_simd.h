@@ -11,24 +11,26 @@
 // band's weights serves kRows rows. A `Source` is where the weights of some bands come from, a
 // group at a time:
 //
-//   Tile, kBands                       how they are multiplied; the bands, side by side
-//   Quad(step)                         which 4 of the group's inputs are taken as `step`-th
-//   Load<kVectors>(b, step, part, w)   the weights of these and of part `part` of band b
-//   Scales(b, output, x_scale)         kLanes scales from the band's output `output` on, times
-//   x_scale Prefetch(b)                        asks for weights that come later Next() goes on to
-//   the next group
+// clang-format off
+//   Tile, kBands                      how they are multiplied; the bands, side by side
+//   Quad(step)                        which 4 of the group's inputs are taken as `step`-th
+//   Load<kVectors>(b, step, part, w)  the weights of these and of part `part` of band b
+//   Scales(b, output, x_scale)        kLanes scales from the band's output `output` on, times x_scale
+//   Prefetch(b)                       asks for weights that come later
+//   Next()                            goes on to the next group
 //
 // A `Tile` is how one instruction set multiplies:
 //
-//   F32                                kLanes outputs: the vocabulary of kernels/simd
-//   Weights, Integers                  kLanes outputs x 4 inputs; sums of their products
-//   kMaxRows                           rows in the largest block
-//   Vectors(rows)                      vectors of outputs in a block of so many rows
-//   Output(part, v)                    the band's first output in vector v of part `part`
-//   Broadcast4(x)                      4 activations, in every lane
-//   Start(x_sum, v)                    vector v's empty sum of products, given the group's sum of
-//   qx Dot(sum, w, x4)                    sum + w . x4 Finish(sums, x_sum, dots) float(dot) of a
-//   row's vectors
+//   F32                               kLanes outputs: the vocabulary of kernels/simd
+//   Weights, Integers                 kLanes outputs x 4 inputs; sums of their products
+//   kMaxRows                          rows in the largest block
+//   Vectors(rows)                     vectors of outputs in a block of so many rows
+//   Output(part, v)                   the band's first output in vector v of part `part`
+//   Broadcast4(x)                     4 activations, in every lane
+//   Start(x_sum, v)                   vector v's empty sum of products, given the group's sum of qx
+//   Dot(sum, w, x4)                   sum + w . x4
+//   Finish(sums, x_sum, dots)         float(dot) of a row's vectors
+// clang-format on
 #pragma once
 
 #include <cstddef>

@@ -50,15 +50,15 @@ TEST_P(SelectiveScanParity, AgreesWithTheReferenceForEveryTailAndMisalignment) {
     for (const std::int64_t offset : {0, 1, 3}) {
       for (const bool of_all : {false, true}) {
         RandomFloats random(n);
-        ScanOperands before(3, n, offset, of_all, random);
+        ScanOperands before(6, n, offset, of_all, random);
         RandomFloats once_more(n);
-        ScanOperands expected(3, n, offset, of_all, once_more);
+        ScanOperands expected(6, n, offset, of_all, once_more);
         RandomFloats and_again(n);
-        ScanOperands actual(3, n, offset, of_all, and_again);
+        ScanOperands actual(6, n, offset, of_all, and_again);
         const float step = n % 9 == 0 ? 0 : 0.3F * static_cast<float>(n % 11);
         expected.Run(SelectiveScanForms().front().fn, step);
         actual.Run(GetParam().fn, step);
-        for (std::int64_t channel = 0; channel < 3; ++channel) {
+        for (std::int64_t channel = 0; channel < 6; ++channel) {
           double magnitude = std::fabs(0.7 * before.x[channel]);
           for (std::int64_t i = 0; i < n; ++i) {
             const std::int64_t at = channel * n + i;

@@ -6,8 +6,9 @@
 #include <sys/mman.h>
 
 namespace ashlar::internal {
-BlockBinder::BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options)
-    : fetch_(std::move(fetch)), context_(context), options_(options) {}
+
+BlockBinder::BlockBinder(Fetch fetch, const BindContext& context, bool check_numbers)
+    : fetch_(std::move(fetch)), context_(context), check_numbers_(check_numbers) {}
 
 Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& network, int node,
                                                               const Precision& precision,
@@ -27,7 +28,7 @@ Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& net
   std::map<std::string, BoundTensor, std::less<>> tensors;
   for (const TensorSpec& spec : specs) {
     Result<BoundTensor> tensor = bound->weights.Add(block.tensors.find(spec.name)->second,
-                                                    spec.shape, precision, fetch_, options_);
+                                                    spec.shape, precision, fetch_, check_numbers_);
     if (!tensor.ok()) {
       return tensor.error().In("tensor \"" + spec.name + "\"");
     }
@@ -41,13 +42,11 @@ Result<std::shared_ptr<const BoundWeights>> BlockBinder::Bind(const Network& net
   return std::shared_ptr<const BoundWeights>(std::move(bound));
 }
 
-void BlockBinder::set_prefault(bool on) {
-  const std::lock_guard lock(mutex_);
-  options_.prefault = on;
-}
-
 void BlockBinder::Forget() {
-  const std::lock_guard lock(mutex_);
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) {
+    return;  // somebody binds, for whom no step is to wait: the next time
+  }
   std::erase_if(bound_, [](const auto& known) { return known.second.expired(); });
 }
 

@@ -35,7 +35,8 @@ class BlockBinder {
   using Fetch = MappedWeights::Fetch;
 
   // The context's rope tables must outlive the binder; its kv_format is not read.
-  BlockBinder(Fetch fetch, const BindContext& context, const BinderOptions& options);
+  // `check_numbers`: see MappedWeights::Add.
+  BlockBinder(Fetch fetch, const BindContext& context, bool check_numbers);
 
   const BindContext& context() const { return context_; }
 
@@ -45,9 +46,7 @@ class BlockBinder {
                                                    const Precision& precision,
                                                    std::optional<KvFormat> kv_format);
 
-  // Of what is bound from here on.
-  void set_prefault(bool on);
-  // Forgets what nobody uses any more.
+  // Forgets what nobody uses any more, unless somebody binds just now.
   void Forget();
 
  private:
@@ -60,8 +59,8 @@ class BlockBinder {
 
   const Fetch fetch_;
   const BindContext context_;
+  const bool check_numbers_;
   std::mutex mutex_;  // of what follows
-  BinderOptions options_;
   std::map<Key, std::weak_ptr<const BoundWeights>> bound_;
 };
 

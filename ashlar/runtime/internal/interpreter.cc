@@ -147,19 +147,25 @@ std::uint64_t Interpreter::WorkspaceBytes(std::span<const LoadedNetwork* const> 
   return counting.used() + sizes.scratch_bytes;
 }
 
-void Interpreter::Prepare(std::span<const LoadedNetwork* const> networks, bool prefault) {
+void Interpreter::Prepare(std::span<const LoadedNetwork* const> networks) {
   const std::uint64_t bytes = WorkspaceBytes(networks);
   if (memory_ == nullptr || bytes > memory_bytes_) {  // kept when networks go: others may run
     memory_.reset();
     memory_bytes_ = std::max<std::uint64_t>(bytes, 1);
     memory_ = std::make_unique<ReservedBytes>(memory_bytes_);
-    if (prefault) {
-      std::memset(memory_->data(), 0, bytes);
-    }
+    touched_bytes_ = 0;
   }
   sizes_ = Measure(networks);
   arena_ = Arena({memory_->data(), bytes});
   buffers_ = Layout(sizes_, arena_);
+}
+
+void Interpreter::Touch(std::uint64_t bytes) {
+  const std::uint64_t now = std::min(bytes, memory_bytes_ - touched_bytes_);
+  if (now > 0) {  // (Between steps nothing in it is of use.)
+    std::memset(memory_->data() + touched_bytes_, 0, now);
+    touched_bytes_ += now;
+  }
 }
 
 float* Interpreter::RegistersOf(const RunOfRows& run, std::int64_t position) const {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -43,8 +44,11 @@ class Interpreter {
 
   // What Run would take for steps over these networks.
   std::uint64_t WorkspaceBytes(std::span<const LoadedNetwork* const> networks) const;
-  // Makes room for steps over these networks. `prefault`: resident from now on.
-  void Prepare(std::span<const LoadedNetwork* const> networks, bool prefault);
+  // Makes room for steps over these networks.
+  void Prepare(std::span<const LoadedNetwork* const> networks);
+  static constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
+  // Makes so many more bytes of that room resident: all at once would hold up who streams.
+  void Touch(std::uint64_t bytes);
 
   // Requires: Prepare has seen the networks; at most max_rows rows, max_logit_rows of which want
   // logits; the sequences have their pages. `order` is MergeGraphs of `networks`; `profile` may be
@@ -103,6 +107,7 @@ class Interpreter {
   Sizes sizes_;
   std::unique_ptr<ReservedBytes> memory_;
   std::uint64_t memory_bytes_ = 0;
+  std::uint64_t touched_bytes_ = 0;
   Arena arena_;
   Buffers buffers_ = {};
   std::vector<RunOfRows> runs_;

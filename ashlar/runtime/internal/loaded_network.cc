@@ -82,6 +82,12 @@ std::uint64_t LoadedNetwork::plan() const {
   return plan;
 }
 
+void LoadedNetwork::Touch() const {
+  for (const LoadedNode& node : nodes) {
+    node.bound->weights.Touch();
+  }
+}
+
 std::uint32_t MeetingNumbers::NumberOf(const Node& node, std::optional<KvFormat> kv_format,
                                        bool output) {
   const std::lock_guard lock(mutex_);

@@ -62,6 +62,7 @@ struct LoadedNetwork {
   std::int64_t register_floats = 0;  // of a row
 
   std::uint64_t plan() const;  // names the output's key
+  void Touch() const;          // reads all weights, so that they are resident
 
   int output() const { return static_cast<int>(nodes.size()) - 1; }
   std::uint64_t value_page_bytes(int node) const;

@@ -34,9 +34,17 @@ Result<Blob> MapOnce::Fetch(const Digest& digest, std::uint64_t bytes_needed) {
   return Blob(mapped->blob.bytes(), mapped);
 }
 
-void MapOnce::Forget() {
-  const std::lock_guard lock(mutex_);
-  known_.clear();
+void MapOnce::DropResident(const Level& part) {
+  std::shared_ptr<const MappedBlob> mapped;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = known_.find(part.blob); known != known_.end()) {
+      mapped = known->second.lock();
+    }
+  }
+  if (mapped != nullptr && part.offset + part.length <= mapped->blob.bytes().size()) {
+    mapped->blob.DropResident(part.offset, part.length);
+  }
 }
 
 }  // namespace ashlar::internal

@@ -21,9 +21,9 @@ class MapOnce {
   // bytes; else asks again.
   Result<Blob> Fetch(const Digest& digest, std::uint64_t bytes_needed);
 
-  // What is asked for from now on is mapped anew. A mapping keeps resident all that was read of it:
-  // who needs less of a blob than before must not be given the old one.
-  void Forget();
+  // Takes a part of a blob out of this process's memory, if it is mapped (Blob::DropResident): a
+  // mapping keeps resident all that was read of it.
+  void DropResident(const Level& part);
 
  private:
   struct MappedBlob;

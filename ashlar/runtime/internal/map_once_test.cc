@@ -1,8 +1,11 @@
 #include "ashlar/runtime/internal/map_once.h"
 
+#include <algorithm>
 #include <fstream>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "ashlar/base/temp_directory.h"
 
@@ -45,17 +48,44 @@ TEST(MapOnce, GivesABlobAgainWhileSomebodyHasItAndItIsWhole) {
   EXPECT_EQ(second->bytes()[9000], std::byte{7});
 }
 
-TEST(MapOnce, MapsAnewWhatIsAskedForAfterItForgot) {
+// How many pages of memory the process has of these bytes itself.
+std::size_t ResidentPages(std::span<const std::byte> bytes) {
+  const int map = ::open("/proc/self/pagemap", O_RDONLY);
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < bytes.size(); at += 4096) {
+    const auto page = reinterpret_cast<std::uintptr_t>(bytes.data() + at) / 4096;
+    std::uint64_t entry = 0;
+    EXPECT_EQ(::pread(map, &entry, sizeof entry, static_cast<off_t>(page * sizeof entry)), 8);
+    count += entry >> 63;
+  }
+  ::close(map);
+  return count;
+}
+
+TEST(MapOnce, WhatIsDroppedOfAMappingIsNotResidentAndCanBeReadAgain) {
   const TempDirectory directory;
   const auto store = *OpenDiskStore(directory / "store");
-  const Digest digest = *store->Put(std::vector<std::byte>(20000, std::byte{7}));
+  std::vector<std::byte> bytes(64 * 4096);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<std::byte>(i * 31 % 251);
+  }
+  const Digest digest = *store->Put(bytes);
   MapOnce blobs(FetchFrom(*store, /*verify=*/false));
-  const Blob before = *blobs.Fetch(digest, 20000);
-  blobs.Forget();
-  const Blob after = *blobs.Fetch(digest, 20000);
-  EXPECT_NE(before.bytes().data(), after.bytes().data());
-  EXPECT_EQ(blobs.Fetch(digest, 1)->bytes().data(), after.bytes().data());
-  EXPECT_EQ(before.bytes()[19999], after.bytes()[19999]) << "both live";
+  const Blob blob = *blobs.Fetch(digest, 1);
+  EXPECT_TRUE(std::ranges::equal(blob.bytes(), bytes));
+  EXPECT_EQ(ResidentPages(blob.bytes()), 64u);
+  blobs.DropResident({digest, 100, 10 * 4096});  // which has 9 whole pages
+  EXPECT_EQ(ResidentPages(blob.bytes()), 55u);
+  EXPECT_EQ(blob.bytes()[5000], bytes[5000]);
+  EXPECT_TRUE(std::ranges::equal(blob.bytes(), bytes));
+  // What nobody has, or what is no mapping, stays as it is.
+  blobs.DropResident({Sha256("none"), 0, 10});
+  const auto memory = NewMemoryStore();
+  const Digest kept = *memory->Put(bytes);
+  MapOnce in_memory(FetchFrom(*memory, /*verify=*/false));
+  const Blob held = *in_memory.Fetch(kept, 1);
+  in_memory.DropResident({kept, 0, bytes.size()});
+  EXPECT_TRUE(std::ranges::equal(held.bytes(), bytes));
 }
 
 }  // namespace

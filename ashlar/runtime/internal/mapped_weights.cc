@@ -67,7 +67,7 @@ Status CheckLevel(const TensorManifest& tensor, int level, std::span<const std::
 
 Result<const std::byte*> MappedWeights::Map(const TensorManifest& tensor, int level,
                                             std::span<const Level> parts, const Fetch& fetch,
-                                            const BinderOptions& options) {
+                                            bool check_numbers) {
   const Level& whole = tensor.levels[static_cast<std::size_t>(level)];
   Blob& blob = fetched_[whole.blob];
   if (blob.bytes().size() < whole.offset + whole.length) {  // else as it was for another tensor
@@ -78,14 +78,11 @@ Result<const std::byte*> MappedWeights::Map(const TensorManifest& tensor, int le
                           "a level in blob " + whole.blob.ToString()));
   BlobGuard guard(whole.blob, blob);
   const PartsOf resident{whole, parts};
-  if (options.check) {
+  if (check_numbers) {
     ASHLAR_TRY(CheckLevel(tensor, level, bytes, resident));
   }
   for (const Level& part : parts) {
     used_.push_back(blob.bytes().subspan(part.offset, part.length));
-    if (options.prefault) {
-      TouchBytes(used_.back());
-    }
   }
   if (reinterpret_cast<std::uintptr_t>(bytes.data()) % Arena::kAlignment == 0) {
     ASHLAR_TRY(guard.CheckIntact());
@@ -99,7 +96,7 @@ Result<const std::byte*> MappedWeights::Map(const TensorManifest& tensor, int le
 
 Result<BoundTensor> MappedWeights::Add(const TensorManifest& tensor, const Shape& used,
                                        const Precision& precision, const Fetch& fetch,
-                                       const BinderOptions& options) {
+                                       bool check_numbers) {
   const bool matrix = tensor.shape.rank() == 2;
   BoundTensor bound{.codec = tensor.codec,
                     .stored_columns = tensor.shape[matrix ? 1 : 0],
@@ -107,12 +104,12 @@ Result<BoundTensor> MappedWeights::Add(const TensorManifest& tensor, const Shape
                     .columns = used[matrix ? 1 : 0],
                     .stored_rows = matrix ? tensor.shape[0] : 1};
   if (tensor.codec->residual == nullptr && tensor.base == nullptr) {
-    ASHLAR_TRY(bound.data, Map(tensor, 0, tensor.levels, fetch, options));
+    ASHLAR_TRY(bound.data, Map(tensor, 0, tensor.levels, fetch, check_numbers));
     return bound;
   }
   Levels& levels = levels_.emplace_back();
   if (tensor.base != nullptr) {
-    ASHLAR_TRY(levels.base, Add(*tensor.base, used, precision, fetch, options));
+    ASHLAR_TRY(levels.base, Add(*tensor.base, used, precision, fetch, check_numbers));
     bound.base = &levels.base;
   }
   levels.rows = PrecisionOf(tensor, precision);
@@ -122,7 +119,7 @@ Result<BoundTensor> MappedWeights::Add(const TensorManifest& tensor, const Shape
     if (parts.empty()) {
       break;  // nor has any row the levels after it
     }
-    ASHLAR_TRY(const std::byte* const begin, Map(tensor, level, parts, fetch, options));
+    ASHLAR_TRY(const std::byte* const begin, Map(tensor, level, parts, fetch, check_numbers));
     levels.begins.push_back(begin);
   }
   if (tensor.codec->residual == nullptr) {

@@ -14,21 +14,17 @@
 
 namespace ashlar::internal {
 
-struct BinderOptions {
-  bool prefault;  // read every byte of the weights, so that they are resident from the start
-  bool check;     // refuse numbers that are none (a scale that is infinite)
-};
-
 class MappedWeights {
  public:
   // Gives the bytes of a blob that must hold at least `bytes_needed`.
   using Fetch = std::function<Result<Blob>(const Digest& digest, std::uint64_t bytes_needed)>;
 
   // The used part of `tensor`, which lives as long as this does. Of levels, and of bands of levels,
-  // that the precision has not, no byte is read. kCorrupt names the blob that does not hold it.
+  // that the precision has not, no byte is read; of the others only where they are copied, or their
+  // numbers checked. kCorrupt names the blob that does not hold it, or has numbers that are none (a
+  // scale that is infinite).
   Result<BoundTensor> Add(const TensorManifest& tensor, const Shape& used,
-                          const Precision& precision, const Fetch& fetch,
-                          const BinderOptions& options);
+                          const Precision& precision, const Fetch& fetch, bool check_numbers);
 
   // Reads every byte that is used, so that it is resident.
   void Touch() const;
@@ -46,7 +42,7 @@ class MappedWeights {
   // Where the level begins, of which `parts` are made ready.
   Result<const std::byte*> Map(const TensorManifest& tensor, int level,
                                std::span<const Level> parts, const Fetch& fetch,
-                               const BinderOptions& options);
+                               bool check_numbers);
 
   std::map<Digest, Blob> fetched_;
   std::vector<Blob> copies_;

@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kMemoryPage = 4096;
 constexpr std::int64_t kRows = 2048;     // a header of one page
 constexpr std::int64_t kColumns = 1024;  // a band of level 1 of one page
-constexpr BinderOptions kPrefaultAndCheck{.prefault = true, .check = true};
+constexpr bool kCheckNumbers = true;
 
 // Blobs of which any page can be made to kill whoever reads it.
 class TrappedBlobs {
@@ -106,7 +106,7 @@ TEST_F(MappedWeightsTest, WhatAPrecisionLacksIsNeverRead) {
 
   MappedWeights weights;
   const BoundTensor bound = *weights.Add(tensor_, tensor_.shape, {{tensor_.levels[0], rows}},
-                                         blobs_.Fetch(), kPrefaultAndCheck);
+                                         blobs_.Fetch(), kCheckNumbers);
   EXPECT_EQ(bound.data, nullptr);
   ASSERT_EQ(bound.levels.size(), 3u);
   EXPECT_TRUE(std::ranges::equal(bound.row_levels, rows));
@@ -123,7 +123,7 @@ TEST_F(MappedWeightsTest, WhatAPrecisionLacksIsNeverRead) {
 TEST_F(MappedWeightsTest, ATensorThatThePrecisionDoesNotNameHasAllOfItsLevels) {
   MappedWeights weights;
   const BoundTensor bound =
-      *weights.Add(tensor_, {kRows / 2, kColumns}, {}, blobs_.Fetch(), kPrefaultAndCheck);
+      *weights.Add(tensor_, {kRows / 2, kColumns}, {}, blobs_.Fetch(), kCheckNumbers);
   EXPECT_EQ(static_cast<int>(bound.levels.size()), codec_->levels());
   ASSERT_EQ(bound.row_levels.size(), 1u);
   EXPECT_EQ(bound.row_levels[0], (RowLevels{kRows, codec_->levels()}));
@@ -141,7 +141,7 @@ TEST_F(MappedWeightsTest, ADifferenceComesWithWhatItIsFrom) {
   MappedWeights weights;
   const Precision precision = {{tuned.levels[0], {{kRows, 1}}}, {tensor_.levels[0], {{kRows, 4}}}};
   const BoundTensor bound =
-      *weights.Add(tuned, tuned.shape, precision, blobs_.Fetch(), kPrefaultAndCheck);
+      *weights.Add(tuned, tuned.shape, precision, blobs_.Fetch(), kCheckNumbers);
   EXPECT_EQ(bound.levels.size(), 1u);
   ASSERT_NE(bound.base, nullptr);
   EXPECT_EQ(bound.base->levels.size(), 4u);
@@ -159,7 +159,7 @@ TEST_F(MappedWeightsTest, APrecisionThatIsNoneOfTheTensorIsRefused) {
                                       {{kRows + 32, 1}}}) {
     MappedWeights weights;
     const Result<BoundTensor> bound = weights.Add(
-        tensor_, tensor_.shape, {{tensor_.levels[0], rows}}, blobs_.Fetch(), kPrefaultAndCheck);
+        tensor_, tensor_.shape, {{tensor_.levels[0], rows}}, blobs_.Fetch(), kCheckNumbers);
     ASSERT_FALSE(bound.ok());
     EXPECT_EQ(bound.error().code, ErrorCode::kInvalid);
   }
@@ -173,7 +173,7 @@ TEST_F(MappedWeightsTest, NumbersThatAreNoneAreFoundInTheLevelsThatAreThere) {
   const auto add = [&](int levels) {
     return MappedWeights().Add(tensor_, tensor_.shape,
                                {{tensor_.levels[0], {{512, levels}, {kRows, 1}}}}, blobs_.Fetch(),
-                               kPrefaultAndCheck);
+                               kCheckNumbers);
   };
   EXPECT_TRUE(add(2).ok());
   const Result<BoundTensor> bound = add(3);

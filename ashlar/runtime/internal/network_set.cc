@@ -4,6 +4,16 @@
 #include <utility>
 
 namespace ashlar::internal {
+namespace {
+
+// `all` has the network itself too.
+std::vector<int> BoundaryAmong(const LoadedNetwork& network,
+                               std::vector<const LoadedNetwork*> all) {
+  std::erase(all, &network);
+  return BoundaryNodes(network, all);
+}
+
+}  // namespace
 
 NetworkSet::NetworkSet(const BlobStore& store, const EngineOptions& options)
     : kv_format_(options.kv_format),
@@ -12,16 +22,26 @@ NetworkSet::NetworkSet(const BlobStore& store, const EngineOptions& options)
       binder_(
           [this](const Digest& blob, std::uint64_t needed) { return blobs_.Fetch(blob, needed); },
           {options.isa, options.max_positions, rope_tables_},
-          {.prefault = options.prefault, .check = options.verify_blobs || options.check_numbers}) {}
+          options.verify_blobs || options.check_numbers) {}
 
-std::vector<const LoadedNetwork*> NetworkSet::all() const {
-  std::vector<const LoadedNetwork*> loaded;
+// Of each that is loaded, what `member` points to.
+template <class T>
+std::vector<const T*> NetworkSet::OfEach(std::shared_ptr<const T> Loaded::*member) const {
+  std::vector<const T*> pointers;
   for (const Loaded& network : networks_) {
     if (network.network != nullptr) {
-      loaded.push_back(network.network.get());
+      pointers.push_back((network.*member).get());
     }
   }
-  return loaded;
+  return pointers;
+}
+
+std::vector<const LoadedNetwork*> NetworkSet::all() const {
+  return OfEach(&Loaded::network);
+}
+
+std::vector<const Network*> NetworkSet::graphs() const {
+  return OfEach(&Loaded::graph);
 }
 
 void NetworkSet::Changed() {
@@ -30,9 +50,7 @@ void NetworkSet::Changed() {
   const std::vector<const LoadedNetwork*> loaded = all();
   for (Loaded& network : networks_) {
     if (network.network != nullptr) {
-      std::vector<const LoadedNetwork*> others = loaded;
-      std::erase(others, network.network.get());
-      network.boundary = BoundaryNodes(*network.network, others);
+      network.boundary = BoundaryAmong(*network.network, loaded);
     }
   }
 }
@@ -41,6 +59,9 @@ Result<PreparedNetwork> NetworkSet::Prepare(const Network& network, const Precis
                                             const LoadOptions& with) {
   const KvFormat kv_format = with.kv_format.value_or(kv_format_);
   ASHLAR_TRY(LoadedNetwork bound, LoadNetwork(network, binder_, meetings_, precision, kv_format));
+  if (prefault_) {
+    bound.Touch();
+  }
   return PreparedNetwork{.graph = std::make_shared<const Network>(network),
                          .kv_format = kv_format,
                          .precision = precision,
@@ -51,7 +72,12 @@ Result<NetworkId> NetworkSet::Load(PreparedNetwork prepared) {
   if (prepared.precision != precision_) {
     ASHLAR_TRY(prepared, Prepare(*prepared.graph, precision_, {.kv_format = prepared.kv_format}));
   }
+  // (FindDamage looks at what is loaded only: what was lost before is found here.)
+  for (const LoadedNode& node : prepared.bound->nodes) {
+    ASHLAR_TRY(node.bound->weights.CheckIntact());
+  }
   const NetworkId id{static_cast<std::uint32_t>(networks_.size())};
+  const std::lock_guard lock(mutex_);
   networks_.push_back({.graph = std::move(prepared.graph),
                        .kv_format = prepared.kv_format,
                        .network = std::move(prepared.bound)});
@@ -60,50 +86,88 @@ Result<NetworkId> NetworkSet::Load(PreparedNetwork prepared) {
 }
 
 void NetworkSet::Unload(NetworkId network) {
+  const std::lock_guard lock(mutex_);
   networks_.at(static_cast<std::size_t>(network)) = {};
   Changed();
 }
 
-Status NetworkSet::SetPrecision(Precision precision) {
-  // Made resident when what it replaces has gone, so that memory does not rise where it is to fall.
-  binder_.set_prefault(false);
-  blobs_.Forget();  // else bands that go would stay resident
-  std::vector<Loaded> rebound = networks_;
-  std::vector<std::shared_ptr<const BoundWeights>> mapped;
-  Status rebinding;
-  for (Loaded& loaded : rebound) {
-    if (loaded.network == nullptr || loaded.failure) {
+Result<PreparedPrecision> NetworkSet::PreparePrecision(const Precision& precision) {
+  std::vector<Loaded> networks;
+  {
+    const std::lock_guard lock(mutex_);
+    networks = networks_;
+  }
+  binder_.Forget();
+  PreparedPrecision prepared{.precision = precision};
+  std::vector<const LoadedNetwork*> all;
+  for (std::size_t i = 0; i < networks.size(); ++i) {
+    const Loaded& loaded = networks[i];
+    if (loaded.network == nullptr) {
       continue;
     }
-    Result<LoadedNetwork> again =
-        LoadNetwork(*loaded.graph, binder_, meetings_, precision, loaded.kv_format);
-    if (again.ok()) {
-      for (std::size_t i = 0; i < again->nodes.size(); ++i) {
-        if (again->nodes[i].bound != loaded.network->nodes[i].bound) {
-          mapped.push_back(again->nodes[i].bound);
-        }
+    prepared.networks.push_back({.before = loaded.network,
+                                 .after = loaded.network,
+                                 .boundary = {},
+                                 .failure = loaded.failure});
+    PreparedPrecision::Rebound& rebound = prepared.networks.back();
+    if (!loaded.failure) {
+      Result<LoadedNetwork> again =
+          LoadNetwork(*loaded.graph, binder_, meetings_, precision, loaded.kv_format);
+      if (again.ok()) {
+        rebound.after = std::make_shared<const LoadedNetwork>(*std::move(again));
+      } else if (again.error().code == ErrorCode::kInvalid) {
+        return again.error();
+      } else {
+        rebound.failure = again.error();
       }
-      loaded.network = std::make_shared<const LoadedNetwork>(*std::move(again));
-    } else if (again.error().code == ErrorCode::kInvalid) {
-      rebinding = again.error();
-      break;
-    } else {
-      loaded.failure = again.error();
+    }
+    all.push_back(rebound.after.get());
+  }
+  for (PreparedPrecision::Rebound& rebound : prepared.networks) {
+    rebound.boundary = BoundaryAmong(*rebound.after, all);
+  }
+  return prepared;
+}
+
+Status NetworkSet::SwitchTo(const PreparedPrecision& prepared) {
+  std::vector<Loaded*> loaded;
+  for (Loaded& network : networks_) {
+    if (network.network != nullptr) {
+      loaded.push_back(&network);
     }
   }
-  binder_.set_prefault(prefault_);
-  ASHLAR_TRY(rebinding);
-  precision_ = std::move(precision);
-  networks_ = std::move(rebound);
-  untouched_ = std::move(mapped);
-  Changed();
+  if (!std::ranges::equal(loaded, prepared.networks, {}, &Loaded::network,
+                          &PreparedPrecision::Rebound::before)) {
+    return Conflict("networks came or went after this precision had been prepared");
+  }
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < loaded.size(); ++i) {
+    const PreparedPrecision::Rebound& rebound = prepared.networks[i];
+    loaded[i]->network = rebound.after;
+    loaded[i]->boundary = rebound.boundary;
+    if (!loaded[i]->failure) {
+      loaded[i]->failure = rebound.failure;
+    }
+  }
+  precision_ = prepared.precision;
+  for (MergedOrder& order : orders_) {  // which blocks meet does not depend on the precision
+    for (std::size_t i = 0; i < order.networks.size(); ++i) {
+      order.loaded[i] = networks_[order.networks[i]].network.get();
+    }
+  }
   return {};
 }
 
-void NetworkSet::Touch() {
-  for (const auto& bound : std::exchange(untouched_, {})) {
+void NetworkSet::DropResident(std::span<const Level> unused) {
+  for (const Level& part : unused) {
+    blobs_.DropResident(part);
+  }
+}
+
+void NetworkSet::Touch(const PreparedPrecision& prepared) const {
+  for (const PreparedPrecision::Rebound& rebound : prepared.networks) {
     if (prefault_) {
-      bound->weights.Touch();
+      rebound.after->Touch();
     }
   }
 }
@@ -122,6 +186,7 @@ void NetworkSet::FindDamage() {
     return;
   }
   faults_seen_ = faults;
+  const std::lock_guard lock(mutex_);
   for (Loaded& loaded : networks_) {
     if (loaded.network == nullptr || loaded.failure) {
       continue;

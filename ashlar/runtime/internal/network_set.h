@@ -1,12 +1,15 @@
 // The networks that an engine has loaded, all at one precision, and what depends on which of them
 // are there together: where their graphs part, and in which order their blocks run.
 //
-// Changing the precision binds anew what it changes; blocks that stay as they are stay bound.
-// Confined, but for Prepare. A LoadedNetwork lives as long as somebody holds it.
+// Changing the precision binds anew what it changes; blocks that stay as they are stay bound, and
+// blobs stay mapped where they are: so nothing that stays need become resident again.
+// Confined, but for what says that it is thread-safe. A LoadedNetwork lives as long as somebody
+// holds it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -39,16 +42,16 @@ class NetworkSet {
   Result<NetworkId> Load(PreparedNetwork prepared);
   // Requires: it is loaded, and nobody uses it.
   void Unload(NetworkId network);
-  // See Engine::SetPrecision. What is mapped anew is not resident before Touch: until everybody has
-  // let go of the networks as they were, there are two mappings of what stays.
-  Status SetPrecision(Precision precision);
+  // See Engine::PreparePrecision, SwitchTo, DropResident, Touch. All but SwitchTo are thread-safe.
+  Result<PreparedPrecision> PreparePrecision(const Precision& precision);
+  Status SwitchTo(const PreparedPrecision& prepared);
+  void DropResident(std::span<const Level> unused);
+  void Touch(const PreparedPrecision& prepared) const;
   const Precision& precision() const { return precision_; }
-  // Makes resident what SetPrecision has mapped, if the options say that weights are from the
-  // start.
-  void Touch();
 
   Result<std::shared_ptr<const LoadedNetwork>> Find(NetworkId network) const;  // kNotFound
   std::vector<const LoadedNetwork*> all() const;
+  std::vector<const Network*> graphs() const;
   // Requires of these: it was loaded once.
   const std::optional<Error>& FailureOf(NetworkId network) const { return At(network).failure; }
   std::span<const int> BoundaryOf(NetworkId network) const { return At(network).boundary; }
@@ -73,6 +76,9 @@ class NetworkSet {
   const Loaded& At(NetworkId network) const {
     return networks_.at(static_cast<std::size_t>(network));
   }
+  template <class T>
+  std::vector<const T*> OfEach(std::shared_ptr<const T> Loaded::*member) const;
+  // After a network came or went.
   void Changed();
 
   const KvFormat kv_format_;
@@ -82,8 +88,8 @@ class NetworkSet {
   BlockBinder binder_;
   MeetingNumbers meetings_;
   Precision precision_;
+  std::mutex mutex_;              // held where networks_ changes, and where another thread reads it
   std::vector<Loaded> networks_;  // by NetworkId
-  std::vector<std::shared_ptr<const BoundWeights>> untouched_;
   std::vector<MergedOrder> orders_;
   std::uint64_t faults_seen_ = GuardedFaults();
 };

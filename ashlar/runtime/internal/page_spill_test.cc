@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 
@@ -172,6 +174,12 @@ TEST_F(PageSpillTest, TheFileHasNoName) {
   ASSERT_TRUE((*file)->Read(100'000, read).ok());
   EXPECT_EQ(read, Bytes(3));
   EXPECT_FALSE((*file)->Read(100'001, read).ok()) << "past the end";
+  // One that was killed before its file had lost its name.
+  std::ofstream(directory / "ashlar-pages-Xy12ab") << "left";
+  std::ofstream(directory / "of somebody else") << "kept";
+  ASSERT_TRUE(OpenSpillFile(directory.path()).ok());
+  EXPECT_FALSE(std::filesystem::exists(directory / "ashlar-pages-Xy12ab"));
+  EXPECT_TRUE(std::filesystem::exists(directory / "of somebody else"));
   const auto nowhere = OpenSpillFile(directory / "absent");
   ASSERT_FALSE(nowhere.ok());
   EXPECT_EQ(nowhere.error().code, ErrorCode::kNotFound);

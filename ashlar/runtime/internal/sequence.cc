@@ -69,22 +69,6 @@ void Sequence::PlanStarts() {
   PlanRowStarts(network->sources, cached, logits_from(), starts);
 }
 
-std::int64_t Sequence::Spared() const {
-  std::vector<CachedRows> nothing(network->nodes.size());
-  for (const StateSlot& slot : network->slots) {
-    nothing[slot.node].state = 0;
-  }
-  std::vector<NodeStart> otherwise(network->nodes.size());
-  PlanRowStarts(network->sources, nothing, logits_from(), otherwise);
-  std::int64_t spared = 0;
-  for (std::size_t i = 0; i < starts.size(); ++i) {
-    if (starts[i].compute > otherwise[i].compute) {
-      spared = std::max(spared, std::min(starts[i].compute, length()));
-    }
-  }
-  return spared;
-}
-
 // A carried state goes on from where its node is computed: the pages after that are written again,
 // and are not those that others read.
 void Sequence::DropCarriedPages() {
@@ -155,7 +139,7 @@ std::int64_t Sequence::Begin(PageCache& cache, std::span<const int> boundary, bo
     // Positions are added where those before them are there already.
     value.recording = starts[value.node].compute <= value.cached;
   }
-  return Spared();
+  return position;
 }
 
 bool Sequence::NeedsCopy(std::size_t slot) const {

@@ -69,8 +69,8 @@ class Sequence {
   // Finds nothing where it has state already.
   bool FindState(PageCache& cache);
   // Finds what values are cached of the known tokens, and plans from where each node is computed.
-  // Values of `boundary` nodes are used and recorded. Returns the number of positions for which
-  // some node need not be computed.
+  // Values of `boundary` nodes are used and recorded. Returns the first position for which some node
+  // is computed.
   std::int64_t Begin(PageCache& cache, std::span<const int> boundary, bool use_cache);
   // Gets state pages for positions below `end`. Requires: they are available (see View).
   void TakePages(PageCache& cache, std::int64_t end);
@@ -104,8 +104,6 @@ class Sequence {
   void FindValues(PageCache& cache, std::span<const int> boundary);
   void PlanStarts();
   void DropCarriedPages();
-  // Positions that PlanStarts spares some node, compared to computing all.
-  std::int64_t Spared() const;
 
   bool any_precision_ = request.any_precision;
   // While FindState is to be called again: how many pages it has found so far.

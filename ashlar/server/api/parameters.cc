@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ashlar/base/join.h"
+
 namespace ashlar {
 namespace {
 
@@ -63,7 +65,7 @@ Status CheckValue(const Parameter& parameter, const JsonCursor& value) {
   if (!parameter.values.empty() && value.value().string() != nullptr) {
     const std::vector<std::string_view> values = SplitValues(parameter.values);
     if (std::ranges::find(values, *value.value().string()) == values.end()) {
-      return value.Invalid("expected one of {}, found {}", fmt::join(values, ", "),
+      return value.Invalid("expected one of {}, found {}", Join(values, ", "),
                            QuoteForError(*value.value().string()));
     }
   }

@@ -5,8 +5,7 @@
 #include <cmath>
 #include <optional>
 
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/base/json.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/server/config/toml.h"
@@ -26,7 +25,7 @@ Error UnknownSetting(std::span<const SettingSpec> table, std::string_view what) 
   for (const SettingSpec& spec : table) {
     known.push_back(spec.name);
   }
-  return Invalid("{}: there is no such setting; known: {}", what, fmt::join(known, ", "));
+  return Invalid("{}: there is no such setting; known: {}", what, Join(known, ", "));
 }
 
 std::optional<double> ParseReal(std::string_view text) {

@@ -1,7 +1,10 @@
 // What becomes of the memory of the process: how it is divided, and how weights follow.
 #include <algorithm>
 #include <limits>
+#include <utility>
 
+#include "ashlar/base/check.h"
+#include "ashlar/graph/blob_parts.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/plan/stack.h"
 #include "ashlar/server/memory/memory_readings.h"
@@ -29,11 +32,13 @@ std::uint64_t WeightBytesAt(std::span<const Network* const> networks, const Prec
 }  // namespace
 
 const Service::State::Weights& Service::State::CurrentWeights() {
-  if (!weights_) {
+  if (weights_ == nullptr) {
+    std::vector<std::shared_ptr<const NetworkCard>> loaded;
     std::vector<const Network*> networks;
     std::vector<StackNetwork> stacked;
     for (const auto& [key, resident] : residents_) {
       if (resident.state == Residency::kLoaded || resident.state == Residency::kLoading) {
+        loaded.push_back(resident.card);
         networks.push_back(&resident.card->network);
         stacked.push_back({.network = networks.back(), .losses = &resident.card->losses});
       }
@@ -41,8 +46,9 @@ const Service::State::Weights& Service::State::CurrentWeights() {
     Stack stack(stacked);
     const internal::WeightBytes bytes{.floor = WeightBytesAt(networks, stack.First(0).precision),
                                       .all = WeightBytesAt(networks, {})};
-    const std::uint64_t weights_now = WeightBytesAt(networks, engine_.precision());
-    weights_ = Weights{std::move(networks), std::move(stack), bytes, weights_now};
+    weights_now_ = WeightBytesAt(networks, engine_.precision());
+    weights_ = std::make_shared<const Weights>(
+        Weights{std::move(loaded), std::move(networks), std::move(stack), bytes});
   }
   return *weights_;
 }
@@ -91,6 +97,15 @@ void Service::State::ManageMemory() {
   full_ = division.full;
   engine_.SetPageBudget(division.page_bytes, division.most_pages);
   FollowDivision(division.weight_bytes);
+  if (!Shrinking()) {
+    TellShrunk();
+  }
+}
+
+void Service::State::TellShrunk() {
+  for (const auto& tell : std::exchange(when_shrunk_, {})) {
+    tell();
+  }
 }
 
 internal::MemoryDivision Service::State::Divide(std::int64_t now) {
@@ -98,7 +113,9 @@ internal::MemoryDivision Service::State::Divide(std::int64_t now) {
   const PageUse pages = engine_.page_use();
   // What weights and pages do not explain of what is resident is everything else. (Weights that are
   // not resident yet explain less than they should: nothing is made of that.)
-  const std::uint64_t explained = weights.now + pages.resident;
+  const bool binding = change_ != nullptr && change_->grows && change_->binding;
+  const std::uint64_t explained =
+      (binding ? std::max(weights_now_, change_->weight_bytes) : weights_now_) + pages.resident;
   const std::uint64_t resident = ResidentBytes();
   idle_.clear();
   std::vector<internal::IdleNetwork> idle;
@@ -117,62 +134,134 @@ internal::MemoryDivision Service::State::Divide(std::int64_t now) {
                     .most_pages = options.engine.page_bytes,
                     .weights = weights.bytes,
                     .most_weights = options.weight_bytes == 0 ? kUnlimited : options.weight_bytes,
-                    .weights_now = weights.now,
+                    .weights_now = weights_now_,
                     .idle = idle},
                    {}, division_.history, now);
   return division_;
 }
 
-// Less at once, more when it has been read.
+// Less as soon as it can be, more when it has been read.
 void Service::State::FollowDivision(std::uint64_t weight_bytes) {
-  const std::uint64_t weights_now = CurrentWeights().now;
-  if (growth_ != nullptr && growth_->weight_bytes > weight_bytes) {
-    if (weight_bytes <= weights_now) {
-      StopGrowth();
+  if (change_ != nullptr && change_->grows && change_->weight_bytes > weight_bytes) {
+    if (weight_bytes <= weights_now_) {
+      StopChange();
+      DropUnusedParts();
     } else {  // it ends there: beginning anew each time somebody asks, it would never end
-      growth_->weight_bytes = asked_weights_ = weight_bytes;
+      change_->weight_bytes = asked_weights_ = weight_bytes;
     }
   }
-  if (weight_bytes == weights_now || weight_bytes == asked_weights_ || growth_ != nullptr) {
+  if (weight_bytes == weights_now_ || weight_bytes == asked_weights_ || change_ != nullptr) {
     return;
   }
-  const bool grows = weight_bytes > weights_now;
+  const bool grows = weight_bytes > weights_now_;
   // (Whoever waits for a network waits for the thread that would read levels.)
   if (grows && (Loading() || Now() - growth_failed_at_ < kFailedGrowthMicros)) {
     return;
   }
   asked_weights_ = weight_bytes;
-  Precision precision = PrecisionWithin(weight_bytes);
-  if (precision == engine_.precision()) {
-    return;
-  }
-  if (grows) {
-    BeginGrowth(precision, weight_bytes);
-  } else {
-    Resize(std::move(precision));
-  }
+  change_ = std::make_shared<Change>(grows, weight_bytes);
+  PrepareChange();
 }
 
-Precision Service::State::PrecisionWithin(std::uint64_t weight_bytes) {
-  const Weights& weights = CurrentWeights();
-  if (weight_bytes >= weights.bytes.all) {
+Precision Service::State::Weights::PrecisionWithin(std::uint64_t weight_bytes) const {
+  if (weight_bytes >= bytes.all) {
     return {};
   }
-  const Result<StackCut> cut = weights.stack.CutWithin(
-      {.networks = weights.networks, .max_positions = 1, .max_sequences = 0}, weight_bytes);
-  return cut.ok() ? cut->precision : weights.stack.First(0).precision;
+  const Result<StackCut> cut =
+      stack.CutWithin({.networks = networks, .max_positions = 1, .max_sequences = 0}, weight_bytes);
+  return cut.ok() ? cut->precision : stack.First(0).precision;
 }
 
-void Service::State::Resize(Precision precision) {
-  CurrentWeights();  // counted, so that only what they have now changes
-  // It is a cut of the stack of these very networks. But a store can hold two that give one level
-  // two shapes, which no precision fits: then all stays as it is.
-  const bool changes = precision != engine_.precision();
-  if (changes && engine_.SetPrecision(std::move(precision)).ok()) {
-    ++resizes_;
-    weights_->now = WeightBytesAt(weights_->networks, engine_.precision());
+// On the loader's thread what reads, which may take long; what only lets go waits for nobody.
+void Service::State::PrepareChange() {
+  CurrentWeights();
+  auto& thread = change_->grows ? loader_ : resizer_;
+  thread.Post([this, change = change_, bytes = change_->weight_bytes, weights = weights_,
+               have = used_parts_]() mutable {
+    auto prepared = std::make_shared<PreparedChange>(Prepare(*change, bytes, *weights, have));
+    Post([this, change = std::move(change), prepared = std::move(prepared)]() mutable {
+      MakeChange(change, std::move(prepared));
+    });
+  });
+}
+
+Service::State::PreparedChange Service::State::Prepare(Change& change, std::uint64_t weight_bytes,
+                                                       const Weights& weights,
+                                                       std::span<const Level> have) const {
+  const Precision precision = weights.PrecisionWithin(weight_bytes);
+  std::vector<Level> parts = PartsInUse(weights.networks, precision);
+  const auto bind = [&]() -> Result<PreparedPrecision> {
+    if (change.grows) {
+      ASHLAR_TRY(internal::ReadParts(
+          PartsBeyond(parts, have), store_,
+          {.bytes_per_second = options.growth_bytes_per_second, .stop = &change.stopped}));
+      change.binding = true;
+    }
+    return engine_.PreparePrecision(precision);
+  };
+  Result<PreparedPrecision> bound = bind();
+  return {.weight_bytes = weight_bytes,
+          .weights_then = WeightBytesAt(weights.networks, precision),
+          .parts = std::move(parts),
+          .bound = std::move(bound)};
+}
+
+void Service::State::MakeChange(const std::shared_ptr<Change>& change,
+                                std::shared_ptr<PreparedChange> prepared) {
+  const bool wanted = change == change_;
+  if (!wanted || !prepared->bound.ok()) {
+    // (What no precision fits is not tried again: a store can hold two networks that give one level
+    // two shapes.)
+    const bool again =
+        wanted && change->grows && prepared->bound.error().code != ErrorCode::kInvalid;
+    // What was read for it need not stay.
+    std::vector<Level> unused = PartsBeyond(prepared->parts, used_parts_);
+    resizer_.Post(
+        [this, prepared = std::move(prepared), unused = std::move(unused)] { DropParts(unused); });
+    if (wanted) {
+      if (again) {
+        growth_failed_at_ = Now();
+        asked_weights_ = 0;
+      }
+      EndChange();
+      DropUnusedParts();
+    }
+    return;
   }
-  DropUnusedParts();
+  std::vector<Level> before = std::exchange(used_parts_, prepared->parts);
+  if (change->weight_bytes < prepared->weight_bytes) {  // there is room for less by now
+    PrepareChange();
+    resizer_.Post([prepared = std::move(prepared)] {});  // ends there
+    return;
+  }
+  resizes_ += prepared->bound->precision == engine_.precision() ? 0 : 1;
+  CHECK(engine_.SwitchTo(*prepared->bound).ok());  // networks that come or go stop a change
+  weights_now_ = std::max(weights_now_, prepared->weights_then);
+  resizer_.Post([this, change, prepared = std::move(prepared), before = std::move(before)] {
+    DropParts(PartsBeyond(before, prepared->parts));
+    if (!PartsBeyond(prepared->parts, before).empty()) {  // else all of it is resident
+      engine_.Touch(*prepared->bound);
+    }
+    Post([this, change, weights_then = prepared->weights_then] {
+      if (change == change_) {
+        weights_now_ = weights_then;
+        EndChange();
+      }
+    });
+  });
+}
+
+void Service::State::EndChange() {
+  change_ = nullptr;
+  memory_changed_ = true;
+}
+
+void Service::State::StopChange() {
+  if (change_ != nullptr) {
+    change_->stopped = true;
+    asked_weights_ = 0;
+    EndChange();
+  }
 }
 
 // Parts of blobs that were used and are not any more need not stay in the system's memory either.
@@ -180,53 +269,15 @@ void Service::State::DropUnusedParts() {
   if (!managed()) {
     return;
   }
-  std::vector<Level> parts = internal::PartsOf(CurrentWeights().networks, engine_.precision());
-  std::vector<Level> unused = internal::PartsBeyond(used_parts_, parts);
+  std::vector<Level> parts = PartsInUse(CurrentWeights().networks, engine_.precision());
+  resizer_.Post([this, unused = PartsBeyond(used_parts_, parts)] { DropParts(unused); });
   used_parts_ = std::move(parts);
-  if (!unused.empty()) {
-    dropper_.Post([this, unused = std::move(unused)] {
-      for (const Level& part : unused) {
-        store_.DropCached(part.blob, part.offset, part.length);
-      }
-    });
-  }
 }
 
-// Reads what it takes to have `precision`, which is what `weight_bytes` hold; then has it, or what
-// of it there is room for by then.
-void Service::State::BeginGrowth(const Precision& precision, std::uint64_t weight_bytes) {
-  std::vector<Level> parts = internal::PartsOf(CurrentWeights().networks, precision);
-  std::vector<Level> missing = internal::PartsBeyond(parts, used_parts_);
-  used_parts_ = std::move(parts);  // if nothing comes of it, they are dropped with the others
-  growth_ = std::make_shared<Growth>();
-  growth_->weight_bytes = weight_bytes;
-  loader_.Post([this, growth = growth_, missing = std::move(missing)] {
-    const Status read = internal::ReadParts(
-        missing, store_,
-        {.bytes_per_second = options.growth_bytes_per_second, .stop = &growth->stopped});
-    Post([this, growth, read] {
-      if (growth_ != growth) {
-        return;
-      }
-      growth_ = nullptr;
-      if (read.ok()) {
-        Resize(PrecisionWithin(growth->weight_bytes));
-      } else {
-        growth_failed_at_ = Now();
-        asked_weights_ = 0;
-        DropUnusedParts();
-      }
-      memory_changed_ = true;
-    });
-  });
-}
-
-void Service::State::StopGrowth() {
-  if (growth_ != nullptr) {
-    growth_->stopped = true;
-    growth_ = nullptr;
-    asked_weights_ = 0;
-    DropUnusedParts();
+void Service::State::DropParts(std::span<const Level> unused) const {
+  engine_.DropResident(unused);
+  for (const Level& part : unused) {
+    store_.DropCached(part.blob, part.offset, part.length);
   }
 }
 
@@ -238,7 +289,7 @@ BudgetStatus Service::State::BudgetNow() {
   if (managed()) {
     const Weights& weights = CurrentWeights();
     status.floor_bytes = division_.least_bytes;
-    status.weight_bytes = weights.now;
+    status.weight_bytes = weights_now_;
     status.weight_bytes_all = weights.bytes.all;
     status.weight_bytes_least = weights.bytes.floor;
     status.page_bytes = engine_.page_use().budget;

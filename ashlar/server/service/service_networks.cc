@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ashlar/base/check.h"
+#include "ashlar/graph/blob_parts.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/server/service/service_state.h"
 #include "ashlar/server/service/weight_reader.h"
@@ -131,7 +132,7 @@ void Service::State::ResidentsMoved() {
   weights_.reset();
   asked_weights_ = 0;
   memory_changed_ = true;
-  StopGrowth();  // what is being read was to be shared otherwise
+  StopChange();  // what is being read was to be shared otherwise
 }
 
 // Requires: nobody uses it.
@@ -186,29 +187,52 @@ bool Service::State::Apply(const ResidencyDecision& decision,
 
 void Service::State::BeginLoading(Resident& resident) {
   resident.state = Residency::kLoading;
+  resident.reading = false;
+  resident.read = false;
   resident.failure.reset();
   ResidentsMoved();
-  ManageMemory();  // room is made before it comes
+  ManageMemory();
   DropUnusedParts();
-  const Network* const network = &resident.card->network;
-  loader_.Post([this, card = resident.card, precision = engine_.precision(),
-                parts = internal::PartsOf({&network, 1}, engine_.precision())] {
-    const auto prepare = [&]() -> Result<PreparedNetwork> {
-      ASHLAR_TRY(internal::ReadParts(parts, store_, {.verify = options.engine.verify_blobs}));
-      return engine_.Prepare(card->network, precision, {.kv_format = card->kv_format});
-    };
-    // A std::function wants to be copyable.
-    Post([this, key = KeyOf(*card),
-          prepared = std::make_shared<Result<PreparedNetwork>>(prepare())] {
-      EndLoading(key, std::move(*prepared));
-    });
-  });
 }
 
-void Service::State::EndLoading(const ResidentKey& key, Result<PreparedNetwork> prepared) {
+// Networks come when room has been made for them.
+void Service::State::ReadNetworks() {
+  for (auto& [name, resident] : residents_) {
+    if (Shrinking() || resident.state != Residency::kLoading || resident.reading) {
+      continue;
+    }
+    resident.reading = true;
+    const bool verify = options.engine.verify_blobs && !resident.read;
+    loader_.Post([this, key = name, card = resident.card, precision = engine_.precision(), verify] {
+      const auto prepare = [&]() -> Result<PreparedNetwork> {
+        const Network* const network = &card->network;
+        ASHLAR_TRY(
+            internal::ReadParts(PartsInUse({&network, 1}, precision), store_, {.verify = verify}));
+        return engine_.Prepare(card->network, precision, {.kv_format = card->kv_format});
+      };
+      // A std::function wants to be copyable.
+      Post([this, key, prepared = std::make_shared<Result<PreparedNetwork>>(prepare())]() mutable {
+        EndLoading(key, std::move(prepared));
+      });
+    });
+  }
+}
+
+void Service::State::EndLoading(const ResidentKey& key,
+                                std::shared_ptr<Result<PreparedNetwork>> prepared) {
   Resident& resident = residents_.at(key);
+  resident.reading = false;
+  resident.read = prepared->ok();
+  if (prepared->ok() && (*prepared)->precision != engine_.precision()) {
+    // Less is used by now, and what was bound goes on another thread. It is prepared again.
+    resizer_.Post([this, prepared = std::move(prepared), used = used_parts_] {
+      const Network* const network = (*prepared)->graph.get();
+      DropParts(PartsBeyond(PartsInUse({&network, 1}, (*prepared)->precision), used));
+    });
+    return;
+  }
   const auto load = [&]() -> Result<NetworkId> {
-    ASHLAR_TRY(PreparedNetwork whole, std::move(prepared));
+    ASHLAR_TRY(PreparedNetwork whole, std::move(*prepared));
     return engine_.Load(std::move(whole));
   };
   const Result<NetworkId> loaded = load();

@@ -77,8 +77,8 @@ Service::State::~State() {
   }
   changed_.notify_all();
   engine_thread_.join();
-  if (growth_ != nullptr) {
-    growth_->stopped = true;
+  if (change_ != nullptr) {
+    change_->stopped = true;
   }
 }
 
@@ -334,9 +334,11 @@ Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
     }
     budget_ = {.bytes = bytes};
     memory_changed_ = true;
+    when_shrunk_.push_back([this, answer = std::move(answer)] {
+      PublishStatus();
+      answer({});
+    });
     ManageMemory();
-    PublishStatus();
-    answer({});
   }));
   return status();
 }
@@ -349,6 +351,7 @@ void Service::State::Run() {
     ExpireJobs();
     ManageResidency();
     ManageMemory();
+    ReadNetworks();
     FollowPrefixes();
     PublishStatus();
     if (!engine_.idle()) {
@@ -386,6 +389,7 @@ void Service::State::RunTasks() {
     for (auto& [key, resident] : residents_) {
       TellWaiters(resident, Conflict("the service is stopping"));
     }
+    TellShrunk();
   }
 }
 

@@ -136,6 +136,8 @@ class Service::State {
     std::int64_t wanted_since = 0;
     std::uint64_t unique_bytes = 0;
     std::vector<Waiter> waiters;
+    bool reading = false;  // the loader has it
+    bool read = false;     // its blobs were
     std::optional<Error> failure;
     std::int64_t failed_at = 0;
   };
@@ -163,17 +165,34 @@ class Service::State {
   void CountBytes();
   bool Apply(const internal::ResidencyDecision& decision, std::span<Resident* const> residents);
   void BeginLoading(Resident& resident);
-  void EndLoading(const ResidentKey& key, Result<PreparedNetwork> prepared);
+  void ReadNetworks();
+  void EndLoading(const ResidentKey& key, std::shared_ptr<Result<PreparedNetwork>> prepared);
   std::uint64_t MostWeights() const;
   void UnloadResident(Resident& resident);
   void ResidentsMoved();
 
-  // Of the networks that are loaded or being loaded.
+  // Of the networks that are loaded or being loaded. Immutable: other threads read it too.
   struct Weights {
-    std::vector<const Network*> networks;
+    std::vector<std::shared_ptr<const NetworkCard>> cards;
+    std::vector<const Network*> networks;  // theirs
     Stack stack;
     internal::WeightBytes bytes;
-    std::uint64_t now = 0;  // at the engine's precision
+    Precision PrecisionWithin(std::uint64_t weight_bytes) const;
+  };
+  // Weights on their way to another precision. Another thread finds and binds it; the engine's
+  // changes to it between two steps; on another thread goes what is not used any more.
+  struct Change {
+    Change(bool grows_in, std::uint64_t bytes) : grows(grows_in), weight_bytes(bytes) {}
+    const bool grows;
+    std::uint64_t weight_bytes;         // that they may have then. Of the engine's thread
+    std::atomic<bool> binding = false;  // what it reads is this process's from here on
+    std::atomic<bool> stopped = false;  // nobody waits for it any more
+  };
+  struct PreparedChange {
+    std::uint64_t weight_bytes;       // as it was asked for
+    std::uint64_t weights_then;       // that weights have then
+    std::vector<Level> parts;         // of blobs, that are used then
+    Result<PreparedPrecision> bound;  // that to which the engine changes
   };
   const Weights& CurrentWeights();
   std::uint64_t FloorBytes(std::span<const NetworkCard* const> cards) const;
@@ -182,12 +201,17 @@ class Service::State {
   void ManageMemory();
   internal::MemoryDivision Divide(std::int64_t now);
   void FollowDivision(std::uint64_t weight_bytes);
-  Precision PrecisionWithin(std::uint64_t weight_bytes);
-  void Resize(Precision precision);
-  void BeginGrowth(const Precision& precision, std::uint64_t weight_bytes);
-  void StopGrowth();
+  void PrepareChange();
+  PreparedChange Prepare(Change& change, std::uint64_t weight_bytes, const Weights& weights,
+                         std::span<const Level> have) const;  // any thread
+  void MakeChange(const std::shared_ptr<Change>& change, std::shared_ptr<PreparedChange> prepared);
+  void EndChange();
+  void StopChange();
+  void TellShrunk();
+  bool Shrinking() const { return change_ != nullptr && !change_->grows; }
   bool Loading() const;
   void DropUnusedParts();
+  void DropParts(std::span<const Level> unused) const;  // any thread
   BudgetStatus BudgetNow();
 
   Status HoldPrefix(KeptPrefix& kept, NetworkId network);
@@ -221,23 +245,20 @@ class Service::State {
   std::int64_t looked_at_ = 0;
 
   // ---- Memory
-  // Levels that are being read, to be used then.
-  struct Growth {
-    std::atomic<bool> stopped = false;
-    std::uint64_t weight_bytes = 0;  // of the engine's thread
-  };
   FollowedBudget budget_;  // bytes 0: none
   const std::uint64_t machine_bytes_;
   std::int64_t followed_at_ = 0;
   bool memory_changed_ = true;
   std::int64_t divided_at_ = 0;
-  internal::MemoryDivision division_;  // the last one
-  std::uint64_t asked_weights_ = 0;    // what weights were last cut to
-  std::optional<Weights> weights_;     // none: to be counted again
-  std::vector<Level> used_parts_;      // of blobs, that the system should have in memory
-  std::shared_ptr<Growth> growth_;     // null: none
+  internal::MemoryDivision division_;       // the last one
+  std::uint64_t asked_weights_ = 0;         // what weights were last cut to
+  std::shared_ptr<const Weights> weights_;  // null: to be counted again
+  std::uint64_t weights_now_ = 0;           // at the engine's precision, and what is still to go
+  std::vector<Level> used_parts_;           // of blobs, that the system should have in memory
+  std::shared_ptr<Change> change_;          // null: none
   std::int64_t growth_failed_at_ = 0;
-  std::vector<Resident*> idle_;  // of the last division
+  std::vector<std::function<void()>> when_shrunk_;  // who waits until what is to go has gone
+  std::vector<Resident*> idle_;                     // of the last division
   std::uint64_t resizes_ = 0;
   std::atomic<bool> full_ = false;
   std::atomic<std::uint64_t> refused_ = 0;
@@ -261,8 +282,8 @@ class Service::State {
 
   // Threads last: they use all of the above. The engine's ends first.
   internal::TaskThread delivery_;
-  internal::TaskThread loader_;
-  internal::TaskThread dropper_;
+  internal::TaskThread loader_;   // reads from disk, for as long as that takes
+  internal::TaskThread resizer_;  // reads nothing but what was read just before
   std::thread engine_thread_;
 };
 

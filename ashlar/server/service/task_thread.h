@@ -26,26 +26,32 @@ class TaskThread {
   }
 
   void Post(std::function<void()> task) {
+    bool first = false;
     {
       const std::lock_guard lock(mutex_);
+      first = tasks_.empty();  // else it knows that there is something
       tasks_.push_back(std::move(task));
     }
-    changed_.notify_one();
+    if (first) {
+      changed_.notify_one();
+    }
   }
 
  private:
   void Run() {
-    std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
-      if (tasks_.empty()) {
+      std::deque<std::function<void()>> tasks;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
+        tasks.swap(tasks_);
+      }
+      if (tasks.empty()) {
         return;
       }
-      const std::function<void()> task = std::move(tasks_.front());
-      tasks_.pop_front();
-      lock.unlock();
-      task();
-      lock.lock();
+      for (; !tasks.empty(); tasks.pop_front()) {
+        tasks.front()();
+      }
     }
   }
 

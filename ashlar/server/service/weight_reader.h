@@ -5,10 +5,8 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
-#include <vector>
 
-#include "ashlar/graph/network.h"
-#include "ashlar/graph/precision.h"
+#include "ashlar/graph/tensor_manifest.h"
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar::internal {
@@ -18,12 +16,6 @@ struct ReadOptions {
   std::uint64_t bytes_per_second = 0;       // 0: as fast as the disk gives them
   const std::atomic<bool>* stop = nullptr;  // ends the reading early, as kConflict; null: never
 };
-
-// The parts of blobs that are read of the networks' tensors at a precision; each once, in order.
-std::vector<Level> PartsOf(std::span<const Network* const> networks, const Precision& precision);
-
-// Those of `parts` that are not in `others`: both ascending and apart within a blob.
-std::vector<Level> PartsBeyond(std::span<const Level> parts, std::span<const Level> others);
 
 // Reads the parts once. They stay in the system's cache, not in this process: mapping them does
 // not wait for the disk then. kCorrupt when one is missing, cut short or (verify) not what its

@@ -15,6 +15,9 @@ constexpr StageType<Decoder> kDecoders[] = {
     {.name = "WordPiece", .parse = ParseWordPieceDecoder},
 };
 
+// Real stages make a text hardly longer. Several would multiply, and a decoder has no errors.
+constexpr std::size_t kMaxGrowth = 64;
+
 }  // namespace
 
 Result<StageList<Decoder>> ParseDecoders(const JsonCursor& json) {
@@ -23,7 +26,15 @@ Result<StageList<Decoder>> ParseDecoders(const JsonCursor& json) {
     stages.push_back(MakeSpaceJoin());
     return stages;
   }
-  return ParseStages<Decoder>(json, "decoders", kDecoders);
+  ASHLAR_TRY(StageList<Decoder> stages, ParseStages<Decoder>(json, "decoders", kDecoders));
+  std::size_t growth = 1;
+  for (const auto& stage : stages) {
+    growth *= stage->growth();
+    if (growth > kMaxGrowth) {
+      return json.Invalid("its stages could make a text more than {} times as long", kMaxGrowth);
+    }
+  }
+  return stages;
 }
 
 }  // namespace ashlar::internal

@@ -30,9 +30,12 @@ class Decoder {
   // What one token stands for, wherever it is in a text: `content` becomes bytes (not always
   // well-formed). A stage whose work depends on the place in the text does nothing here.
   virtual void ToBytes(std::string& content) const = 0;
+  // How many bytes may come of each that goes in, beyond what a replacement character takes.
+  virtual std::size_t growth() const { return 1; }
 };
 
-// Null in the file means, as in the reference, tokens with spaces between them.
+// Null in the file means, as in the reference, tokens with spaces between them. kInvalid for stages
+// that together could make a text more than 64 times as long.
 Result<StageList<Decoder>> ParseDecoders(const JsonCursor& json);
 
 using DecoderResult = Result<std::unique_ptr<const Decoder>>;

@@ -84,6 +84,14 @@ TEST(ReplaceDecoder, WorksWithinEachToken) {
   EXPECT_EQ(DecodeBy(kJson, {"aaabaab", "aa", "b"}), (Strings{"aXX", "aa", "b"}));
 }
 
+TEST(ReplaceDecoder, AnExpressionMatchesWithinAWholeToken) {
+  constexpr std::string_view kJson =
+      R"({"type": "Replace", "pattern": {"Regex": "a+$|é{2}"}, "content": "X"})";
+  EXPECT_EQ(DecodeBy(kJson, {"aabaa", "aa", "éééé", "a é"}), (Strings{"aabX", "X", "XX", "a é"}));
+  EXPECT_EQ(DecodeBy(R"({"type": "Replace", "pattern": {"String": ""}, "content": "-"})", {"ab"}),
+            (Strings{"-a-b-"}));
+}
+
 TEST(NoDecoder, PutsSpacesBetweenTokens) {
   EXPECT_EQ(Join(DecodeBy("null", {"a", "", "b"})), "a  b");
   EXPECT_EQ(Join(DecodeBy("null", {})), "");
@@ -154,6 +162,7 @@ TEST(Decoder, WhereAFusedTokenIsCutMakesNoDifference) {
   for (const std::string_view stage :
        {R"({"type": "Strip", "content": "é", "start": 2, "stop": 3})",
         R"({"type": "Replace", "pattern": {"String": "aéa"}, "content": "éa"})",
+        R"({"type": "Replace", "pattern": {"Regex": "(aé)+|b$"}, "content": "éa"})",
         R"({"type": "ByteFallback"})", R"({"type": "ByteLevel"})",
         R"({"type": "WordPiece", "prefix": "a", "cleanup": true})",
         R"({"type": "Metaspace", "replacement": "é"})", R"({"type": "BPEDecoder", "suffix": "ab"})",

@@ -57,6 +57,7 @@ Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary&
   AddedTokens added;
   Patterns given;
   Patterns normalized;
+  Patterns special;
   ASHLAR_TRY(const std::vector<JsonCursor> elements, json.AsArray());
   for (const JsonCursor& element : elements) {
     ASHLAR_TRY(element.AllowOnly(
@@ -98,10 +99,14 @@ Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary&
           QuoteForError(token.content), kMaxAddedTokenBytes,
           token.normalized ? " once it is normalized" : "");
     }
+    if (token.special) {
+      special.emplace(token.content, id);
+    }
     added.tokens_.emplace(id, std::move(token));
   }
   added.given_ = MakeTree(given);
   added.normalized_ = MakeTree(normalized);
+  added.special_ = MakeTree(special);
   return added;
 }
 
@@ -147,6 +152,34 @@ std::vector<Segment> AddedTokens::Split(std::string_view text, Stage stage,
     segments.push_back({.text = text.substr(done)});
   }
   return segments;
+}
+
+void AddedTokens::CutSpecial(Pieces& pieces) const {
+  std::vector<TextRange> cut;
+  for (const TextRange piece : pieces.ranges) {
+    std::uint32_t begin = piece.begin;
+    for (std::uint32_t at = piece.begin; at < piece.end;) {
+      const std::string_view rest = pieces.View({at, piece.end});
+      const std::uint32_t next = at + static_cast<std::uint32_t>(FirstChar(rest).size);
+      bool starts = false, is_one = false;
+      special_.ForEachPrefix(rest, [&](std::size_t size, std::int32_t) {
+        starts = true;
+        is_one = is_one || size == next - at;
+      });
+      if (starts) {
+        const std::uint32_t end = is_one ? at : next;
+        if (begin < end) {
+          cut.push_back({begin, end});
+        }
+        begin = next;
+      }
+      at = next;
+    }
+    if (begin < piece.end) {
+      cut.push_back({begin, piece.end});
+    }
+  }
+  pieces.ranges = std::move(cut);
 }
 
 }  // namespace ashlar::internal

@@ -15,6 +15,7 @@
 #include "ashlar/text/internal/byte_tree.h"
 #include "ashlar/text/internal/vocabulary.h"
 #include "ashlar/text/normalizers/normalizer.h"
+#include "ashlar/text/pre_tokenizers/pre_tokenizer.h"
 
 namespace ashlar::internal {
 
@@ -50,11 +51,16 @@ class AddedTokens {
   // The segments view `text`. Requires: well-formed.
   std::vector<Segment> Split(std::string_view text, Stage stage, bool parse_special) const;
 
+  // Cuts `pieces` so that no special token is written out in one of them: behind the first
+  // character of each that is. One of a single character is left out: nothing else says it.
+  void CutSpecial(Pieces& pieces) const;
+
  private:
   std::unordered_map<std::int32_t, AddedToken> tokens_;
   Vocabulary vocabulary_;
   ByteTree given_;
   ByteTree normalized_;
+  ByteTree special_;  // as the model knows them
 };
 
 }  // namespace ashlar::internal

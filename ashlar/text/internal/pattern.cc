@@ -31,7 +31,6 @@ using MatchDataPtr = Pcre2Ptr<pcre2_match_data, pcre2_match_data_free>;
 // longest run of blanks that a real pattern first takes and then gives back.
 constexpr std::uint32_t kFreeSteps = 256;
 constexpr std::uint64_t kStepsPerByte = 64;
-constexpr std::uint64_t kBaseSteps = 4u << 20;
 // Oniguruma's ^ and $ are of lines. Each attempt stands at one position (anchored): otherwise the
 // limit on steps would hold for each of the positions that one call tries.
 constexpr std::uint32_t kOptions =
@@ -148,10 +147,11 @@ struct PatternSearch::State {
   }
 };
 
-PatternSearch::PatternSearch(const Pattern& pattern, std::size_t text_bytes)
+PatternSearch::PatternSearch(const Pattern& pattern, std::size_t text_bytes,
+                             std::uint64_t base_steps)
     : state_(std::make_unique<State>()) {
   state_->code = pattern.code_.get();
-  state_->budget = kBaseSteps + kStepsPerByte * text_bytes;
+  state_->budget = base_steps + kStepsPerByte * text_bytes;
   if (state_->code->expression != nullptr) {
     state_->context.reset(pcre2_match_context_create(nullptr));
     pcre2_set_heap_limit(state_->context.get(), kMaxStackBytes >> 10);

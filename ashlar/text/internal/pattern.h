@@ -44,8 +44,10 @@ class Pattern {
 // must not outlive the pattern's storage.
 class PatternSearch {
  public:
-  // `text_bytes`: the sum of what will be searched.
-  PatternSearch(const Pattern& pattern, std::size_t text_bytes);
+  static constexpr std::uint64_t kBaseSteps = 4u << 20;
+  // `text_bytes`: the sum of what will be searched. `base_steps`: what even a short text may cost.
+  PatternSearch(const Pattern& pattern, std::size_t text_bytes,
+                std::uint64_t base_steps = kBaseSteps);
   ~PatternSearch();
 
   // The matches in `text`, from left to right, in place of what `matches` held. An empty match

@@ -185,8 +185,7 @@ Result<Arguments> EvaluateArguments(const ArgumentList& list, Machine& machine, 
         arguments.named.emplace_back(argument.name, std::move(value));
         break;
       case Argument::Kind::kUnpackList: {
-        ASHLAR_TRY(const std::vector<Value> items, Iterate(value));
-        ASHLAR_TRY(machine.Charge(sizeof(Value) * items.size()));
+        ASHLAR_TRY(const std::vector<Value> items, machine.Iterate(value));
         arguments.positional.insert(arguments.positional.end(), items.begin(), items.end());
         break;
       }

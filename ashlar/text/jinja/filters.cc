@@ -8,9 +8,10 @@ namespace ashlar::jinja {
 
 Result<std::vector<Value>> Items(const Call& call) {
   ASHLAR_TRY(call.machine().Walk(call.self()));
-  Result<std::vector<Value>> items = Iterate(call.self());
+  Result<std::vector<Value>> items = call.machine().Iterate(call.self());
   if (!items.ok()) {
-    return call.Wrong("{}", items.error().message);
+    return items.error().code == ErrorCode::kExhausted ? items.error()
+                                                       : call.Wrong("{}", items.error().message);
   }
   ASHLAR_TRY(call.machine().Step(static_cast<std::int64_t>(items->size())));
   return items;

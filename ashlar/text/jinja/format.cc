@@ -125,6 +125,7 @@ Result<std::string> FormatPercent(Machine& machine, std::string_view format,
     if (next == values.size()) {
       return Invalid("a format has more conversions than values");
     }
+    ASHLAR_TRY(machine.Walk(values[next]));
     ASHLAR_TRY(const std::string text, Convert(conversion, values[next++]));
     ASHLAR_TRY(machine.Charge(text.size()));
     out += text;

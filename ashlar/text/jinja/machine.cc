@@ -15,6 +15,7 @@ class BoundFunction : public Callable {
   Result<Value> Call(Machine& machine, Arguments arguments) const override {
     return function_(machine, self_, std::move(arguments));
   }
+  Extent extent() const override { return self_.extent(); }
 
  private:
   const Function& function_;
@@ -67,6 +68,17 @@ Status Machine::Charge(std::size_t bytes) {
   }
   bytes_ += bytes;
   return {};
+}
+
+Result<std::vector<Value>> Machine::Iterate(const Value& value) {
+  if (const std::string* text = value.string()) {
+    ASHLAR_TRY(Charge((sizeof(Value) + kItemBytes) * text->size()));
+  } else if (const List* list = value.list()) {
+    ASHLAR_TRY(Charge(sizeof(Value) * list->items.size()));
+  } else if (const Dict* dict = value.dict()) {
+    ASHLAR_TRY(Charge(sizeof(Value) * dict->items.size()));
+  }
+  return jinja::Iterate(value);
 }
 
 Status Machine::Enter() {

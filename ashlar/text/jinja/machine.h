@@ -50,6 +50,8 @@ class Machine {
   Status Walk(const Value& value);  // steps for all that the value holds
   Status Charge(std::size_t bytes);
   std::size_t room() const { return static_cast<std::size_t>(limits_.bytes) - bytes_; }
+  // The items that a loop goes over, charged before they are made. kInvalid when there are none.
+  Result<std::vector<Value>> Iterate(const Value& value);
   Status Enter();
   void Leave() { --depth_; }
 
@@ -92,6 +94,8 @@ class Callable {
   virtual ~Callable() = default;
   virtual Result<Value> Call(Machine& machine, Arguments arguments) const = 0;
   virtual std::optional<Value> Attribute(std::string_view) const { return {}; }
+  // Of the values that it holds: those that hold each other through functions are bounded too.
+  virtual Extent extent() const { return {}; }
 };
 
 // A call that was matched with parameters.

@@ -1,9 +1,10 @@
-// What values can be asked for by x.name(), and the functions that every template knows.
+// What values can be asked for by x.name().
 #include <algorithm>
 
 #include <utf8proc.h>
 
 #include "ashlar/text/internal/utf8.h"
+#include "ashlar/text/jinja/format.h"
 #include "ashlar/text/jinja/machine.h"
 #include "ashlar/text/jinja/strings.h"
 
@@ -148,7 +149,7 @@ Result<Value> ReplaceMethod(const Call& call) {
 }
 
 Result<Value> JoinMethod(const Call& call) {
-  ASHLAR_TRY(const std::vector<Value> items, Iterate(*call[0]));
+  ASHLAR_TRY(const std::vector<Value> items, call.machine().Iterate(*call[0]));
   ASHLAR_TRY(call.machine().Walk(*call[0]));
   std::string text;
   for (const Value& item : items) {
@@ -195,12 +196,18 @@ Result<Value> Justify(const Call& call) {
   return call.machine().Make(kLeft ? text + filled : filled + text);
 }
 
+Result<Value> FormatMethod(const Call& call) {
+  ASHLAR_TRY(std::string text, FormatBraces(call.machine(), TextOf(call), call.arguments()));
+  return call.machine().Make(std::move(text));
+}
+
 constexpr Function kStringMethods[] = {
     {"capitalize", MappedText<Capitalized>},
     {"casefold", MappedText<Lower>},
     {"count", CountMethod, 1, {"sub"}},
     {"endswith", HasAffix<false>, 1, {"suffix"}},
     {"find", Find<false>, 1, {"sub"}},
+    {"format", FormatMethod, Function::kAny},
     {"isalnum", AllCharacters<IsLetterOrDigit>},
     {"isalpha", AllCharacters<IsLetter>},
     {"isdecimal", AllCharacters<IsDecimal>},
@@ -287,84 +294,6 @@ constexpr Function kListMethods[] = {
     {"index", IndexInList, 1, {"value"}},
 };
 
-// ---- Globals
-
-Result<Value> Range(const Call& call) {
-  constexpr std::int64_t kMost = 100'000;
-  ASHLAR_TRY(std::int64_t begin, call.IntegerOr(0, 0));
-  ASHLAR_TRY(std::int64_t end, call.IntegerOr(1, 0));
-  ASHLAR_TRY(const std::int64_t step, call.IntegerOr(2, 1));
-  if (call[1] == nullptr) {
-    end = std::exchange(begin, 0);
-  }
-  if (step == 0) {
-    return call.Wrong("the step cannot be 0");
-  }
-  List list;
-  for (std::int64_t i = begin; step > 0 ? i < end : i > end;) {
-    if (std::ssize(list.items) == kMost) {
-      return Exhausted("range: more than {} numbers", kMost);
-    }
-    list.items.emplace_back(i);
-    if (__builtin_add_overflow(i, step, &i)) {
-      break;
-    }
-  }
-  return call.machine().Make(std::move(list));
-}
-
-// dict(a=1), namespace(a=1); a mapping's members first.
-Result<Dict> NamedArguments(const Call& call) {
-  Dict dict;
-  if (call.arguments().positional.size() > 1) {
-    return call.Wrong("it takes one mapping at most");
-  }
-  for (const Value& value : call.arguments().positional) {
-    if (value.dict() == nullptr) {
-      return call.Wrong("expected a mapping, found {}", value.TypeName());
-    }
-    dict = *value.dict();
-  }
-  for (const auto& [name, value] : call.arguments().named) {
-    dict.Set(name, value);
-  }
-  return dict;
-}
-Result<Value> MakeDictValue(const Call& call) {
-  ASHLAR_TRY(Dict dict, NamedArguments(call));
-  return call.machine().Make(Dict{std::move(dict.items)});
-}
-Result<Value> MakeNamespaceValue(const Call& call) {
-  ASHLAR_TRY(Dict dict, NamedArguments(call));
-  return call.machine().MakeNamespace(Dict{std::move(dict.items)});
-}
-
-Result<Value> RaiseException(const Call& call) {
-  return Invalid("the template refuses: {}", Str(*call[0]));
-}
-
-Result<Value> StrftimeNow(const Call& call) {
-  ASHLAR_TRY(const std::string format, call.StringOr(0, ""));
-  if (format.empty()) {
-    return Value("");
-  }
-  char buffer[1024];
-  const std::size_t size =
-      std::strftime(buffer, sizeof buffer, format.c_str(), &call.machine().now());
-  if (size == 0) {
-    return call.Wrong("the date would have more than {} bytes", sizeof buffer);
-  }
-  return call.machine().Make(internal::RepairUtf8({buffer, size}));
-}
-
-constexpr Function kGlobals[] = {
-    {"dict", MakeDictValue, Function::kAny},
-    {"namespace", MakeNamespaceValue, Function::kAny},
-    {"raise_exception", RaiseException, 1, {"message"}},
-    {"range", Range, 1, {"start", "stop", "step"}},
-    {"strftime_now", StrftimeNow, 1, {"format"}},
-};
-
 }  // namespace
 
 const Function* FindMethod(const Value& self, std::string_view name) {
@@ -372,10 +301,6 @@ const Function* FindMethod(const Value& self, std::string_view name) {
          : self.dict() != nullptr ? FindFunction(kDictMethods, name)
          : self.list() != nullptr ? FindFunction(kListMethods, name)
                                   : nullptr;
-}
-
-std::span<const Function> Globals() {
-  return kGlobals;
 }
 
 }  // namespace ashlar::jinja

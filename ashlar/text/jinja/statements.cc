@@ -20,7 +20,7 @@ Status Assign(const Target& target, Value value, Machine& machine, Scope& scope)
     ns->ns()->values.Set(target.member, std::move(value));
     return {};
   }
-  ASHLAR_TRY(std::vector<Value> items, Iterate(value));
+  ASHLAR_TRY(std::vector<Value> items, machine.Iterate(value));
   if (items.size() != target.parts.size()) {
     return Invalid("{} values for {} names", items.size(), target.parts.size());
   }
@@ -108,8 +108,14 @@ class For : public Statement {
 
 class For::Loop : public Callable {
  public:
-  Loop(const For& statement, std::vector<Value> items, int depth, Scope& scope)
-      : statement_(statement), items_(std::move(items)), depth_(depth), scope_(scope) {}
+  // `extent`: of what the items were taken from.
+  Loop(const For& statement, std::vector<Value> items, Extent extent, int depth, Scope& scope)
+      : statement_(statement),
+        items_(std::move(items)),
+        extent_(extent),
+        depth_(depth),
+        scope_(scope) {}
+  Extent extent() const override { return extent_; }
 
   const std::vector<Value>& items() const { return items_; }
   void Go(std::size_t at) { at_ = at; }
@@ -195,6 +201,7 @@ class For::Loop : public Callable {
 
   const For& statement_;
   const std::vector<Value> items_;
+  const Extent extent_;
   const int depth_;
   Scope& scope_;
   std::size_t at_ = 0;
@@ -203,8 +210,7 @@ class For::Loop : public Callable {
 
 Result<Flow> For::RunOver(const Value& over, int depth, Machine& machine, Scope& scope,
                           std::string& out) const {
-  ASHLAR_TRY(std::vector<Value> items, Iterate(over));
-  ASHLAR_TRY(machine.Charge(sizeof(Value) * items.size()));
+  ASHLAR_TRY(std::vector<Value> items, machine.Iterate(over));
   if (filter_ != nullptr) {
     std::vector<Value> kept;
     for (Value& item : items) {
@@ -220,7 +226,7 @@ Result<Flow> For::RunOver(const Value& over, int depth, Machine& machine, Scope&
   if (items.empty()) {
     return RunBody(otherwise_, machine, scope, out);
   }
-  const auto loop = std::make_shared<Loop>(*this, std::move(items), depth, scope);
+  const auto loop = std::make_shared<Loop>(*this, std::move(items), over.extent(), depth, scope);
   struct AtEnd {
     Loop& loop;
     ~AtEnd() { loop.Forget(); }

@@ -126,7 +126,7 @@ Result<Value> Truncate(const Call& call) {
   const std::vector<std::string_view> characters = Characters(text);
   const auto size = static_cast<std::int64_t>(characters.size());
   if (size <= length || size - length <= leeway) {
-    return Value(text);
+    return call.machine().Make(text);
   }
   const std::int64_t room = length - CountCharacters(end);
   if (room < 0) {

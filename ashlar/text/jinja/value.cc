@@ -176,6 +176,9 @@ Extent Value::extent() const {
   if (const std::string* text = string()) {
     return {.weight = static_cast<std::int64_t>(text->size()) + 1};
   }
+  if (const Callable* function = callable()) {
+    return function->extent();
+  }
   return list() != nullptr ? list()->extent : dict() != nullptr ? dict()->extent : Extent();
 }
 

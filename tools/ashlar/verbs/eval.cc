@@ -1,10 +1,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <fmt/ranges.h>
-
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/checked.h"
+#include "ashlar/base/join.h"
 #include "ashlar/base/output_file.h"
 #include "ashlar/formats/safetensors.h"
 #include "tools/ashlar/expert_use.h"
@@ -144,7 +143,7 @@ class IdMatrix {
     }
     if (entry->dtype != "I32" || entry->shape.size() != 2 || entry->bytes.empty()) {
       return Invalid("{}: input_ids must be int32 [batch, sequence], found {} [{}]", path,
-                     entry->dtype, fmt::join(entry->shape, ", "));
+                     entry->dtype, Join(entry->shape, ", "));
     }
     return IdMatrix(path, std::move(file));
   }
@@ -213,7 +212,7 @@ Status Logits(Session& session) {
       static_cast<std::uint64_t>(ids.batch() * ids.length()) * sizeof(float),
       static_cast<std::uint64_t>(network.logits));
   if (!count) {
-    return Invalid("logits of shape [{}] are more than a file can hold", fmt::join(shape, ", "));
+    return Invalid("logits of shape [{}] are more than a file can hold", Join(shape, ", "));
   }
   const SafetensorsWriter::Layout layout[] = {
       {.name = "logits", .dtype = "F32", .shape = shape, .bytes = *count}};
@@ -233,7 +232,7 @@ Status Logits(Session& session) {
            }}));
   ASHLAR_TRY(writer.Commit());
   session.terminal.EndProgress();
-  const std::string shape_text = fmt::format("[{}]", fmt::join(shape, ", "));
+  const std::string shape_text = fmt::format("[{}]", Join(shape, ", "));
   if (session.json) {
     Json dims = Json::Array();
     for (const std::int64_t dim : shape) {

@@ -1,7 +1,5 @@
 #include <algorithm>
 
-#include <fmt/ranges.h>
-
 #include "ashlar/base/output_file.h"
 #include "ashlar/formats/gguf_export.h"
 #include "ashlar/formats/hugging_face_export.h"

@@ -1,3 +1,4 @@
+#include "ashlar/base/join.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/store/housekeeping.h"
 #include "tools/ashlar/verbs/all_verbs.h"
@@ -9,8 +10,8 @@ constexpr OptionSpec kFsckOptions[] = {
     {.name = "--keep", .kind = OptionKind::kFlag, .doc = "report only; quarantine nothing"},
 };
 
-std::string Join(const std::vector<std::string>& words) {
-  return words.empty() ? "no network" : fmt::format("{}", fmt::join(words, ", "));
+std::string TextOfNames(const std::vector<std::string>& words) {
+  return words.empty() ? "no network" : Join(words, ", ");
 }
 
 Status RunFsck(Session& session) {
@@ -39,7 +40,7 @@ Status RunFsck(Session& session) {
     for (const Damage& found : report.damage) {
       session.terminal.PrintLine(
           fmt::format("{}  {}: {}; hurts {}", session.terminal.Styled(Style::kBad, "damaged"),
-                      found.digest.ToString(), found.what, Join(found.tags)));
+                      found.digest.ToString(), found.what, TextOfNames(found.tags)));
     }
     session.terminal.PrintLine(fmt::format(
         "checked {} blobs, {}: {}", report.blobs, FormatBytes(report.bytes),

@@ -1,5 +1,4 @@
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/server/config/toml.h"
 #include "ashlar/server/tenants/keys_file.h"
 #include "tools/ashlar/verbs/all_verbs.h"
@@ -78,7 +77,7 @@ Status RunKeysList(Session& session, const Path& file) {
                     limit(tenant.limits.concurrent_requests),
                     limit(tenant.limits.tokens_per_minute), limit(tenant.limits.context_length),
                     fmt::format("{}", tenant.priority), tenant.admin ? "yes" : "no",
-                    fmt::format("{}", fmt::join(tenant.networks, " "))});
+                    Join(tenant.networks, " ")});
   }
   session.terminal.PrintTable(kColumns, rows);
   return {};

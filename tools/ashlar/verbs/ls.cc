@@ -1,5 +1,4 @@
-#include <fmt/ranges.h>
-
+#include "ashlar/base/join.h"
 #include "ashlar/kinds/cpu_kind.h"
 #include "ashlar/plan/plan.h"
 #include "tools/ashlar/verbs/all_verbs.h"
@@ -60,7 +59,7 @@ Status RunLs(Session& session) {
   }
   if (!damage.empty()) {
     return Corrupt("{}; 'ashlar fsck' tells all, importing again mends, 'ashlar rm' removes",
-                   fmt::join(damage, "; "));
+                   Join(damage, "; "));
   }
   return {};
 }

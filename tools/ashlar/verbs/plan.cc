@@ -115,7 +115,8 @@ class Expectations {
     }
     return {.bits_per_weight =
                 8 * static_cast<double>(bytes) / static_cast<double>(network.parameters()),
-            .perplexity_ratio = std::exp(ExpectedLoss(network, complete_[i], precision)),
+            .perplexity_ratio = std::exp(
+                JointLossOf(plan_.joint_losses[i], ExpectedLoss(network, complete_[i], precision))),
             .tokens_per_second = speed_.TokensPerSecond(network, precision)};
   }
 

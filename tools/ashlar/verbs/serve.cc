@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ashlar/base/clock.h"
+#include "ashlar/base/join.h"
 #include "ashlar/server/access_log/access_log.h"
 #include "ashlar/server/api/api.h"
 #include "ashlar/server/api/reference.h"
@@ -156,7 +157,7 @@ void Announce(Session& session, const Settings& settings, std::uint16_t port,
     return;
   }
   session.terminal.PrintLine(fmt::format("listening on {}; {} network{}: {}", url, names.size(),
-                                         names.size() == 1 ? "" : "s", fmt::join(names, ", ")));
+                                         names.size() == 1 ? "" : "s", Join(names, ", ")));
   session.terminal.PrintLine(
       fmt::format("try:  curl {}/v1/completions -H 'Content-Type: application/json' -d "
                   "'{{\"model\": \"{}\", \"prompt\": \"Once upon a time\", \"max_tokens\": 32}}'",

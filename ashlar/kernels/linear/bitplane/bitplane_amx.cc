@@ -51,8 +51,11 @@ struct ManyRows {
 
 }  // namespace
 
+// Planes are unpacked once for all rows that a tile has.
+constexpr std::int64_t kLeastPlaneRows = 5;
+
 void LinearBitplane(const LinearArgs& args) noexcept {
-  if (args.rows < kLeastRows) {
+  if (args.rows < kLeastPlaneRows) {
     return avx512::LinearBitplane(args);
   }
   internal::ForPlanes<ManyRows>(args);

@@ -12,8 +12,8 @@ namespace ashlar::avx2 {
 namespace {
 
 // vpmaddubsw sums two products of an unsigned and a signed byte in 16 bits: at most 2 c 127 for
-// codes up to c. As many of these sums as stay below 2^15 are added before they are widened. Of
-// signed codes the sign moves to the activation.
+// codes up to c. As many of these sums as stay below 2^15 are added before they are widened, which
+// multiplies them by the scale on the way. Of signed codes the sign moves to the activation.
 struct Isa {
   using F32 = simd::F32x8;
   using Ints = __m256i;
@@ -21,10 +21,10 @@ struct Isa {
 
   // Sums of 16 bits that fit into one, of the quads of a span.
   template <class Type>
-  static constexpr int Steps() {
+  static constexpr int Steps(int span) {
     constexpr int kMax = Type::kSigned ? 127 : Type::kMaxCode;
     int steps = 1;
-    while (2 * steps * 2 * kMax * 127 < 32768 && 2 * steps <= Type::kSpan / 4) {
+    while (2 * steps * 2 * kMax * 127 < 32768 && 2 * steps <= span / 4) {
       steps *= 2;
     }
     return steps;
@@ -32,27 +32,31 @@ struct Isa {
   // Sums of 4 rows x 2 vectors fill half of the 16 registers, or all where both widths are needed.
   template <class Type>
   static constexpr int Rows() {
-    return Steps<Type>() == Type::kSpan / 4 ? 4 : 2;
+    return Steps<Type>(kGroup) == internal::kQuads ? 4 : 2;
   }
   // One row is bound by memory and passes over the chunk once.
   static constexpr int Vectors(int rows) { return rows == 1 ? 4 : 2; }
 
+  // Adds products of codes and activations to `words`, which hold the sums of `steps` quads, as
+  // step `step`.
   template <class Type>
-  struct Dots {
-    static constexpr int kSteps = Steps<Type>();
-    __m256i words, sums;
-    void Start(std::int32_t) {
-      words = _mm256_setzero_si256();
-      sums = _mm256_setzero_si256();
+  static void AddWords(__m256i w, __m256i x4, bool first, __m256i& words) {
+    if constexpr (Type::kSigned) {
+      words = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x4, w));
+    } else {
+      const __m256i pairs = _mm256_maddubs_epi16(w, x4);
+      words = first ? pairs : _mm256_add_epi16(words, pairs);
     }
-    void Add(__m256i w, __m256i x4, int step) {
-      if constexpr (Type::kSigned) {
-        words = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x4, w));
-      } else {
-        const __m256i pairs = _mm256_maddubs_epi16(w, x4);
-        words = step % kSteps == 0 ? pairs : _mm256_add_epi16(words, pairs);
-      }
-      if (step % kSteps == kSteps - 1) {
+  }
+
+  template <class Type>
+  struct GroupDots {
+    static constexpr int kSteps = Steps<Type>(kGroup);
+    __m256i words, sums;
+    void Start(std::int32_t) { words = sums = _mm256_setzero_si256(); }
+    void Add(__m256i w, __m256i x4, int quad) {
+      AddWords<Type>(w, x4, quad % kSteps == 0, words);
+      if (quad % kSteps == kSteps - 1) {
         sums = _mm256_add_epi32(sums, _mm256_madd_epi16(words, _mm256_set1_epi16(1)));
       }
     }
@@ -60,6 +64,66 @@ struct Isa {
       return {_mm256_cvtepi32_ps(_mm256_sub_epi32(sums, _mm256_set1_epi32(Type::kBias * x_sum)))};
     }
   };
+
+  // The scales of group g's spans, of those in dwords of bytes: each in both words of a dword.
+  template <class Type>
+  struct ScaleOf {
+    static constexpr int kSpans = kGroup / Type::kSpan;
+    __m256i words[kSpans];
+    void Read(const std::uint8_t* bytes, int g) {
+      const __m256i four = Load(bytes);
+      ASHLAR_UNROLL
+      for (int s = 0; s < kSpans; ++s) {
+        const int byte = g * kSpans % 4 + s;
+        words[s] = Type::kSignedScales
+                       ? _mm256_srai_epi16(PickBytes(four, 0x01010101 * byte), 8)
+                       : PickBytes(four, static_cast<int>(0x80008000U) + 0x00010001 * byte);
+      }
+    }
+  };
+  template <class Type>
+  struct BlockDots {
+    static constexpr int kBias = Type::kBias;
+    static constexpr int kSpans = kGroup / Type::kSpan;
+    static constexpr int kSteps = Steps<Type>(Type::kSpan);
+    __m256i words, sums;
+    void Start(std::int32_t) { words = sums = _mm256_setzero_si256(); }
+    void Add(__m256i w, __m256i x4, int quad, const ScaleOf<Type>& scale) {
+      AddWords<Type>(w, x4, quad % kSteps == 0, words);
+      if (quad % kSteps == kSteps - 1) {
+        sums = _mm256_add_epi32(
+            sums, _mm256_madd_epi16(words, scale.words[quad * kSpans / internal::kQuads]));
+      }
+    }
+    F32 Finish(const ScaleOf<Type>& scale, std::int32_t span_sums) const {
+      if constexpr (kBias == 0) {
+        return {_mm256_cvtepi32_ps(sums)};
+      } else {
+        static_assert(kSpans == 2);
+        const __m256i both = _mm256_blend_epi16(scale.words[0], scale.words[1], 0xaa);
+        const __m256i of_bias = _mm256_mullo_epi32(
+            _mm256_madd_epi16(both, _mm256_set1_epi32(span_sums)), _mm256_set1_epi32(kBias));
+        return {_mm256_cvtepi32_ps(_mm256_sub_epi32(sums, of_bias))};
+      }
+    }
+  };
+
+  // Minima of a group's spans, as words; and the sum of their products with words.
+  template <class Type>
+  static __m256i Minima(const std::uint8_t* bytes, int g) {
+    return PickBytes(Load(bytes), Type::kSpan == 16
+                                      ? static_cast<int>(0x80018000U) + 0x00020002 * (g % 2)
+                                      : static_cast<int>(0x80808000U) + g % 4);
+  }
+  static F32 SumsOfWords(__m256i a, std::int32_t b) {
+    return {_mm256_cvtepi32_ps(_mm256_madd_epi16(a, _mm256_set1_epi32(b)))};
+  }
+  // In each dword, those of its bytes that `which` names byte by byte; 0 for 0x80.
+  static __m256i PickBytes(__m256i x, int which) {
+    const __m256i dwords = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404,
+                                             0x08080808, 0x0c0c0c0c);
+    return _mm256_shuffle_epi8(x, _mm256_add_epi8(_mm256_set1_epi32(which), dwords));
+  }
 
   static __m256i Broadcast4(const std::int8_t* x) {
     std::int32_t x4;
@@ -88,7 +152,7 @@ struct Isa {
   static Ints Dwords(int x) { return _mm256_set1_epi32(x); }
   static Ints And(Ints a, Ints b) { return _mm256_and_si256(a, b); }
   static Ints Or(Ints a, Ints b) { return _mm256_or_si256(a, b); }
-  static Ints Sub32(Ints a, Ints b) { return _mm256_sub_epi32(a, b); }
+  static Ints Sub8(Ints a, Ints b) { return _mm256_sub_epi8(a, b); }
   static Ints Max32(Ints a, Ints b) { return _mm256_max_epi32(a, b); }
   // Of words; to the left when kBits is negative. What crosses over is masked away.
   template <int kBits>
@@ -107,16 +171,6 @@ struct Isa {
   static Ints ShiftLeft32(Ints x) {
     return _mm256_slli_epi32(x, kBits);
   }
-  // Byte kByte of each dword, as a number.
-  template <int kByte, bool kSigned>
-  static Ints ByteOfDwords(Ints x) {
-    if constexpr (kSigned) {
-      return _mm256_srai_epi32(_mm256_slli_epi32(x, 24 - 8 * kByte), 24);
-    } else {
-      return _mm256_and_si256(_mm256_srli_epi32(x, 8 * kByte), _mm256_set1_epi32(255));
-    }
-  }
-  static F32 ToF32(Ints x) { return {_mm256_cvtepi32_ps(x)}; }
   static F32 AsF32(Ints x) { return {_mm256_castsi256_ps(x)}; }
   // 16 values, plus `bias`.
   static Ints Table(const std::int8_t (&values)[16], int bias) {

@@ -1,26 +1,19 @@
-// The body of the kernels on GGUF's types in tiles, for any instruction set.
+// The body of the kernels on GGUF's types in tiles, for any instruction set: how a tile of 32
+// outputs is walked. groups_simd.h and blocks_simd.h say what is summed there, and in which order.
 //
-//   w[n, k] = scale[n, s] (code[n, k] - bias) + offset[n, s]       s: a span of 16 or 32 inputs
-//   y[m, n] = sum_s xscale[m, g] (scale[n, s] dot[m, n, s] + offset[n, s] xsum[m, s])
-//   dot[m, n, s] = sum_i (code[n, i] - bias) qx[m, i]              an exact integer
-//   xsum[m, s] = sum_i qx[m, i]                                    likewise
-//
-// Order of the sum, the same in every block shape: from s = 0 up, starting at y = 0,
-// y = fma(float(dot), scale * xscale, y); then, for types with offsets,
-// y = fma(offset, xscale * float(xsum), y).
-//
-// Scales and offsets of a tile are widened to f32 once for all rows. So are its codes, to a byte
-// each in the order that the products of bytes want; but a single row, which waits for memory and
-// not for arithmetic, takes them out of the tile as it goes. Either way a type is how its codes and
-// scales are read (tiles_unpack.h) and nothing else, and when rows are many, it costs as much as
-// any other. `Isa` is one instruction set:
+// The codes of a tile are widened once for all rows, to a byte each in the order that the products
+// of bytes want; but a single row, which waits for memory and not for arithmetic, takes them out of
+// the tile as it goes. Either way a type is how its codes and scales are read (tiles_unpack.h) and
+// nothing else, and when rows are many, it costs as much as any other. `Isa` is one instruction
+// set:
 //
 //   F32, kLanes                      kLanes outputs: the vocabulary of kernels/simd
 //   Ints                             a register of kLanes dwords, each 4 bytes of one output
-//   Rows<Type>()                     rows in a block
+//   Rows<Type>()                     rows in the largest block; others have 2 or 1
 //   Vectors(rows)                    vectors of outputs in a block of so many rows
-//   Dots<Type>                       sums of products of codes and activations
-//   SumOf16(x)                       of 16 activations
+//   GroupDots<Type>, BlockDots<Type>, SumOf16(x), ScaleOf<Type>, Minima<Type>(bytes, g),
+//   SumsOfWords(a, b)
+//                                    what the two bodies add up with
 #pragma once
 
 #include <cstddef>
@@ -40,25 +33,9 @@ inline constexpr int kChunkGroups = 8;     // 8 KB of codes: with the tile, in t
 inline constexpr int kFewTileRows = 4;
 inline constexpr std::int64_t kTilePrefetchBytes = 4096;
 
-// Weights of 32 outputs in some consecutive groups: scales, and codes when they are unpacked.
-template <class Type>
-struct alignas(64) TileScales {
-  static constexpr int kSpans = kGroup / Type::kSpan;  // of a group
-  float scale[kChunkGroups * kSpans][kTileRows];
-  float offset[Type::kOffsets ? kChunkGroups * kSpans : 1][kTileRows];
-
-  const float (*OffsetsOf(int g) const)[kTileRows] {
-    return offset + (Type::kOffsets ? g * kSpans : 0);
-  }
-};
-template <class Type>
-struct alignas(64) TileCodes {
-  std::uint8_t codes[kChunkGroups][kQuads][kTileRows * 4];
-};
-
-// Asks for a share of what comes next in a band: that of one group, of a tile at `tile`. The groups
-// of a tile are straight code, in which a compiler moves all that is asked for to the front, more
-// than the processor keeps in mind; so nothing passes this.
+// Asks for a share of what comes next in a band: that of group `g` of a tile at `tile`. Groups may
+// be straight code, in which a compiler moves all that is asked for to the front, more than the
+// processor keeps in mind; so nothing passes this.
 template <class Isa, class Type>
 void PrefetchTile(const std::byte* tile, int g) {
   __asm__ volatile("" : : : "memory");
@@ -71,121 +48,6 @@ void PrefetchTile(const std::byte* tile, int g) {
   }
 }
 
-// Partial sums of kRows rows and kVectors vectors of outputs, kept in y between calls.
-template <class Isa, int kRows>
-struct TileSums {
-  using F32 = typename Isa::F32;
-  static constexpr int kVectors = Isa::Vectors(kRows);
-  F32 y[kRows][kVectors];
-
-  // From output `output` on; zeros when `first`.
-  void Load(const LinearArgs& args, std::int64_t row, std::int64_t output, bool first) {
-    ASHLAR_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      ASHLAR_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        const std::int64_t n = output + v * F32::kLanes;
-        const float* const from = args.y + (row + r) * args.y_stride + n;
-        y[r][v] = F32::Zero();
-        if (!first && n + F32::kLanes <= args.output_end) {
-          y[r][v] = F32::Load(from);
-        } else if (!first && n < args.output_end) {
-          y[r][v] = F32::LoadFirst(from, args.output_end - n, F32::Zero());
-        }
-      }
-    }
-  }
-  void Store(const LinearArgs& args, std::int64_t row, std::int64_t output) const {
-    ASHLAR_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      ASHLAR_UNROLL
-      for (int v = 0; v < kVectors; ++v) {
-        const std::int64_t n = output + v * F32::kLanes;
-        float* const out = args.y + (row + r) * args.y_stride + n;
-        if (n + F32::kLanes <= args.output_end) {
-          y[r][v].Store(out);
-        } else if (n < args.output_end) {
-          y[r][v].StoreFirst(out, args.output_end - n);
-        }
-      }
-    }
-  }
-
-  // Adds the group `group` of x. `codes(quad, v)` are those of vector v; `scale` and `offset` are
-  // of the first vector's first output.
-  template <class Type, class Codes>
-  void Add(const LinearArgs& args, std::int64_t row, std::int64_t group, const Codes& codes,
-           const float (*scale)[kTileRows], const float (*offset)[kTileRows], int first) {
-    constexpr int kSpans = TileScales<Type>::kSpans;
-    const QuantizedRows& x = args.x_quantized;
-    const std::int8_t* const qx = x.q + (row * x.stride_groups + group) * kGroup;
-    const std::int64_t at = group * x.stride_rows + row;
-    ASHLAR_UNROLL
-    for (int s = 0; s < kSpans; ++s) {
-      std::int32_t x_sum[kRows];
-      ASHLAR_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        x_sum[r] = x.sum[at + r];
-        if constexpr (kSpans == 2) {
-          const std::int32_t low = Isa::SumOf16(qx + r * x.stride_groups * kGroup);
-          x_sum[r] = s == 0 ? low : x_sum[r] - low;
-        }
-      }
-      typename Isa::template Dots<Type> dots[kRows][kVectors];
-      ASHLAR_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        ASHLAR_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          dots[r][v].Start(x_sum[r]);
-        }
-      }
-      ASHLAR_UNROLL
-      for (int j = 0; j < kQuads / kSpans; ++j) {
-        const int quad = s * (kQuads / kSpans) + j;
-        typename Isa::Ints w[kVectors];
-        ASHLAR_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          w[v] = codes(quad, v);
-        }
-        ASHLAR_UNROLL
-        for (int r = 0; r < kRows; ++r) {
-          const auto x4 = Isa::Broadcast4(qx + r * x.stride_groups * kGroup + 4 * quad);
-          ASHLAR_UNROLL
-          for (int v = 0; v < kVectors; ++v) {
-            dots[r][v].Add(w[v], x4, j);
-          }
-        }
-      }
-      ASHLAR_UNROLL
-      for (int r = 0; r < kRows; ++r) {
-        const F32 x_scale = F32::Broadcast(x.scale[at + r]);
-        const F32 scaled = F32::Broadcast(x.scale[at + r] * static_cast<float>(x_sum[r]));
-        ASHLAR_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          const F32 both = F32::Load(scale[s] + first + v * F32::kLanes) * x_scale;
-          y[r][v] = MulAdd(dots[r][v].Finish(x_sum[r]), both, y[r][v]);
-          if constexpr (Type::kOffsets) {
-            y[r][v] = MulAdd(F32::Load(offset[s] + first + v * F32::kLanes), scaled, y[r][v]);
-          }
-        }
-      }
-    }
-  }
-};
-
-// Calls `each` with an integral constant for every group of a tile.
-template <int kValue>
-struct GroupNumber {
-  static constexpr int value = kValue;
-};
-template <int kBegin, int kEnd, class Each>
-void ForGroups(const Each& each) {
-  if constexpr (kBegin < kEnd) {
-    each(GroupNumber<kBegin>());
-    ForGroups<kBegin + 1, kEnd>(each);
-  }
-}
-
 // A chunk's groups of the band at output `output`, of which the first is group `group` of x.
 struct TileChunkPlace {
   const std::byte* tiles;
@@ -194,109 +56,184 @@ struct TileChunkPlace {
   std::int64_t output;
 };
 
+// Rows from `row` on in the groups of a chunk, quantized. (The loops below are given this and not
+// the call's arguments, and arrays with a running index stand apart from others: then a compiler
+// keeps all of it in registers.)
+class TileInputs {
+ public:
+  TileInputs(const LinearArgs& args, const TileChunkPlace& chunk, std::int64_t row)
+      : q_(args.x_quantized.q + (row * args.x_quantized.stride_groups + chunk.group) * kGroup),
+        row_stride_(args.x_quantized.stride_groups * kGroup),
+        scale_(args.x_quantized.scale + chunk.group * args.x_quantized.stride_rows + row),
+        sum_(args.x_quantized.sum + chunk.group * args.x_quantized.stride_rows + row),
+        group_stride_(args.x_quantized.stride_rows) {}
+
+  const std::int8_t* Q(int r, int g) const { return q_ + r * row_stride_ + g * kGroup; }
+  float Scale(int r, int g) const { return scale_[g * group_stride_ + r]; }
+  std::int32_t Sum(int r, int g) const { return sum_[g * group_stride_ + r]; }
+
+ private:
+  const std::int8_t* q_;
+  std::int64_t row_stride_;
+  const float* scale_;
+  const std::int32_t* sum_;
+  std::int64_t group_stride_;
+};
+
+// Where a block of sums lies: rows from `row` on, outputs from the chunk's `first`-th on.
+struct TileBlockPlace {
+  TileChunkPlace chunk;
+  std::int64_t row;
+  int first;
+};
+
+// y of a block: what groups before the chunk came to, or zeros.
+template <class F32, int kRows, int kVectors>
+void LoadTile(const LinearArgs& args, const TileBlockPlace& place, F32 (&y)[kRows][kVectors]) {
+  ASHLAR_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ASHLAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const std::int64_t n = place.chunk.output + place.first + v * F32::kLanes;
+      const float* const from = args.y + (place.row + r) * args.y_stride + n;
+      y[r][v] = F32::Zero();
+      if (place.chunk.group != 0 && n + F32::kLanes <= args.output_end) {
+        y[r][v] = F32::Load(from);
+      } else if (place.chunk.group != 0 && n < args.output_end) {
+        y[r][v] = F32::LoadFirst(from, args.output_end - n, F32::Zero());
+      }
+    }
+  }
+}
+template <class F32, int kRows, int kVectors>
+void StoreTile(const LinearArgs& args, const TileBlockPlace& place,
+               const F32 (&y)[kRows][kVectors]) {
+  ASHLAR_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ASHLAR_UNROLL
+    for (int v = 0; v < kVectors; ++v) {
+      const std::int64_t n = place.chunk.output + place.first + v * F32::kLanes;
+      float* const out = args.y + (place.row + r) * args.y_stride + n;
+      if (n + F32::kLanes <= args.output_end) {
+        y[r][v].Store(out);
+      } else if (n < args.output_end) {
+        y[r][v].StoreFirst(out, args.output_end - n);
+      }
+    }
+  }
+}
+
+// Calls `each` with an integral constant for every number in [kBegin, kEnd).
+template <int kValue>
+struct Constant {
+  static constexpr int value = kValue;
+};
+template <int kBegin, int kEnd, class Each>
+void ForConstants(const Each& each) {
+  if constexpr (kBegin < kEnd) {
+    each(Constant<kBegin>());
+    ForConstants<kBegin + 1, kEnd>(each);
+  }
+}
+
+// each(tile, turn, phase, g) for the groups of a chunk: group g is in `tile`, and there the
+// phase-th of turn `turn` (tiles_unpack.h).
+template <class Type, class Each>
+void ForTileGroups(const TileChunkPlace& place, const Each& each) {
+  constexpr int kTileGroups = Type::kColumns / kGroup;
+  for (int g = 0; g < place.groups; g += Type::kPhases) {
+    const std::byte* const tile = place.tiles + g / kTileGroups * Type::kTileBytes;
+    const int turn = g % kTileGroups / Type::kPhases;
+    ForConstants<0, Type::kPhases>([&](auto phase) { each(tile, turn, phase, g + phase.value); });
+  }
+}
+
+// The codes of a chunk, unpacked.
+struct alignas(64) TileCodes {
+  std::uint8_t codes[kChunkGroups][kQuads][kTileRows * 4];
+};
+
 // kRows rows from `row` on, by codes that are unpacked.
 template <class Isa, class Type, int kRows>
-void TileBlock(const LinearArgs& args, const TileChunkPlace& place, const TileScales<Type>& scales,
-               const TileCodes<Type>& unpacked, int part, std::int64_t row) {
-  TileSums<Isa, kRows> sums;
-  const int first = part * sums.kVectors * Isa::kLanes;
-  sums.Load(args, row, place.output + first, place.group == 0);
-  for (int g = 0; g < place.groups; ++g) {
-    if (kRows <= kFewTileRows && part == 0) {
-      PrefetchTile<Isa, Type>(place.tiles, g);
+void TileRows(const LinearArgs& args, const TileChunkPlace& chunk,
+              const typename Type::Scales& scales, const TileCodes& unpacked, std::int64_t row) {
+  using Sums = typename Type::template Sums<Isa, kRows>;
+  constexpr int kPartOutputs = Isa::kLanes * Isa::Vectors(kRows);
+  const TileInputs x(args, chunk, row);
+  const typename Sums::Spans spans(x);
+  for (int first = 0; first < kTileRows; first += kPartOutputs) {
+    const TileBlockPlace place = {chunk, row, first};
+    Sums sums(args, place);
+    for (int g = 0; g < chunk.groups; ++g) {
+      if (args.rows <= kFewTileRows && row == 0 && first == 0) {
+        PrefetchTile<Isa, Type>(chunk.tiles, g);
+      }
+      sums.Add(x, spans, scales, first, g, [&](int quad, int v) {
+        return Isa::Load(unpacked.codes[g][quad] + 4 * (first + v * Isa::kLanes));
+      });
     }
-    const auto codes = [&](int quad, int v) {
-      return Isa::Load(unpacked.codes[g][quad] + 4 * (first + v * Isa::kLanes));
-    };
-    sums.template Add<Type>(args, row, place.group + g, codes, scales.scale + g * scales.kSpans,
-                            scales.OffsetsOf(g), first);
+    sums.Store(args, place, x, spans, scales);
   }
-  sums.Store(args, row, place.output + first);
 }
 
 // One row, by codes that are taken out of the tiles.
 template <class Isa, class Type>
-void TileRow(const LinearArgs& args, const TileChunkPlace& place, const TileScales<Type>& scales,
-             int part) {
-  constexpr int kTileGroups = Type::kColumns / kGroup;
-  TileSums<Isa, 1> sums;
-  const int first = part * sums.kVectors * Isa::kLanes;
-  sums.Load(args, 0, place.output + first, place.group == 0);
-  const std::byte* tile = place.tiles;
-  for (int g = 0; g < place.groups; g += kTileGroups, tile += Type::kTileBytes) {
-    ForGroups<0, kTileGroups>([&](auto number) {
-      constexpr int kNumber = decltype(number)::value;
-      if (part == 0) {
-        PrefetchTile<Isa, Type>(tile, kNumber);
-      }
-      const auto codes = [&](int quad, int v) {
-        return Type::template Codes<Isa, kNumber>(tile, quad, first + v * Isa::kLanes);
-      };
-      sums.template Add<Type>(args, 0, place.group + g + kNumber, codes,
-                              scales.scale + (g + kNumber) * scales.kSpans,
-                              scales.OffsetsOf(g + kNumber), first);
+void TileRow(const LinearArgs& args, const TileChunkPlace& chunk,
+             const typename Type::Scales& scales) {
+  static_assert(Isa::kLanes * Isa::Vectors(1) == kTileRows);
+  using Sums = typename Type::template Sums<Isa, 1>;
+  const TileBlockPlace place = {chunk, 0, 0};
+  const TileInputs x(args, chunk, 0);
+  const typename Sums::Spans spans(x);
+  Sums sums(args, place);
+  ForTileGroups<Type>(chunk, [&](const std::byte* tile, int turn, auto phase, int g) {
+    PrefetchTile<Isa, Type>(tile, g % (Type::kColumns / kGroup));
+    sums.Add(x, spans, scales, 0, g, [&](int quad, int v) {
+      return Type::template Codes<Isa, decltype(phase)::value>(tile, turn, quad, v * Isa::kLanes);
     });
-  }
-  sums.Store(args, 0, place.output + first);
-}
-
-// kRows rows, or `rows` <= kRows of them.
-template <class Isa, class Type, int kRows>
-void TileRows(const LinearArgs& args, const TileChunkPlace& place, const TileScales<Type>& scales,
-              const TileCodes<Type>& codes, std::int64_t row, std::int64_t rows) {
-  if constexpr (kRows > 1) {
-    if (rows < kRows) {
-      return TileRows<Isa, Type, kRows - 1>(args, place, scales, codes, row, rows);
-    }
-  }
-  constexpr int kParts = kTileRows / (Isa::kLanes * Isa::Vectors(kRows));
-  for (int part = 0; part < kParts; ++part) {
-    TileBlock<Isa, Type, kRows>(args, place, scales, codes, part, row);
-  }
+  });
+  sums.Store(args, place, x, spans, scales);
 }
 
 // A chunk of one band for all rows.
 template <class Isa, class Type>
 void TileChunkOfBand(const LinearArgs& args, std::int64_t band, std::int64_t group,
-                     TileScales<Type>& scales, TileCodes<Type>& codes) {
+                     typename Type::Scales& scales, TileCodes& codes) {
   constexpr int kTileGroups = Type::kColumns / kGroup;
   const std::int64_t left = args.inputs / kGroup - group;
-  const TileChunkPlace place = {
+  const TileChunkPlace chunk = {
       .tiles = args.weights + static_cast<std::uint64_t>(band) * args.band_stride +
                group / kTileGroups * Type::kTileBytes,
       .groups = static_cast<int>(left < kChunkGroups ? left : kChunkGroups),
       .group = group,
       .output = band * kTileRows};
-  const std::byte* tile = place.tiles;
-  for (int g = 0; g < place.groups; g += kTileGroups, tile += Type::kTileBytes) {
+  for (int g = 0; g < chunk.groups; g += kTileGroups) {
     for (int o = 0; o < kTileRows; o += Isa::kLanes) {
-      Type::template Scales<Isa>(tile, o, g, scales);
+      Type::template ReadScales<Isa>(chunk.tiles + g / kTileGroups * Type::kTileBytes, o, g,
+                                     scales);
     }
   }
   if (args.rows == 1) {
-    constexpr int kParts = kTileRows / (Isa::kLanes * Isa::Vectors(1));
-    for (int part = 0; part < kParts; ++part) {
-      TileRow<Isa, Type>(args, place, scales, part);
-    }
-    return;
+    return TileRow<Isa, Type>(args, chunk, scales);
   }
-  tile = place.tiles;
-  for (int g = 0; g < place.groups; g += kTileGroups, tile += Type::kTileBytes) {
-    ForGroups<0, kTileGroups>([&](auto number) {
-      constexpr int kNumber = decltype(number)::value;
-      ASHLAR_UNROLL
-      for (int quad = 0; quad < kQuads; ++quad) {
-        ASHLAR_UNROLL
-        for (int o = 0; o < kTileRows; o += Isa::kLanes) {
-          Isa::Store(codes.codes[g + kNumber][quad] + 4 * o,
-                     Type::template Codes<Isa, kNumber>(tile, quad, o));
-        }
+  ForTileGroups<Type>(chunk, [&](const std::byte* tile, int turn, auto phase, int g) {
+    for (int quad = 0; quad < kQuads; ++quad) {
+      for (int o = 0; o < kTileRows; o += Isa::kLanes) {
+        Isa::Store(codes.codes[g][quad] + 4 * o,
+                   Type::template Codes<Isa, decltype(phase)::value>(tile, turn, quad, o));
       }
-    });
+    }
+  });
+  constexpr int kRows = Isa::template Rows<Type>();
+  std::int64_t row = 0;
+  for (; row + kRows <= args.rows; row += kRows) {
+    TileRows<Isa, Type, kRows>(args, chunk, scales, codes, row);
   }
-  constexpr int kMaxRows = Isa::template Rows<Type>();
-  for (std::int64_t row = 0; row < args.rows; row += kMaxRows) {
-    TileRows<Isa, Type, kMaxRows>(args, place, scales, codes, row, args.rows - row);
+  for (; row + 2 <= args.rows; row += 2) {
+    TileRows<Isa, Type, 2>(args, chunk, scales, codes, row);
+  }
+  if (row < args.rows) {
+    TileRows<Isa, Type, 1>(args, chunk, scales, codes, row);
   }
 }
 
@@ -305,8 +242,8 @@ void LinearOfTiles(const LinearArgs& args) {
   if (args.rows == 0) {
     return;
   }
-  TileScales<Type> scales;
-  TileCodes<Type> codes;
+  typename Type::Scales scales;
+  TileCodes codes;
   const std::int64_t band_end = (args.output_end + kTileRows - 1) / kTileRows;
   const std::int64_t groups = args.inputs / kGroup;
   for (std::int64_t band = args.output_begin / kTileRows; band < band_end; ++band) {

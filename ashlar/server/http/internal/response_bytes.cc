@@ -103,7 +103,7 @@ std::string ResponseHead(const ResponseFrame& frame, int status, std::string_vie
 
 void AppendChunk(std::string& out, std::string_view bytes) {
   CHECK(!bytes.empty());
-  fmt::format_to(std::back_inserter(out), "{:x}\r\n", bytes.size());
+  out += fmt::format("{:x}\r\n", bytes.size());
   out.append(bytes).append("\r\n");
 }
 
