@@ -149,6 +149,9 @@ void Engine::SetPageBudget(std::uint64_t bytes, std::uint64_t most) {
   state_->page_most = std::min(most, state_->options.page_bytes);
   state_->page_budget = std::min(bytes, state_->page_most);
   state_->FitPageBudget();
+  if (idle()) {
+    state_->TrimPages();
+  }
 }
 
 Status Engine::Unload(NetworkId network) {

@@ -363,6 +363,24 @@ TEST_F(ResizeTest, ASmallerBudgetOfPagesStopsNobodyWhoCouldRunAlone) {
   }
 }
 
+TEST_F(ResizeTest, CachedPagesBeyondASmallerBudgetAreGivenBackWhileOthersRun) {
+  Engine engine(*store_, Options());
+  const NetworkId network = *engine.Load(network_);
+  RunAlone(engine, Ask(network, Tokens(100), 40));
+  *engine.Submit(Ask(network, Tokens(20), 60));
+  Outcomes outcomes;
+  Step(engine, outcomes);
+  const PageUse before = engine.page_use();
+  engine.SetPageBudget(before.running);
+  EXPECT_EQ(engine.page_use().resident, before.resident);  // nobody waits for it
+  while (!engine.idle()) {
+    Step(engine, outcomes);
+    const PageUse use = engine.page_use();
+    EXPECT_LE(use.resident, std::max(before.resident, use.budget));
+  }
+  EXPECT_LE(engine.page_use().resident, before.running);
+}
+
 TEST_F(ResizeTest, ARequestThatCanNeverHaveItsPagesIsRefusedWithNumbers) {
   Engine engine(*store_, Options());
   const NetworkId network = *engine.Load(network_);

@@ -14,6 +14,11 @@ namespace {
 // Of new workspace, in a step: some tenths of a millisecond.
 constexpr std::uint64_t kTouchBytes = 1 << 20;
 
+// For giving pages back after a step, so that a budget that falls stops nobody: as a part of what
+// the step computed, and at least.
+constexpr std::int64_t kTrimPart = 4;
+constexpr std::int64_t kTrimMicros = 500;
+
 }  // namespace
 
 Engine::State::State(const BlobStore& store, const EngineOptions& options_in)
@@ -103,6 +108,13 @@ void Engine::State::FitPageBudget() {
   }
   if (least != cache.budget()) {
     cache.SetBudget(least);
+  }
+}
+
+void Engine::State::TrimPages() {
+  FitPageBudget();  // those that have gone may have needed more
+  const std::int64_t end = clock.NowMicros() + std::max(kTrimMicros, computing_micros_ / kTrimPart);
+  while (cache.Trim() && (sequences.empty() || clock.NowMicros() < end)) {
   }
 }
 
@@ -327,10 +339,11 @@ void Engine::State::Deliver(internal::StepRows& taken) {
 void Engine::State::Step() {
   deliveries.clear();
   DeliverEnded();
-  FitPageBudget();  // those that have gone may have needed more
   if (sequences.empty()) {
+    TrimPages();
     return;
   }
+  FitPageBudget();
   const StepTimer timer(profile);
   const std::uint64_t evicted = cache.evictions();
   const internal::NetworkSet::MergedOrder& order = PlanStep();
@@ -349,6 +362,7 @@ void Engine::State::Step() {
       Remove([&](const Sequence& one) { return one.id == delivery.request; });
     }
   }
+  TrimPages();
   ++counters.steps;
   counters.pages_evicted += cache.evictions() - evicted;
   if (spill != nullptr) {

@@ -34,6 +34,8 @@ struct Engine::State {
   Status Check(const Request& request, const internal::LoadedNetwork& network) const;
   RequestId Add(Request request, std::shared_ptr<const internal::LoadedNetwork> network);
   void FitPageBudget();
+  // Gives back what is beyond the budget, in parts while requests run, else at once.
+  void TrimPages();
 
   void Step();
 

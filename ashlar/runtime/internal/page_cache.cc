@@ -54,13 +54,13 @@ PageCache::~PageCache() {
 }
 
 PageRef PageCache::Allocate(std::uint64_t page_bytes) {
+  if (available_bytes() < page_bytes) {
+    return {};
+  }
   Page* page = memory_.Take(page_bytes);
-  while (page == nullptr && oldest_ != nullptr) {
+  while (page == nullptr) {
     EvictOldest();
     page = memory_.Take(page_bytes);
-  }
-  if (page == nullptr) {
-    return {};
   }
   page->owner = this;
   page->references = 1;
@@ -69,10 +69,19 @@ PageRef PageCache::Allocate(std::uint64_t page_bytes) {
 }
 
 void PageCache::SetBudget(std::uint64_t bytes) {
-  while (memory_.taken_bytes() > bytes && oldest_ != nullptr) {
-    EvictOldest();
+  const std::uint64_t held = memory_.taken_bytes() - evictable_;
+  memory_.SetBudget(std::min(std::max(bytes, held), memory_.most_bytes()));
+}
+
+bool PageCache::Trim() {
+  if (!memory_.over_budget()) {
+    return false;
   }
-  memory_.SetBudget(std::min(std::max(bytes, memory_.taken_bytes()), memory_.most_bytes()));
+  if (!memory_.ReleaseIdle()) {
+    EvictOldest();
+    CHECK(memory_.ReleaseIdle());
+  }
+  return true;
 }
 
 Page** PageCache::BucketOf(const Page* parent, const Digest& chain,
@@ -111,6 +120,9 @@ PageRef PageCache::Find(const Page* parent, const Digest& chain,
   Page* const page = FindPublished(parent, chain, tokens);
   if (page == nullptr) {
     return spill_ != nullptr ? FindSpilled(parent, chain, tokens) : PageRef();
+  }
+  if (page->references == 0 && available_bytes() < PageBytesOf(*page)) {
+    return {};  // it is to be trimmed
   }
   Hold(page);
   return PageRef(page);

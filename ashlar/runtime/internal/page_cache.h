@@ -51,10 +51,11 @@ class PageCache {
   // Requires: no PageRef is left.
   ~PageCache();
 
-  // A page with any content, evicting what it must. Nothing when all memory is held.
+  // A page with any content, evicting what it must. Nothing when the budget is held.
   PageRef Allocate(std::uint64_t page_bytes);
 
-  // The page published under this key; it may have to be read from where it was spilled to.
+  // The page published under this key, unless holding it would be beyond the budget; it may have
+  // to be read from where it was spilled to.
   // Requires: tokens.size() == kPageLength; whoever finds a page holds its parent.
   PageRef Find(const Page* parent, const Digest& chain, std::span<const std::int32_t> tokens);
   // Publishes a full page, which is not written from here on. When the key has a page already,
@@ -62,10 +63,13 @@ class PageCache {
   PageRef Publish(PageRef page, const Page* parent, const Digest& chain,
                   std::span<const std::int32_t> tokens);
 
-  // Evicts what nobody holds until no more than so many bytes are taken, and lets nobody take more
-  // from now on. Less than what is held is not possible, nor more than the constructor was given:
-  // then the nearest that is.
+  // Lets nobody take more from now on. Less than what is held is not possible, nor more than the
+  // constructor was given: then the nearest that is. What is resident beyond it stays until it is
+  // trimmed.
   void SetBudget(std::uint64_t bytes);
+  // Gives one page that is beyond the budget back to the system, if need be the oldest that nobody
+  // holds. Whether there was one.
+  bool Trim();
 
   std::uint64_t budget() const { return memory_.budget(); }
   std::uint64_t resident_bytes() const { return memory_.resident_bytes(); }

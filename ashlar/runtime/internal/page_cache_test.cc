@@ -67,6 +67,9 @@ TEST(PageMemory, WhatASmallerBudgetLeavesFreeGoesBackToTheSystem) {
   memory.Give(pages[0]);
   memory.Give(pages[1]);
   memory.SetBudget(3 * kSmall);
+  EXPECT_TRUE(memory.over_budget());
+  EXPECT_TRUE(memory.ReleaseIdle());
+  EXPECT_FALSE(memory.over_budget());
   Page* const kept = memory.Take(kSmall);  // the last to be given back to the system
   EXPECT_EQ(kept->data[0], std::byte{1});
   EXPECT_EQ(memory.Take(kSmall), nullptr);
@@ -84,6 +87,9 @@ TEST(PageCache, ASmallerBudgetTakesWhatNobodyHoldsTheOldestFirstAndNothingElse) 
   }
   cache.SetBudget(2 * kSmall);
   EXPECT_EQ(cache.budget(), 2 * kSmall);
+  while (cache.Trim()) {
+  }
+  EXPECT_EQ(cache.resident_bytes(), 2 * kSmall);
   EXPECT_EQ(cache.evictions(), 2u);
   EXPECT_FALSE(cache.Find(nullptr, Chain(1), Tokens(2)));
   EXPECT_TRUE(cache.Find(nullptr, Chain(1), Tokens(3)));
@@ -94,6 +100,31 @@ TEST(PageCache, ASmallerBudgetTakesWhatNobodyHoldsTheOldestFirstAndNothingElse) 
   cache.SetBudget(100 * kSmall);
   EXPECT_EQ(cache.budget(), 4 * kSmall);
   EXPECT_TRUE(cache.Allocate(kSmall));
+}
+
+TEST(PageCache, WhileASmallerBudgetIsTrimmedToPagesAreFoundAndTakenAndNoMoreIsResident) {
+  PageCache cache(8 * kSmall);
+  for (int i = 0; i < 8; ++i) {
+    cache.Publish(cache.Allocate(kSmall), nullptr, Chain(1), Tokens(i));
+  }
+  cache.SetBudget(3 * kSmall);
+  EXPECT_EQ(cache.available_bytes(), 3 * kSmall);
+  std::vector<PageRef> held;
+  held.push_back(cache.Find(nullptr, Chain(1), Tokens(0)));  // the oldest, until now
+  EXPECT_TRUE(held.back());
+  EXPECT_TRUE(cache.Trim());
+  EXPECT_EQ(cache.resident_bytes(), 7 * kSmall);
+  held.push_back(cache.Allocate(kSmall));  // of what another had
+  EXPECT_EQ(cache.resident_bytes(), 7 * kSmall);
+  EXPECT_EQ(cache.evictions(), 2u);
+  held.push_back(cache.Allocate(kSmall));
+  EXPECT_EQ(cache.available_bytes(), 0u);
+  EXPECT_FALSE(cache.Allocate(kSmall));
+  EXPECT_FALSE(cache.Find(nullptr, Chain(1), Tokens(7)));  // there, but nobody may have more
+  while (cache.Trim()) {
+  }
+  EXPECT_EQ(cache.resident_bytes(), 3 * kSmall);
+  EXPECT_EQ(cache.evictable_bytes(), 0u);
 }
 
 TEST(PageCache, APublishedPageIsFoundUnderItsWholeHistoryOnly) {
@@ -172,9 +203,10 @@ TEST(PageCache, APageLivesUntilTheLastWhoHoldsItLetsGo) {
   EXPECT_TRUE(cache.Allocate(kSmall));
 }
 
-// Random sequences over a cache that is much too small, against a model that knows what each
-// published page holds: whatever is found is what was published under exactly that history, no
-// page has two uses at once, and bytes always add up.
+// Random sequences over a cache that is much too small and changes, against a model that knows what
+// each published page holds: whatever is found is what was published under exactly that history, no
+// page has two uses at once, bytes always add up, and what is resident grows within the budget
+// only.
 TEST(PageCache, RandomOperationsAgreeWithAModel) {
   std::mt19937_64 random(TestSeed());
   constexpr std::uint64_t kBudget = 40 * kSmall;
@@ -198,8 +230,15 @@ TEST(PageCache, RandomOperationsAgreeWithAModel) {
     return std::vector(table.tokens.begin(), table.tokens.begin() + count);
   };
   std::uint64_t hits = 0;
+  std::uint64_t trimmed = 0;
+  std::uint64_t resident = 0;
   for (int round = 0; round < 20000; ++round) {
     const auto what = random() % 10;
+    if (random() % 50 == 0) {
+      cache.SetBudget(random() % 2 == 0 ? kBudget : random() % kBudget);
+    } else if (random() % 3 == 0) {
+      trimmed += cache.Trim() ? 1 : 0;
+    }
     if (tables.empty() || (what == 0 && tables.size() < 8)) {
       auto table = std::make_unique<Table>();
       table->chain = static_cast<int>(random() % 4);
@@ -245,11 +284,15 @@ TEST(PageCache, RandomOperationsAgreeWithAModel) {
     for (const auto& [page, bytes] : held) {
       held_bytes += bytes;
     }
-    ASSERT_EQ(cache.available_bytes(), kBudget - held_bytes);
+    ASSERT_EQ(cache.available_bytes(), cache.budget() - held_bytes);
+    ASSERT_LE(cache.resident_bytes(), std::max(cache.budget(), resident));
+    resident = cache.resident_bytes();
   }
+  EXPECT_GT(trimmed, 100u);
   EXPECT_GT(hits, 100u);
   EXPECT_GT(cache.evictions(), 100u);
   tables.clear();
+  cache.SetBudget(kBudget);
   EXPECT_EQ(cache.available_bytes(), kBudget);
 }
 

@@ -1,5 +1,6 @@
 #include "ashlar/runtime/internal/page_memory.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -46,24 +47,33 @@ std::uint32_t PageMemory::ClassOf(std::uint64_t page_bytes) {
   return static_cast<std::uint32_t>(sizes_.size() - 1);
 }
 
-void PageMemory::MakeRoom(std::uint64_t bytes) {
+bool PageMemory::ReleaseIdle() {
   for (SizeClass& size : sizes_) {
-    while (taken_ + idle_ + bytes > budget_ && size.idle != nullptr) {
-      Page* const page = size.idle;
+    if (Page* const page = size.idle; page != nullptr) {
       size.idle = page->next_free;
       page->next_free = size.released;
       size.released = page;
       size.data.Release(page->data - size.data.data(), size.page_bytes);
       idle_ -= size.page_bytes;
+      return true;
     }
   }
+  return false;
+}
+
+bool PageMemory::MakeRoom(std::uint64_t bytes) {
+  const std::uint64_t most = std::max(budget_, resident_bytes());
+  while (resident_bytes() + bytes > most) {
+    if (!ReleaseIdle()) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void PageMemory::SetBudget(std::uint64_t bytes) {
   CHECK_LE(bytes, most_);
-  CHECK_LE(taken_, bytes);
   budget_ = bytes;
-  MakeRoom(0);
 }
 
 Page* PageMemory::Take(std::uint64_t page_bytes) {
@@ -75,10 +85,9 @@ Page* PageMemory::Take(std::uint64_t page_bytes) {
     taken_ += page_bytes;
     return page;
   }
-  if (taken_ + page_bytes > budget_) {
+  if (!MakeRoom(page_bytes)) {  // of what idle pages of other sizes hold
     return nullptr;
   }
-  MakeRoom(page_bytes);  // of what idle pages of other sizes hold
   taken_ += page_bytes;
   if (Page* const page = size.released; page != nullptr) {
     size.released = page->next_free;

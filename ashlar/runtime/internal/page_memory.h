@@ -66,13 +66,17 @@ class PageMemory {
   // What a page of so many bytes takes: whole pages of the system, so that it can be given back.
   static std::uint64_t PageBytes(std::uint64_t bytes);
 
-  // A page of `page_bytes` (from PageBytes) with any content, or null when the budget is used up.
+  // A page of `page_bytes` (from PageBytes) with any content, or null when that would make more
+  // resident than the budget, or more than is.
   Page* Take(std::uint64_t page_bytes);
   void Give(Page* page);
 
-  // The most that may be taken from now on, at most what the constructor was given; what is free of
-  // it goes back to the system. Requires: no more is taken.
+  // The most that may be resident from now on, at most what the constructor was given. What is
+  // above it stays until it is released.
   void SetBudget(std::uint64_t bytes);
+  bool over_budget() const { return resident_bytes() > budget_; }
+  // Gives a free page back to the system. Whether there was one.
+  bool ReleaseIdle();
 
   std::uint64_t PageBytesOf(const Page& page) const { return sizes_[page.size_class].page_bytes; }
   std::uint64_t budget() const { return budget_; }
@@ -91,13 +95,14 @@ class PageMemory {
     Page* released = nullptr;  // free, and given back
   };
   std::uint32_t ClassOf(std::uint64_t page_bytes);
-  // Gives idle pages back to the system until so many bytes more would be within the budget.
-  void MakeRoom(std::uint64_t bytes);
+  // Gives idle pages back to the system until so many bytes more are within the budget, or no more
+  // than were resident. Whether they are.
+  bool MakeRoom(std::uint64_t bytes);
 
   const std::uint64_t most_;  // budgets are never above
   std::uint64_t budget_;
   std::uint64_t taken_ = 0;
-  std::uint64_t idle_ = 0;  // bytes; taken_ + idle_ <= budget_
+  std::uint64_t idle_ = 0;  // bytes
   std::vector<SizeClass> sizes_;
 };
 

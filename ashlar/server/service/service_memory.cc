@@ -97,7 +97,8 @@ void Service::State::ManageMemory() {
   full_ = division.full;
   engine_.SetPageBudget(division.page_bytes, division.most_pages);
   FollowDivision(division.weight_bytes);
-  if (!Shrinking()) {
+  const PageUse pages = engine_.page_use();
+  if (!Shrinking() && pages.resident <= pages.budget) {
     TellShrunk();
   }
 }

@@ -400,6 +400,9 @@ void Service::State::WaitForTasks() {
 }
 
 void Service::State::Step() {
+  if (observer_.before_step) {
+    observer_.before_step();
+  }
   engine_.set_prompt_rows_beside_decoding(pacer_.rows());
   const EngineCounters before = engine_.counters();
   const std::int64_t begin = Now();
