@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -252,6 +253,44 @@ Json StateSpaces() {
                    {"tie_word_embeddings", false},
                    {"vocab_size", 384}});
 }
+Json StateSpacesOfGroups() {
+  return Json::Of({{"model_type", "mamba2"},
+                   {"hidden_size", 64},
+                   {"num_hidden_layers", 3},
+                   {"num_heads", 8},
+                   {"head_dim", 16},
+                   {"n_groups", 2},
+                   {"state_size", 16},
+                   {"tie_word_embeddings", false},
+                   {"vocab_size", 384}});
+}
+
+// Queries without a latent, shares of a softmax as they are, and stretched positions.
+Json GreedyLatentMixture() {
+  return Json::Of({{"model_type", "deepseek_v2"},
+                   {"hidden_size", 64},
+                   {"intermediate_size", 96},
+                   {"num_hidden_layers", 27},  // (where llama.cpp has such queries)
+                   {"num_attention_heads", 4},
+                   {"num_key_value_heads", 4},
+                   {"max_position_embeddings", 2560},
+                   {"first_k_dense_replace", 1},
+                   {"kv_lora_rank", 32},
+                   {"q_lora_rank", nullptr},
+                   {"qk_nope_head_dim", 16},
+                   {"qk_rope_head_dim", 16},
+                   {"v_head_dim", 16},
+                   {"moe_intermediate_size", 32},
+                   {"n_routed_experts", 8},
+                   {"num_experts_per_tok", 3},
+                   {"routed_scaling_factor", 1.5},
+                   {"rope_scaling", Json::Of({{"type", "yarn"},
+                                              {"factor", 40.0},
+                                              {"mscale", 0.707},
+                                              {"mscale_all_dim", 0.707},
+                                              {"original_max_position_embeddings", 64}})},
+                   {"vocab_size", 384}});
+}
 
 // Architectures that differ the most, from the fixtures of their families: after a prompt,
 // llama.cpp chooses the tokens that ashlar chooses. (The others that are written were tried once:
@@ -262,13 +301,17 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfOtherArchitectures) {
   const TempDirectory directory;
   testing::Library library;
   constexpr std::int64_t kTokens = 12;
+  const std::map<std::string, Json> random = {{"qwen3_next", MixedLayers()},
+                                              {"mamba", StateSpaces()},
+                                              {"mamba2_of_groups", StateSpacesOfGroups()},
+                                              {"deepseek_v2", GreedyLatentMixture()}};
   for (const std::string fixture :
        {"mixtral", "qwen2_moe", "gemma3", "phi3", "gpt2", "falcon", "granite", "deepseek_v3",
-        "exaone4", "mamba2", "qwen3_next", "mamba"}) {
+        "exaone4", "mamba2", "qwen3_next", "mamba", "mamba2_of_groups", "deepseek_v2"}) {
     SCOPED_TRACE(fixture);
     const Path model = directory / fixture;
-    if (fixture == "qwen3_next" || fixture == "mamba") {
-      testing::WriteRandomModel(fixture == "mamba" ? StateSpaces() : MixedLayers(), model);
+    if (const auto made = random.find(fixture); made != random.end()) {
+      testing::WriteRandomModel(made->second, model);
     } else {
       std::filesystem::copy(shared / "fixtures/hf" / fixture, model);
     }

@@ -25,6 +25,7 @@ namespace {
 using testing::GgufReader;
 using ::testing::HasSubstr;
 using testing::Library;
+using ::testing::Not;
 using testing::TinySpec;
 
 class GgufRoundTrip : public ::testing::Test {
@@ -217,7 +218,17 @@ TEST_F(GgufRoundTrip, OfLayersThatDifferIsTheSameNetwork) {
                  {"vocab_size", 128},
                  {"tie_word_embeddings", false}}),
        "mamba", Same::kNearly},
-      {MixedConfig("deepseek_v2", latent), "deepseek2", Same::kNumbers},
+      {Json::Of({{"model_type", "mamba2"},
+                 {"hidden_size", 64},
+                 {"num_hidden_layers", 3},
+                 {"num_heads", 12},
+                 {"head_dim", 16},
+                 {"n_groups", 3},
+                 {"state_size", 16},
+                 {"vocab_size", 128},
+                 {"tie_word_embeddings", false}}),
+       "mamba2", Same::kNearly},
+      {MixedConfig("deepseek_v2", latent), "deepseek2", Same::kNumbers, "deepseek_v2"},
       {MixedConfig("deepseek_v2", groups), "deepseek2", Same::kNumbers, "deepseek_v2"},
   };
   int index = 0;
@@ -230,6 +241,35 @@ TEST_F(GgufRoundTrip, OfLayersThatDifferIsTheSameNetwork) {
     const Network again = Read(name + "-again");
     ExpectSame(network, again, Logits(network), Logits(again), each.same);
   }
+}
+
+TEST_F(GgufRoundTrip, OfQueriesThatLlamaCppWouldNotLoadIsForAshlarAlone) {
+  int made = 0;
+  const auto refusal = [&](std::int64_t layers, const Json& query_latent, const char* usual) {
+    const std::string name = "net" + std::to_string(made++);
+    const Json config = MixedConfig("deepseek_v2", {{"num_hidden_layers", layers},
+                                                    {"num_key_value_heads", 4},
+                                                    {"first_k_dense_replace", layers - 1},
+                                                    {"n_routed_experts", 4},
+                                                    {"n_shared_experts", 1},
+                                                    {"moe_intermediate_size", 32},
+                                                    {"num_experts_per_tok", 2},
+                                                    {"kv_lora_rank", 24},
+                                                    {"q_lora_rank", query_latent},
+                                                    {"qk_nope_head_dim", 16},
+                                                    {"qk_rope_head_dim", 8},
+                                                    {"v_head_dim", 16}});
+    testing::WriteRandomModel(config, directory_ / name);
+    const Network network = library_.Import(directory_ / name, name);
+    const auto report = ExportGguf(network, "name", library_.store(), file(), {.usual = usual});
+    return report.ok() ? "remark: " + report->remarks.front() : report.error().message;
+  };
+  EXPECT_THAT(refusal(26, nullptr, ""), Not(HasSubstr("would not load")));
+  EXPECT_THAT(refusal(3, 24, ""), Not(HasSubstr("would not load")));
+  EXPECT_THAT(refusal(3, nullptr, ""), HasSubstr("would not load a file of 3 layers without one"));
+  EXPECT_THAT(refusal(27, 24, ""), HasSubstr("would not load a file of 27 layers with one"));
+  EXPECT_THAT(refusal(3, nullptr, "deepseek_v2"),
+              HasSubstr("remark: llama.cpp's deepseek2 has queries without a latent"));
 }
 
 // ---- Types

@@ -85,6 +85,9 @@ TEST(RecurrentConfig, Mamba2HasHeadsGroupsAndLimitsOfItsSteps) {
   EXPECT_EQ(OfRecurrent("heads", "mamba2"), 128);
   EXPECT_EQ(OfRecurrent("head_dim", "mamba2"), 64);
   EXPECT_EQ(OfRecurrent("groups", "mamba2", {{"n_groups", 2}}), 2);
+  EXPECT_EQ(OfRecurrent("groups", "mamba2"), 8);
+  EXPECT_EQ(OfRecurrent("gate_norm_by_group", "mamba2"), 1);
+  EXPECT_EQ(OfRecurrent("gate_norm_by_group", "mamba2", {{"n_groups", 1}}), 0);
   EXPECT_EQ(OfRecurrent("state_dim", "mamba2"), 128);
   EXPECT_EQ(OfRecurrent<double>("step_min", "mamba2"), 0.0);
   EXPECT_EQ(OfRecurrent<double>("step_max", "mamba2"), 0.0);  // none

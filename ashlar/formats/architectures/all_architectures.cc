@@ -48,6 +48,7 @@ constexpr const Architecture* kAll[] = {
     &kDeepSeekV3OfTheInput,
     &kDeepSeekV3,
     &kMamba,
+    &kMamba2OfOneGroup,
     &kMamba2,
     &kQwen3Next,
     &kRwkv,

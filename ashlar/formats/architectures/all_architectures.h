@@ -43,6 +43,7 @@ extern const Architecture kDeepSeekV2InGroups;
 extern const Architecture kDeepSeekV3OfTheInput;
 extern const Architecture kDeepSeekV3;
 extern const Architecture kMamba;
+extern const Architecture kMamba2OfOneGroup;
 extern const Architecture kMamba2;
 extern const Architecture kQwen3Next;
 extern const Architecture kRwkv;

@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -57,36 +58,51 @@ constexpr Conversion kStepLimit{
     .number = [](double x) { return x == 0 ? std::numeric_limits<double>::infinity() : x; }};
 
 // (`expand` says nothing that the heads do not: their channels are the tensors' rows.)
-constexpr Setting kMamba2Settings[] = {
-    {"heads", 128, "num_heads"},
-    {"head_dim", 64, "head_dim"},
-    {"groups", 8, "n_groups"},
-    {"state_dim", 128, "state_size"},
-    {"conv_taps", 4, "conv_kernel"},
-    {"bias", 0, "use_bias"},
-    {"conv_bias", 1, "use_conv_bias"},
-    {"gate_norm", "rms"},
-    {.attribute = "step_min", .value = 0.0, .field = "time_step_limit", .item = 0},
-    {.attribute = "step_max",
-     .value = std::numeric_limits<double>::infinity(),
-     .field = "time_step_limit",
-     .convert = kStepLimit,
-     .item = 1},
-};
+constexpr auto Mamba2Settings(std::int64_t by_group) {
+  return std::array{
+      Setting{"heads", 128, "num_heads"},
+      Setting{"head_dim", 64, "head_dim"},
+      Setting{"groups", 8, "n_groups"},
+      Setting{"state_dim", 128, "state_size"},
+      Setting{"conv_taps", 4, "conv_kernel"},
+      Setting{"bias", 0, "use_bias"},
+      Setting{"conv_bias", 1, "use_conv_bias"},
+      Setting{"gate_norm", "rms"},
+      Setting{"gate_norm_by_group", by_group},
+      Setting{.attribute = "step_min", .value = 0.0, .field = "time_step_limit", .item = 0},
+      Setting{.attribute = "step_max",
+              .value = std::numeric_limits<double>::infinity(),
+              .field = "time_step_limit",
+              .convert = kStepLimit,
+              .item = 1},
+  };
+}
+constexpr auto kOfOneGroup = Mamba2Settings(0);
+// Each group is normed by itself, as in the authors' implementation, with which such networks were
+// trained, and in llama.cpp; transformers norms whole rows.
+constexpr auto kOfGroups = Mamba2Settings(1);
+
+constexpr Architecture Mamba2(std::span<const Setting> settings, std::span<const Condition> when) {
+  return {
+      .model_type = "mamba2",
+      .class_name = "Mamba2ForCausalLM",
+      .when = when,
+      .base_prefix = "backbone.",
+      .embed = {kMambaEmbed},
+      .recurrent = {.kind = "ssm", .block = {kMamba2Tensors, settings}},
+      .norm = {kMambaNorm},
+      .head = {kLlamaHead},
+      .norms = {.eps = {{"layer_norm_epsilon"}}, .default_eps = 1e-5},
+      .sizes = {.channels = {}},
+      .ignored_fields = kMambaIgnored,
+  };
+}
+
+constexpr Condition kOneGroup[] = {{.field = "n_groups", .is = 1, .otherwise = 8, .counts = true}};
 
 }  // namespace
 
-constinit const Architecture kMamba2{
-    .model_type = "mamba2",
-    .class_name = "Mamba2ForCausalLM",
-    .base_prefix = "backbone.",
-    .embed = {kMambaEmbed},
-    .recurrent = {.kind = "ssm", .block = {kMamba2Tensors, kMamba2Settings}},
-    .norm = {kMambaNorm},
-    .head = {kLlamaHead},
-    .norms = {.eps = {{"layer_norm_epsilon"}}, .default_eps = 1e-5},
-    .sizes = {.channels = {}},
-    .ignored_fields = kMambaIgnored,
-};
+constinit const Architecture kMamba2OfOneGroup = Mamba2(kOfOneGroup, kOneGroup);
+constinit const Architecture kMamba2 = Mamba2(kOfGroups, {});
 
 }  // namespace ashlar

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -114,6 +115,8 @@ struct GgufFamily {
   bool key_of_each_head = false;   // as many heads of keys as of queries
   bool doubles_width = false;      // twice as many channels as the network is wide
   bool ranks_two = false;          // groups of experts are as good as their two best
+  // Whether queries have no latent, which it takes from the number of layers alone.
+  std::optional<bool> light = {};
 };
 
 std::span<const GgufFamily> AllGgufFamilies();

@@ -18,6 +18,14 @@ std::int64_t LeastWindow(const DecoderFacts& facts) {
   return least;
 }
 
+// As large as the networks that llama.cpp knows to make queries without a latent: DeepSeek-V2-Lite
+// and GigaChat 3, and, by its vocabulary, Kanana 2.
+bool IsLight(const DecoderFacts& facts) {
+  const std::int64_t layers = std::ssize(facts.layers);
+  return layers == 26 || layers == 27 ||
+         (layers == 48 && facts.embed().attributes.Integer("vocabulary") == 128'256);
+}
+
 }  // namespace
 
 std::int64_t WindowOf(const Attributes& attention) {
@@ -79,8 +87,14 @@ Status CheckGgufLimits(const DecoderFacts& facts, const GgufFamily& family, std:
                     "their best: it would choose others",
                     family.architecture));
   }
-  const std::int64_t window = LeastWindow(facts);
   const std::int64_t layers = std::ssize(facts.layers);
+  if (family.light && *family.light != IsLight(facts)) {
+    otherwise.push_back(
+        fmt::format("llama.cpp's {} has queries without a latent in networks of 26 or 27 layers, "
+                    "and with one in others, and would not load a file of {} layers {} one",
+                    family.architecture, layers, *family.light ? "without" : "with"));
+  }
+  const std::int64_t window = LeastWindow(facts);
   if (window != 0 && family.windows_of != 0 && layers != family.windows_of) {
     otherwise.push_back(
         fmt::format("llama.cpp's {} has windows, and layers that do not turn, in networks of {} "

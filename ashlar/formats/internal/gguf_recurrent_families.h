@@ -85,14 +85,10 @@ inline constexpr GgufKey kMamba2Keys[] = {
     {"ssm.conv_kernel", "conv_kernel", GgufKeyType::kInteger, true},
     {"ssm.state_size", "state_size", GgufKeyType::kInteger, true},
     {"ssm.time_step_rank", "num_heads", GgufKeyType::kInteger, true},
+    {"ssm.group_count", "n_groups", GgufKeyType::kInteger, true},
 };
 inline constexpr GgufProduct kMamba2Products[] = {
     {"ssm.inner_size", "head_dim", "ssm.time_step_rank"}};
-// (It norms the gated rows of each group by themselves.)
-inline constexpr GgufConstant kMamba2Constants[] = {
-    {"ssm.group_count", 1, "gated rows of one group"}};
-inline constexpr GgufFixedField kMamba2Fixed[] = {{"n_groups", std::int64_t{1}},
-                                                  {"use_bias", false}};
 inline constexpr GgufFixedField kMambaFixed[] = {{"use_bias", false}};
 inline constexpr GgufPartField kMambaParts[] = {{"use_conv_bias", "blk.0.ssm_conv1d.bias"}};
 

@@ -309,6 +309,20 @@ inline std::vector<Example> Examples() {
         {"norm_offset", 1.0},
         {"multiplier", 0.5}},
        {{{"heads", 2}}, {{"heads", 4}}}},
+      {"ssm_normed_by_group",
+       &kSsm,
+       {{"width", Integer(96)},
+        {"heads", Integer(6)},
+        {"head_dim", Integer(32)},
+        {"groups", Integer(3)},
+        {"state_dim", Integer(20)},
+        {"conv_taps", Integer(3)},
+        {"activation", "silu"},
+        {"gate_norm", "rms"},
+        {"gate_norm_by_group", Integer(1)},
+        {"norm", "rms"},
+        {"norm_eps", 1e-5}},
+       {{{"heads", 2}}, {{"heads", 4}}}},
   };
 }
 

@@ -33,7 +33,8 @@ struct NormSettings {
   NormType type = NormType::kNone;
   double eps = 0;
   double offset = 0;
-  bool bias = false;  // of a layer norm
+  bool bias = false;       // of a layer norm
+  std::int64_t parts = 1;  // a row falls into so many equal parts, each normed by itself
 };
 
 NormType ParseNormType(std::string_view choice);

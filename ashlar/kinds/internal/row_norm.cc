@@ -9,6 +9,7 @@ RowNorm::RowNorm(const NormSettings& settings, std::string_view name, const Boun
                  Isa isa)
     : type_(settings.type),
       eps_(static_cast<float>(settings.eps)),
+      parts_(settings.parts),
       rms_(FindForm(RmsNormForms(), isa).fn),
       layer_(FindForm(LayerNormForms(), isa).fn) {
   if (none()) {
@@ -24,6 +25,7 @@ RowNorm::RowNorm(const NormSettings& settings, std::string_view name, const Boun
 }
 
 RowNorm RowNorm::Part(std::int64_t first, std::int64_t width) const {
+  CHECK_EQ(parts_, 1);
   RowNorm part = *this;
   for (std::vector<float>* values : {&part.weight_, &part.bias_}) {
     if (!values->empty()) {
@@ -34,15 +36,19 @@ RowNorm RowNorm::Part(std::int64_t first, std::int64_t width) const {
 }
 
 void RowNorm::Apply(const float* x, float* y) const {
-  switch (type_) {
-    case NormType::kNone:
-      CHECK(false);
-    case NormType::kRms:
-      rms_(x, weight_.data(), y, width(), eps_);
-      return;
-    case NormType::kLayer:
-      layer_(x, weight_.data(), bias_.empty() ? nullptr : bias_.data(), y, width(), eps_);
-      return;
+  const std::int64_t size = width() / parts_;
+  for (std::int64_t at = 0; at < width(); at += size) {
+    switch (type_) {
+      case NormType::kNone:
+        CHECK(false);
+      case NormType::kRms:
+        rms_(x + at, weight_.data() + at, y + at, size, eps_);
+        break;
+      case NormType::kLayer:
+        layer_(x + at, weight_.data() + at, bias_.empty() ? nullptr : bias_.data() + at, y + at,
+               size, eps_);
+        break;
+    }
   }
 }
 

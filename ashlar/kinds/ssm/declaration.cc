@@ -32,6 +32,7 @@ constexpr AttributeSpec kAttributes[] = {
     Flag("bias", "1: what is made from the input, and o, have biases"),
     internal::kConvBiasAttribute,
     internal::OptionalChoice("gate_norm", kGateNorms, "norm of the gated rows (Mamba-2: rms)"),
+    Flag("gate_norm_by_group", "1: it norms the channels of each of several groups by themselves"),
     OptionalReal("multiplier", 1, "of the output"),
     internal::kNormAttribute,
     internal::kPostNormAttribute,
@@ -52,6 +53,10 @@ Status CheckSsm(const Attributes& attributes, const SsmSizes& sizes) {
     return Invalid("heads {} of {} channels, and groups {} of {} floats of state: at most {} each",
                    sizes.heads, sizes.head_dim, sizes.groups, sizes.state_dim,
                    internal::kMaxChannels);
+  }
+  if (sizes.groups == 1 || attributes.Choice("gate_norm") == "none") {
+    ASHLAR_TRY(internal::RequireDefaults(kAttributes, attributes, {"gate_norm_by_group"},
+                                         "groups is 1 or gate_norm is none"));
   }
   ASHLAR_TRY(internal::RequireNotNegative(attributes, "step_min"));
   ASHLAR_TRY(internal::RequireNotNegative(attributes, "step_max"));
@@ -147,7 +152,8 @@ Attributes ApplySlice(const Attributes& attributes, const Slice& slice) {
   const std::int64_t group = sizes.heads / sizes.groups;
   const bool whole = heads->second % group == 0;
   const std::int64_t groups = sizes.groups == 1 ? 1 : whole ? heads->second / group : sizes.heads;
-  return attributes.With("heads", heads->second).With("groups", groups);
+  const Attributes sliced = attributes.With("heads", heads->second).With("groups", groups);
+  return groups == 1 ? sliced.With("gate_norm_by_group", 0) : sliced;
 }
 
 }  // namespace

@@ -24,10 +24,11 @@ struct SsmSizes {
   std::int64_t scan_floats() const { return channels() * state_dim; }
 };
 
-// The norm of the gated rows.
+// The norm of the gated rows: of a row, or of the channels of each group's heads by themselves.
 inline NormSettings GateNormOf(const Attributes& attributes) {
   return {.type = ParseNormType(attributes.Choice("gate_norm")),
-          .eps = attributes.Real("norm_eps")};
+          .eps = attributes.Real("norm_eps"),
+          .parts = IsSet(attributes, "gate_norm_by_group") ? attributes.Integer("groups") : 1};
 }
 
 }  // namespace ashlar::internal

@@ -80,8 +80,8 @@ class SsmFormula {
           y[i] *= SiluOf(gate[i]);
         }
       }
-      if (attributes_.Choice("gate_norm") == "rms") {
-        y = testing::RmsNormed(y, Values("gate_norm.weight"), 0, attributes_.Real("norm_eps"));
+      if (attributes_.Choice("gate_norm") != "none") {
+        y = GateNormed(y, Integer("gate_norm_by_group") == 1 ? Integer("groups") : 1);
       }
       for (const double out : Project("o", y)) {
         all.push_back(out * attributes_.Real("multiplier"));
@@ -94,6 +94,21 @@ class SsmFormula {
   std::int64_t Integer(const char* name) const { return attributes_.Integer(name); }
   const std::vector<double>& Values(const std::string& name) const {
     return block_.tensor(name).values;
+  }
+  // Each of `parts` equal parts of y by itself.
+  Doubles GateNormed(const Doubles& y, std::int64_t parts) const {
+    const std::vector<double>& weight = Values("gate_norm.weight");
+    const std::size_t size = y.size() / parts;
+    Doubles all;
+    for (std::size_t at = 0; at < y.size(); at += size) {
+      const auto part = [&](const auto& values) {
+        return Doubles(values.begin() + at, values.begin() + at + size);
+      };
+      const Doubles normed =
+          testing::RmsNormed(part(y), part(weight), 0, attributes_.Real("norm_eps"));
+      all.insert(all.end(), normed.begin(), normed.end());
+    }
+    return all;
   }
   Doubles Project(const std::string& name, const Doubles& x) const {
     return testing::MatVec(block_.tensor(name),
@@ -154,6 +169,12 @@ TEST(Ssm, IsTheRecurrenceOfMamba2) {
   ExpectSsmRows(Changed(kMamba2Block, {{"groups", std::int64_t{1}}, {"gate_norm", "none"}}));
 }
 
+TEST(Ssm, NormsTheGatedChannelsOfEachGroupByThemselves) {
+  ExpectSsmRows(Changed(kMamba2Block, {{"gate_norm_by_group", std::int64_t{1}}}));
+  ExpectSsmRows(Changed(kMamba2Block,
+                        {{"groups", std::int64_t{3}}, {"gate_norm_by_group", std::int64_t{1}}}));
+}
+
 TEST(Ssm, ComputesOnInt8RowsWithinTheirRounding) {
   ExpectSsmRows(kMamba2Block, "q8", 0.03);
 }
@@ -195,6 +216,17 @@ TEST(Ssm, RefusesAttributesByName) {
   EXPECT_TRUE(kSsm.tensors(kSsm.apply_slice(whole, {{"heads", 3}})).ok());
   EXPECT_EQ(kSsm.tensors(kSsm.apply_slice(whole, {{"heads", 4}})).error().message,
             "heads 4 is no multiple of groups 6");
+  // Of one group, the norm by group is that of the row.
+  EXPECT_EQ(
+      error({{"groups", std::int64_t{1}}, {"gate_norm_by_group", std::int64_t{1}}}),
+      "attribute \"gate_norm_by_group\" has no meaning when groups is 1 or gate_norm is none; "
+      "leave it out");
+  EXPECT_EQ(
+      error({{"gate_norm", "none"}, {"gate_norm_by_group", std::int64_t{1}}}),
+      "attribute \"gate_norm_by_group\" has no meaning when groups is 1 or gate_norm is none; "
+      "leave it out");
+  const Attributes by_group = whole.With("gate_norm_by_group", 1);
+  EXPECT_EQ(kSsm.apply_slice(by_group, {{"heads", 3}}).Integer("gate_norm_by_group"), 0);
 }
 
 TEST(Ssm, HasTheIdentityThatItAlwaysHad) {
@@ -202,6 +234,11 @@ TEST(Ssm, HasTheIdentityThatItAlwaysHad) {
             "sha256:0f6a22e2d3970b880e81170ed4b033d3d89c1b8c4b49da62a84a5ff912a80c49");
   EXPECT_EQ(testing::LiteralBlock(kSsm, kMamba2Block).digest().ToString(),
             "sha256:b912795b14f54423234418545cb4dfef11835f62777af0102d2ab0cfa29dd204");
+  EXPECT_EQ(
+      testing::LiteralBlock(kSsm, Changed(kMamba2Block, {{"gate_norm_by_group", std::int64_t{1}}}))
+          .digest()
+          .ToString(),
+      "sha256:e6e41603ba5e15dab0459fc2b470e279d135c78a0c16f4f25807402a42168c98");
 }
 
 }  // namespace
