@@ -98,9 +98,6 @@ Claims AllClaims() {
   for (auto& [name, reason] : claims["Pre-tokenizers of GGUF files"]) {
     reason = "cuts by the expressions that llama.cpp publishes; no vocabulary at hand has the name";
   }
-  claims["Architectures"]["deepseek_v2"] =
-      "no reference at hand; its blocks are those of deepseek_v3, and how it chooses experts is "
-      "held to the formula";
   for (const char* of_characters : {"gemma4", "whitespace"}) {
     claims["Vocabularies in GGUF files"][of_characters] =
         "no vocabulary at hand; merges characters as BPE of tokenizer.json does, by the "
