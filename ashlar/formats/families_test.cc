@@ -410,6 +410,53 @@ TEST(Gpt2, HasNamesOfItsOwnForSizes) {
             ErrorCode::kUnsupported);
 }
 
+// What a configuration does not say is what its class says, which differs from family to family.
+TEST(FamilyConfigs, HaveTheDefaultsOfTheirClasses) {
+  struct Defaults {
+    std::string model_type;
+    std::int64_t key_value_heads, rope_dims, positions;
+    double theta, eps;
+    std::string activation;
+    std::int64_t qkv_bias = 0;
+    bool tied = false;
+  };
+  const Defaults families[] = {
+      {"cohere", 64, 16, 8192, 500'000, 1e-5, "silu", 0, true},
+      {"ernie4_5", 2, 128, 131'072, 500'000, 1e-5, "silu", 0, true},
+      {"exaone4", 32, 16, 2048, 10'000, 1e-5, "silu"},
+      {"gemma3_text", 4, 256, 131'072, 10'000, 1e-6, "gelu_tanh", 0, true},
+      {"glm4", 2, 64, 131'072, 10'000, 1.5625e-7, "silu", 1},
+      {"gpt_neox", 64, 4, 2048, 10'000, 1e-5, "gelu", 1},
+      {"gpt_oss", 8, 64, 131'072, 150'000, 1e-5, "silu", 1},
+      {"granite", 64, 16, 2048, 10'000, 1e-6, "silu"},
+      {"hunyuan_v1_dense", 64, 16, 2048, 10'000, 1e-5, "silu"},
+      {"mixtral", 8, 16, 131'072, 1e6, 1e-5, "silu"},
+      {"olmo2", 64, 16, 2048, 10'000, 1e-5, "silu"},
+      {"olmoe", 64, 16, 4096, 10'000, 1e-5, "silu"},
+      {"phi", 64, 8, 2048, 10'000, 1e-5, "gelu_tanh", 1},
+      {"phi3", 64, 16, 4096, 10'000, 1e-5, "silu"},
+      {"qwen2_moe", 16, 16, 32'768, 10'000, 1e-6, "silu", 1},
+      {"qwen3_moe", 4, 16, 32'768, 10'000, 1e-6, "silu"},
+      {"seed_oss", 8, 128, 524'288, 10'000, 1e-6, "silu", 1},
+      {"smollm3", 4, 16, 32'768, 2e6, 1e-6, "silu", 0, true},
+      {"stablelm", 32, 4, 4096, 10'000, 1e-5, "silu"},
+      {"starcoder2", 2, 16, 4096, 10'000, 1e-5, "gelu_tanh", 1, true},
+  };
+  for (const Defaults& expected : families) {
+    SCOPED_TRACE(expected.model_type);
+    const Family family(expected.model_type, {{"hidden_size", 1024}, {"num_attention_heads", 64}});
+    const BlockRecipe& attention = family.attention();
+    EXPECT_EQ(Family::Integer(attention, "kv_heads"), expected.key_value_heads);
+    EXPECT_EQ(Family::Integer(attention, "rope_dims"), expected.rope_dims);
+    EXPECT_EQ(family.recipe().metadata.context_length, expected.positions);
+    EXPECT_EQ(Family::Real(attention, "rope_theta"), expected.theta);
+    EXPECT_EQ(Family::Real(family.norm(), "eps"), expected.eps);
+    EXPECT_EQ(Family::Word(family.mlp(), "activation"), expected.activation);
+    EXPECT_EQ(Family::Integer(attention, "qkv_bias").value_or(0), expected.qkv_bias);
+    EXPECT_EQ(!family.recipe().tied_copy.empty(), expected.tied);
+  }
+}
+
 // Fields of published configurations that repeat others, and that the reference does not read.
 TEST(FamilyConfigs, MayHaveFieldsThatTheReferenceDoesNotRead) {
   const Family gemma("gemma2", {{"sliding_window", 16}, {"sliding_window_size", 32}});

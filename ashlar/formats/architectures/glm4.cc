@@ -22,7 +22,7 @@ constexpr TensorName kGlm4MlpTensors[] = {
     {"down", "model.layers.{}.mlp.down_proj.weight"},
     {"post_norm.weight", "model.layers.{}.post_mlp_layernorm.weight"},
 };
-constexpr Setting kGlm4Attention[] = {{"qkv_bias", 0, "attention_bias"}};
+constexpr Setting kGlm4Attention[] = {{"qkv_bias", 1, "attention_bias"}};
 
 }  // namespace
 
