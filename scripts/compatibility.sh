@@ -42,9 +42,11 @@ TEXT
       if (!seen[$2 FS row]++) rows[$2 FS $3] = rows[$2 FS $3] row "\n"
       found[$2 FS $3] = 1
     }
-    function end_table(  reason) {
-      for (reason in unmeasured) printf "| %s | | %s | |\n", unmeasured[reason], reason
+    function end_table(  j) {
+      for (j = 1; j <= unmeasured_count; ++j)
+        printf "| %s | | %s | |\n", unmeasured[order[j]], order[j]
       delete unmeasured
+      unmeasured_count = 0
     }
     END {
       for (i = 1; i <= count; ++i) {
@@ -59,7 +61,10 @@ TEXT
         if (tables[i] in found) printf "%s", rows[tables[i]]
         else if (reason == "") printf "| %s | nothing | | **no** |\n", part[2]
         else if (reason in unmeasured) unmeasured[reason] = unmeasured[reason] ", " part[2]
-        else unmeasured[reason] = part[2]
+        else {
+          unmeasured[reason] = part[2]
+          order[++unmeasured_count] = reason
+        }
       }
       end_table()
       for (name in found) if (!(name in done)) print "measured, but not claimed: " name >"/dev/stderr"
