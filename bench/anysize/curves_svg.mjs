@@ -89,7 +89,7 @@ function panel(offset, title, yName, xAxis, yAxis, all, value) {
   return out.join("\n");
 }
 
-// `series` as measure.mjs gives them; `peer` has points with names, and no speeds.
+// `series` as speed.mjs gives them; `peer` has points with names, and no speeds.
 export function curvesSvg(series, peer) {
   const points = [...series, peer].flatMap((each) => each.points);
   const sizes = points.map(({ weights_bytes }) => weights_bytes / 1e6);

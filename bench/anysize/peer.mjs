@@ -1,4 +1,4 @@
-// llama.cpp's points as measure.mjs and render.mjs use them: for a network of so many parameters,
+// llama.cpp's points as quality.mjs and render.mjs use them: for a network of so many parameters,
 // the sizes of the lab network's files at the same bits per weight.
 import { readFileSync } from "node:fs";
 

@@ -1,4 +1,4 @@
-// The section of docs/anysize.md, a part for each document that measure.mjs printed, and beside the
+// The section of docs/anysize.md, a part for each document that speed.mjs printed, and beside the
 // page a plot of each: render.mjs FOLDER RESULTS.json... writes FOLDER/anysize-NETWORK.svg.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -40,9 +40,9 @@ function part({ network, parameters, texts, series }, plot) {
       verdict(meets(peer))} | ${ours ? `${(ours.loss / peer.loss).toFixed(2)}x` : ""} | ${
       bitstack ? lossText(within(bitstack, peer.weights_bytes)) : ""} |`);
   }
-  lines.push("", "Every size that was measured, and tokens per second of decoding:", "",
-             "| bytes | bits per weight | bitplane L | tokens/s | bitstack L | tokens/s |",
-             "|---|---|---|---|---|---|");
+  lines.push("", "Every size that was measured, what `ashlar plan` expects, and tokens per second of decoding:",
+             "", "| bytes | bits per weight | bitplane L | expected | tokens/s | bitstack L | tokens/s |",
+             "|---|---|---|---|---|---|---|");
   const sizes = new Map();  // by budget: most are the same for both
   for (const each of [bitplane, bitstack].filter(Boolean)) {
     for (const point of each.points) {
@@ -53,7 +53,8 @@ function part({ network, parameters, texts, series }, plot) {
   }
   for (const [budget, row] of [...sizes].sort(([a], [b]) => a - b)) {
     lines.push(`| ${megabytes(budget)} | ${((8 * budget) / parameters).toFixed(2)} | ${
-      row.bitplane ? lossText(row.bitplane) : ""} | ${speedText(row.bitplane)} | ${
+      row.bitplane ? lossText(row.bitplane) : ""} | ${
+      row.bitplane ? row.bitplane.expected.toFixed(4) : ""} | ${speedText(row.bitplane)} | ${
       row.bitstack ? lossText(row.bitstack) : ""} | ${speedText(row.bitstack)} |`);
   }
   lines.push("", "| of one size | bytes | bits per weight | L | tokens/s |", "|---|---|---|---|---|");

@@ -1,13 +1,13 @@
-// Measures a network at many sizes: perplexity on the first 32,000 characters of each text, and the
-// speed of decoding. Prints one JSON document:
+// Measures how good a network is at many sizes: perplexity on the first 32,000 characters of each
+// text. Prints one JSON document:
 //   { network, parameters, texts, reference: [perplexity of each text], series: [{ name,
-//     stored_bytes, points: [{ budget, weights_bytes, loss, tokens_per_second }] }] }
-// where `loss` is the mean over the texts of ln(perplexity / that of the network as imported), and
-// what has one size only has no budget.
-import { execFileSync } from "node:child_process";
+//     stored_bytes, points: [{ budget, weights_bytes, loss, expected }] }] }
+// where `loss` is the mean over the texts of ln(perplexity / that of the network as imported),
+// `expected` what `ashlar plan` says of it, and what has one size only has neither this nor a budget.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { ashlarOf } from "./ashlar.mjs";
 import { peerPoints } from "./peer.mjs";
 
 const { values: options } = parseArgs({ options: {
@@ -15,21 +15,14 @@ const { values: options } = parseArgs({ options: {
   network: { type: "string" }, texts: { type: "string" } } });
 const characters = 32000;
 const window = 512;
-// Sizes between those of the peer's files, in bits per weight; and how many tokens tell the speed.
-// bitstack rebuilds its matrices for every token: a few sizes and tokens of it take as long as all
-// the rest.
+// Sizes between those of the peer's files, in bits per weight. (bitstack, which rebuilds matrices as it
+// runs, takes as long at a few sizes as all the rest.)
 const stacks = [
-  { codec: "bitplane", evenBits: [3, 5.5, 6, 7, 7.5, 8], tokens: 64 },
-  { codec: "bitstack", evenBits: [], tokens: 4 },
+  { codec: "bitplane", evenBits: [3, 5.5, 6, 7, 7.5, 8] },
+  { codec: "bitstack", evenBits: [] },
 ];
 
-const log = (text) => process.stderr.write(`${text}\n`);
-function ashlar(...words) {
-  log(`$ ashlar ${words.join(" ")}`);
-  return JSON.parse(execFileSync(options.ashlar, [...words, "--json", "--store", options.store],
-                                 { encoding: "utf8", maxBuffer: 1 << 28,
-                                   stdio: ["ignore", "pipe", "inherit"] }));
-}
+const ashlar = ashlarOf(options);
 
 rmSync(options.store, { recursive: true, force: true });
 mkdirSync(path.dirname(options.store), { recursive: true });
@@ -48,9 +41,6 @@ const perplexity = (network, part, ...more) =>
 const reference = parts.map((part) => perplexity("whole", part).perplexity);
 const loss = (perplexities) =>
   perplexities.reduce((sum, each, i) => sum + Math.log(each / reference[i]), 0) / reference.length;
-const speed = (network, tokens, ...more) =>
-  ashlar("bench", network, "--prompt", "32", "--gen", String(tokens), ...more)
-    .decode_tokens_per_second;
 
 const series = [];
 for (const codec of ["q4", "q8"]) {
@@ -58,10 +48,9 @@ for (const codec of ["q4", "q8"]) {
   const bytes = ashlar("plan", codec).weights_bytes;
   series.push({ name: codec, stored_bytes: bytes, points: [{
     weights_bytes: bytes,
-    loss: loss(parts.map((part) => perplexity(codec, part).perplexity)),
-    tokens_per_second: speed(codec, 64) }] });
+    loss: loss(parts.map((part) => perplexity(codec, part).perplexity)) }] });
 }
-for (const { codec, evenBits, tokens } of stacks) {
+for (const { codec, evenBits } of stacks) {
   ashlar("shrink", "whole", "--as", codec, "--codec", codec);
   const plan = ashlar("plan", codec);
   const budgets = [...new Set([
@@ -77,7 +66,8 @@ for (const { codec, evenBits, tokens } of stacks) {
       budget,
       weights_bytes: curves[0][i].weights_bytes,
       loss: loss(curves.map((curve) => curve[i].perplexity)),
-      tokens_per_second: speed(codec, tokens, "--weights", String(budget)) })) });
+      expected: Math.log(
+        ashlar("plan", codec, "--weights", String(budget)).networks[0].expected_perplexity_ratio) })) });
 }
 console.log(JSON.stringify({ network: options.network, parameters, texts, reference, series },
                            null, 1));
