@@ -46,6 +46,7 @@ struct PlaneLine {
 template <int kPlanes>
 struct NibblesOfPlanes : NibblesTile {
   static constexpr int kKept = 1;
+  static constexpr float kUnitOfLow = 1;
 
   static void Take(const PlaneLine (&kept)[1], Weights* w) { Split(kept[0].v, w); }
   template <int kVectors>
@@ -58,6 +59,7 @@ struct NibblesOfPlanes : NibblesTile {
 template <int kHalfStep, bool kHalf>
 struct BytesOfPlanes : BytesTile {
   static constexpr int kKept = 2;
+  static constexpr float kUnitOfLow = 1;
 
   static constexpr int Output(int part, int v) { return NibblesTile::Output(part, v); }
   static void Take(const PlaneLine (&kept)[2], Weights* w) {
@@ -90,7 +92,7 @@ struct BitplaneForm {
                                       BytesOfPlanes<0, kHalf<kPlanes>>>;
 
   // A lookup among 16 is two among 8, of which bit 3 of the index, as a sign, chooses.
-  static F32 Scales(const std::byte* from, int output, float x_scale) {
+  static F32 Scales(const std::byte* from, int output, float x_scale, float) {
     const __m256i both =
         _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from + output % 16)));
     const __m256i index = output < 16 ? both : _mm256_srli_epi32(both, 4);

@@ -15,26 +15,29 @@
 // bytes, as the codec's layout has the bits in this order (docs/formats/bitplane.md). A step is for
 // 64 or more codes at once, and nothing leaves the registers.
 //
-// One row takes the planes as they go, 4 bands side by side; more rows have a band unpacked, some
-// groups at a time, to the first-level cache. (So 2 to 4 rows, which could do as one row does at
-// three times the code, have 0.7 of q4's speed at 4 planes.) On AVX-512 a shift and a pick are an
-// instruction each. Of one row, whose 8 sums of floats, 2 of integers, 2 lines, their pairs and 3
-// masks fit the registers, the 1024 codes of a group take:
+// One row, and of up to 4 planes up to 4 rows, take the planes as they go, 4 bands side by side;
+// more rows have a band unpacked, some groups at a time, to the first-level cache. On AVX-512 a
+// shift and a pick are an instruction each. Of one row, whose 8 sums of floats, 2 of integers, 2
+// lines, their pairs and 3 masks fit the registers, the 1024 codes of a group take:
 //
 //   planes                               2     3     4    q4
 //   instructions to unpack              20    30    32    24
 //   products                            16    16    16    16
-//   scales, sums, their conversion      12    12    12    10
-//   cycles on two ports, at least       24    29    30    25
-//   ns, from the second-level cache   12.4  15.4  16.1  13.5
+//   scales, sums, their conversion      10    10    11    10
+//   cycles on two ports, at least       23    28    30    25
 //   bytes                              272   400   528   576
-//   ns, from memory                   22.9  30.8  38.3  36.1
-//   ns, only reading it, likewise     15.7  22.4  28.8
+//   ns, from the second-level cache    7.5   9.4  10.1   9.1
+//   ns, from memory                   19.0  26.7  34.0  35.6
+//   2 rows, ns, from memory           21.1        35.1  36.6
+//   4 rows, ns, from memory           29.1        40.7  42.0
 //
-// (One thread of a busy Sapphire Rapids, the least of many calls, all in one run.) So more than
-// half of the arithmetic is not hidden behind memory; asking for lines ahead, at any distance,
-// changed little, 2 bands were slower at 2 and 3 planes, and 8 at 4. On AVX2, where a pick is three
-// instructions, one row is bound by arithmetic: 1.3, 1.0 and 0.8 of q4's speed.
+// (Each of two threads of a Sapphire Rapids with a core of its own, but for the row from memory,
+// which is one thread alone; the twentieth of many calls in turn, on a busy machine. 2 to 4 rows of
+// a band unpacked first took 35.2 and 47.3, 47.2 and 53.7.) So decoding waits for memory, of
+// which it reads 14.4 to 16.2 GB/s, unless a core's other thread leaves it too few cycles. Asking
+// for lines ahead, at any distance, changed little; 2 bands were slower at 2 and 3 planes, and 8
+// at 4. On AVX2, where a pick is three instructions, one row has 1.6, 1.25 and 1.0 of q4's speed
+// there.
 //
 // A `Form` is what an instruction set does:
 //
@@ -46,9 +49,10 @@
 //                  tiles for quantized_simd.h. kKept: 2, a line of codes is kept as bytes, those of
 //                  outputs below 16 and the others (of many rows, with the bit of the half step),
 //                  or 1, as nibbles, both in one. Take(kept, w): two vectors of weights
-//   Scales(from, output, x_scale)
-//                  kLanes scales, of the indices at `from`, times x_scale: bands that stand side by
-//                  side share the table's product
+//                  kUnitOfLow: what a dot of an output below 16 is counted in, a power of 2
+//   Scales(from, output, x_scale, unit)
+//                  kLanes scales, of the indices at `from`, times x_scale, times unit: bands that
+//                  stand side by side share the table's products
 #pragma once
 
 #include <cstddef>
@@ -67,6 +71,10 @@ namespace {
 constexpr int HalfStep(int planes) {
   return planes == BitplaneLayout::kPlanes ? 0 : 128 >> planes;
 }
+
+// Of so many planes, 2 to kFewRows rows take the planes as they go: it is a third of the code of
+// all.
+constexpr int kPlanesOfFewRows = 4;
 
 }  // namespace
 
@@ -124,7 +132,12 @@ class PlanesOfBands {
     }
   }
   typename Tile::F32 Scales(int b, int output, float x_scale) const {
-    return Form::Scales(scales_[b] + group_ * Layout::kScaleBytes, output, x_scale);
+    const float unit = output < kBandOutputs / 2 ? Tile::kUnitOfLow : 1;
+    return Form::Scales(scales_[b] + group_ * Layout::kScaleBytes, output, x_scale, unit);
+  }
+  // Those of the first band as they are.
+  typename Tile::F32 Scales(int output) const {
+    return Form::Scales(scales_[0] + group_ * Layout::kScaleBytes, output, 1, 1);
   }
   // (The processor's own prefetcher follows every level of every band: asking gained nothing.)
   void Prefetch(int) const {}
@@ -206,7 +219,7 @@ class UnpackedTiles {
 
   static void Unpack(const Planes& planes, Group& group) {
     for (int output = 0; output < kBandOutputs; output += Tile::F32::kLanes) {
-      planes.Scales(0, output, 1).Store(group.scale + output);
+      planes.Scales(output).Store(group.scale + output);
     }
     ASHLAR_UNROLL
     for (int step = 0; step < kQuadsOfGroup; ++step) {
@@ -261,10 +274,10 @@ void ScaleOutputs(const LinearArgs& args, std::int64_t band) {
   }
 }
 
-template <class Form, int kPlanes>
-void PlanesOfOneRow(const LinearArgs& args, std::int64_t band) {
-  QuantizedBands<1>(args, PlanesOfBands<Form, kPlanes, kBandsOfFewRows>(args, band), band, 0, 1,
-                    {0, args.inputs / kGroup});
+template <class Form, int kPlanes, int kRows>
+void PlanesOfFewRows(const LinearArgs& args, std::int64_t band) {
+  QuantizedBands<kRows>(args, PlanesOfBands<Form, kPlanes, kBandsOfFewRows>(args, band), band, 0,
+                        args.rows, {0, args.inputs / kGroup});
   for (int b = 0; b < kBandsOfFewRows; ++b) {
     ScaleOutputs<typename Form::F32>(args, band + b);
   }
@@ -302,9 +315,10 @@ struct PlanesRunner {
   static void Run(const LinearArgs& args) {
     std::int64_t band = args.output_begin / kBandOutputs;
     const std::int64_t band_end = (args.output_end + kBandOutputs - 1) / kBandOutputs;
-    if (args.rows == 1) {
+    constexpr int kRows = kPlanes <= kPlanesOfFewRows ? kFewRows : 1;
+    if (args.rows > 0 && args.rows <= kRows) {
       for (; band + kBandsOfFewRows <= band_end; band += kBandsOfFewRows) {
-        PlanesOfOneRow<Form, kPlanes>(args, band);
+        PlanesOfFewRows<Form, kPlanes, kRows>(args, band);
       }
     }
     for (; args.rows > 0 && band < band_end; ++band) {

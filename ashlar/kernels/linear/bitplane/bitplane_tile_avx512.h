@@ -47,25 +47,32 @@ struct PlaneLine {
   }
 };
 
-// Up to 4 planes of one row. Low nibbles are outputs below 16, high ones the others. A byte is
+// Up to 4 planes of few rows. Low nibbles are outputs below 16, high ones the others. A byte is
 // 16 high + low, so whole bytes multiply as well as their high halves, and what the low halves
-// added comes off the sum: one instruction for two vectors of weights, and three for two sums.
+// added comes off the sum: one instruction for two vectors of weights, and one for two sums. The
+// low halves' sums stay in units of 16, and so does the bias that both begin with; of 4 planes it
+// is half a unit more, which an integer has no room for.
 template <int kPlanes>
 struct NibblesOfPlanes : QuantizedTile<128 - internal::HalfStep(kPlanes)> {
   using Base = QuantizedTile<128 - internal::HalfStep(kPlanes)>;
   static constexpr int kKept = 1;
+  static constexpr int kBias = 128 - internal::HalfStep(kPlanes);
+  static constexpr int kBiasOfLow = kBias / 16;
+  static constexpr float kUnitOfLow = 16;
 
   static void Take(const PlaneLine (&kept)[1], __m512i* w) {
     w[0] = _mm512_and_si512(kept[0].v, _mm512_set1_epi8(15));
     w[1] = kept[0].v;
   }
   static __m512i Start(std::int32_t x_sum, int v) {
-    return v == 0 ? _mm512_setzero_si512() : Base::Start(x_sum, v);
+    return _mm512_set1_epi32((v == 0 ? -kBiasOfLow : -kBiasOfLow - kBias) * x_sum);
   }
   static void Finish(const __m512i (&sums)[2], std::int32_t x_sum, simd::F32x16 (&dots)[2]) {
-    const __m512i low = _mm512_slli_epi32(sums[0], 4);
-    Base::Finish({_mm512_add_epi32(low, Base::Start(x_sum, 0)), _mm512_sub_epi32(sums[1], sums[0])},
-                 x_sum, dots);
+    Base::Finish({sums[0], _mm512_sub_epi32(sums[1], sums[0])}, x_sum, dots);
+    if constexpr (kBias % 16 != 0) {
+      static_assert(kBias % 16 == 8);
+      dots[0] = dots[0] - simd::F32x16::Broadcast(0.5f * static_cast<float>(x_sum));
+    }
   }
 };
 
@@ -73,6 +80,7 @@ struct NibblesOfPlanes : QuantizedTile<128 - internal::HalfStep(kPlanes)> {
 template <int kBias, bool kHalf>
 struct BytesOfPlanes : QuantizedTile<kBias> {
   static constexpr int kKept = 2;
+  static constexpr float kUnitOfLow = 1;
 
   static void Take(const PlaneLine (&kept)[2], __m512i* w) {
     w[0] = kept[0].v;
@@ -100,9 +108,12 @@ struct BitplaneForm {
   template <int kPlanes>
   using ManyRows = BytesOfPlanes<128, kHalf<kPlanes>>;
 
-  static F32 Scales(const std::byte* from, int output, float x_scale) {
-    const __m512 table =
-        _mm512_mul_ps(_mm512_loadu_ps(BitplaneLayout::kScales), _mm512_set1_ps(x_scale));
+  // (The product with x_scale is rounded before the one with a power of 2: bits of a sum are the
+  // same in any unit.)
+  static F32 Scales(const std::byte* from, int output, float x_scale, float unit) {
+    const __m512 table = _mm512_mul_ps(
+        _mm512_mul_ps(_mm512_loadu_ps(BitplaneLayout::kScales), _mm512_set1_ps(x_scale)),
+        _mm512_set1_ps(unit));
     const __m512i index =
         _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(from)));
     // (vpermps looks at the low 4 bits only.)
