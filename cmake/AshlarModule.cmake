@@ -9,8 +9,8 @@
 #   x_cases.cc   into the library ashlar_NAME_cases, which the command line measures
 #   x_bench.cc   into the benchmark binary ashlar_NAME_bench   (ASHLAR_BENCHMARKS)
 #   x_fuzz.cc    a libFuzzer binary of its own, NAME_x_fuzz    (ASHLAR_FUZZ)
-#   x_avx2.cc, x_avx512.cc, x_amx.cc   compiled for that instruction set; run only after a check at
-#                run time
+#   x_avx2.cc, x_avxvnni.cc, x_avx512.cc, x_amx.cc   compiled for that instruction set; run only
+#                after a check at run time
 #
 # COLD: it reads manifests and files, not weights, and is compiled with -O1 in a release, which
 # takes half the time. Files are joined, a few to a compilation, which halves the time again
@@ -73,6 +73,7 @@ if(ASHLAR_FUZZ)
 endif()
 
 set(ASHLAR_AVX2_FLAGS -mavx2 -mfma -mf16c)
+set(ASHLAR_AVXVNNI_FLAGS ${ASHLAR_AVX2_FLAGS} -mavxvnni)
 # GCC 12's AVX-512 headers read a deliberately uninitialised register.
 set(ASHLAR_AVX512_FLAGS ${ASHLAR_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -mavx512vl
     -mavx512vnni -Wno-uninitialized)
@@ -159,6 +160,8 @@ function(ashlar_isa_flags)
   foreach(source IN LISTS ARGN)
     if(source MATCHES "_avx2\\.cc$")
       set(flags ${ASHLAR_AVX2_FLAGS})
+    elseif(source MATCHES "_avxvnni\\.cc$")
+      set(flags ${ASHLAR_AVXVNNI_FLAGS})
     elseif(source MATCHES "_avx512\\.cc$")
       set(flags ${ASHLAR_AVX512_FLAGS})
     elseif(source MATCHES "_amx\\.cc$")
@@ -192,7 +195,7 @@ function(ashlar_module name)
   list(TRANSFORM ARG_DEPS PREPEND ashlar_)
 
   if(ASHLAR_ISA_OBJECTS AND name STREQUAL "kernels")
-    list(FILTER sources EXCLUDE REGEX "_(avx2|avx512|amx)\\.cc$")
+    list(FILTER sources EXCLUDE REGEX "_(avx2|avxvnni|avx512|amx)\\.cc$")
     set(ARG_PRIVATE_LIBS ashlar_isa_objects)
   endif()
 

@@ -9,5 +9,5 @@ mkdir -p build
 cmake -S . -B build/lint -G Ninja -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_UNITY_BUILD=OFF -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON >build/lint.log ||
   { cat build/lint.log; exit 1; }
-git ls-files '*.cc' | grep -Ev '_(avx2|avx512|amx|fuzz|bench|test)\.cc$' |
+git ls-files '*.cc' | grep -Ev '_(avx2|avxvnni|avx512|amx|fuzz|bench|test)\.cc$' |
   xargs -P "$(nproc)" -n 4 clang-tidy-14 -p build/lint --quiet --warnings-as-errors='*'

@@ -8,15 +8,17 @@
 
 namespace ashlar {
 
-// In order of preference, slowest first.
+// In order of preference, slowest first. Each has those before it, but for AVX-VNNI, which AVX-512
+// processors before Sapphire Rapids lack: a kernel with a form for it has one for AVX-512.
 enum class Isa : std::uint8_t {
   kReference,  // plain loops: the specification that the other forms are tested against
   kAvx2,       // AVX2, FMA, F16C
+  kAvxVnni,    // these, and AVX-VNNI's products of bytes: Alder Lake, Zen 5 and later
   kAvx512,     // AVX-512 F, BW, DQ, VL and VNNI: Cascade Lake, Zen 4 and later
   kAmx,        // these, and AMX's tiles and their products of bytes: Sapphire Rapids and later
 };
 
-std::string_view IsaName(Isa isa);  // "reference", "avx2", "avx512", "amx"
+std::string_view IsaName(Isa isa);  // "reference", "avx2", "avxvnni", ...
 std::span<const Isa> AllIsas();
 // Whether this processor (and operating system) can run it. (Linux gives a process its AMX state
 // when it asks: the first call asks.)

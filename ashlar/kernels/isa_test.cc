@@ -35,11 +35,12 @@ TEST(Isa, IsTheFastestSupportedOneWhenNoneIsForced) {
 }
 
 TEST(Isa, ThatIsUnknownIsAnErrorThatListsTheKnownOnes) {
-  for (const char* name : {"avx", "AVX2", "avx512 ", "neon"}) {
+  for (const char* name : {"avx", "AVX2", "avx512 ", "vnni", "neon"}) {
     const Result<Isa> chosen = ChooseIsa(name);
     ASSERT_FALSE(chosen.ok()) << name;
     EXPECT_EQ(chosen.error().code, ErrorCode::kInvalid);
-    EXPECT_THAT(chosen.error().message, testing::HasSubstr("reference, avx2, avx512, amx"));
+    EXPECT_THAT(chosen.error().message,
+                testing::HasSubstr("reference, avx2, avxvnni, avx512, amx"));
   }
 }
 
@@ -67,7 +68,8 @@ TEST(IsaObjects, DefineNoWeakSymbolThatAnotherObjectCouldShare) {
     }
     const std::string object = text.substr(0, object_end);
     const bool avx512 = object.ends_with("_avx512") || object.ends_with("_amx");
-    if (!avx512 && !object.ends_with("_avx2")) {
+    const bool avx2 = object.ends_with("_avx2") || object.ends_with("_avxvnni");
+    if (!avx512 && !avx2) {
       continue;
     }
     objects += object != last_object;
@@ -77,8 +79,9 @@ TEST(IsaObjects, DefineNoWeakSymbolThatAnotherObjectCouldShare) {
       continue;
     }
     const std::string symbol = text.substr(weak + 3);  // not always demangled
-    const std::vector<std::string> own = avx512 ? std::vector<std::string>{"avx512", "F32x16"}
-                                                : std::vector<std::string>{"avx2", "F32x8"};
+    const std::vector<std::string> own = avx512
+                                             ? std::vector<std::string>{"avx512", "F32x16"}
+                                             : std::vector<std::string>{"avx2", "avxvnni", "F32x8"};
     const bool is_own = std::any_of(own.begin(), own.end(), [&](const std::string& type) {
       return symbol.find(type) != std::string::npos;
     });

@@ -66,6 +66,19 @@ TEST_P(EveryIntegerLinearForm, IsExactOnEveryCodeAndOnTheLargestSums) {
   }
 }
 
+void ExpectTheSameBits(Isa one, Isa other, const Codec& codec, std::mt19937_64& random) {
+  for (int levels = 1; levels <= codec.levels(); ++levels) {
+    for (const std::int64_t rows : {1, 2, 5, 11, 13, 16, 21, 48}) {
+      Problem problem(
+          codec, {.rows = rows, .inputs = 33 * kGroup, .outputs = 139, .levels = levels}, random);
+      const std::vector<float> y = problem.Run(FindLinear(codec, one)->fn);
+      const std::vector<float> expected = problem.Run(FindLinear(codec, other)->fn);
+      EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
+          << codec.name << " with " << levels << " levels, " << rows << " rows";
+    }
+  }
+}
+
 // So which of the two a call took cannot be told from a result.
 TEST(IntegerLinearForms, OfAmxAndAvx512GiveTheSameBits) {
   if (!Supported(Isa::kAmx)) {
@@ -73,17 +86,17 @@ TEST(IntegerLinearForms, OfAmxAndAvx512GiveTheSameBits) {
   }
   std::mt19937_64 random(TestSeed());
   for (const char* name : {"q4", "q8", "bitplane"}) {
-    const Codec& codec = **FindCodec(name);
-    for (int levels = 1; levels <= codec.levels(); ++levels) {
-      for (const std::int64_t rows : {5, 16, 21, 48}) {
-        Problem problem(
-            codec, {.rows = rows, .inputs = 33 * kGroup, .outputs = 75, .levels = levels}, random);
-        const std::vector<float> amx = problem.Run(FindLinear(codec, Isa::kAmx)->fn);
-        const std::vector<float> avx512 = problem.Run(FindLinear(codec, Isa::kAvx512)->fn);
-        EXPECT_EQ(std::memcmp(amx.data(), avx512.data(), amx.size() * sizeof(float)), 0)
-            << name << " with " << levels << " levels, " << rows << " rows";
-      }
-    }
+    ExpectTheSameBits(Isa::kAmx, Isa::kAvx512, **FindCodec(name), random);
+  }
+}
+
+TEST(IntegerLinearForms, OfAvxVnniAndAvx2GiveTheSameBits) {
+  if (!Supported(Isa::kAvxVnni)) {
+    GTEST_SKIP() << "this processor cannot run avxvnni";
+  }
+  std::mt19937_64 random(TestSeed());
+  for (const char* name : {"q4", "q8"}) {
+    ExpectTheSameBits(Isa::kAvxVnni, Isa::kAvx2, **FindCodec(name), random);
   }
 }
 

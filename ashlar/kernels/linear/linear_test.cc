@@ -1,5 +1,6 @@
 #include "ashlar/kernels/linear/linear.h"
 
+#include <algorithm>
 #include <bit>
 #include <numeric>
 #include <random>
@@ -185,6 +186,14 @@ TEST_P(EveryLinearKernel, ListsItsFormsSlowestFirstStartingWithTheReference) {
     EXPECT_TRUE(i == 0 || forms[i - 1].isa < forms[i].isa);
     EXPECT_EQ(forms[i].name, IsaName(forms[i].isa));
   }
+}
+
+// (An AVX-512 processor that lacks AVX-VNNI must not be given its form.)
+TEST_P(EveryLinearKernel, HasAFormOfAvx512WhereItHasOneOfAvxVnni) {
+  const auto has = [&](Isa isa) {
+    return std::ranges::any_of(GetParam().forms, [&](const auto& form) { return form.isa == isa; });
+  };
+  EXPECT_TRUE(has(Isa::kAvx512) || !has(Isa::kAvxVnni));
 }
 
 TEST_P(EveryLinearKernel, IsFoundByItsCodecInTheFormThatWasAskedFor) {

@@ -13,6 +13,7 @@
 //
 // clang-format off
 //   Tile, kBands                      how they are multiplied; the bands, side by side
+//   kStepsAreALoop                    whether `step` is a variable; else a constant
 //   Quad(step)                        which 4 of the group's inputs are taken as `step`-th
 //   Load<kVectors>(b, step, part, w)  the weights of these and of part `part` of band b
 //   Scales(b, output, x_scale)        kLanes scales from the band's output `output` on, times x_scale
@@ -105,8 +106,7 @@ void QuantizedBlock(const LinearArgs& args, Source source, std::int64_t band, in
           sums[r][v] = Tile::Start(x.sum[at + r], v);
         }
       }
-      ASHLAR_UNROLL
-      for (int step = 0; step < kQuadsOfGroup; ++step) {
+      const auto take = [&](int step) __attribute__((always_inline)) {
         typename Tile::Weights w[kVectors];
         source.template Load<kVectors>(b, step, part, w);
         ASHLAR_UNROLL
@@ -117,6 +117,24 @@ void QuantizedBlock(const LinearArgs& args, Source source, std::int64_t band, in
           for (int v = 0; v < kVectors; ++v) {
             sums[r][v] = Tile::Dot(sums[r][v], w[v], x4);
           }
+        }
+      };
+      if constexpr (Source::kStepsAreALoop) {
+        ASHLAR_LOOP
+        for (int step = 0; step < kQuadsOfGroup; ++step) {
+          take(step);
+          ASHLAR_UNROLL
+          for (int r = 0; r < kRows; ++r) {
+            ASHLAR_UNROLL
+            for (int v = 0; v < kVectors; ++v) {
+              ASHLAR_IN_REGISTER(sums[r][v]);
+            }
+          }
+        }
+      } else {
+        ASHLAR_UNROLL
+        for (int step = 0; step < kQuadsOfGroup; ++step) {
+          take(step);
         }
       }
       ASHLAR_UNROLL
@@ -174,6 +192,7 @@ class PackedTiles {
   using Layout = typename T::Layout;
   static_assert(Layout::kOutputs == kBandOutputs && Layout::kQuads == kQuadsOfGroup);
   static constexpr int kBands = kBandCount;
+  static constexpr bool kStepsAreALoop = false;
   static constexpr int Quad(int step) { return step; }
 
   PackedTiles(const LinearArgs& args, std::int64_t band)
@@ -184,18 +203,22 @@ class PackedTiles {
   void Load(int b, int step, int part, typename Tile::Weights (&w)[kVectors]) const {
     Tile::template Load<kVectors>(At(b) + Layout::kScaleBytes + step * Layout::kQuadBytes, part, w);
   }
+  typename Tile::F32 Scales(int b, int output) const { return Tile::Scales(At(b), output); }
   typename Tile::F32 Scales(int b, int output, float x_scale) const {
-    return Tile::Scales(At(b), output) * Tile::F32::Broadcast(x_scale);
+    return Scales(b, output) * Tile::F32::Broadcast(x_scale);
   }
-  void Prefetch(int b) const {
-    ASHLAR_UNROLL
-    for (int line = 0; line < Layout::kTileBytes; line += 64) {
-      Tile::F32::Prefetch(At(b) + kPrefetchBytes + line);
-    }
-  }
+  void Prefetch(int b) const { PrefetchTile(At(b) + kPrefetchBytes); }
+  // Asks for group `ahead` from here of the first band.
+  void PrefetchGroup(std::int64_t ahead) const { PrefetchTile(At(0) + ahead * Layout::kTileBytes); }
   void Next() { tile_ += Layout::kTileBytes; }
 
  private:
+  static void PrefetchTile(const std::byte* tile) {
+    ASHLAR_UNROLL
+    for (int line = 0; line < Layout::kTileBytes; line += 64) {
+      Tile::F32::Prefetch(tile + line);
+    }
+  }
   const std::byte* At(int b) const { return tile_ + static_cast<std::uint64_t>(b) * band_stride_; }
 
   const std::byte* tile_;

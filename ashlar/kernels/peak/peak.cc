@@ -62,6 +62,7 @@ double PeakF32PerSecond(Isa isa) {
     case Isa::kReference:
       return 0;
     case Isa::kAvx2:
+    case Isa::kAvxVnni:
       return BestLoopRate(avx2::PeakF32Loop);
     case Isa::kAvx512:
     case Isa::kAmx:
@@ -76,6 +77,8 @@ double PeakInt8PerSecond(Isa isa) {
       return 0;
     case Isa::kAvx2:
       return BestLoopRate(avx2::PeakInt8Loop);
+    case Isa::kAvxVnni:
+      return BestLoopRate(avxvnni::PeakInt8Loop);
     case Isa::kAvx512:
       return BestLoopRate(avx512::PeakInt8Loop);
     case Isa::kAmx:

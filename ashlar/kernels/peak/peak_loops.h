@@ -12,6 +12,9 @@ namespace avx2 {
 std::int64_t PeakF32Loop(std::int64_t rounds) noexcept;
 std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept;
 }  // namespace avx2
+namespace avxvnni {
+std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept;
+}
 namespace avx512 {
 std::int64_t PeakF32Loop(std::int64_t rounds) noexcept;
 std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept;

@@ -1,9 +1,9 @@
 // Eight f32 in an AVX2 register: the vocabulary that x_simd.h bodies are written in.
 //
-// f32x16.h is its twin, operation for operation. Included by *_avx2.cc only. Every function takes
-// or returns a type of this file, so the linker can never merge one with that of another
-// instruction set; for the same reason the bodies call nothing that is inline and not a template on
-// the vector type (std::min among them).
+// f32x16.h is its twin, operation for operation. Included by *_avx2.cc and *_avxvnni.cc only. Every
+// function takes or returns a type of this file, so the linker can never merge one with that of
+// another instruction set; for the same reason the bodies call nothing that is inline and not a
+// template on the vector type (std::min among them).
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,7 @@ constexpr OptionSpec kBenchOptions[] = {
     kVerifyOption,
     {.name = "--isa",
      .value = "ISA",
-     .doc = "kernels: only the forms for reference, avx2, avx512 or amx"},
+     .doc = "kernels: only the forms for reference, avx2, avxvnni, avx512 or amx"},
     {.name = "--kernel", .value = "PREFIX", .doc = "kernels: those whose names begin so only"},
     {.name = "--seconds",
      .value = "S",

@@ -66,7 +66,9 @@ struct BytesOfPlanes : BytesTile {
     w[0] = Of(kept[0].v);
     w[1] = Of(kept[1].v);
   }
-  static Integers Start(std::int32_t x_sum, int) { return _mm256_set1_epi32(kHalfStep * x_sum); }
+  static Integers Start(std::int32_t x_sum, int) {
+    return _mm256_set1_epi32(kExactZero + kHalfStep * x_sum);
+  }
   template <int kVectors>
   static void Finish(const Integers (&sums)[kVectors], std::int32_t x_sum, F32 (&dots)[kVectors]) {
     BytesTile::Finish(sums, x_sum, dots);

@@ -87,6 +87,7 @@ class PlanesOfBands {
   using Tile = typename Form::template OneRow<kPlanes>;
   using Line = typename Form::Line;
   static constexpr int kBands = kBandCount;
+  static constexpr bool kStepsAreALoop = false;
   // A line of pairs has two quads of inputs; so they are taken one after the other.
   static constexpr int Quad(int step) { return step / 4 * 4 + step / 2 % 2 + step % 2 * 2; }
 
@@ -208,6 +209,7 @@ class UnpackedTiles {
   using Planes = PlanesOfBands<Form, kPlanes, 1>;
   using Line = typename Form::Line;
   static constexpr int kBands = 1;
+  static constexpr bool kStepsAreALoop = false;
   static constexpr int kLines = 64 / static_cast<int>(sizeof(Line));
   static constexpr int Quad(int step) { return Planes::Quad(step); }
 

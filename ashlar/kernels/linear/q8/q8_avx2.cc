@@ -1,7 +1,7 @@
 #include "ashlar/codec/q8/layout.h"
 #include "ashlar/kernels/linear/q8/q8_forms.h"
 #include "ashlar/kernels/linear/quantized_avx2.h"
-#include "ashlar/kernels/linear/quantized_simd.h"
+#include "ashlar/kernels/linear/quantized_kept.h"
 
 namespace ashlar::avx2 {
 namespace {
@@ -24,7 +24,7 @@ struct Q8Tile : BytesTile {
 }  // namespace
 
 void LinearQ8(const LinearArgs& args) noexcept {
-  internal::QuantizedLinear<Q8Tile>(args);
+  internal::KeptLinear<Q8Tile>(args);
 }
 
 }  // namespace ashlar::avx2

@@ -9,6 +9,9 @@ void LinearQ8Reference(const LinearArgs& args) noexcept;
 namespace avx2 {
 void LinearQ8(const LinearArgs& args) noexcept;
 }
+namespace avxvnni {
+void LinearQ8(const LinearArgs& args) noexcept;
+}
 namespace avx512 {
 void LinearQ8(const LinearArgs& args) noexcept;
 }
@@ -19,6 +22,7 @@ void LinearQ8(const LinearArgs& args) noexcept;
 inline constexpr LinearForm kLinearQ8Forms[] = {
     {Isa::kReference, "reference", LinearQ8Reference},
     {Isa::kAvx2, "avx2", avx2::LinearQ8},
+    {Isa::kAvxVnni, "avxvnni", avxvnni::LinearQ8},
     {Isa::kAvx512, "avx512", avx512::LinearQ8},
     {Isa::kAmx, "amx", amx::LinearQ8},
 };
