@@ -268,9 +268,14 @@ void Engine::set_profile(Profile* profile) {
   state_->profile = profile;
 }
 
-void Engine::set_prompt_rows_beside_decoding(std::int64_t rows) {
-  CHECK(rows >= 1 && rows <= state_->options.max_rows);
+void Engine::set_prompts_beside_decoding(std::int64_t rows, double work) {
+  CHECK(rows >= 0 && work >= 0);
   state_->prompt_rows_beside_decoding = rows;
+  state_->prompt_work_beside_decoding = work;
+}
+
+StepWork Engine::last_work() const {
+  return state_->step_work;
 }
 
 const EngineCounters& Engine::counters() const {

@@ -185,6 +185,16 @@ struct EngineCounters {
   std::uint64_t pages_restored = 0;  // that came back from it
 };
 
+// What a step did for sequences that decode, and for prompts. Work is in operations of the
+// networks' blocks but the last, as their kinds declare them (graph/kind.h); those of attention,
+// which take longer, count several times.
+struct StepWork {
+  std::int64_t decoding_rows = 0;
+  std::int64_t prompt_rows = 0;
+  double decoding = 0;
+  double prompt = 0;
+};
+
 // Memory of pages.
 struct PageUse {
   std::uint64_t budget = 0;
@@ -286,10 +296,13 @@ class Engine {
   // Runs one step and returns what it delivered, in order of the requests. Nothing when idle.
   Result<std::span<const Delivery>> Step();
 
-  // How many rows of prompts a step may have in which somebody decodes, so that tokens keep coming
-  // while a long prompt is read; max_rows (as at first): no other limit. In [1, max_rows].
-  // Results do not depend on it.
-  void set_prompt_rows_beside_decoding(std::int64_t rows);
+  // How many rows of prompts a step may have in which somebody decodes, and how much work those may
+  // be, so that tokens keep coming while a long prompt is read. Of the first prompt four rows are
+  // read whatever their work, if there may be so many. At first: no limit but max_rows. 0 rows:
+  // none, which should not be said for long. Results do not depend on it.
+  void set_prompts_beside_decoding(std::int64_t rows, double work);
+  // Of the last step; of nothing when it had no rows.
+  StepWork last_work() const;
 
   // Where the time of steps is written down from the next one on; null (as at first): nowhere. It
   // must outlive its use. Results do not depend on it.

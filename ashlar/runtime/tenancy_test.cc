@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <limits>
 #include <map>
 #include <random>
 #include <set>
@@ -121,7 +122,7 @@ TEST_F(TenancyTest, AHigherPriorityIsAdmittedFirst) {
 }
 
 TEST_F(TenancyTest, TokensKeepComingWhileALongPromptIsRead) {
-  engine_.set_prompt_rows_beside_decoding(4);
+  engine_.set_prompts_beside_decoding(4, std::numeric_limits<double>::infinity());
   const RequestId decoding = *engine_.Submit(Ask(4, 100));
   ASSERT_TRUE(engine_.Step().ok());
   const RequestId reading = *engine_.Submit(Ask(200, 1));
@@ -137,6 +138,39 @@ TEST_F(TenancyTest, TokensKeepComingWhileALongPromptIsRead) {
     EXPECT_LE(engine_.counters().rows - rows, 5u);
   }
   EXPECT_EQ(steps, 50);
+}
+
+TEST_F(TenancyTest, NoTokenWaitsForMoreOfAPromptThanIsAllowedWhereverItsRowsStand) {
+  const RequestId decoding = *engine_.Submit(Ask(4, 200));
+  ASSERT_TRUE(engine_.Step().ok());
+  ASSERT_EQ(engine_.last_work().prompt_rows, 4);
+  ASSERT_TRUE(engine_.Step().ok());
+  ASSERT_EQ(engine_.last_work().decoding_rows, 1);
+  const double allowed = 12 * engine_.last_work().decoding;
+  engine_.set_prompts_beside_decoding(64, allowed);
+  const RequestId reading = *engine_.Submit(Ask(200, 1));
+  std::vector<std::int64_t> chunks;
+  for (bool read = false; !read;) {
+    for (const Delivery& delivery : StepOf(engine_)) {
+      read |= delivery.request == reading && delivery.token.has_value();
+      EXPECT_TRUE(delivery.request != decoding || delivery.token.has_value());
+    }
+    const StepWork work = engine_.last_work();
+    EXPECT_EQ(work.decoding_rows, 1);
+    EXPECT_TRUE(work.prompt <= allowed || work.prompt_rows == 4) << work.prompt;
+    chunks.push_back(work.prompt_rows);
+  }
+  EXPECT_GE(chunks.front(), 10);
+  EXPECT_LT(chunks[chunks.size() - 2], chunks.front()) << "they attend to more";
+
+  engine_.set_prompts_beside_decoding(0, 0);
+  const RequestId waiting = *engine_.Submit(Ask(20, 1));
+  for (int i = 0; i < 5; ++i) {
+    for (const Delivery& delivery : StepOf(engine_)) {
+      EXPECT_NE(delivery.request, waiting);
+    }
+    EXPECT_EQ(engine_.last_work().prompt_rows, 0);
+  }
 }
 
 TEST_F(TenancyTest, APrefixIsFoundByRequestsOfItsOwnScopeOnly) {

@@ -74,11 +74,14 @@ async function throughput(network) {
     [count, { ashlar: median(ours[count]), llama_cpp: median(theirs[count]) }]));
 }
 
-// How long the tokens of four streams are apart before `act(url)`, and while it runs.
+// How long the tokens of four streams are apart before `act(url)`, and while it runs. What they say
+// are words: of tokens that are parts of characters, several make one piece of text, and what is
+// between the pieces is no gap between tokens.
 async function gapsBeside(network, act) {
   const server = await start("--threads", flags.threads);
   await rate([{ url: server.url, body: body(network, 0, 8) }]);
-  const streams = Array.from({ length: 4 }, (_, i) => complete(server.url, body(network, i, 1000)));
+  const streams = Array.from({ length: 4 }, (_, i) => complete(server.url,
+    { ...body(network, i, 1000), prompt: sentence(uniform(i + 1), 30) }));
   await sleep(1500);
   const begin = performance.now();
   await act(server.url);
@@ -86,6 +89,7 @@ async function gapsBeside(network, act) {
   const before = [];
   const during = [];
   for (const answer of await Promise.all(streams)) {
+    if (answer.tokens.length < answer.usage?.completion_tokens) continue;
     gaps(answer).forEach((gap, i) => {
       const came = answer.tokens[i + 1];
       if (i > 2 && came < begin) before.push(gap);
@@ -93,7 +97,7 @@ async function gapsBeside(network, act) {
     });
   }
   await server.stop();
-  if (before.length === 0 || during.length === 0) throw new Error("the streams ended too soon");
+  if (before.length === 0 || during.length === 0) throw new Error("the streams ended too soon, or said no words");
   return { seconds: (end - begin) / 1000, median_before_ms: median(before),
            longest_before_ms: percentile(before, 100), median_during_ms: median(during),
            p99_during_ms: percentile(during, 99), longest_during_ms: percentile(during, 100) };

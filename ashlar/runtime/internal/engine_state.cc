@@ -166,7 +166,8 @@ void Engine::State::Schedule() {
       .max_rows = options.max_rows,
       .max_logit_rows = std::min(options.max_rows, options.max_logit_rows),
       .max_sequences = options.max_sequences,
-      .prompt_rows_beside_decoding = prompt_rows_beside_decoding};
+      .prompt_rows_beside_decoding = prompt_rows_beside_decoding,
+      .prompt_work_beside_decoding = prompt_work_beside_decoding};
   bool may_admit = true;
   while (true) {
     std::size_t slots = 0;
@@ -241,6 +242,14 @@ void Engine::State::CollectRows() {
          .first_row = first_row,
          .rows = rows_[i]});
     first_row += rows_[i];
+    const double work = sequence.network->row_work.Of(sequence.position, rows_[i]);
+    if (sequence.length() - sequence.position == 1) {
+      ++step_work.decoding_rows;
+      step_work.decoding += work;
+    } else {
+      step_work.prompt_rows += rows_[i];
+      step_work.prompt += work;
+    }
     sequence.TakePages(cache, sequence.position + rows_[i]);
   }
   // Only when everybody has the pages that the scheduler promised.
@@ -338,6 +347,7 @@ void Engine::State::Deliver(internal::StepRows& taken) {
 
 void Engine::State::Step() {
   deliveries.clear();
+  step_work = {};
   DeliverEnded();
   if (sequences.empty()) {
     TrimPages();

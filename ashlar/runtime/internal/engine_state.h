@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,6 +59,8 @@ struct Engine::State {
   std::uint64_t page_budget = options.page_bytes;  // as it was asked for, and the most of it
   std::uint64_t page_most = options.page_bytes;
   std::int64_t prompt_rows_beside_decoding = options.max_rows;
+  double prompt_work_beside_decoding = std::numeric_limits<double>::infinity();
+  StepWork step_work;  // of the last step
   std::vector<Delivery> deliveries;
 
  private:

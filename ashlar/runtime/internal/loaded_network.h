@@ -60,6 +60,7 @@ struct LoadedNetwork {
   std::int64_t token_limit = 0;      // every token id is below this
   std::int64_t max_positions = 0;    // no sequence may have more
   std::int64_t register_floats = 0;  // of a row
+  RowWork row_work = {.fixed = 0};   // of a row of which no output is wanted
 
   std::uint64_t plan() const;  // names the output's key
   void Touch() const;          // reads all weights, so that they are resident

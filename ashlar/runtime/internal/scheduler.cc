@@ -22,6 +22,16 @@ std::int64_t RowsWithin(const SequenceView& sequence, std::int64_t wanted, std::
   return std::max<std::int64_t>(rows, 0);
 }
 
+// The most rows in [least, wanted] with so much work; `wanted` where that is less.
+std::int64_t RowsOfWork(const SequenceView& sequence, std::int64_t wanted, double work,
+                        std::int64_t least) {
+  std::int64_t rows = std::min(wanted, least);
+  while (rows < wanted && sequence.work.Of(sequence.position, rows + 1) <= work) {
+    ++rows;
+  }
+  return rows;
+}
+
 // The youngest sequence of the lowest priority that holds pages. Not the oldest running one of the
 // highest priority, unless it is alone.
 std::size_t Victim(std::span<const SequenceView> sequences) {
@@ -53,6 +63,11 @@ std::size_t HolderBeside(std::span<const SequenceView> sequences, std::size_t ne
 }
 
 }  // namespace
+
+double RowWork::Of(std::int64_t begin, std::int64_t rows) const {
+  const auto count = static_cast<double>(rows);
+  return count * (At(begin) + per_position * (count - 1) / 2);
+}
 
 std::uint64_t BytesToReach(const SequenceView& sequence, std::int64_t end) {
   std::uint64_t bytes = 0;
@@ -93,6 +108,8 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
   if (decoding) {
     rows_left = std::min(rows_left, limits.prompt_rows_beside_decoding);
   }
+  double work_left = limits.prompt_work_beside_decoding;
+  std::int64_t least = kLeastChunk;  // of the first prompt that is read
   // What running prompts will need, in this step and after it, is kept for them.
   std::uint64_t promised = 0;
   for (const SequenceView& sequence : sequences) {
@@ -107,7 +124,7 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     const SequenceView& sequence = sequences[i];
     if (!sequence.running) {
       if (queued || running == limits.max_sequences || rows_left == 0 || logit_rows_left == 0 ||
-          !(state.may_admit || running == 0)) {
+          (decoding && work_left <= 0) || !(state.may_admit || running == 0)) {
         continue;
       }
       queued = true;
@@ -124,14 +141,19 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     if (decodes(sequence)) {
       continue;
     }
-    const std::int64_t wanted = std::min(
+    std::int64_t wanted = std::min(
         {rows_left, sequence.length - sequence.position,
          std::max<std::int64_t>(sequence.logits_from - sequence.position, 0) + logit_rows_left});
+    if (decoding) {
+      wanted = RowsOfWork(sequence, wanted, work_left, least);
+    }
     rows[i] = RowsWithin(sequence, wanted, bytes_left);
     stuck |= wanted > 0 && rows[i] == 0;
     const std::int64_t end = sequence.position + rows[i];
     bytes_left -= rows[i] > 0 ? BytesToReach(sequence, end) : 0;
     rows_left -= rows[i];
+    work_left -= sequence.work.Of(sequence.position, rows[i]);
+    least = rows[i] > 0 ? 0 : least;
     logit_rows_left -= std::clamp<std::int64_t>(end - sequence.logits_from, 0, rows[i]);
   }
   if (stuck && !decoding && rows_left == limits.max_rows) {  // nobody goes on

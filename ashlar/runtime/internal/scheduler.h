@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "ashlar/kernels/attention/attention_args.h"
@@ -29,12 +30,25 @@ struct SlotDemand {
   std::int64_t page_positions = kPageLength;  // a multiple of kPageLength
 };
 
+// What a row of a sequence costs, by the position that it stands at: in operations, as the kinds of
+// its network's blocks declare them, where steps are to be compared in time.
+struct RowWork {
+  double fixed = 1;
+  double per_position = 0;
+  double At(std::int64_t position) const {
+    return fixed + per_position * static_cast<double>(position);
+  }
+  // Of positions [begin, begin + rows).
+  double Of(std::int64_t begin, std::int64_t rows) const;
+};
+
 struct SequenceView {
   bool running = false;
   std::int64_t position = 0;     // next one to be processed
   std::int64_t length = 0;       // tokens known; position < length
   std::int64_t logits_from = 0;  // first position whose logits are wanted
   int priority = 0;              // lower ones make room first
+  RowWork work = {};
   std::span<const SlotDemand> slots;
 };
 
@@ -42,9 +56,15 @@ struct SchedulerLimits {
   std::int64_t max_rows;
   std::int64_t max_logit_rows;  // >= max_sequences
   std::int64_t max_sequences;   // running at once; <= max_rows
-  // Of prompts, in a step in which somebody decodes.
+  // Of prompts, in a step in which somebody decodes: so many rows, or as few as have so much work,
+  // but at least kLeastChunk of these rows. 0 rows: none.
   std::int64_t prompt_rows_beside_decoding = max_rows;
+  double prompt_work_beside_decoding = std::numeric_limits<double>::infinity();
 };
+
+// A chunk of a prompt reads all keys and values before it once, however few rows it has. With
+// fewer than these a long prompt would take several times as long for hardly shorter steps.
+inline constexpr std::int64_t kLeastChunk = 4;
 
 struct SchedulerState {
   std::span<const SequenceView> sequences;  // in order of arrival

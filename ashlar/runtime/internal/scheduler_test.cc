@@ -19,6 +19,7 @@ struct Row {
   std::int64_t logits_from = -1;  // -1: the last position
   bool copy_last = false;
   int priority = 0;
+  double work_per_position = 0;
 };
 
 struct Step {
@@ -44,6 +45,7 @@ std::string Decided(const Step& step) {
                      .length = row.length,
                      .logits_from = row.logits_from < 0 ? row.length - 1 : row.logits_from,
                      .priority = row.priority,
+                     .work = {.per_position = row.work_per_position},
                      .slots = std::span(demands).subspan(i, 1)});
   }
   std::vector<std::int64_t> rows(views.size());
@@ -195,7 +197,7 @@ TEST(Scheduler, DecidesEachStepOfTheTable) {
        .limits = {.max_rows = 64,
                   .max_logit_rows = 16,
                   .max_sequences = 4,
-                  .prompt_rows_beside_decoding = 8},
+                  .prompt_work_beside_decoding = 8},
        .room = 200,
        .sequences = {{kRuns, 5, 6, 1}, {kRuns, 0, 2000}, {kWaits, 0, 5}},
        .expected = "admit 2",
@@ -217,12 +219,45 @@ TEST(Scheduler, DecidesEachStepOfTheTable) {
        {{kRuns, 16, 17, 1}, {kRuns, 5, 6, 1, -1, false, 1}},
        "take the pages of 0"},
       {"beside those who decode, prompts have the rows that they are given",
-       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_rows_beside_decoding = 8},
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_work_beside_decoding = 8},
        100,
        {{kRuns, 0, 100}, {kRuns, 20, 21, 2}, {kRuns, 0, 100}},
        "run 8 1 0"},
+      {"which are fewer the more they attend to",
+       {.max_rows = 64,
+        .max_logit_rows = 16,
+        .max_sequences = 4,
+        .prompt_work_beside_decoding = 36},
+       100,
+       {{.state = kRuns, .position = 0, .length = 100, .work_per_position = 1}, {kRuns, 20, 21, 2}},
+       "run 8 1"},
+      {"but never fewer than make a chunk worth its while",
+       {.max_rows = 64,
+        .max_logit_rows = 16,
+        .max_sequences = 4,
+        .prompt_work_beside_decoding = 36},
+       100,
+       {{.state = kRuns, .position = 1000, .length = 1100, .held = 63, .work_per_position = 1},
+        {kRuns, 20, 21, 2},
+        {kRuns, 0, 100}},
+       "run 4 1 0"},
+      {"nor more than there are",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_work_beside_decoding = 1},
+       100,
+       {{kRuns, 0, 2}, {kRuns, 20, 21, 2}},
+       "run 2 1"},
+      {"and none where a step is only to decode; then nobody is admitted",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_rows_beside_decoding = 0},
+       100,
+       {{kRuns, 0, 100}, {kRuns, 20, 21, 2}, {kWaits, 0, 5}},
+       "run 0 1 0"},
+      {"though not when nobody decodes",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_rows_beside_decoding = 0},
+       100,
+       {{kRuns, 0, 40}, {kWaits, 0, 5}},
+       "admit 1"},
       {"and all of them when nobody decodes",
-       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_rows_beside_decoding = 8},
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_work_beside_decoding = 8},
        100,
        {{kRuns, 0, 100}},
        "run 64"},

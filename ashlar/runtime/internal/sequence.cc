@@ -281,7 +281,7 @@ SequenceView Sequence::View(std::span<SlotDemand> demand) const {
     const StatePage& page = network->slots[i].page;
     demand[i] = {page.bytes, slots[i].table.size(), NeedsCopy(i), page.positions};
   }
-  return {running, position, length(), logits_from(), request.priority, demand};
+  return {running, position, length(), logits_from(), request.priority, network->row_work, demand};
 }
 
 }  // namespace ashlar::internal

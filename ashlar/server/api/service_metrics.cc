@@ -105,9 +105,9 @@ ServiceObserver ObserveSteps(Metrics& metrics) {
       metrics.Histograms("ashlar_step_seconds", "Time of a step.", kTokenSeconds).With({});
   Histogram& rows =
       metrics.Histograms("ashlar_step_rows", "Rows in a step.", kTokenCounts).With({});
-  return {.on_step = [&](double step_seconds, std::int64_t step_rows) {
+  return {.on_step = [&](double step_seconds, const StepWork& work) {
     seconds.Observe(step_seconds);
-    rows.Observe(static_cast<double>(step_rows));
+    rows.Observe(static_cast<double>(work.decoding_rows + work.prompt_rows));
   }};
 }
 

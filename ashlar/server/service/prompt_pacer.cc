@@ -1,49 +1,82 @@
 #include "ashlar/server/service/prompt_pacer.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 namespace ashlar::internal {
 namespace {
 
-constexpr int kMeasureEvery = 8;  // steps
-constexpr double kGrowth = 1.5;
-constexpr double kNewest = 0.2;  // of what falls
-
-// `average` moved to what is newest: at once where that is more, else by a part.
-double RaisedOrEased(double average, double newest) {
-  return newest > average ? newest : average + kNewest * (newest - average);
-}
+constexpr int kMeasureEvery = 16;    // steps
+constexpr int kMeasuresAtFirst = 2;  // steps: one of them may have been held up
+constexpr std::int64_t kFirstRows = 4;
+constexpr std::int64_t kGrowth = 4;  // a quarter
+// Steps whose work of decoding differs by no more than this part are alike.
+constexpr double kAlike = 0.25;
 
 }  // namespace
 
+template <int kCount>
+void PromptPacer::Last<kCount>::Add(double value) {
+  std::shift_right(values_.begin(), values_.end(), 1);
+  values_[0] = value;
+  count_ = std::min(count_ + 1, kCount);
+}
+
+template <int kCount>
+std::array<double, kCount> PromptPacer::Last<kCount>::Sorted() const {
+  std::array<double, kCount> sorted = values_;
+  std::sort(sorted.begin(), sorted.begin() + count_);
+  return sorted;
+}
+
 void PromptPacer::Restart() {
-  allowed_ = static_cast<double>(min_rows_);
-  decoding_ = 0;
-  each_ = 0;
-  since_measured_ = kMeasureEvery;
+  decoding_.Clear();
+  each_.Clear();
+  rows_.Clear();
+  since_measured_ = 0;
 }
 
-std::int64_t PromptPacer::rows() const {
-  return since_measured_ >= kMeasureEvery ? 1 : static_cast<std::int64_t>(allowed_);
+PromptPacer::Allowance PromptPacer::allowed() const {
+  if (decoding_.size() < kMeasuresAtFirst || since_measured_ >= kMeasureEvery) {
+    return {.rows = 0, .work = 0};
+  }
+  if (each_.size() == 0) {  // as if a row of a prompt took as long as one that decodes, or less
+    return {.rows = kFirstRows, .work = (stretch_ - 1) * decoding_work_};
+  }
+  const auto rows = static_cast<std::int64_t>(rows_.Most());
+  return {.rows = std::max(kFirstRows, rows + (rows + kGrowth - 1) / kGrowth),
+          .work = (stretch_ - 1) * decoding_.Least() / each_.Median()};
 }
 
-void PromptPacer::Observe(std::int64_t decoding, std::int64_t prompt, double seconds) {
-  if (decoding == 0) {
+void PromptPacer::Observe(const StepWork& step, double seconds) {
+  if (step.decoding_rows == 0) {
     return;  // nobody waited for a token
   }
-  if (prompt <= 1) {
+  const bool alike = std::abs(step.decoding - decoding_work_) <= kAlike * decoding_work_;
+  if (step.prompt_rows == 0) {
+    if (!alike) {
+      decoding_.Clear();
+      decoding_work_ = step.decoding;
+    }
+    decoding_.Add(seconds);
     since_measured_ = 0;
-    // Less counts at once: it is what the gaps are compared with.
-    decoding_ = decoding_ == 0 ? seconds : -RaisedOrEased(-decoding_, -seconds);
+    return;
+  }
+  if (decoding_.size() == 0) {
+    return;
+  }
+  if (step.decoding < decoding_work_ && !alike) {  // who is left is used to shorter steps
+    since_measured_ = kMeasureEvery;
     return;
   }
   ++since_measured_;
-  const double newest = std::max(seconds - decoding_, 0.0) / static_cast<double>(prompt);
-  each_ = RaisedOrEased(each_, newest);
-  const double in_time =
-      each_ == 0 ? static_cast<double>(max_rows_) : (stretch_ - 1) * decoding_ / each_;
-  allowed_ = std::clamp(std::min(in_time, allowed_ * kGrowth), static_cast<double>(min_rows_),
-                        static_cast<double>(max_rows_));
+  rows_.Add(static_cast<double>(step.prompt_rows));
+  if (seconds <= decoding_.Least()) {  // without the prompts it would have taken no longer
+    decoding_.Add(seconds);
+  } else {
+    each_.Add((seconds - decoding_.Least()) / step.prompt);
+  }
 }
 
 }  // namespace ashlar::internal

@@ -1,39 +1,64 @@
-// PromptPacer says how many rows of prompts a step may read while others decode, so that their
-// tokens keep coming: a step should take no more than a few times as long as one that only decodes.
+// PromptPacer says how much of prompts a step may read while others decode, so that their tokens
+// keep coming: a step should take no more than a few times as long as one that only decodes.
 #pragma once
 
+#include <array>
 #include <cstdint>
+
+#include "ashlar/runtime/engine.h"
 
 namespace ashlar::internal {
 
-// It begins with few rows and takes half as many more from step to step while there is time for
-// them. What it goes by are steps that decode and read at most one row, of which it has every
-// eighth be one, and what the rows of the others took beyond that: more counts at once, less by
-// and by. Confined.
+// What it goes by are steps that only decode, of which it has every sixteenth be one, and what the
+// others took beyond that, by the work that they did for prompts: so a row that attends to much
+// counts for more, and one of a larger network, before the first of them has run. Where work does
+// not tell, rows do: there are a quarter more of them from step to step at most.
+//
+// Times are noisy where others use the machine. A step that only decodes is taken to last as long
+// as the fastest of the last few, lest a slow one excuse slow ones; and a unit of work its median,
+// so that one step that was held up does not count. Confined.
 class PromptPacer {
  public:
-  // A step may take `stretch` times as long as one that only decodes. Rows lie in
-  // [min_rows, max_rows].
-  PromptPacer(double stretch, std::int64_t min_rows, std::int64_t max_rows)
-      : stretch_(stretch), min_rows_(min_rows), max_rows_(max_rows) {
-    Restart();
-  }
+  // Of prompts, as Engine::set_prompts_beside_decoding takes it.
+  struct Allowance {
+    std::int64_t rows;
+    double work;
+  };
 
-  // Of prompts, in the next step.
-  std::int64_t rows() const;
-  // A step with so many rows of sequences that decode, and so many of prompts, has taken so long.
-  void Observe(std::int64_t decoding, std::int64_t prompt, double seconds);
+  // A step may take `stretch` times as long as one that only decodes.
+  explicit PromptPacer(double stretch) : stretch_(stretch) {}
+
+  // In the next step.
+  Allowance allowed() const;
+  // A step has taken so long.
+  void Observe(const StepWork& step, double seconds);
   // Another network begins to run: what is known of the others says little of it.
   void Restart();
 
  private:
+  // The last few of a number.
+  template <int kCount>
+  class Last {
+   public:
+    int size() const { return count_; }
+    void Add(double value);
+    void Clear() { count_ = 0; }
+    double Least() const { return Sorted()[0]; }
+    double Median() const { return Sorted()[count_ / 2]; }
+    double Most() const { return Sorted()[count_ - 1]; }
+
+   private:
+    std::array<double, kCount> Sorted() const;
+    std::array<double, kCount> values_ = {};  // the newest first
+    int count_ = 0;
+  };
+
   const double stretch_;
-  const std::int64_t min_rows_;
-  const std::int64_t max_rows_;
-  double allowed_ = 0;   // rows
-  double decoding_ = 0;  // seconds of a step that only decodes; 0: not known
-  double each_ = 0;      // seconds of a row of a prompt; 0: not known
-  int since_measured_ = 0;
+  Last<4> decoding_;  // seconds of steps that only decode about so much:
+  double decoding_work_ = 0;
+  Last<3> each_;            // seconds of a unit of prompts' work
+  Last<3> rows_;            // of prompts
+  int since_measured_ = 0;  // steps since one that only decoded
 };
 
 }  // namespace ashlar::internal

@@ -193,7 +193,7 @@ struct ServiceStatus {
 // Told of what happens, for metrics; called on the service's threads, quickly.
 struct ServiceObserver {
   std::function<void()> before_step;
-  std::function<void(double seconds, std::int64_t rows)> on_step;
+  std::function<void(double seconds, const StepWork& work)> on_step;
 };
 
 class Service {

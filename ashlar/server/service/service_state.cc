@@ -16,7 +16,6 @@ constexpr std::int64_t kMaxContinuations = 128;
 constexpr std::int64_t kMostLogprobs = 100;  // of each token
 // A step with prompts in it may take so many times as long as one that only decodes.
 constexpr double kLongestStep = 2;
-constexpr std::int64_t kFewestPromptRows = 8;
 // Of logits of prompts that wait for the thread that takes their logarithms.
 constexpr std::uint64_t kMostUnscoredBytes = 64 << 20;
 
@@ -57,8 +56,7 @@ Service::State::State(BlobStore& store, const ServiceOptions& options_in, Servic
                 engine.verify_blobs = false;  // the loader's thread does it
                 return engine;
               }()),
-      pacer_(kLongestStep, std::min(kFewestPromptRows, options_in.engine.max_rows),
-             options_in.engine.max_rows),
+      pacer_(kLongestStep),
       budget_{.bytes = options_in.memory_bytes},
       machine_bytes_(MachineBytes()) {
   if (options.follow_memory) {
@@ -403,8 +401,8 @@ void Service::State::Step() {
   if (observer_.before_step) {
     observer_.before_step();
   }
-  engine_.set_prompt_rows_beside_decoding(pacer_.rows());
-  const EngineCounters before = engine_.counters();
+  const internal::PromptPacer::Allowance allowed = pacer_.allowed();
+  engine_.set_prompts_beside_decoding(allowed.rows, allowed.work);
   const std::int64_t begin = Now();
   const auto deliveries = engine_.Step();
   const double seconds = SecondsOf(Now() - begin);
@@ -417,7 +415,6 @@ void Service::State::Step() {
     std::ranges::for_each(failed, [this](GenerationId id) { EraseIfEnded(id); });
     return;
   }
-  std::int64_t decoding = 0;
   std::vector<GenerationId> touched;  // what follows calls the engine, when its views are read
   for (const Delivery& delivery : *deliveries) {
     const auto found = streams_.find(static_cast<std::uint64_t>(delivery.request));
@@ -425,7 +422,6 @@ void Service::State::Step() {
       continue;
     }
     const auto [job, index] = found->second;
-    decoding += job->streams[index].tokens > 0 ? 1 : 0;
     touched.push_back(job->id);
     Deliver(delivery);
   }
@@ -439,11 +435,10 @@ void Service::State::Step() {
   for (const GenerationId id : touched) {
     EraseIfEnded(id);
   }
-  const auto rows = static_cast<std::int64_t>(engine_.counters().rows - before.rows);
-  decoding = std::min(decoding, rows);
-  pacer_.Observe(decoding, rows - decoding, seconds);
+  const StepWork work = engine_.last_work();
+  pacer_.Observe(work, seconds);
   if (observer_.on_step) {
-    observer_.on_step(seconds, rows);
+    observer_.on_step(seconds, work);
   }
 }
 

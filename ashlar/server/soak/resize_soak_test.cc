@@ -136,7 +136,7 @@ class BusyService {
                       .page_bytes = kMostPages};
     service_ = *Service::Start(*store_, options,
                                {.before_step = [this] { NoteBegin(); },
-                                .on_step = [this](double, std::int64_t) { NoteEnd(); }});
+                                .on_step = [this](double, const StepWork&) { NoteEnd(); }});
     CHECK(service_->Load(card_).ok());
   }
 
