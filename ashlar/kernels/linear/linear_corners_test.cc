@@ -95,7 +95,7 @@ TEST(IntegerLinearForms, OfAvxVnniAndAvx2GiveTheSameBits) {
     GTEST_SKIP() << "this processor cannot run avxvnni";
   }
   std::mt19937_64 random(TestSeed());
-  for (const char* name : {"q4", "q8"}) {
+  for (const char* name : {"q4", "q8", "bitplane"}) {
     ExpectTheSameBits(Isa::kAvxVnni, Isa::kAvx2, **FindCodec(name), random);
   }
 }

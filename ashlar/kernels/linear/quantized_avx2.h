@@ -22,10 +22,10 @@ struct QuantizedTile {
   // Per group and sum of 8 outputs, on three ports: at 4 bits 8 x 2 for the products, 5 for the sum
   // of pairs, the bias, the float, the scales' product and the addition: 21 instructions for 256
   // products, 7 cycles; at 8 bits 8 x 4 and 3, of which 26 have two ports: 13 cycles. So at most
-  // 256 and 138 GOP/s at 3.5 GHz; measured on a busy Sapphire Rapids, 128 rows, one thread: 228 to
-  // 234 and 139, the rest being what moves the floats (unpacked and unrolled for each block of
-  // rows: 147 to 160 and 108 to 119). There is no better way at 8 bits: products of 16 bits, or of
-  // halves of a byte that are added in 16 bits, take 38 and 39 instructions.
+  // 256 and 138 GOP/s at 3.5 GHz; measured on a busy Sapphire Rapids, 128 rows, one thread: 236 and
+  // 140 (168 and 127 when each block of rows unpacks for itself, unrolled). There is no better way
+  // at 8 bits: products of 16 bits, or of halves of a byte added in 16 bits, take 38 and 39
+  // instructions.
   static constexpr int kMaxRows = 4;
   static constexpr bool kStepsAreALoop = true;
   static constexpr int Vectors(int rows) { return rows == 1 ? 4 : 2; }

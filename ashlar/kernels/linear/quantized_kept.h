@@ -1,4 +1,4 @@
-// The integer kernels of many rows where there are 16 registers.
+// The integer kernels of many rows, with a band unpacked.
 //
 // A band's weights are unpacked once for all rows, some groups at a time, to the first-level cache,
 // as the tile multiplies them: what a block of rows then does besides products is a load for each
@@ -17,43 +17,31 @@
 
 namespace ashlar::internal {
 
-// A band's groups, of a codec in packed tiles, as `T` multiplies them.
+// A group of a band as `T` multiplies it: w[i][v] has the quad of inputs i of the v-th kLanes
+// outputs.
+template <class T>
+struct KeptGroup {
+  alignas(64) float scale[kBandOutputs];
+  typename T::Weights w[kQuadsOfGroup][kBandOutputs / T::F32::kLanes];
+
+  // The weights of part `part` of a quad, two vectors.
+  void Set(int quad, int part, const typename T::Weights (&two)[2]) {
+    w[quad][T::Output(part, 0) / T::F32::kLanes] = two[0];
+    w[quad][T::Output(part, 1) / T::F32::kLanes] = two[1];
+  }
+};
+
+// A `Source` of such groups. `T` says besides whether the steps of a group are a loop:
+// kStepsAreALoop.
 template <class T>
 class KeptTiles {
  public:
   using Tile = T;
-  using Packed = PackedTiles<T, 1>;
   static constexpr int kBands = 1;
   static constexpr bool kStepsAreALoop = T::kStepsAreALoop;
   static constexpr int Quad(int step) { return step; }
 
-  struct Group {
-    alignas(64) float scale[kBandOutputs];
-    typename T::Weights w[kQuadsOfGroup][kBandOutputs / T::F32::kLanes];
-  };
-  static constexpr std::int64_t kGroups = 18432 / sizeof(Group);
-
-  static void Keep(const Packed& packed, Group& group) {
-    ASHLAR_UNROLL
-    for (int output = 0; output < kBandOutputs; output += T::F32::kLanes) {
-      packed.Scales(0, output).Store(group.scale + output);
-    }
-    constexpr int kVectors = 2;
-    ASHLAR_UNROLL
-    for (int step = 0; step < kQuadsOfGroup; ++step) {
-      ASHLAR_UNROLL
-      for (int part = 0; part < kBandOutputs / (kVectors * T::F32::kLanes); ++part) {
-        typename T::Weights w[kVectors];
-        packed.template Load<kVectors>(0, step, part, w);
-        ASHLAR_UNROLL
-        for (int v = 0; v < kVectors; ++v) {
-          group.w[step][T::Output(part, v) / T::F32::kLanes] = w[v];
-        }
-      }
-    }
-  }
-
-  explicit KeptTiles(const Group* groups) : group_(groups) {}
+  explicit KeptTiles(const KeptGroup<T>* groups) : group_(groups) {}
 
   template <int kVectors>
   void Load(int, int step, int part, typename T::Weights (&w)[kVectors]) const {
@@ -69,37 +57,43 @@ class KeptTiles {
   void Next() { ++group_; }
 
  private:
-  const Group* group_;
+  const KeptGroup<T>* group_;
 };
 
-// `Tile` says besides whether the steps of a group are a loop: kStepsAreALoop.
+// All rows of one band. `packed` is at its first group; Keep(group) unpacks the one it is at,
+// Next() goes on, PrefetchGroup(n) asks for the n-th from there.
+template <class Tile, class Packed>
+void KeptBand(const LinearArgs& args, Packed packed, std::int64_t band) {
+  constexpr std::int64_t kRows = Tile::kMaxRows;
+  constexpr std::int64_t kGroups = 18432 / sizeof(KeptGroup<Tile>);
+  KeptGroup<Tile> kept[kGroups];
+  const std::int64_t groups = args.inputs / kGroup;
+  for (std::int64_t g = 0; g < groups; g += kGroups) {
+    const std::int64_t count = groups - g < kGroups ? groups - g : kGroups;
+    for (std::int64_t i = 0; i < count; ++i) {
+      packed.Keep(kept[i]);
+      packed.Next();
+    }
+    for (std::int64_t row = 0; row < args.rows; row += kRows) {
+      // Each block asks for its share of what comes next.
+      const std::int64_t rows = args.rows - row < kRows ? args.rows - row : kRows;
+      for (std::int64_t i = row * count / args.rows; i < (row + rows) * count / args.rows; ++i) {
+        packed.PrefetchGroup(i);
+      }
+      QuantizedBands<kRows>(args, KeptTiles<Tile>(kept), band, row, rows, {g, g + count});
+    }
+  }
+}
+
+// Any rows, of a codec in packed tiles.
 template <class Tile>
 void KeptLinear(const LinearArgs& args) {
-  using Kept = KeptTiles<Tile>;
-  constexpr std::int64_t kRows = Tile::kMaxRows;
   if (args.rows <= kFewRows) {
     return QuantizedLinear<Tile>(args);
   }
-  typename Kept::Group kept[Kept::kGroups];
-  const std::int64_t groups = args.inputs / kGroup;
   for (std::int64_t band = args.output_begin / kBandOutputs; band * kBandOutputs < args.output_end;
        ++band) {
-    typename Kept::Packed packed(args, band);
-    for (std::int64_t g = 0; g < groups; g += Kept::kGroups) {
-      const std::int64_t count = groups - g < Kept::kGroups ? groups - g : Kept::kGroups;
-      for (std::int64_t i = 0; i < count; ++i) {
-        Kept::Keep(packed, kept[i]);
-        packed.Next();
-      }
-      for (std::int64_t row = 0; row < args.rows; row += kRows) {
-        // Each block asks for its share of what comes next.
-        const std::int64_t rows = args.rows - row < kRows ? args.rows - row : kRows;
-        for (std::int64_t i = row * count / args.rows; i < (row + rows) * count / args.rows; ++i) {
-          packed.PrefetchGroup(i);
-        }
-        QuantizedBands<kRows>(args, Kept(kept), band, row, rows, {g, g + count});
-      }
-    }
+    KeptBand<Tile>(args, PackedTiles<Tile, 1>(args, band), band);
   }
 }
 

@@ -203,9 +203,26 @@ class PackedTiles {
   void Load(int b, int step, int part, typename Tile::Weights (&w)[kVectors]) const {
     Tile::template Load<kVectors>(At(b) + Layout::kScaleBytes + step * Layout::kQuadBytes, part, w);
   }
-  typename Tile::F32 Scales(int b, int output) const { return Tile::Scales(At(b), output); }
   typename Tile::F32 Scales(int b, int output, float x_scale) const {
-    return Scales(b, output) * Tile::F32::Broadcast(x_scale);
+    return Tile::Scales(At(b), output) * Tile::F32::Broadcast(x_scale);
+  }
+  // All of the first band's group, for a KeptGroup (quantized_kept.h).
+  template <class Group>
+  void Keep(Group& group) const {
+    using F32 = typename Tile::F32;
+    ASHLAR_UNROLL
+    for (int output = 0; output < kBandOutputs; output += F32::kLanes) {
+      Tile::Scales(tile_, output).Store(group.scale + output);
+    }
+    ASHLAR_UNROLL
+    for (int quad = 0; quad < kQuadsOfGroup; ++quad) {
+      ASHLAR_UNROLL
+      for (int part = 0; part < kBandOutputs / (2 * F32::kLanes); ++part) {
+        typename Tile::Weights w[2];
+        Load(0, quad, part, w);
+        group.Set(quad, part, w);
+      }
+    }
   }
   void Prefetch(int b) const { PrefetchTile(At(b) + kPrefetchBytes); }
   // Asks for group `ahead` from here of the first band.

@@ -9,6 +9,9 @@ void LinearBitplaneReference(const LinearArgs& args) noexcept;
 namespace avx2 {
 void LinearBitplane(const LinearArgs& args) noexcept;
 }
+namespace avxvnni {
+void LinearBitplane(const LinearArgs& args) noexcept;
+}
 namespace avx512 {
 void LinearBitplane(const LinearArgs& args) noexcept;
 }
@@ -19,6 +22,7 @@ void LinearBitplane(const LinearArgs& args) noexcept;
 inline constexpr LinearForm kLinearBitplaneForms[] = {
     {Isa::kReference, "reference", LinearBitplaneReference},
     {Isa::kAvx2, "avx2", avx2::LinearBitplane},
+    {Isa::kAvxVnni, "avxvnni", avxvnni::LinearBitplane},
     {Isa::kAvx512, "avx512", avx512::LinearBitplane},
     {Isa::kAmx, "amx", amx::LinearBitplane},
 };

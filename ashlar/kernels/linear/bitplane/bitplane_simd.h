@@ -27,17 +27,18 @@
 //   cycles on two ports, at least       23    28    30    25
 //   bytes                              272   400   528   576
 //   ns, from the second-level cache    7.5   9.4  10.1   9.1
-//   ns, from memory                   19.0  26.7  34.0  35.6
-//   2 rows, ns, from memory           21.1        35.1  36.6
-//   4 rows, ns, from memory           29.1        40.7  42.0
+//   ns, from memory                   21.2  29.4  38.3  41.4
+//   2 rows, ns, from memory           23.4  31.0  39.5  42.5
+//   4 rows, ns, from memory           30.7  39.2  47.0  49.8
 //
-// (Each of two threads of a Sapphire Rapids with a core of its own, but for the row from memory,
-// which is one thread alone; the twentieth of many calls in turn, on a busy machine. 2 to 4 rows of
-// a band unpacked first took 35.2 and 47.3, 47.2 and 53.7.) So decoding waits for memory, of
-// which it reads 14.4 to 16.2 GB/s, unless a core's other thread leaves it too few cycles. Asking
-// for lines ahead, at any distance, changed little; 2 bands were slower at 2 and 3 planes, and 8
-// at 4. On AVX2, where a pick is three instructions, one row has 1.6, 1.25 and 1.0 of q4's speed
-// there.
+// (One thread of a busy Sapphire Rapids, the twentieth of many calls, all in turn; from the cache,
+// each of two threads. 2 rows of bands unpacked first took 37.1, 43.6 and 50.2, 4 rows 41.9, 48.2
+// and 56.5.) So decoding waits for memory, of which it reads 12.8 to 13.9 GB/s, unless a core's
+// other thread leaves it too few cycles. Asking for lines ahead, at any distance, changed little; 2
+// bands were slower at 2 and 3 planes, and 8 at 4. On AVX2, where a pick is three instructions, one
+// row has 1.6, 1.2 and 1.0 of q4's speed there, and of AVX-VNNI, whose products are an instruction,
+// 1.8, 1.3 and 1.0. 128 rows of 4 planes, GOP/s of one thread, beside q4: AVX2 222 and 236,
+// AVX-VNNI 319 and 347, AVX-512 537 and 537.
 //
 // A `Form` is what an instruction set does:
 //
@@ -60,7 +61,7 @@
 
 #include "ashlar/codec/bitplane/layout.h"
 #include "ashlar/kernels/linear/linear_args.h"
-#include "ashlar/kernels/linear/quantized_simd.h"
+#include "ashlar/kernels/linear/quantized_kept.h"
 #include "ashlar/kernels/simd/half.h"
 #include "ashlar/kernels/simd/unroll.h"
 
@@ -201,59 +202,38 @@ class PlanesOfBands {
   std::int64_t group_ = 0;
 };
 
-// A band's groups as `PlanesOfBands` keeps them, in the first-level cache.
+// A band's groups, for KeptBand.
 template <class Form, int kPlanes>
-class UnpackedTiles {
- public:
-  using Tile = typename Form::template ManyRows<kPlanes>;
+class KeptPlanes : public PlanesOfBands<Form, kPlanes, 1> {
   using Planes = PlanesOfBands<Form, kPlanes, 1>;
   using Line = typename Form::Line;
-  static constexpr int kBands = 1;
-  static constexpr bool kStepsAreALoop = false;
-  static constexpr int kLines = 64 / static_cast<int>(sizeof(Line));
-  static constexpr int Quad(int step) { return Planes::Quad(step); }
 
-  struct Group {
-    alignas(64) float scale[kBandOutputs];
-    Line codes[kQuadsOfGroup][kLines][Tile::kKept];
-  };
-  static constexpr std::int64_t kGroups = 18432 / sizeof(Group);
+ public:
+  using Tile = typename Form::template ManyRows<kPlanes>;
+  using Planes::Planes;
 
-  static void Unpack(const Planes& planes, Group& group) {
-    for (int output = 0; output < kBandOutputs; output += Tile::F32::kLanes) {
-      planes.Scales(output).Store(group.scale + output);
+  void Keep(KeptGroup<Tile>& group) const {
+    using F32 = typename Form::F32;
+    ASHLAR_UNROLL
+    for (int output = 0; output < kBandOutputs; output += F32::kLanes) {
+      Planes::Scales(output).Store(group.scale + output);
     }
     ASHLAR_UNROLL
     for (int step = 0; step < kQuadsOfGroup; ++step) {
       ASHLAR_UNROLL
-      for (int line = 0; line < kLines; ++line) {
-        Line(&kept)[Tile::kKept] = group.codes[step][line];
-        planes.Keep(0, step, line, kept);
+      for (int line = 0; line < 64 / static_cast<int>(sizeof(Line)); ++line) {
+        Line kept[Tile::kKept];
+        Planes::Keep(0, step, line, kept);
         if constexpr (Tile::kKept == 2) {
           kept[0] = Line::template Set<HalfStep(kPlanes)>(kept[0]);
           kept[1] = Line::template Set<HalfStep(kPlanes)>(kept[1]);
         }
+        typename Tile::Weights w[2];
+        Tile::Take(kept, w);
+        group.Set(Planes::Quad(step), line, w);
       }
     }
   }
-
-  explicit UnpackedTiles(const Group* groups) : group_(groups) {}
-
-  template <int kVectors>
-  void Load(int, int step, int part, typename Tile::Weights (&w)[kVectors]) const {
-    ASHLAR_UNROLL
-    for (int h = 0; h < kVectors / 2; ++h) {
-      Tile::Take(group_->codes[step][part + h], w + 2 * h);
-    }
-  }
-  typename Tile::F32 Scales(int, int output, float x_scale) const {
-    return Tile::F32::Load(group_->scale + output) * Tile::F32::Broadcast(x_scale);
-  }
-  void Prefetch(int) const {}
-  void Next() { ++group_; }
-
- private:
-  const Group* group_;
 };
 
 // y <- y * factor / 128, for the outputs of one band.
@@ -287,26 +267,8 @@ void PlanesOfFewRows(const LinearArgs& args, std::int64_t band) {
 
 template <class Form, int kPlanes>
 void PlanesOfManyRows(const LinearArgs& args, std::int64_t band) {
-  using Unpacked = UnpackedTiles<Form, kPlanes>;
-  constexpr std::int64_t kRows = Unpacked::Tile::kMaxRows;
-  typename Unpacked::Group unpacked[Unpacked::kGroups];
-  typename Unpacked::Planes planes(args, band);
-  const std::int64_t groups = args.inputs / kGroup;
-  for (std::int64_t g = 0; g < groups; g += Unpacked::kGroups) {
-    const std::int64_t count = groups - g < Unpacked::kGroups ? groups - g : Unpacked::kGroups;
-    for (std::int64_t i = 0; i < count; ++i) {
-      Unpacked::Unpack(planes, unpacked[i]);
-      planes.Next();
-    }
-    for (std::int64_t row = 0; row < args.rows; row += kRows) {
-      // Each block asks for its share of what comes next.
-      const std::int64_t rows = args.rows - row < kRows ? args.rows - row : kRows;
-      for (std::int64_t i = row * count / args.rows; i < (row + rows) * count / args.rows; ++i) {
-        planes.PrefetchGroup(i);
-      }
-      QuantizedBands<kRows>(args, Unpacked(unpacked), band, row, rows, {g, g + count});
-    }
-  }
+  using Planes = KeptPlanes<Form, kPlanes>;
+  KeptBand<typename Planes::Tile>(args, Planes(args, band), band);
   ScaleOutputs<typename Form::F32>(args, band);
 }
 

@@ -79,6 +79,7 @@ struct NibblesOfPlanes : QuantizedTile<128 - internal::HalfStep(kPlanes)> {
 // Bytes, biased by kBias; kHalf: less half a unit.
 template <int kBias, bool kHalf>
 struct BytesOfPlanes : QuantizedTile<kBias> {
+  static constexpr bool kStepsAreALoop = false;
   static constexpr int kKept = 2;
   static constexpr float kUnitOfLow = 1;
 
