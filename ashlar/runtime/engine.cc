@@ -82,7 +82,9 @@ Result<std::uint64_t> Engine::WorkspaceBytes(std::span<const Network* const> net
   ThreadPool pool(options.threads);
   const internal::Interpreter interpreter(pool, options.isa, options.max_rows,
                                           options.max_logit_rows);
-  return interpreter.WorkspaceBytes(views) + SamplerScratch::BytesFor(logits) + rope_tables.bytes();
+  const auto samplers = static_cast<std::uint64_t>(SamplersOf(options.threads));
+  return interpreter.WorkspaceBytes(views) + samplers * SamplerScratch::BytesFor(logits) +
+         rope_tables.bytes();
 }
 
 Result<PreparedNetwork> Engine::Prepare(const Network& network, const Precision& precision,

@@ -53,6 +53,45 @@ TEST_F(EngineTest, DeliversAsManyTokensAsAskedFor) {
   EXPECT_TRUE(engine_.idle());
 }
 
+TEST_F(EngineTest, SequencesThatAreSampledTogetherGetWhatEachGetsAlone) {
+  EngineOptions options = Options();
+  options.threads = 4;
+  options.max_sequences = 9;
+  Engine crowded(*store_, options);
+  const NetworkId crowd = *crowded.Load(base_);
+  const auto ask = [&](NetworkId network, std::uint64_t seed) {
+    Request request = Ask({1, 2, static_cast<std::int32_t>(seed)}, 30);
+    request.network = network;
+    request.sampling = {.temperature = seed % 4 == 0 ? 0.0f : 1.3f,
+                        .top_p = seed % 3 == 0 ? 0.9f : 1.0f,
+                        .repetition_penalty = seed % 2 == 0 ? 1.2f : 1.0f,
+                        .seed = seed,
+                        .top_logprobs = 2};
+    return request;
+  };
+  std::map<RequestId, std::vector<std::pair<std::int32_t, float>>> together;
+  std::vector<RequestId> requests;
+  for (std::uint64_t seed = 0; seed < 9; ++seed) {
+    requests.push_back(*crowded.Submit(ask(crowd, seed)));
+  }
+  while (!crowded.idle()) {
+    for (const Delivery& delivery : StepOf(crowded)) {
+      if (delivery.token) {
+        together[delivery.request].emplace_back(delivery.token->token, delivery.token->logprob);
+      }
+    }
+  }
+  for (std::uint64_t seed = 0; seed < 9; ++seed) {
+    const Completion alone = *RunToEnd(engine_, *engine_.Submit(ask(network_, seed)));
+    ASSERT_EQ(alone.tokens.size(), 30u);
+    ASSERT_EQ(together[requests[seed]].size(), 30u);
+    for (std::size_t i = 0; i < alone.tokens.size(); ++i) {
+      EXPECT_EQ(alone.tokens[i].token, together[requests[seed]][i].first) << seed << " " << i;
+      EXPECT_EQ(alone.tokens[i].logprob, together[requests[seed]][i].second) << seed << " " << i;
+    }
+  }
+}
+
 TEST_F(EngineTest, AStopTokenEndsTheRequestAndIsNotDelivered) {
   const Completion whole = *RunToEnd(engine_, *engine_.Submit(Ask({1, 2, 3}, 20)));
   Request request = Ask({1, 2, 3}, 20);

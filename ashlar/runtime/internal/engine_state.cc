@@ -30,9 +30,11 @@ Engine::State::State(const BlobStore& store, const EngineOptions& options_in)
                                                 options.spill_file, options.spill_bytes, clock)),
       cache(options.page_bytes, spill.get()),
       pins(cache),
-      interpreter(pool, options.isa, options.max_rows, options.max_logit_rows) {
+      interpreter(pool, options.isa, options.max_rows, options.max_logit_rows),
+      sampler_scratch(static_cast<std::size_t>(SamplersOf(options.threads))) {
   deliveries.reserve(options.max_sequences);
   step_.reserve(options.max_sequences);
+  sampled_.reserve(options.max_sequences);
 }
 
 void Engine::State::NetworksChanged() {
@@ -42,7 +44,9 @@ void Engine::State::NetworksChanged() {
     interpreter.Touch(internal::Interpreter::kAll);
   }
   for (const LoadedNetwork* const network : loaded) {
-    sampler_scratch.Reserve(network->logits);
+    for (SamplerScratch& scratch : sampler_scratch) {
+      scratch.Reserve(network->logits);
+    }
   }
 }
 
@@ -272,21 +276,55 @@ const internal::NetworkSet::MergedOrder& Engine::State::PlanStep() {
   return networks.OrderOf(step_networks_);
 }
 
-Result<SampledToken> Engine::State::Sample(Sequence& sequence, std::span<const float> logits) {
+bool Engine::State::GivesToken(const internal::StepRows& taken) const {
+  const Sequence& sequence = *taken.sequence;
+  return sequence.position + taken.rows == sequence.length() && sequence.request.max_tokens > 0 &&
+         !FailureOf(sequence);
+}
+
+// Of the rows of this step that give a token those that no constraint has a say in: each is drawn
+// from its own logits, by its own sampler, so that it is all one which thread does it.
+void Engine::State::SampleTogether() {
+  const PartTimer timer(profile, "sample");
+  sampled_.clear();
+  sampled_.resize(step_.size());
+  const auto samplers = static_cast<std::int64_t>(sampler_scratch.size());
+  pool.ParallelFor(samplers, 1, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t sampler = begin; sampler < end; ++sampler) {
+      for (std::int64_t i = sampler; i < std::ssize(step_); i += samplers) {
+        Sequence& sequence = *step_[i].sequence;
+        if (sequence.request.constraint == nullptr && GivesToken(step_[i])) {
+          Result<SampledToken> sampled = sequence.sampler.Sample(
+              step_[i].logits.last(sequence.network->logits), sampler_scratch[sampler]);
+          if (sampled.ok()) {
+            sampled_[i] = *std::move(sampled);
+          }
+        }
+      }
+    }
+  });
+}
+
+Result<SampledToken> Engine::State::Sample(std::size_t index) {
+  Sequence& sequence = *step_[index].sequence;
   if (sequence.request.constraint == nullptr) {
-    Result<SampledToken> sampled = sequence.sampler.Sample(logits, sampler_scratch);
-    return sampled.ok() ? std::move(sampled) : Corrupt("it gave logits that are no numbers");
+    if (!sampled_[index]) {
+      return Corrupt("it gave logits that are no numbers");
+    }
+    return *std::move(sampled_[index]);
   }
   ASHLAR_TRY(const std::span<const std::uint64_t> allowed, sequence.request.constraint->Allowed());
-  Result<SampledToken> sampled = sequence.sampler.SampleAmong(allowed, logits, sampler_scratch);
+  Result<SampledToken> sampled = sequence.sampler.SampleAmong(
+      allowed, step_[index].logits.last(sequence.network->logits), sampler_scratch.front());
   return sampled.ok() ? std::move(sampled)
                       : Corrupt("of the tokens that the constraint allows, none is possible");
 }
 
-void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits,
-                               Delivery& delivery) {
-  const PartTimer timer(profile, "sample");
-  Result<SampledToken> sampled = Sample(sequence, logits);
+void Engine::State::SampleNext(std::size_t index, Delivery& delivery) {
+  Sequence& sequence = *step_[index].sequence;
+  const bool limited = sequence.request.constraint != nullptr;  // else it is sampled already
+  const PartTimer timer(limited ? profile : nullptr, "sample");
+  Result<SampledToken> sampled = Sample(index);
   if (!sampled.ok()) {
     delivery.finish = FinishReason::kFailed;
     delivery.error = sampled.error();
@@ -315,7 +353,8 @@ void Engine::State::SampleNext(Sequence& sequence, std::span<const float> logits
   }
 }
 
-void Engine::State::Deliver(internal::StepRows& taken) {
+void Engine::State::Deliver(std::size_t index) {
+  const internal::StepRows& taken = step_[index];
   Sequence& sequence = *taken.sequence;
   Delivery& delivery = deliveries.emplace_back(Delivery{.request = sequence.id,
                                                         .plan = sequence.network->plan(),
@@ -341,7 +380,7 @@ void Engine::State::Deliver(internal::StepRows& taken) {
   if (sequence.request.max_tokens == 0) {
     delivery.finish = FinishReason::kLength;
   } else {
-    SampleNext(sequence, taken.logits.last(sequence.network->logits), delivery);
+    SampleNext(index, delivery);
   }
 }
 
@@ -364,8 +403,9 @@ void Engine::State::Step() {
   interpreter.Run(step_, order.loaded, order.groups, counters, profile, expert_listener);
   computing_micros_ = clock.NowMicros() - begin;
   networks.FindDamage();
-  for (internal::StepRows& rows : step_) {
-    Deliver(rows);
+  SampleTogether();
+  for (std::size_t i = 0; i < step_.size(); ++i) {
+    Deliver(i);
   }
   for (const Delivery& delivery : deliveries) {
     if (delivery.finish != FinishReason::kNone) {

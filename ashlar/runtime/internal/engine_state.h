@@ -3,6 +3,7 @@
 // engine.cc has what callers ask; engine_state.cc what happens between requests and in a step.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -24,6 +25,12 @@
 #include "ashlar/runtime/internal/sequence.h"
 
 namespace ashlar {
+
+// Rows that are sampled at a time. Sampling one takes as long as some percents of a step; and with
+// room for a vocabulary each, of 150,000 tokens 4 MB.
+constexpr int SamplersOf(int threads) {
+  return std::min(threads, 4);
+}
 
 struct Engine::State {
   State(const BlobStore& store, const EngineOptions& options_in);
@@ -48,7 +55,7 @@ struct Engine::State {
   internal::PageCache cache;                         // outlives the sequences, which hold its pages
   internal::PrefixPins pins;
   internal::Interpreter interpreter;
-  SamplerScratch sampler_scratch;
+  std::vector<SamplerScratch> sampler_scratch;  // of each that samples at a time
   EngineCounters counters;
   Profile* profile = nullptr;
   ExpertListener expert_listener;
@@ -73,9 +80,11 @@ struct Engine::State {
   void MakeRoom(internal::Sequence& sequence);
   void CollectRows();
   const internal::NetworkSet::MergedOrder& PlanStep();
-  void Deliver(internal::StepRows& rows);
-  void SampleNext(internal::Sequence& sequence, std::span<const float> logits, Delivery& delivery);
-  Result<SampledToken> Sample(internal::Sequence& sequence, std::span<const float> logits);
+  bool GivesToken(const internal::StepRows& rows) const;
+  void SampleTogether();
+  void Deliver(std::size_t index);
+  void SampleNext(std::size_t index, Delivery& delivery);
+  Result<SampledToken> Sample(std::size_t index);
 
   std::int64_t computing_micros_ = 0;  // of the last step
 
@@ -85,6 +94,8 @@ struct Engine::State {
   std::vector<std::size_t> turns_;  // indices of sequences, those first that are served first
   std::vector<std::int64_t> rows_;
   std::vector<internal::StepRows> step_;
+  std::vector<std::optional<Result<SampledToken>>>
+      sampled_;  // of each of step_: see SampleTogether
   std::vector<std::uint32_t> step_networks_;
 };
 
