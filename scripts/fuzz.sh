@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # fuzz.sh SECONDS [PRESET]: runs each fuzzer of the build PRESET (default fuzz) for SECONDS, from the
 # corpus in tests/corpus and what earlier runs found (build/fuzz-corpus), and prints a table: inputs
-# run, in all and per second, edges covered, seconds of processor time. A crash prints its input's
-# path and fails. FUZZ_ONLY names a single fuzzer.
+# run, in all and per second, edges covered, seconds of processor time, and those of all runs so far
+# on the code as it is now: runs of the preset fuzz are added to tests/corpus/record.tsv
+# (fuzz-record.sh). A crash prints its input's path and fails. FUZZ_ONLY names a single fuzzer,
+# FUZZ_JOBS how many run at once (default: one for each processor).
 # `fuzz.sh keep` puts into tests/corpus the least inputs that cover what was found, at most 32 new
 # ones of at most 2 KiB per fuzzer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 preset=${2:-fuzz}
-scripts/build.sh "$preset" fuzzers
+scripts/build.sh "$preset" "${FUZZ_ONLY:-fuzzers}"
 mkdir -p build/fuzz-crashes
 
 run_one() {  # FUZZER SECONDS
@@ -27,14 +29,18 @@ run_one() {  # FUZZER SECONDS
     echo "FAILED: $name (log: $log)"
     return 1
   fi
-  awk -v name="$name" '
+  local runs rate coverage cpu total=-
+  read -r runs rate coverage cpu < <(awk '
     /stat::number_of_executed_units/ {runs = $2}
     /stat::average_exec_per_sec/ {rate = $2}
     match($0, /cov: [0-9]+/) {coverage = substr($0, RSTART + 5, RLENGTH - 5)}
     /^cpu / {cpu = $2 + $3}
-    END {printf "%-34s %9d %7d %8d %7.0f\n", name, runs, rate, coverage, cpu}' "$log"
+    END {printf "%d %d %d %.0f\n", runs, rate, coverage, cpu}' "$log")
+  [[ $preset != fuzz ]] || total=$(scripts/fuzz-record.sh "$name" "$cpu" "$runs" "$coverage")
+  printf '%-34s %9d %7d %8d %7d %10s\n' "$name" "$runs" "$rate" "$coverage" "$cpu" "$total"
 }
 export -f run_one
+export preset
 
 # The smallest inputs first, so that what is kept is small.
 keep_one() {  # FUZZER
@@ -58,7 +64,7 @@ if [[ $seconds == keep ]]; then
   xargs -P "$(nproc)" -I{} bash -c 'keep_one {}' <<<"$fuzzers"
   exit
 fi
-printf '%-34s %9s %7s %8s %7s\n' fuzzer runs runs/s coverage "cpu (s)"
-xargs -P "$(nproc)" -I{} bash -c 'run_one {} '"$seconds" <<<"$fuzzers" | tee build/fuzz.table
+printf '%-34s %9s %7s %8s %7s %10s\n' fuzzer runs runs/s coverage "cpu (s)" "so far (s)"
+xargs -P "${FUZZ_JOBS:-$(nproc)}" -I{} bash -c 'run_one {} '"$seconds" <<<"$fuzzers" | tee build/fuzz.table
 awk '{runs += $2; cpu += $5} END {printf "%-34s %9d %7s %8s %7.0f\n", "all", runs, "", "", cpu}' \
   build/fuzz.table

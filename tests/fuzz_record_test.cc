@@ -1,0 +1,84 @@
+// The record of fuzzing says for how long the code as it is now was fuzzed: runs add up, and what
+// was fuzzed before a change counts apart.
+#include <cstdlib>
+#include <fstream>
+#include <regex>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/base/file.h"
+#include "ashlar/base/temp_directory.h"
+
+namespace ashlar {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class FuzzRecord : public ::testing::Test {
+ protected:
+  bool Add(const std::string& arguments) {
+    const std::string command = std::string(ASHLAR_SOURCE_DIR) + "/scripts/fuzz-record.sh " +
+                                arguments + " " + record().string() + " >/dev/null 2>&1";
+    return std::system(command.c_str()) == 0;  // NOLINT(concurrency-mt-unsafe)
+  }
+  Path record() const { return directory_ / "record.tsv"; }
+  std::string Text() const { return *ReadTextFile(record()); }
+  // The columns of a fuzzer's line between the digest and the day.
+  std::vector<std::string> Of(const std::string& fuzzer) const {
+    std::smatch found;
+    const std::string text = Text();
+    const std::regex line(fuzzer + "\t[0-9a-f]{12}\t([0-9]+)\t([0-9]+)\t([0-9]+)\t([0-9]+)\t20");
+    if (!std::regex_search(text, found, line)) {
+      return {};
+    }
+    return {found.begin() + 1, found.end()};
+  }
+
+  TempDirectory directory_;
+};
+
+TEST_F(FuzzRecord, AddsWhatRanOnTheSameCode) {
+  ASSERT_TRUE(Add("text_tokenizer_fuzz 100 5000 70"));
+  ASSERT_TRUE(Add("tests_config_import_fuzz 7 40 30"));
+  ASSERT_TRUE(Add("text_tokenizer_fuzz 20 1000 71"));
+  EXPECT_THAT(Of("text_tokenizer_fuzz"), ElementsAre("120", "6000", "71", "0"));
+  EXPECT_THAT(Of("tests_config_import_fuzz"), ElementsAre("7", "40", "30", "0"));
+  EXPECT_THAT(Text(), HasSubstr("fuzzer\tcode\tseconds\truns\tedges\tolder seconds\tlast\ntests_"));
+}
+
+TEST_F(FuzzRecord, CountsApartWhatRanOnOtherCode) {
+  ASSERT_TRUE(Add("formats_gguf_read_fuzz 100 5000 70"));
+  const auto change = [&] {
+    const std::string changed =
+        std::regex_replace(Text(), std::regex("\t[0-9a-f]{12}\t"), "\t000000000000\t");
+    std::ofstream(record()) << changed;
+  };
+  change();
+  ASSERT_TRUE(Add("formats_gguf_read_fuzz 20 1000 71"));
+  EXPECT_THAT(Of("formats_gguf_read_fuzz"), ElementsAre("20", "1000", "71", "100"));
+  change();
+  ASSERT_TRUE(Add("formats_gguf_read_fuzz 3 10 72"));
+  EXPECT_THAT(Of("formats_gguf_read_fuzz"), ElementsAre("3", "10", "72", "120"));
+}
+
+TEST_F(FuzzRecord, IsOfFuzzersThatExist) {
+  EXPECT_FALSE(Add("text_no_such_fuzz 1 1 1"));
+}
+
+// A committed line is of a fuzzer that there is still.
+TEST_F(FuzzRecord, AsCommittedNamesFuzzersThatExist) {
+  std::istringstream lines(*ReadTextFile(Path(ASHLAR_SOURCE_DIR) / "tests/corpus/record.tsv"));
+  std::string line;
+  std::getline(lines, line);
+  int count = 0;
+  for (; std::getline(lines, line); ++count) {
+    EXPECT_TRUE(Add(line.substr(0, line.find('\t')) + " 1 1 1")) << line;
+  }
+  EXPECT_GT(count, 0);
+}
+
+}  // namespace
+}  // namespace ashlar
