@@ -232,7 +232,14 @@ Result<Json> ModelJson(const ModelFile& file, std::int32_t unknown) {
     Json::Array entry = {piece.content};
     ASHLAR_TRY(CheckPiece(piece, id, file.model_type));
     if (piece.type == PieceType::kNormal || piece.type == PieceType::kUserDefined) {
-      entry.push_back(unigram ? scores.Of(piece) : piece.score);
+      const double score = unigram ? scores.Of(piece) : piece.score;
+      if (!std::isfinite(score)) {
+        return Invalid(
+            "piece {} ({}) is user-defined, and {} times the highest score, {}, is not "
+            "finite",
+            id, QuoteForError(piece.content), piece.content.size(), scores.highest);
+      }
+      entry.push_back(score);
     }
     if (piece.type == PieceType::kUserDefined) {
       user_defined.push_back(id);

@@ -142,6 +142,19 @@ TEST(SentencePieceModel, WhatIsNoModelIsRefusedByName) {
   EXPECT_FALSE(SentencePieceTokenizerJson(good, {.before = "<s>"}).ok()) << "it has no <s>";
 }
 
+// (A user-defined piece outweighs the highest score as many times as it has bytes.)
+TEST(SentencePieceModel, AScoreThatUserDefinedPiecesCannotOutweighIsRefused) {
+  const std::string highest = Varint(2 << 3 | 5) + "\xFF\xFF\x7F\x7F";  // of all floats
+  const std::string model = Piece("<unk>", 2) + Bytes(1, Bytes(1, "a") + highest);
+  EXPECT_TRUE(SentencePieceTokenizerJson(model).ok());
+  const Result<std::string> json = SentencePieceTokenizerJson(model + Piece("bc", 4));
+  ASSERT_FALSE(json.ok());
+  EXPECT_EQ(
+      json.error().message,
+      "piece 2 (\"bc\") is user-defined, and 2 times the highest score, 3.4028235e+38, is not "
+      "finite");
+}
+
 TEST(SentencePieceModel, AFlippedBitIsAnErrorOrATokenizer) {
   const std::string good = TestFile("unigram.model");
   std::mt19937_64 random(TestSeed());
