@@ -1,27 +1,45 @@
 #!/usr/bin/env bash
 # fuzz-record.sh FUZZER SECONDS RUNS EDGES [RECORD]: adds a run to tests/corpus/record.tsv, and prints
 # for how many seconds of processor time this fuzzer has run on the code as it is now.
+# fuzz-record.sh show [RECORD]: the same of every fuzzer, and its seconds on code that was otherwise.
 #
-# The record has a line for each fuzzer: the digest of the code that it runs, and of this code the
+# The record has a line for each fuzzer: the digest of the code that it ran, and of this code the
 # seconds, the inputs and the edges covered; the seconds of code that was otherwise; the last day. The
 # code is every source of the modules that the fuzzer includes, and of its own, but for tests: when
 # one has changed, its seconds begin anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+code_of() {  # FUZZER
+  local own source modules
+  own=ashlar/${1%%_*}
+  [[ -d $own ]] || own=tests
+  source=$(find "$own" -name "${1#*_}.cc")
+  [[ -f $source ]] || { echo "no source of $1 in $own: found \"$source\"" >&2; exit 1; }
+  # (All include something of base, which would make every change there one of all.)
+  modules=$(grep -oE '^#include "ashlar/[a-z]+' "$source" | cut -d '"' -f 2 |
+    grep -vx ashlar/base || true)
+  [[ $own == tests ]] || modules+=" $own"
+  # shellcheck disable=SC2086  # a list of folders
+  (echo "$source"; find $modules \( -name '*.cc' -o -name '*.h' \) \
+    ! -name '*_test.cc' ! -name '*_bench.cc' ! -name '*_fuzz.cc' ! -name 'testing*') |
+    LC_ALL=C sort -u | xargs sha256sum | sha256sum | cut -c 1-12
+}
+
+if [[ $1 == show ]]; then
+  printf '%-34s %16s %12s\n' fuzzer "as it is (s)" "older (s)"
+  find ashlar tests -name '*_fuzz.cc' | while read -r source; do
+    fuzzer=${source#ashlar/}
+    fuzzer=${fuzzer%%/*}_$(basename "$source" .cc)
+    awk -F '\t' -v fuzzer="$fuzzer" -v code="$(code_of "$fuzzer")" '
+      $1 == fuzzer {now = $2 == code ? $3 : 0; older = $6 + $3 - now}
+      END {printf "%-34s %16d %12d\n", fuzzer, now, older}' "${2:-tests/corpus/record.tsv}"
+  done | LC_ALL=C sort
+  exit
+fi
+
 fuzzer=$1 seconds=$2 runs=$3 edges=$4 record=${5:-tests/corpus/record.tsv}
-
-own=ashlar/${fuzzer%%_*}
-[[ -d $own ]] || own=tests
-source=$(find "$own" -name "${fuzzer#*_}.cc")
-[[ -f $source ]] || { echo "no source of $fuzzer in $own: found \"$source\"" >&2; exit 1; }
-# (All include something of base, which would make every change there one of all.)
-modules=$(grep -oE '^#include "ashlar/[a-z]+' "$source" | cut -d '"' -f 2 | grep -vx ashlar/base || true)
-[[ $own == tests ]] || modules+=" $own"
-# shellcheck disable=SC2086  # a list of folders
-code=$( (echo "$source"; find $modules \( -name '*.cc' -o -name '*.h' \) \
-  ! -name '*_test.cc' ! -name '*_bench.cc' ! -name '*_fuzz.cc' ! -name 'testing*') |
-  LC_ALL=C sort -u | xargs sha256sum | sha256sum | cut -c 1-12)
-
+code=$(code_of "$fuzzer")
 exec 9>"${TMPDIR:-/tmp}/ashlar-fuzz-record.lock"
 flock 9
 touch "$record"

@@ -5,6 +5,7 @@
 #include <regex>
 #include <sstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -19,13 +20,22 @@ using ::testing::HasSubstr;
 
 class FuzzRecord : public ::testing::Test {
  protected:
-  bool Add(const std::string& arguments) {
+  // What the script prints; nothing when it fails.
+  std::string Run(const std::string& arguments) const {
+    const Path out = directory_ / "out";
     const std::string command = std::string(ASHLAR_SOURCE_DIR) + "/scripts/fuzz-record.sh " +
-                                arguments + " " + record().string() + " >/dev/null 2>&1";
-    return std::system(command.c_str()) == 0;  // NOLINT(concurrency-mt-unsafe)
+                                arguments + " " + record().string() + " 2>&1 >" + out.string();
+    return std::system(command.c_str()) == 0 ? *ReadTextFile(out) : "";  // NOLINT
   }
+  bool Add(const std::string& arguments) const { return !Run(arguments).empty(); }
   Path record() const { return directory_ / "record.tsv"; }
   std::string Text() const { return *ReadTextFile(record()); }
+  // As if the code had been otherwise.
+  void Change() const {
+    const std::string changed =
+        std::regex_replace(Text(), std::regex("\t[0-9a-f]{12}\t"), "\t000000000000\t");
+    std::ofstream(record()) << changed;
+  }
   // The columns of a fuzzer's line between the digest and the day.
   std::vector<std::string> Of(const std::string& fuzzer) const {
     std::smatch found;
@@ -51,17 +61,23 @@ TEST_F(FuzzRecord, AddsWhatRanOnTheSameCode) {
 
 TEST_F(FuzzRecord, CountsApartWhatRanOnOtherCode) {
   ASSERT_TRUE(Add("formats_gguf_read_fuzz 100 5000 70"));
-  const auto change = [&] {
-    const std::string changed =
-        std::regex_replace(Text(), std::regex("\t[0-9a-f]{12}\t"), "\t000000000000\t");
-    std::ofstream(record()) << changed;
-  };
-  change();
+  Change();
   ASSERT_TRUE(Add("formats_gguf_read_fuzz 20 1000 71"));
   EXPECT_THAT(Of("formats_gguf_read_fuzz"), ElementsAre("20", "1000", "71", "100"));
-  change();
+  Change();
   ASSERT_TRUE(Add("formats_gguf_read_fuzz 3 10 72"));
   EXPECT_THAT(Of("formats_gguf_read_fuzz"), ElementsAre("3", "10", "72", "120"));
+}
+
+TEST_F(FuzzRecord, ShowsWhatTheCodeAsItIsWasFuzzedFor) {
+  const auto line = [&](const std::string& now, const std::string& older) {
+    return HasSubstr(fmt::format("text_tokenizer_fuzz {:>31} {:>12}\n", now, older));
+  };
+  ASSERT_TRUE(Add("text_tokenizer_fuzz 100 5000 70"));
+  EXPECT_THAT(Run("show"), line("100", "0"));
+  Change();
+  EXPECT_THAT(Run("show"), line("0", "100"));
+  EXPECT_THAT(Run("show"), HasSubstr("server_requests_fuzz"));
 }
 
 TEST_F(FuzzRecord, IsOfFuzzersThatExist) {
