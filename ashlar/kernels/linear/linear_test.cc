@@ -126,6 +126,26 @@ TEST_P(EveryLinearForm, GivesARowTheSameBitsAloneAndInEveryBatchAndSplit) {
   }
 }
 
+TEST_P(EveryLinearForm, GivesARowTheSameBitsAloneAndAmongHundredsOfRows) {
+  const std::int64_t rows = 300;
+  const std::int64_t outputs = 45;
+  Problem problem = Make({.rows = rows, .inputs = Whole(1056), .outputs = outputs});
+  const std::vector<float> whole = problem.Run(form().fn);
+  for (const std::int64_t row : {0, 100, 255, 256, 299}) {
+    std::vector<float> y(static_cast<std::size_t>(outputs), kGuard);
+    LinearArgs args = problem.Args(y.data(), outputs);
+    args.rows = 1;
+    args.x += row * args.x_stride;
+    args.x_quantized = FromRow(args.x_quantized, row);
+    form().fn(args);
+    for (std::int64_t n = 0; n < outputs; ++n) {
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(y[static_cast<std::size_t>(n)]),
+                std::bit_cast<std::uint32_t>(whole[static_cast<std::size_t>(row * outputs + n)]))
+          << "row " << row << ", output " << n;
+    }
+  }
+}
+
 TEST_P(EveryLinearForm, ComputesNothingForNoRows) {
   Problem problem = Make({.rows = 1, .inputs = Whole(32), .outputs = 4});
   std::vector<float> y(4, kGuard);

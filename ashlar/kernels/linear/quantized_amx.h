@@ -6,11 +6,27 @@
 //
 // One tile multiplication gives the dots of 16 rows and 16 outputs over one group: 8192 products in
 // 16 cycles. (A group fills 32 of a tile's 64 bytes; its own scale keeps two groups from being
-// summed as one.) Then 256 dots are converted, scaled and added, 3 x 16 instructions on two ports,
-// 24 cycles. Measured at 2.5 GHz, per group: 13 ns for the tiles' instructions (two loads, the
-// product, the store), 9.4 ns for the additions, 22 ns for both: the two do not overlap, however
-// they are interleaved. So at most 750 GOP/s, where vpdpbusd (quantized_avx512.h) has at most 440;
-// with a neighbour on the same core, tiles suffer more (58 ns).
+// summed as one.) Then 256 dots are loaded, converted, scaled and added.
+//
+// What bounds it: the tile unit stands where port 5 multiplies. For some 360 cycles after any tile
+// instruction, 512-bit products, fused sums and conversions start on port 0 alone, one in a cycle
+// (measured: 17.5 cycles for 16 of them after a TILEZERO, 8.7 without), while additions of integers
+// and of floats still start on both. So 16 rows cost 48 cycles of port 0 if dots are converted by
+// the instruction for it, 32 if by two additions (ToFloats): that, the tile's loads and stores
+// (some 34 cycles, beside it) and their latency are what a group takes.
+//
+// Order. A group's product is begun two groups before its dots are needed and stored one group
+// before: 16 loads, 16 cycles, some 50 of latency and 16 stores come between, and the instructions
+// of two groups are about what the processor can hold in flight. Meanwhile a half of the next
+// rows' bytes is asked for, since each block's 8 KB come from the second-level cache.
+//
+// Measured on a busy Sapphire Rapids or later, both forms in turn, least of 150 runs, one thread:
+// 128 rows x 2048 x 1024 at 4 bits 904 GOP/s, where a product one group ahead, converted by the
+// instruction and summed in y itself reached 731; the same with everything in the first-level cache
+// is 1,170 and 970. Not kept, as nothing was gained: two tiles of weights for one of activations,
+// or two for two (fewer loads, but sums do not fit the registers), sums that run on from group to
+// group (no TILEZERO, but a subtraction), a first product begun within the block before, chunks
+// of 8, 24 or 32 groups, other places for the dots.
 //
 // A band's weights are unpacked once for all rows, some groups at a time, to signed bytes in the
 // order that a tile wants.
@@ -29,28 +45,30 @@
 namespace ashlar::amx {
 namespace {
 
-// Fewer rows than this wait for memory, or are faster by vpdpbusd: a tile takes as long for 8 rows as
-// for 16, and longer where a core's other thread uses tiles too. (Decoding 30 million weights in 4
-// bits with 2 threads: 8 sequences 2,500 tokens/s by vpdpbusd and 1,880 by tiles; 12 sequences 2,340
-// and 2,010.)
+// Fewer rows than this wait for memory, or are faster by vpdpbusd: a tile takes as long for 8 rows
+// as for 16, and longer where a core's other thread uses tiles too. (Decoding 30 million weights in
+// 4 bits with 2 threads: 8 sequences 2,500 tokens/s by vpdpbusd and 1,880 by tiles; 12 sequences
+// 2,340 and 2,010.)
 constexpr std::int64_t kLeastRows = 13;
 
 constexpr int kTileRows = 16;
 constexpr int kTileOutputs = 16;
 constexpr int kQuadsPerGroup = kGroup / 4;
 constexpr int kChunkGroups = 16;  // 18 KB, and 8 KB of a block's rows: the first-level cache
+constexpr int kTurns = 4;         // tiles of sums
 
-// Tiles 0, 1: sums; 2, 3: activations of `rows` rows; 4, 5: weights. Each of two, used in turn, so
-// that one group's multiplication need not wait for the other's.
+// Tiles 0 to 3: sums, in turn; 4, 6: activations of `rows` rows; 5, 7: weights.
 void Configure(int rows) {
   simd::TileConfig config;
-  for (const int tile : {0, 1}) {
+  for (int tile = 0; tile < kTurns; ++tile) {
     config.rows[tile] = static_cast<std::uint8_t>(rows);
     config.row_bytes[tile] = 64;
-    config.rows[2 + tile] = static_cast<std::uint8_t>(rows);
-    config.row_bytes[2 + tile] = kGroup;
-    config.rows[4 + tile] = kQuadsPerGroup;
-    config.row_bytes[4 + tile] = 64;
+  }
+  for (const int tile : {4, 6}) {
+    config.rows[tile] = static_cast<std::uint8_t>(rows);
+    config.row_bytes[tile] = kGroup;
+    config.rows[tile + 1] = kQuadsPerGroup;
+    config.row_bytes[tile + 1] = 64;
   }
   simd::Configure(config);
 }
@@ -104,30 +122,60 @@ class TilesSource {
   const std::byte* tile_;
 };
 
-using Dots = std::int32_t[kTileRows][kTileOutputs];
+// The sums of a block's rows and 16 outputs over the groups so far.
+using Sums = float[kTileRows][kTileOutputs];
+// The dots of a group, and of the one after it.
+using Dots = std::int32_t[2][kTileRows][kTileOutputs];
 
-// The dots of group g, by the tiles whose turn it is. (A tile's number is written into the
-// instruction: the compilers take nothing but a literal.)
-void Multiply(int g, const std::int8_t* x, std::int64_t x_stride, const std::int8_t* w,
-              Dots& dots) {
-  if (g % 2 == 0) {
+// (A tile's number is written into the instruction: the compilers take nothing but a literal.)
+template <int kTurn>
+[[gnu::always_inline]] inline void Multiply(const std::int8_t* x, std::int64_t x_stride,
+                                            const std::int8_t* w) {
+  if constexpr (kTurn == 0) {
     _tile_zero(0);
-    _tile_loadd(2, x, x_stride);
-    _tile_loadd(4, w, 64);
-    _tile_dpbssd(0, 2, 4);
-    _tile_stored(0, dots, 64);
-  } else {
-    _tile_zero(1);
-    _tile_loadd(3, x, x_stride);
+    _tile_loadd(4, x, x_stride);
     _tile_loadd(5, w, 64);
-    _tile_dpbssd(1, 3, 5);
-    _tile_stored(1, dots, 64);
+    _tile_dpbssd(0, 4, 5);
+  } else if constexpr (kTurn == 1) {
+    _tile_zero(1);
+    _tile_loadd(6, x, x_stride);
+    _tile_loadd(7, w, 64);
+    _tile_dpbssd(1, 6, 7);
+  } else if constexpr (kTurn == 2) {
+    _tile_zero(2);
+    _tile_loadd(4, x, x_stride);
+    _tile_loadd(5, w, 64);
+    _tile_dpbssd(2, 4, 5);
+  } else {
+    _tile_zero(3);
+    _tile_loadd(6, x, x_stride);
+    _tile_loadd(7, w, 64);
+    _tile_dpbssd(3, 6, 7);
   }
 }
 
-// A block: `rows` <= 16 rows from `x`, 16 outputs, a chunk's groups; from the first of all groups
-// on, or on top of what y has. Rows that are not there are computed from whatever their scales are,
-// and not stored.
+template <int kTurn>
+[[gnu::always_inline]] inline void StoreDots(Dots& dots) {
+  if constexpr (kTurn == 0) {
+    _tile_stored(0, dots[0], 64);
+  } else if constexpr (kTurn == 1) {
+    _tile_stored(1, dots[1], 64);
+  } else if constexpr (kTurn == 2) {
+    _tile_stored(2, dots[0], 64);
+  } else {
+    _tile_stored(3, dots[1], 64);
+  }
+}
+
+// float(dots), exactly, as |dots| < 2^22: in two additions, which may go to either port.
+__m512 ToFloats(__m512i dots) {
+  const __m512 shift = _mm512_set1_ps(0x1.8p23f);
+  return _mm512_sub_ps(_mm512_castsi512_ps(_mm512_add_epi32(dots, _mm512_castps_si512(shift))),
+                       shift);
+}
+
+// A block: 16 rows, 16 outputs, a chunk's groups. Rows from `rows` on are not there: they are
+// computed from whatever their scales are, and not stored in y.
 struct Block {
   const std::int8_t* q;
   std::int64_t q_stride;  // bytes
@@ -136,60 +184,98 @@ struct Block {
   std::int64_t scale_stride;  // and of sums
   const std::int8_t (*w)[kQuadsPerGroup * 64];
   const float (*w_scale)[kTileOutputs];
+  Sums*
+      sums;  // of the groups before, unless this is the `first` chunk; to here, or if `last`, to y
   float* y;
   std::int64_t y_stride;
   __mmask16 outputs;
   int rows;
   int groups;
   bool first;
-  int fetch;  // of weights to come: 0 the even groups, 1 the odd ones, -1 none
+  bool last;
+  int fetch;                      // of weights to come: 0 the even groups, 1 the odd ones, -1 none
+  const std::int8_t* fetch_rows;  // of 16 rows to come: half of their groups, for a chunk
 };
 
+// Adds group g to the sums y of a block, and has the two groups after it multiplied.
+template <int kTurn, class Source>
+[[gnu::always_inline]] inline void Step(const Block& block, const Source& source, int g, Dots& dots,
+                                        __m512 (&y)[kTileRows]) {
+  constexpr int kAfter = (kTurn + 1) % kTurns;
+  constexpr int kLater = (kTurn + 2) % kTurns;
+  if (g + 2 < block.groups) {
+    Multiply<kLater>(block.q + (g + 2) * kGroup, block.q_stride, block.w[g + 2]);
+  }
+  StoreDots<kAfter>(dots);
+  if (g % 2 == block.fetch) {
+    source.Prefetch(g);
+  }
+  ASHLAR_UNROLL
+  for (int line = 0; line < kChunkGroups * kGroup / 2; line += 64) {
+    _mm_prefetch(reinterpret_cast<const char*>(block.fetch_rows + g * block.q_stride + line),
+                 _MM_HINT_T0);
+  }
+  const __m512 w_scale = _mm512_load_ps(block.w_scale[g]);
+  const float* const x_scale = block.scale + g * block.scale_stride;
+  const std::int32_t* const x_sum = block.sum + g * block.scale_stride;
+  ASHLAR_UNROLL
+  for (int r = 0; r < kTileRows; ++r) {
+    const __m512 scale = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scale[r]));
+    __m512 dot = ToFloats(_mm512_load_si512(dots[kTurn % 2][r]));
+    if constexpr (Source::kHalf) {
+      dot = _mm512_add_ps(dot, _mm512_set1_ps(0.5f * static_cast<float>(x_sum[r])));
+    }
+    y[r] = _mm512_fmadd_ps(dot, scale, y[r]);
+  }
+}
+
 template <class Source>
-void Run(const Block& block, const Source& source) {
-  alignas(64) Dots dots[2];
+[[gnu::noinline]] void Run(const Block& block, const Source& source) {
+  alignas(64) Dots dots;
   __m512 y[kTileRows];
   ASHLAR_UNROLL
   for (int r = 0; r < kTileRows; ++r) {
-    y[r] = block.first || r >= block.rows
-               ? _mm512_setzero_ps()
-               : _mm512_maskz_loadu_ps(block.outputs, block.y + r * block.y_stride);
+    y[r] = block.first ? _mm512_setzero_ps() : _mm512_load_ps((*block.sums)[r]);
   }
-  Multiply(0, block.q, block.q_stride, block.w[0], dots[0]);
-  for (int g = 0; g < block.groups; ++g) {
+  Multiply<0>(block.q, block.q_stride, block.w[0]);
+  if (block.groups > 1) {
+    Multiply<1>(block.q + kGroup, block.q_stride, block.w[1]);
+  }
+  StoreDots<0>(dots);
+  for (int g = 0; g < block.groups; g += kTurns) {
+    Step<0>(block, source, g, dots, y);
     if (g + 1 < block.groups) {
-      Multiply(g + 1, block.q + (g + 1) * kGroup, block.q_stride, block.w[g + 1],
-               dots[(g + 1) % 2]);
+      Step<1>(block, source, g + 1, dots, y);
     }
-    if (g % 2 == block.fetch) {
-      source.Prefetch(g);
+    if (g + 2 < block.groups) {
+      Step<2>(block, source, g + 2, dots, y);
     }
-    const __m512 w_scale = _mm512_load_ps(block.w_scale[g]);
-    const float* const x_scale = block.scale + g * block.scale_stride;
-    const std::int32_t* const x_sum = block.sum + g * block.scale_stride;
-    ASHLAR_UNROLL
-    for (int r = 0; r < kTileRows; ++r) {
-      const __m512 scale = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scale[r]));
-      __m512 dot = _mm512_cvtepi32_ps(_mm512_load_si512(dots[g % 2][r]));
-      if constexpr (Source::kHalf) {
-        dot = _mm512_add_ps(dot, _mm512_set1_ps(0.5f * static_cast<float>(x_sum[r])));
-      }
-      y[r] = _mm512_fmadd_ps(dot, scale, y[r]);
+    if (g + 3 < block.groups) {
+      Step<3>(block, source, g + 3, dots, y);
     }
   }
   ASHLAR_UNROLL
   for (int r = 0; r < kTileRows; ++r) {
-    if (r < block.rows) {
+    if (!block.last) {
+      _mm512_store_ps((*block.sums)[r], y[r]);
+    } else if (r < block.rows) {
       _mm512_mask_storeu_ps(block.y + r * block.y_stride, block.outputs, y[r]);
     }
   }
 }
 
+// Rows whose sums wait in a place of their own for the groups to come. (Rows of y may lie a
+// multiple of 4 KB from each other, where the first-level cache has room for 12 of 16.)
+constexpr std::int64_t kPanelRows = 256;
+
+// At most kPanelRows rows.
 template <class Source>
-void QuantizedLinear(const LinearArgs& args) {
+void PanelLinear(const LinearArgs& args) {
   const QuantizedRows& x = args.x_quantized;
   const std::int64_t groups = args.inputs / kGroup;
+  const std::int64_t q_stride = x.stride_groups * kGroup;
   Chunk chunk;
+  alignas(64) Sums sums[kPanelRows / kTileRows][2];
   int configured = 0;
   for (std::int64_t n = args.output_begin; n < args.output_end; n += 2 * kTileOutputs) {
     Source source(args, n);
@@ -204,26 +290,30 @@ void QuantizedLinear(const LinearArgs& args) {
           Configure(rows);
           configured = rows;
         }
+        const std::int8_t* const q = x.q + row * q_stride + g * kGroup;
         for (int half = 0; half < 2; ++half) {
           const std::int64_t output = n + half * kTileOutputs;
           const std::int64_t left = args.output_end - output;
           if (left <= 0) {
             break;
           }
-          Run({.q = x.q + (row * x.stride_groups + g) * kGroup,
-               .q_stride = x.stride_groups * kGroup,
+          Run({.q = q,
+               .q_stride = q_stride,
                .scale = x.scale + g * x.stride_rows + row,
                .sum = x.sum + g * x.stride_rows + row,
                .scale_stride = x.stride_rows,
                .w = chunk.q[half],
                .w_scale = chunk.scale[half],
+               .sums = &sums[row / kTileRows][half],
                .y = args.y + row * args.y_stride + output,
                .y_stride = args.y_stride,
                .outputs = static_cast<__mmask16>(left < kTileOutputs ? (1u << left) - 1 : 0xffffu),
                .rows = rows,
                .groups = count,
                .first = g == 0,
-               .fetch = row == 0 ? half : -1},
+               .last = g + kChunkGroups >= groups,
+               .fetch = row == 0 ? half : -1,
+               .fetch_rows = q + kTileRows * q_stride + half * kChunkGroups * kGroup / 2},
               source);
         }
       }
@@ -231,6 +321,19 @@ void QuantizedLinear(const LinearArgs& args) {
     source.Finish();
   }
   _tile_release();
+}
+
+template <class Source>
+void QuantizedLinear(const LinearArgs& args) {
+  for (std::int64_t row = 0; row < args.rows; row += kPanelRows) {
+    LinearArgs panel = args;
+    panel.rows = args.rows - row < kPanelRows ? args.rows - row : kPanelRows;
+    panel.y += row * args.y_stride;
+    panel.x_quantized.q += row * args.x_quantized.stride_groups * kGroup;
+    panel.x_quantized.scale += row;
+    panel.x_quantized.sum += row;
+    PanelLinear<Source>(panel);
+  }
 }
 
 }  // namespace
