@@ -95,7 +95,7 @@ void QuantizedBlock(const LinearArgs& args, Source source, std::int64_t band, in
     const std::int64_t at = g * x.stride_rows + row;
     ASHLAR_UNROLL
     for (int b = 0; b < kBands; ++b) {
-      if constexpr (kRows <= kFewRows) {
+      if (row == 0) {  // the rows after these find what comes next in the second-level cache
         source.Prefetch(b);
       }
       typename Tile::Integers sums[kRows][kVectors];
