@@ -20,10 +20,10 @@
 // of two groups are about what the processor can hold in flight. Meanwhile a half of the next
 // rows' bytes is asked for, since each block's 8 KB come from the second-level cache.
 //
-// Measured on a busy Sapphire Rapids or later, both forms in turn, least of 150 runs, one thread:
+// Measured on a busy Sapphire Rapids or later, both forms in turn, least of 80 runs, one thread:
 // 128 rows x 2048 x 1024 at 4 bits 904 GOP/s, where a product one group ahead, converted by the
 // instruction and summed in y itself reached 731; the same with everything in the first-level cache
-// is 1,170 and 970. Not kept, as nothing was gained: two tiles of weights for one of activations,
+// is 1,120 and 980. Not kept, as nothing was gained: two tiles of weights for one of activations,
 // or two for two (fewer loads, but sums do not fit the registers), sums that run on from group to
 // group (no TILEZERO, but a subtraction), a first product begun within the block before, chunks
 // of 8, 24 or 32 groups, other places for the dots.
