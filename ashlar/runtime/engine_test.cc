@@ -58,7 +58,10 @@ TEST_F(EngineTest, SequencesThatAreSampledTogetherGetWhatEachGetsAlone) {
   options.threads = 4;
   options.max_sequences = 9;
   Engine crowded(*store_, options);
-  const NetworkId crowd = *crowded.Load(base_);
+  // With so many tokens that threads which draw from them do so at the same time.
+  const Network large = RandomLlama(*store_, {.layers = 1, .vocabulary = 20'000});
+  const NetworkId crowd = *crowded.Load(large);
+  const NetworkId lonely = *engine_.Load(large);
   const auto ask = [&](NetworkId network, std::uint64_t seed) {
     Request request = Ask({1, 2, static_cast<std::int32_t>(seed)}, 30);
     request.network = network;
@@ -82,7 +85,7 @@ TEST_F(EngineTest, SequencesThatAreSampledTogetherGetWhatEachGetsAlone) {
     }
   }
   for (std::uint64_t seed = 0; seed < 9; ++seed) {
-    const Completion alone = *RunToEnd(engine_, *engine_.Submit(ask(network_, seed)));
+    const Completion alone = *RunToEnd(engine_, *engine_.Submit(ask(lonely, seed)));
     ASSERT_EQ(alone.tokens.size(), 30u);
     ASSERT_EQ(together[requests[seed]].size(), 30u);
     for (std::size_t i = 0; i < alone.tokens.size(); ++i) {
