@@ -51,13 +51,11 @@ struct ManyRows {
 
 }  // namespace
 
-// Fewer rows than this are faster by vpdpbusd. (2048 x 2048 in the second-level caches of two
-// cores, Gop/s by vpdpbusd and by tiles, of 4 planes: 6 rows 777 and 592, 8 rows 764 and 671, 10
-// rows 833 and 813, 12 rows 890 and 976, 16 rows 880 and 1029. Of 8 planes, 12 rows are even.)
-constexpr std::int64_t kLeastPlaneRows = 12;
-
+// (From how many rows tiles are faster is q4's number here too. One thread, 1024 x 1024, Gop/s by
+// vpdpbusd and by tiles, of 4 planes: 12 rows 464 and 473, 13 rows 457 and 530, 16 rows 446 and
+// 563; of 8 planes: 379 and 320, 377 and 348, 373 and 395.)
 void LinearBitplane(const LinearArgs& args) noexcept {
-  if (args.rows < kLeastPlaneRows) {
+  if (args.rows < kLeastRows) {
     return avx512::LinearBitplane(args);
   }
   internal::ForPlanes<ManyRows>(args);
