@@ -188,6 +188,14 @@ std::vector<Lie> ConfigLies() {
          files.others["config.json"] = "{\"model_type\": \"llama\", \"model_type\": \"mistral\"}";
        },
        "duplicate key \"model_type\""},
+      {"a_selection_of_rank_0",
+       [](ModelFiles& files) {
+         files.config = Json();
+         files.others["config.json"] =
+             R"({"model_type": "mamba", "hidden_size": 64, "num_hidden_layers": 1,
+                 "vocab_size": 128, "time_step_rank": 0})";
+       },
+       "config.json.time_step_rank"},
       {"config_is_a_list", [](ModelFiles& files) { files.others["config.json"] = "[]"; },
        "expected an object"},
       ConfigLie("unknown_model_type", "model_type", "perceiver",

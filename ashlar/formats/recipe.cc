@@ -54,6 +54,8 @@ Result<AttributeValue> ReadSetting(ConfigReader& config, const Setting& setting,
     if (!field || (field->value().string() != nullptr && *field->value().string() == "auto")) {
       return AttributeValue((width + setting.per_width - 1) / setting.per_width);
     }
+    ASHLAR_TRY(const std::int64_t size, field->AsInteger(1, ConfigReader::kMaxSize));
+    return AttributeValue(size);
   }
   if (setting.field.empty() || !config.Has(setting.field)) {
     // (A default is converted as the number would be.)

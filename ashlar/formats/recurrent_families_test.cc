@@ -78,6 +78,9 @@ TEST(RecurrentConfig, MambasChannelsAndStepsFollowItsWidthUnlessTheyAreGiven) {
   EXPECT_EQ(OfRecurrent<std::string>("activation", "mamba", {{"hidden_act", "gelu"}}), "gelu");
   EXPECT_THAT(RecurrentError("mamba", {{"time_step_rank", "all"}}),
               HasSubstr("config.json.time_step_rank"));
+  // (Of rank 0 the block would be one of Mamba-2.)
+  EXPECT_THAT(RecurrentError("mamba", {{"time_step_rank", 0}}),
+              HasSubstr("config.json.time_step_rank"));
   EXPECT_THAT(RecurrentError("mamba", {{"dt_rank", 3}}), HasSubstr("config.json.dt_rank"));
 }
 

@@ -114,6 +114,15 @@ TEST(TensorPlace, OfAVectorMayHaveMoreDimensionsInTheCheckpoint) {
             "the 12 numbers of \"v\" cannot be shared out among 1 x 5 x 2");
 }
 
+TEST(TensorPlace, IsRefusedWhenWhatItIsJoinedWithIsNoTensorOfTheBlock) {
+  const std::vector<TensorSpec> specs = {{"a", TensorRole::kMatrix, {4, 3}}};
+  const auto place =
+      PlaceOf(specs[0], specs, Groups(2), {.tensors = {"ab"}, .joined = &kOneAfterTheOther});
+  ASSERT_FALSE(place.ok());
+  EXPECT_EQ(place.error().message,
+            "\"a\" lies joined with \"b\", which such a block does not have");
+}
+
 TEST(TensorPlace, IsRefusedWhenRowsCannotBeSharedOut) {
   const std::vector<TensorSpec> specs = TwoMatrices();
   const auto place = PlaceOf(specs[0], specs, Groups(3), {.tensors = {"ab"}, .joined = &kInGroups});

@@ -23,26 +23,33 @@ std::string_view PrefixOf(std::string_view name) {
 
 // The rows that the part that goes by `name` beside `spec` has in what it is joined to: those of
 // its bias for a bias.
-std::int64_t RowsOfPart(const Joined& joined, std::string_view name, const TensorSpec& spec,
-                        std::span<const TensorSpec> specs) {
-  const auto part = std::ranges::find(specs, NameBeside(spec, name), &TensorSpec::name);
-  CHECK(part != specs.end());  // the architecture's row names tensors of the block
+Result<std::int64_t> RowsOfPart(const Joined& joined, std::string_view name, const TensorSpec& spec,
+                                std::span<const TensorSpec> specs) {
+  const std::string beside = NameBeside(spec, name);
+  const auto part = std::ranges::find(specs, beside, &TensorSpec::name);
+  if (part == specs.end()) {  // a configuration may make a block of another form
+    return Invalid("\"{}\" lies joined with \"{}\", which such a block does not have", spec.name,
+                   beside);
+  }
   return name == joined.turned ? part->shape[1] : part->shape[0];
 }
 
-void PlaceJoined(const Joined& joined, const TensorSpec& spec, std::span<const TensorSpec> specs,
-                 TensorPlace& place) {
+Status PlaceJoined(const Joined& joined, const TensorSpec& spec, std::span<const TensorSpec> specs,
+                   TensorPlace& place) {
   const std::string_view own = OwnName(spec);
   std::int64_t total = 0;
   for (const std::string_view name : joined.parts) {
     if (name == own) {
       place.first = total / place.groups;
     }
-    total += RowsOfPart(joined, name, spec, specs);
+    ASHLAR_TRY(const std::int64_t rows, RowsOfPart(joined, name, spec, specs));
+    total += rows;
   }
+  ASHLAR_TRY(const std::int64_t rows, RowsOfPart(joined, own, spec, specs));
   place.rows = total;
-  place.count = RowsOfPart(joined, own, spec, specs) / place.groups;
+  place.count = rows / place.groups;
   place.stride = total / place.groups;
+  return {};
 }
 
 // `dims` in numbers; `total` is what a tensor has of them all.
@@ -125,7 +132,7 @@ Result<TensorPlace> PlaceOf(const TensorSpec& spec, std::span<const TensorSpec> 
       return Invalid("the {} rows of \"{}\" cannot be shared out among {} {}", rows, spec.name,
                      place.groups, source.joined->by);
     }
-    PlaceJoined(*source.joined, spec, specs, place);
+    ASHLAR_TRY(PlaceJoined(*source.joined, spec, specs, place));
   } else {
     if (rows % tensors != 0) {
       return Invalid("the {} rows of \"{}\" cannot be shared out among {} tensors", rows, spec.name,
