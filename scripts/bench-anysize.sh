@@ -4,6 +4,7 @@
 #   bench-anysize.sh           all of it: an hour or so
 #   bench-anysize.sh speeds    speeds alone, which want a quiet machine, of what is there from before
 set -euo pipefail
+[[ ${1:-speeds} == speeds ]] || { echo "bench-anysize.sh [speeds], not \"$1\"" >&2; exit 1; }
 cd "$(dirname "$0")/.."
 command -v node >/dev/null || { echo 'make bench-anysize needs node' >&2; exit 1; }
 shared=${ASHLAR_SHARED:-../shared}

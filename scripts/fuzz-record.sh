@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# fuzz-record.sh FUZZER SECONDS RUNS EDGES [RECORD]: adds a run to tests/corpus/record.tsv, and prints
-# for how many seconds of processor time this fuzzer has run on the code as it is now.
-# fuzz-record.sh show [RECORD]: the same of every fuzzer, and its seconds on code that was otherwise.
+# fuzz-record.sh code FUZZER: the digest of the code that it would run, built now.
+# fuzz-record.sh add FUZZER CODE SECONDS RUNS EDGES [RECORD]: adds a run of code with this digest to
+# tests/corpus/record.tsv, and prints for how many seconds of processor time that has run.
+# fuzz-record.sh show [RECORD]: the same of every fuzzer and the code as it is, and its seconds on code
+# that was otherwise.
 #
 # The record has a line for each fuzzer: the digest of the code that it ran, and of this code the
 # seconds, the inputs and the edges covered; the seconds of code that was otherwise; the last day. The
-# code is every source of the modules that the fuzzer includes, and of its own, but for tests: when
-# one has changed, its seconds begin anew.
+# code is every source of the modules that the fuzzer itself includes, base apart, and of its own, but
+# for tests: when one has changed, its seconds begin anew. What these modules use is not looked at.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,6 +28,10 @@ code_of() {  # FUZZER
     LC_ALL=C sort -u | xargs sha256sum | sha256sum | cut -c 1-12
 }
 
+if [[ $1 == code ]]; then
+  code_of "$2"
+  exit
+fi
 if [[ $1 == show ]]; then
   printf '%-34s %16s %12s\n' fuzzer "as it is (s)" "older (s)"
   find ashlar tests -name '*_fuzz.cc' | while read -r source; do
@@ -38,9 +44,9 @@ if [[ $1 == show ]]; then
   exit
 fi
 
-fuzzer=$1 seconds=$2 runs=$3 edges=$4 record=${5:-tests/corpus/record.tsv}
-code=$(code_of "$fuzzer")
-exec 9>"${TMPDIR:-/tmp}/ashlar-fuzz-record.lock"
+[[ $1 == add ]] || { echo "fuzz-record.sh code, add or show, not \"$1\"" >&2; exit 1; }
+fuzzer=$2 code=$3 seconds=$4 runs=$5 edges=$6 record=${7:-tests/corpus/record.tsv}
+exec 9<"$(dirname "$record")"
 flock 9
 touch "$record"
 {

@@ -11,6 +11,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 preset=${2:-fuzz}
+code_of=()  # the digests of what is built now, NAME=DIGEST
+if [[ $preset == fuzz && $seconds != keep ]]; then
+  while read -r source; do
+    name=${source#ashlar/}
+    name=${name%%/*}_$(basename "$source" .cc)
+    code_of+=("$name=$(scripts/fuzz-record.sh code "$name")")
+  done < <(find ashlar tests -name '*_fuzz.cc')
+fi
+export code_of_all=${code_of[*]:-}
 scripts/build.sh "$preset" "${FUZZ_ONLY:-fuzzers}"
 mkdir -p build/fuzz-crashes
 
@@ -36,7 +45,11 @@ run_one() {  # FUZZER SECONDS
     match($0, /cov: [0-9]+/) {coverage = substr($0, RSTART + 5, RLENGTH - 5)}
     /^cpu / {cpu = $2 + $3}
     END {printf "%d %d %d %.0f\n", runs, rate, coverage, cpu}' "$log")
-  [[ $preset != fuzz ]] || total=$(scripts/fuzz-record.sh "$name" "$cpu" "$runs" "$coverage")
+  if [[ $preset == fuzz ]]; then
+    local code=${code_of_all##*"$name="}
+    total=$(scripts/fuzz-record.sh add "$name" "${code%% *}" "$cpu" "$runs" "$coverage") ||
+      { echo "FAILED: no record of $name"; return 1; }
+  fi
   printf '%-34s %9d %7d %8d %7d %10s\n' "$name" "$runs" "$rate" "$coverage" "$cpu" "$total"
 }
 export -f run_one

@@ -18,16 +18,20 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+const std::string kScript = std::string(ASHLAR_SOURCE_DIR) + "/scripts/fuzz-record.sh";
+
 class FuzzRecord : public ::testing::Test {
  protected:
   // What the script prints; nothing when it fails.
   std::string Run(const std::string& arguments) const {
     const Path out = directory_ / "out";
-    const std::string command = std::string(ASHLAR_SOURCE_DIR) + "/scripts/fuzz-record.sh " +
-                                arguments + " " + record().string() + " 2>&1 >" + out.string();
+    const std::string command =
+        kScript + " " + arguments + " " + record().string() + " 2>&1 >" + out.string();
     return std::system(command.c_str()) == 0 ? *ReadTextFile(out) : "";  // NOLINT
   }
-  bool Add(const std::string& arguments) const { return !Run(arguments).empty(); }
+  bool Add(const std::string& fuzzer, const std::string& run) const {
+    return !Run("add " + fuzzer + " $(" + kScript + " code " + fuzzer + ") " + run).empty();
+  }
   Path record() const { return directory_ / "record.tsv"; }
   std::string Text() const { return *ReadTextFile(record()); }
   // As if the code had been otherwise.
@@ -51,21 +55,21 @@ class FuzzRecord : public ::testing::Test {
 };
 
 TEST_F(FuzzRecord, AddsWhatRanOnTheSameCode) {
-  ASSERT_TRUE(Add("text_tokenizer_fuzz 100 5000 70"));
-  ASSERT_TRUE(Add("tests_config_import_fuzz 7 40 30"));
-  ASSERT_TRUE(Add("text_tokenizer_fuzz 20 1000 71"));
+  ASSERT_TRUE(Add("text_tokenizer_fuzz", "100 5000 70"));
+  ASSERT_TRUE(Add("tests_config_import_fuzz", "7 40 30"));
+  ASSERT_TRUE(Add("text_tokenizer_fuzz", "20 1000 71"));
   EXPECT_THAT(Of("text_tokenizer_fuzz"), ElementsAre("120", "6000", "71", "0"));
   EXPECT_THAT(Of("tests_config_import_fuzz"), ElementsAre("7", "40", "30", "0"));
   EXPECT_THAT(Text(), HasSubstr("fuzzer\tcode\tseconds\truns\tedges\tolder seconds\tlast\ntests_"));
 }
 
 TEST_F(FuzzRecord, CountsApartWhatRanOnOtherCode) {
-  ASSERT_TRUE(Add("formats_gguf_read_fuzz 100 5000 70"));
+  ASSERT_TRUE(Add("formats_gguf_read_fuzz", "100 5000 70"));
   Change();
-  ASSERT_TRUE(Add("formats_gguf_read_fuzz 20 1000 71"));
+  ASSERT_TRUE(Add("formats_gguf_read_fuzz", "20 1000 71"));
   EXPECT_THAT(Of("formats_gguf_read_fuzz"), ElementsAre("20", "1000", "71", "100"));
   Change();
-  ASSERT_TRUE(Add("formats_gguf_read_fuzz 3 10 72"));
+  ASSERT_TRUE(Add("formats_gguf_read_fuzz", "3 10 72"));
   EXPECT_THAT(Of("formats_gguf_read_fuzz"), ElementsAre("3", "10", "72", "120"));
 }
 
@@ -73,7 +77,7 @@ TEST_F(FuzzRecord, ShowsWhatTheCodeAsItIsWasFuzzedFor) {
   const auto line = [&](const std::string& now, const std::string& older) {
     return HasSubstr(fmt::format("text_tokenizer_fuzz {:>31} {:>12}\n", now, older));
   };
-  ASSERT_TRUE(Add("text_tokenizer_fuzz 100 5000 70"));
+  ASSERT_TRUE(Add("text_tokenizer_fuzz", "100 5000 70"));
   EXPECT_THAT(Run("show"), line("100", "0"));
   Change();
   EXPECT_THAT(Run("show"), line("0", "100"));
@@ -81,7 +85,7 @@ TEST_F(FuzzRecord, ShowsWhatTheCodeAsItIsWasFuzzedFor) {
 }
 
 TEST_F(FuzzRecord, IsOfFuzzersThatExist) {
-  EXPECT_FALSE(Add("text_no_such_fuzz 1 1 1"));
+  EXPECT_FALSE(Add("text_no_such_fuzz", "1 1 1"));
 }
 
 // A committed line is of a fuzzer that there is still.
@@ -91,7 +95,7 @@ TEST_F(FuzzRecord, AsCommittedNamesFuzzersThatExist) {
   std::getline(lines, line);
   int count = 0;
   for (; std::getline(lines, line); ++count) {
-    EXPECT_TRUE(Add(line.substr(0, line.find('\t')) + " 1 1 1")) << line;
+    EXPECT_TRUE(Add(line.substr(0, line.find('\t')), "1 1 1")) << line;
   }
   EXPECT_GT(count, 0);
 }

@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ashlar/base/join.h"
 #include "ashlar/base/temp_directory.h"
 #include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/formats/gguf_export.h"
@@ -22,10 +23,12 @@
 namespace ashlar {
 namespace {
 
+using ::testing::AllOf;
 using testing::GgufReader;
 using ::testing::HasSubstr;
 using testing::Library;
 using ::testing::Not;
+using ::testing::StartsWith;
 using testing::TinySpec;
 
 class GgufRoundTrip : public ::testing::Test {
@@ -262,10 +265,12 @@ TEST_F(GgufRoundTrip, OfQueriesThatLlamaCppWouldNotLoadIsForAshlarAlone) {
     testing::WriteRandomModel(config, directory_ / name);
     const Network network = library_.Import(directory_ / name, name);
     const auto report = ExportGguf(network, "name", library_.store(), file(), {.usual = usual});
-    return report.ok() ? "remark: " + report->remarks.front() : report.error().message;
+    return report.ok() ? fmt::format("remark: {}", Join(report->remarks, "; "))
+                       : report.error().message;
   };
-  EXPECT_THAT(refusal(26, nullptr, ""), Not(HasSubstr("would not load")));
-  EXPECT_THAT(refusal(3, 24, ""), Not(HasSubstr("would not load")));
+  const auto written = AllOf(StartsWith("remark: "), Not(HasSubstr("would not load")));
+  EXPECT_THAT(refusal(26, nullptr, ""), written);
+  EXPECT_THAT(refusal(3, 24, ""), written);
   EXPECT_THAT(refusal(3, nullptr, ""), HasSubstr("would not load a file of 3 layers without one"));
   EXPECT_THAT(refusal(27, 24, ""), HasSubstr("would not load a file of 27 layers with one"));
   EXPECT_THAT(refusal(3, nullptr, "deepseek_v2"),

@@ -256,9 +256,10 @@ class Engine {
   std::uint64_t PlanOf(NetworkId network) const;
 
   // How much of options().page_bytes may be used from now on: cached pages that nobody holds make
-  // room, part by part after each step when there are requests. It is never less than what the requests that are there hold, and than the one of
-  // them that may need most. `most` is what that may make of it: requests and pins to come that
-  // would need more are refused, as if it were page_bytes.
+  // room, part by part after each step when there are requests. It is never less than what the
+  // requests that are there hold, and than the one of them that may need most. `most` is what that
+  // may make of it: requests and pins to come that would need more are refused, as if it were
+  // page_bytes.
   void SetPageBudget(std::uint64_t bytes, std::uint64_t most = EngineOptions::kMostPageBytes);
 
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when

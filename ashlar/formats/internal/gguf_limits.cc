@@ -91,7 +91,8 @@ Status CheckGgufLimits(const DecoderFacts& facts, const GgufFamily& family, std:
   if (family.light && *family.light != IsLight(facts)) {
     otherwise.push_back(
         fmt::format("llama.cpp's {} has queries without a latent in networks of 26 or 27 layers, "
-                    "and with one in others, and would not load a file of {} layers {} one",
+                    "or of 48 and 128256 tokens, and with one in others, and would not load a file "
+                    "of {} layers {} one",
                     family.architecture, layers, *family.light ? "without" : "with"));
   }
   const std::int64_t window = LeastWindow(facts);

@@ -47,8 +47,8 @@ namespace {
 
 // Fewer rows than this wait for memory, or are faster by vpdpbusd: a tile takes as long for 8 rows
 // as for 16, and longer where a core's other thread uses tiles too. (Decoding 30 million weights in
-// 4 bits with 2 threads: 8 sequences 2,500 tokens/s by vpdpbusd and 1,880 by tiles; 12 sequences
-// 2,340 and 2,010.)
+// 4 bits with 2 threads, when blocks of vpdpbusd were of 6 rows: 8 sequences 2,500 tokens/s by
+// vpdpbusd and 1,880 by tiles; 12 sequences 2,340 and 2,010.)
 constexpr std::int64_t kLeastRows = 13;
 
 constexpr int kTileRows = 16;
@@ -325,9 +325,12 @@ void PanelLinear(const LinearArgs& args) {
 
 template <class Source>
 void QuantizedLinear(const LinearArgs& args) {
-  for (std::int64_t row = 0; row < args.rows; row += kPanelRows) {
+  const std::int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows;
+  const std::int64_t tiles = (args.rows + panels * kTileRows - 1) / (panels * kTileRows);
+  const std::int64_t rows = tiles * kTileRows;  // of panels that are alike
+  for (std::int64_t row = 0; row < args.rows; row += rows) {
     LinearArgs panel = args;
-    panel.rows = args.rows - row < kPanelRows ? args.rows - row : kPanelRows;
+    panel.rows = args.rows - row < rows ? args.rows - row : rows;
     panel.y += row * args.y_stride;
     panel.x_quantized.q += row * args.x_quantized.stride_groups * kGroup;
     panel.x_quantized.scale += row;

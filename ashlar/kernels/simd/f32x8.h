@@ -2,7 +2,8 @@
 //
 // f32x16.h is its twin, operation for operation. Included by *_avx2.cc and *_avxvnni.cc only. Every
 // function takes or returns a type of this file, so the linker can never merge one with that of
-// another instruction set; for the same reason the bodies call nothing that is inline and not a
+// another instruction set, but for AVX-VNNI, which adds products of bytes to AVX2 and is asked for
+// them by name only; for the same reason the bodies call nothing that is inline and not a
 // template on the vector type (std::min among them).
 #pragma once
 

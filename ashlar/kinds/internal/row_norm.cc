@@ -36,6 +36,7 @@ RowNorm RowNorm::Part(std::int64_t first, std::int64_t width) const {
 }
 
 void RowNorm::Apply(const float* x, float* y) const {
+  CHECK_EQ(width() % parts_, 0);
   const std::int64_t size = width() / parts_;
   for (std::int64_t at = 0; at < width(); at += size) {
     switch (type_) {

@@ -117,9 +117,11 @@ void Engine::State::FitPageBudget() {
 
 void Engine::State::TrimPages() {
   FitPageBudget();  // those that have gone may have needed more
+  const std::uint64_t evicted = cache.evictions();
   const std::int64_t end = clock.NowMicros() + std::max(kTrimMicros, computing_micros_ / kTrimPart);
   while (cache.Trim() && (sequences.empty() || clock.NowMicros() < end)) {
   }
+  counters.pages_evicted += cache.evictions() - evicted;
 }
 
 void Engine::State::MakeRoom(Sequence& sequence) {
@@ -288,7 +290,7 @@ void Engine::State::SampleTogether() {
   const PartTimer timer(profile, "sample");
   sampled_.clear();
   sampled_.resize(step_.size());
-  const auto samplers = static_cast<std::int64_t>(sampler_scratch.size());
+  const auto samplers = std::min(std::ssize(sampler_scratch), std::ssize(step_));
   pool.ParallelFor(samplers, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t sampler = begin; sampler < end; ++sampler) {
       for (std::int64_t i = sampler; i < std::ssize(step_); i += samplers) {
@@ -412,9 +414,9 @@ void Engine::State::Step() {
       Remove([&](const Sequence& one) { return one.id == delivery.request; });
     }
   }
+  counters.pages_evicted += cache.evictions() - evicted;
   TrimPages();
   ++counters.steps;
-  counters.pages_evicted += cache.evictions() - evicted;
   if (spill != nullptr) {
     counters.pages_spilled = spill->pages_written();
     counters.pages_restored = spill->pages_read();

@@ -94,8 +94,7 @@ struct Engine::State {
   std::vector<std::size_t> turns_;  // indices of sequences, those first that are served first
   std::vector<std::int64_t> rows_;
   std::vector<internal::StepRows> step_;
-  std::vector<std::optional<Result<SampledToken>>>
-      sampled_;  // of each of step_: see SampleTogether
+  std::vector<std::optional<SampledToken>> sampled_;  // of each of step_: see SampleTogether
   std::vector<std::uint32_t> step_networks_;
 };
 

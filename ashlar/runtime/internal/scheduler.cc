@@ -124,7 +124,7 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     const SequenceView& sequence = sequences[i];
     if (!sequence.running) {
       if (queued || running == limits.max_sequences || rows_left == 0 || logit_rows_left == 0 ||
-          (decoding && work_left <= 0) || !(state.may_admit || running == 0)) {
+          (decoding && work_left <= 0 && least == 0) || !(state.may_admit || running == 0)) {
         continue;
       }
       queued = true;

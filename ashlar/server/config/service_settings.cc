@@ -99,7 +99,7 @@ Result<ServiceOptions> ServiceOptionsOf(const Settings& settings) {
   engine.verify_blobs = settings.Flag("verify");
   engine.max_positions = settings.Integer("context");
   engine.max_sequences = settings.Integer("parallel");
-  // Larger chunks of prompts are hardly faster, and each of their rows has its workspace.
+  // Of larger chunks of prompts each row would have its workspace.
   constexpr std::int64_t kRows = 256;
   engine.max_rows = std::max(kRows, engine.max_sequences);
   engine.max_logit_rows = std::max(engine.max_logit_rows, engine.max_sequences);

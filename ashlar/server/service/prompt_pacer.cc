@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace ashlar::internal {
 namespace {
@@ -31,10 +30,8 @@ std::array<double, kCount> PromptPacer::Last<kCount>::Sorted() const {
 }
 
 void PromptPacer::Restart() {
-  decoding_.Clear();
   each_.Clear();
   rows_.Clear();
-  since_measured_ = 0;
 }
 
 PromptPacer::Allowance PromptPacer::allowed() const {
@@ -74,7 +71,7 @@ void PromptPacer::Observe(const StepWork& step, double seconds) {
   rows_.Add(static_cast<double>(step.prompt_rows));
   if (seconds <= decoding_.Least()) {  // without the prompts it would have taken no longer
     decoding_.Add(seconds);
-  } else {
+  } else if (step.prompt > 0) {
     each_.Add((seconds - decoding_.Least()) / step.prompt);
   }
 }

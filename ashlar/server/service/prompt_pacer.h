@@ -9,10 +9,10 @@
 
 namespace ashlar::internal {
 
-// What it goes by are steps that only decode, of which it has every sixteenth be one, and what the
-// others took beyond that, by the work that they did for prompts: so a row that attends to much
-// counts for more, and one of a larger network, before the first of them has run. Where work does
-// not tell, rows do: there are a quarter more of them from step to step at most.
+// What it goes by are steps that only decode, of which it has one follow every sixteen others, and
+// what the others took beyond that, by the work that they did for prompts: so a row that attends to
+// much counts for more, and one of a larger network, before the first of them has run. Where work
+// does not tell, rows do: there are a quarter more of them from step to step at most.
 //
 // Times are noisy where others use the machine. A step that only decodes is taken to last as long
 // as the fastest of the last few, lest a slow one excuse slow ones; and a unit of work its median,
@@ -32,7 +32,7 @@ class PromptPacer {
   Allowance allowed() const;
   // A step has taken so long.
   void Observe(const StepWork& step, double seconds);
-  // Another network begins to run: what is known of the others says little of it.
+  // Another network begins to run: what is known of the prompts of others says little of it.
   void Restart();
 
  private:

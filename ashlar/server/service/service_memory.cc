@@ -97,10 +97,14 @@ void Service::State::ManageMemory() {
   full_ = division.full;
   engine_.SetPageBudget(division.page_bytes, division.most_pages);
   FollowDivision(division.weight_bytes);
-  const PageUse pages = engine_.page_use();
-  if (!Shrinking() && pages.resident <= pages.budget) {
+  if (!Shrinking() && !PagesLeave()) {
     TellShrunk();
   }
+}
+
+bool Service::State::PagesLeave() const {
+  const PageUse pages = engine_.page_use();
+  return pages.resident > pages.budget;
 }
 
 void Service::State::TellShrunk() {
@@ -156,7 +160,7 @@ void Service::State::FollowDivision(std::uint64_t weight_bytes) {
   }
   const bool grows = weight_bytes > weights_now_;
   // (Whoever waits for a network waits for the thread that would read levels.)
-  if (grows && (Loading() || Now() - growth_failed_at_ < kFailedGrowthMicros)) {
+  if (grows && (Loading() || PagesLeave() || Now() - growth_failed_at_ < kFailedGrowthMicros)) {
     return;
   }
   asked_weights_ = weight_bytes;

@@ -198,7 +198,7 @@ void Service::State::BeginLoading(Resident& resident) {
 // Networks come when room has been made for them.
 void Service::State::ReadNetworks() {
   for (auto& [name, resident] : residents_) {
-    if (Shrinking() || resident.state != Residency::kLoading || resident.reading) {
+    if (Shrinking() || PagesLeave() || resident.state != Residency::kLoading || resident.reading) {
       continue;
     }
     resident.reading = true;

@@ -209,6 +209,8 @@ class Service::State {
   void StopChange();
   void TellShrunk();
   bool Shrinking() const { return change_ != nullptr && !change_->grows; }
+  // Cached pages are beyond their budget, and given back step by step.
+  bool PagesLeave() const;
   bool Loading() const;
   void DropUnusedParts();
   void DropParts(std::span<const Level> unused) const;  // any thread

@@ -515,6 +515,9 @@ TEST_F(ServiceTest, StreamsGoOnWhileALongPromptIsRead) {
   std::int64_t most = 0;
   std::int64_t without = 0;  // steps since one that only decoded
   std::int64_t read = 0;
+  for (auto step = steps.begin(); step != both; ++step) {
+    most = std::max(most, step->prompt_rows);
+  }
   for (auto step = both; step != steps.end(); ++step) {
     if (step->decoding_rows < 2 || step->prompt_rows == 0) {
       without = 0;

@@ -38,7 +38,7 @@
 // bands were slower at 2 and 3 planes, and 8 at 4. On AVX2, where a pick is three instructions, one
 // row has 1.6, 1.2 and 1.0 of q4's speed there, and of AVX-VNNI, whose products are an instruction,
 // 1.8, 1.3 and 1.0. 128 rows of 4 planes, GOP/s of one thread, beside q4: AVX2 222 and 236,
-// AVX-VNNI 319 and 347, AVX-512 537 and 537.
+// AVX-VNNI 319 and 347.
 //
 // A `Form` is what an instruction set does:
 //
