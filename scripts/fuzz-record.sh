@@ -46,6 +46,7 @@ fi
 
 [[ $1 == add ]] || { echo "fuzz-record.sh code, add or show, not \"$1\"" >&2; exit 1; }
 fuzzer=$2 code=$3 seconds=$4 runs=$5 edges=$6 record=${7:-tests/corpus/record.tsv}
+[[ $code =~ ^[0-9a-f]{12}$ ]] || { echo "no digest of code: \"$code\"" >&2; exit 1; }
 exec 9<"$(dirname "$record")"
 flock 9
 touch "$record"
