@@ -202,11 +202,7 @@ Service::State::PreparedChange Service::State::Prepare(Change& change, std::uint
           {.bytes_per_second = options.growth_bytes_per_second, .stop = &change.stopped}));
       change.binding = true;
     }
-    ASHLAR_TRY(PreparedPrecision prepared, engine_.PreparePrecision(precision));
-    if (change.grows) {
-      engine_.Touch(prepared);  // so that no step waits for what is new
-    }
-    return prepared;
+    return engine_.PreparePrecision(precision);
   };
   Result<PreparedPrecision> bound = bind();
   return {.weight_bytes = weight_bytes,
@@ -248,7 +244,7 @@ void Service::State::MakeChange(const std::shared_ptr<Change>& change,
   weights_now_ = std::max(weights_now_, prepared->weights_then);
   resizer_.Post([this, change, prepared = std::move(prepared), before = std::move(before)] {
     DropParts(PartsBeyond(before, prepared->parts));
-    if (!change->grows && !PartsBeyond(prepared->parts, before).empty()) {  // else all is resident
+    if (!PartsBeyond(prepared->parts, before).empty()) {  // else all of it is resident
       engine_.Touch(*prepared->bound);
     }
     Post([this, change, weights_then = prepared->weights_then] {

@@ -332,7 +332,8 @@ TEST_F(ResizeSoak, TheMemoryOfTheProcessFollowsTheBudgetAndNobodyFailsOrWaits) {
   constexpr double kPause = 2;
   if (testing_soak::LongSoak()) {  // alone on the machine
     EXPECT_LE(pauses.between.seconds.most(), kPause * pauses.steps.seconds.At(0.99));
-    EXPECT_LE(pauses.steps.computed.most(), kPause * pauses.steps.computed.At(0.99));
+    // (Of 100 steps the longest reads prompts, with all levels.)
+    EXPECT_LE(pauses.steps.computed.most(), (1 + kPause) * pauses.steps.computed.At(0.99));
   }
   EXPECT_LE(pauses.between.computed.most(), kPause * pauses.steps.computed.At(0.5));
   // No leak: what weights and state do not explain is as it was.
