@@ -2,6 +2,8 @@
 // instruction set. A type says
 //
 //   kColumns, kTileBytes     inputs and bytes of a tile of 32 outputs
+//   kReadsEndFirst           its first group reads from the middle and the end of a tile as well,
+//                            farther on than a row asks ahead
 //   kPhases                  groups whose codes are taken out alike, turn by turn: those of phase p
 //                            are group p, p + kPhases, ... of the tile
 //   kBias, kMaxCode          codes are 0 to kMaxCode; what they stand for is kBias less
@@ -61,6 +63,7 @@ typename Isa::Ints HalfNibbles(const std::byte* tile, int begin, int quad, int o
 template <bool kWithOffsets>
 struct TilesOfGroups {
   static constexpr int kColumns = 32;
+  static constexpr bool kReadsEndFirst = false;
   static constexpr int kSpan = 32;
   static constexpr int kPhases = 1;
   static constexpr int kBias = 0;
@@ -148,6 +151,7 @@ struct TilesMxfp4 : TilesOfGroups<false> {
 
 struct TilesOfBlocks {
   static constexpr int kColumns = 256;
+  static constexpr bool kReadsEndFirst = false;
   static constexpr int kSpan = 16;
   static constexpr int kBias = 0;
   static constexpr int kMaxCode = 15;
@@ -278,6 +282,7 @@ struct TilesQ5K : TilesOfSixBitScales {
 
 struct TilesQ6K : TilesOfBlocks {
   static constexpr int kTileBytes = 32 * 210;
+  static constexpr bool kReadsEndFirst = true;
   static constexpr int kPhases = 4;
   static constexpr int kBias = 32;
   static constexpr int kMaxCode = 63;
