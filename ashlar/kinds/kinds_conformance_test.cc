@@ -332,8 +332,8 @@ TEST(AllKinds, DocumentEveryAttributeAndAxis) {
 }
 
 TEST(KernelForm, NamesTheInstructionSetAndAVersion) {
-  EXPECT_EQ(KernelForm(Isa::kReference), "reference.3");
-  EXPECT_EQ(KernelForm(Isa::kAvx512), "avx512.3");
+  EXPECT_EQ(KernelForm(Isa::kReference), "reference.4");
+  EXPECT_EQ(KernelForm(Isa::kAvx512), "avx512.4");
 }
 
 }  // namespace

@@ -19,18 +19,18 @@
 // may be. The numbers are kept as the KV format says, rounded when they are stored; all arithmetic
 // is on f32.
 //
-// Exactness. The softmax runs online over pages in absolute order: page by page, a row's running
-// maximum, sum and accumulator are updated in a fixed order that depends on its position and
-// window only; never on which rows, heads or chunks are computed together.
+// Exactness. The softmax runs online over stretches of pages in absolute order: stretch by stretch,
+// a row's running maximum, sum and accumulator are updated in a fixed order that depends on its
+// position and window only; never on which rows, heads or chunks are computed together.
 //
 // Error. With u = 2^-24, n visible positions whose (capped) scores span a range of S, and
-// E = (key_dim + 4) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap + 2 slope n the error of a score
-// over u,
+// E = (key_dim + 4) max_t sum_d |scale q[d] k[t, d]| + 8 soft_cap + 3 slope n + 2 |sink| the error
+// of a score over u,
 //   |out - exact| <= u (2 E + 3 S + 2 n + 34) sum_t softmax_t |v[t]|          (to first order)
 // for the keys and values as stored, where 2 E and S are of the weights and their sum, 2 S of the
-// rescaling as the maximum rises, and 2 n of the sums and the corrections of n / 16 pages.
+// rescaling as the maximum rises, and 2 n of the sums and the corrections of n / 64 stretches.
 //
-// Any alignment, fastest at 64 bytes; out must not overlap what is read. A call takes 140 KB of
+// Any alignment, fastest at 64 bytes; out must not overlap what is read. A call takes 280 KB of
 // stack and no other memory.
 #pragma once
 

@@ -11,24 +11,40 @@
 
 namespace ashlar::simd {
 
+// Positions are taken in stretches of four pages, each beginning at a multiple of its length. (One
+// maximum, one correction and one load of the accumulators for 64 scores: with one page at a time
+// these took as long as the products.)
+inline constexpr int kStretchPages = 4;
+inline constexpr int kStretch = kStretchPages * kPageLength;
+
 // Vectors that hold one number for each slot of a page.
 template <class F32>
 inline constexpr int kPageVectors = kPageLength / F32::kLanes;
 
-// Queries in a full tile. Their scores take eight accumulators: a multiply-add takes four cycles,
-// and two start in each.
+// Registers that accumulate in a tile; the others hold what was loaded.
 template <class F32>
-inline constexpr int kTile = 8 / kPageVectors<F32>;
+inline constexpr int kAccumulators = F32::kRegisters / 4 * 3;
+
+// Queries in a full tile: with four vectors of keys or values (two on AVX2) they fill the
+// accumulators, and a multiply-add needs less than half a load.
+inline constexpr int kTile = 6;
+
+// The largest power of two up to n, at most 8.
+template <int n>
+inline constexpr int kPowerOfTwo = n >= 8   ? 8
+                                   : n >= 4 ? 4
+                                   : n >= 2 ? 2
+                                            : 1;
 
 template <class F32>
 struct Query {
-  const float* q;               // [key_dim]
-  float* values;                // [value_dim]: the sum of exp(score - max) v so far
+  const float* q;               // [key_dim], times log2(e) and the scale of scores
+  float* values;                // [value_dim]: the sum of 2^(score - max) v so far
   float* out;                   // [value_dim]: where the result goes
   std::int64_t begin, end;      // the positions that it sees
   float max;                    // of the scores so far
   float slope;                  // what a score falls by with each position of distance
-  F32 sums[kPageVectors<F32>];  // of exp(score - max) so far, for each slot of a page
+  F32 sums[kPageVectors<F32>];  // of 2^(score - max) so far, for each slot of a page
 };
 
 // Whether the numbers of a page have scales.
@@ -37,60 +53,42 @@ inline constexpr bool kScaled = false;
 template <>
 inline constexpr bool kScaled<Scaled8> = true;
 
-// One page, for one key-value head, and the slots of it that all queries of a tile see.
-template <class PageElement>
+// One page, for one key-value head. Number: as it lies in the page, or already widened to float.
+template <class Number>
 struct PagePart {
-  const PageElement* keys;
-  const PageElement* values;  // [kPageLength, value_dim]
-  std::int64_t value_stride;  // from a slot's values to the next slot's
-  std::int64_t begin, end;
-  std::int64_t position;                // of slot 0
+  const Number* keys;
+  const Number* values;                 // [kPageLength, value_dim]
+  std::int64_t value_stride;            // from a slot's values to the next slot's
   const float* key_scales = nullptr;    // [kPageLength], where the numbers have scales
   const float* value_scales = nullptr;  // the same
+  // The same places in the page that is read a stretch later, or null: asked for while those of
+  // this page are read. (Pages are scattered, and their parts too short for the processor to see
+  // where the reading goes.)
+  const Number* next_keys = nullptr;
+  const Number* next_values = nullptr;
 };
 
-// The numbers of the slots of a page, from slot `first` on.
-template <class F32>
-F32 Slots(int first) {
-  alignas(64) static constexpr float kSlots[kPageLength] = {0, 1, 2,  3,  4,  5,  6,  7,
-                                                            8, 9, 10, 11, 12, 13, 14, 15};
-  return F32::Load(kSlots + first);
-}
-
-// Asks for the cache lines of `count` numbers from p on.
-template <class F32, class Element>
-void PrefetchNumbers(const Element* p, std::int64_t count) {
-  constexpr std::int64_t kPerLine = 64 / sizeof(Element);
-  for (std::int64_t i = 0; i < count; i += kPerLine) {
-    F32::Prefetch(p + i);
+// Asks for the cache lines of `kVectors` vectors from p on.
+template <class F32, int kVectors, class Number>
+void PrefetchVectors(const Number* p) {
+  constexpr int kPerLine = 64 / (static_cast<int>(sizeof(Number)) * F32::kLanes);
+  ASHLAR_UNROLL
+  for (int j = 0; j < kVectors; j += kPerLine) {
+    F32::Prefetch(p + j * F32::kLanes);
   }
 }
 
-// scores <- cap(scale * scores * scale of the key) - slope * distance of the visible slots;
-// -infinity for the others.
-template <class F32, class Element, int kQueries>
-void FinishScores(const AttentionShape& shape, const PagePart<Element>& page,
-                  const Query<F32>* queries, F32 (&scores)[kQueries][kPageVectors<F32>]) {
-  ASHLAR_UNROLL
-  for (int i = 0; i < kQueries; ++i) {
+// to[0..count) <- the same of p, widened; asks for the same of `next`, unless it is null. Requires:
+// count is a multiple of kPageLength.
+template <class F32, class Number>
+void WidenNumbers(const Number* p, const Number* next, std::int64_t count, float* to) {
+  for (std::int64_t i = 0; i < count; i += kPageLength) {
+    if (next != nullptr) {
+      F32::Prefetch(next + i);
+    }
     ASHLAR_UNROLL
-    for (int j = 0; j < kPageVectors<F32>; ++j) {
-      F32 score = scores[i][j];
-      if constexpr (kScaled<Element>) {
-        score = score * F32::Load(page.key_scales + j * F32::kLanes);
-      }
-      score = score * F32::Broadcast(shape.scale);
-      if (shape.soft_cap != 0) {
-        const F32 cap = F32::Broadcast(shape.soft_cap);
-        score = cap * Tanh(score / cap);
-      }
-      if (queries[i].slope != 0) {
-        const auto distance_of_0 = static_cast<float>(queries[i].end - 1 - page.position);
-        const F32 distance = F32::Broadcast(distance_of_0) - Slots<F32>(j * F32::kLanes);
-        score = NegMulAdd(F32::Broadcast(queries[i].slope), distance, score);
-      }
-      const auto visible = F32::Lanes(page.begin - j * F32::kLanes, page.end - j * F32::kLanes);
-      scores[i][j] = Select(visible, score, F32::Broadcast(-__builtin_inff()));
+    for (int j = 0; j < kPageLength; j += F32::kLanes) {
+      F32::Load(p + i + j).Store(to + i + j);
     }
   }
 }
@@ -119,11 +117,7 @@ struct KeyValuePages {
                                  std::int64_t kv_head) {
     const Element* const numbers = reinterpret_cast<const Element*>(page);
     PagePart<Element> part = {numbers + KeyOffset(shape, kv_head),
-                              numbers + ValueOffset(shape, kv_head),
-                              shape.value_dim,
-                              0,
-                              kPageLength,
-                              0};
+                              numbers + ValueOffset(shape, kv_head), shape.value_dim};
     if constexpr (kScaled<Element>) {
       const float* const scales = reinterpret_cast<const float*>(page + ScalesAt(shape));
       part.key_scales = scales + KeyScales(kv_head);
@@ -131,41 +125,72 @@ struct KeyValuePages {
     }
     return part;
   }
-  static void Prefetch(const AttentionShape& shape, const std::byte* page, std::int64_t kv_head) {
-    const PagePart<Element> part = Whole(shape, page, kv_head);
-    PrefetchNumbers<F32>(part.keys, shape.key_dim * kPageLength);
-    PrefetchNumbers<F32>(part.values, shape.value_dim * kPageLength);
-    if constexpr (kScaled<Element>) {
-      PrefetchNumbers<F32>(part.key_scales, kPageLength);
-      PrefetchNumbers<F32>(part.value_scales, kPageLength);
-    }
+  // The page, widened; `room` takes WideFloats() floats.
+  static std::int64_t WideFloats(const AttentionShape& shape) {
+    return kPageLength * (shape.key_dim + shape.value_dim);
+  }
+  static PagePart<float> Widen(const AttentionShape& shape, const PagePart<Element>& page,
+                               float* room) {
+    float* const values = room + kPageLength * shape.key_dim;
+    WidenNumbers<F32>(page.keys, page.next_keys, kPageLength * shape.key_dim, room);
+    WidenNumbers<F32>(page.values, page.next_values, kPageLength * shape.value_dim, values);
+    return {room, values, shape.value_dim, page.key_scales, page.value_scales};
   }
 
-  // Per slot, the sum over d = 0, 1, ...
+  // Pages that a tile takes at once.
   template <int kQueries>
-  static void Dot(std::int64_t key_dim, const PagePart<Element>& page, const Query<F32>* queries,
-                  F32 (&dot)[kQueries][kPageVectors<F32>]) {
-    constexpr int kVectors = kPageVectors<F32>;
+  static constexpr int kPagesAtOnce =
+      kPowerOfTwo<kAccumulators<F32> / (kQueries * kPageVectors<F32>)> < kStretchPages
+          ? kPowerOfTwo<kAccumulators<F32> / (kQueries * kPageVectors<F32>)>
+          : kStretchPages;
+
+  // dots[i * kStretch + slot of the kPages pages] <- the sum over d = 0, 1, ...
+  template <int kQueries, int kPages, class Number>
+  static void Dot(std::int64_t key_dim, const PagePart<Number>* pages, const Query<F32>* queries,
+                  float* dots) {
+    constexpr int kPer = kPageVectors<F32>;
+    F32 dot[kQueries][kPages * kPer];
+    const Number* keys[kPages];
+    const float* q[kQueries];
+    ASHLAR_UNROLL
+    for (int p = 0; p < kPages; ++p) {
+      keys[p] = pages[p].keys;
+    }
     ASHLAR_UNROLL
     for (int i = 0; i < kQueries; ++i) {
+      q[i] = queries[i].q;
       ASHLAR_UNROLL
-      for (int j = 0; j < kVectors; ++j) {
+      for (int j = 0; j < kPages * kPer; ++j) {
         dot[i][j] = F32::Zero();
       }
     }
+    const bool ask = pages[0].next_keys != nullptr;
     for (std::int64_t d = 0; d < key_dim; ++d) {
-      F32 key[kVectors];
+      F32 key[kPages * kPer];
       ASHLAR_UNROLL
-      for (int j = 0; j < kVectors; ++j) {
-        key[j] = F32::Load(page.keys + d * kPageLength + j * F32::kLanes);
+      for (int j = 0; j < kPages * kPer; ++j) {
+        key[j] = F32::Load(keys[j / kPer] + d * kPageLength + j % kPer * F32::kLanes);
+      }
+      if (ask) {
+        ASHLAR_UNROLL
+        for (int p = 0; p < kPages; ++p) {
+          F32::Prefetch(pages[p].next_keys + d * kPageLength);
+        }
       }
       ASHLAR_UNROLL
       for (int i = 0; i < kQueries; ++i) {
-        const F32 q = F32::Broadcast(queries[i].q[d]);
+        const F32 query = F32::Broadcast(q[i][d]);
         ASHLAR_UNROLL
-        for (int j = 0; j < kVectors; ++j) {
-          dot[i][j] = MulAdd(q, key[j], dot[i][j]);
+        for (int j = 0; j < kPages * kPer; ++j) {
+          dot[i][j] = MulAdd(query, key[j], dot[i][j]);
         }
+      }
+    }
+    ASHLAR_UNROLL
+    for (int i = 0; i < kQueries; ++i) {
+      ASHLAR_UNROLL
+      for (int j = 0; j < kPages * kPer; ++j) {
+        dot[i][j].Store(dots + i * kStretch + j * F32::kLanes);
       }
     }
   }
@@ -231,7 +256,7 @@ struct LatentPages {
   static PagePart<Element> Whole(const AttentionShape& shape, const std::byte* page,
                                  std::int64_t /*kv_head*/) {
     const Element* const numbers = reinterpret_cast<const Element*>(page);
-    PagePart<Element> part = {numbers, numbers, shape.key_dim, 0, kPageLength, 0};
+    PagePart<Element> part = {numbers, numbers, shape.key_dim};
     if constexpr (kScaled<Element>) {
       part.key_scales = reinterpret_cast<const float*>(page + ScalesAt(shape));
       part.value_scales = part.key_scales;
@@ -241,47 +266,66 @@ struct LatentPages {
   static std::int64_t ScalesAt(const AttentionShape& shape) {  // in bytes of the page
     return kPageLength * shape.key_dim * static_cast<std::int64_t>(sizeof(Element));
   }
-  static void Prefetch(const AttentionShape& shape, const std::byte* page, std::int64_t kv_head) {
-    PrefetchNumbers<F32>(Whole(shape, page, kv_head).keys, shape.key_dim * kPageLength);
+  static std::int64_t WideFloats(const AttentionShape& shape) {
+    return kPageLength * shape.key_dim;
+  }
+  static PagePart<float> Widen(const AttentionShape& shape, const PagePart<Element>& page,
+                               float* room) {
+    WidenNumbers<F32>(page.keys, page.next_keys, kPageLength * shape.key_dim, room);
+    return {room, room, shape.key_dim, page.key_scales, page.value_scales};
   }
 
-  // Per slot, lane l of the sum has d = l, l + kLanes, ...; then the lanes' tree. Slots are taken
-  // two at a time, so that a load of q serves two multiply-adds.
   template <int kQueries>
-  static void Dot(std::int64_t key_dim, const PagePart<Element>& page, const Query<F32>* queries,
-                  F32 (&dot)[kQueries][kPageVectors<F32>]) {
+  static constexpr int kPagesAtOnce = 1;
+
+  // Per slot, lane l of the sum has d = l, l + kLanes, ...; then the lanes' tree. Some slots are
+  // taken at once, so that a load of q serves several multiply-adds.
+  template <int kQueries, int /*kPages*/, class Number>
+  static void Dot(std::int64_t key_dim, const PagePart<Number>* pages, const Query<F32>* queries,
+                  float* dots) {
+    constexpr int kMostSlots = kPowerOfTwo<kAccumulators<F32> / kQueries>;
+    constexpr int kSlots = kMostSlots < 4 ? kMostSlots : 4;
     const F32 zero = F32::Zero();
-    float sums[kQueries][kPageLength];
-    for (std::int64_t slot = 0; slot < kPageLength; slot += 2) {
-      F32 even[kQueries];
-      F32 odd[kQueries];
+    const PagePart<Number>& page = pages[0];
+    for (std::int64_t slot = 0; slot < kPageLength; slot += kSlots) {
+      F32 sums[kQueries][kSlots];
       ASHLAR_UNROLL
       for (int i = 0; i < kQueries; ++i) {
-        even[i] = zero;
-        odd[i] = zero;
+        ASHLAR_UNROLL
+        for (int j = 0; j < kSlots; ++j) {
+          sums[i][j] = zero;
+        }
       }
-      const Element* const keys = page.keys + slot * key_dim;
+      const Number* const keys = page.keys + slot * key_dim;
+      const bool ask = page.next_keys != nullptr;
+      const Number* const next = (ask ? page.next_keys : page.keys) + slot * key_dim;
       ForVectors<F32>(key_dim, [&](std::int64_t d, auto vector) {
-        const F32 even_key = vector.Load(keys + d, zero);
-        const F32 odd_key = vector.Load(keys + key_dim + d, zero);
+        F32 key[kSlots];
+        ASHLAR_UNROLL
+        for (int j = 0; j < kSlots; ++j) {
+          key[j] = vector.Load(keys + j * key_dim + d, zero);
+        }
+        if (ask) {
+          ASHLAR_UNROLL
+          for (int j = 0; j < kSlots; ++j) {
+            F32::Prefetch(next + j * key_dim + d);
+          }
+        }
         ASHLAR_UNROLL
         for (int i = 0; i < kQueries; ++i) {
           const F32 q = vector.Load(queries[i].q + d, zero);
-          even[i] = MulAdd(q, even_key, even[i]);
-          odd[i] = MulAdd(q, odd_key, odd[i]);
+          ASHLAR_UNROLL
+          for (int j = 0; j < kSlots; ++j) {
+            sums[i][j] = MulAdd(q, key[j], sums[i][j]);
+          }
         }
       });
       ASHLAR_UNROLL
       for (int i = 0; i < kQueries; ++i) {
-        sums[i][slot] = SumLanes(even[i]);
-        sums[i][slot + 1] = SumLanes(odd[i]);
-      }
-    }
-    ASHLAR_UNROLL
-    for (int i = 0; i < kQueries; ++i) {
-      ASHLAR_UNROLL
-      for (int j = 0; j < kPageVectors<F32>; ++j) {
-        dot[i][j] = F32::Load(sums[i] + j * F32::kLanes);
+        ASHLAR_UNROLL
+        for (int j = 0; j < kSlots; ++j) {
+          dots[i * kStretch + slot + j] = SumLanes(sums[i][j]);
+        }
       }
     }
   }

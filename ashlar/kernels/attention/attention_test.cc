@@ -59,7 +59,7 @@ TEST_P(AttentionParity, AgreesWithTheReferenceWithSoftCapsAndSinks) {
       AttentionShape shape = PlainShape(8, 2, 24);
       shape.soft_cap = soft_cap;
       shape.scale = scale;
-      Sequence sequence = NewSequence(shape, 60, 30, random);
+      Sequence sequence = NewSequence(shape, 90, 30, random);
       ExpectAgrees(sequence);
       sequence.UseSinks();
       ExpectAgrees(sequence);

@@ -242,7 +242,8 @@ class Sequence {
     }
     const auto positions = static_cast<double>(position - begin + 1);
     const double score_error = (static_cast<double>(shape_.key_dim) + 4) * largest_terms +
-                               8 * std::fabs(shape_.soft_cap) + 2 * slope * positions;
+                               8 * std::fabs(shape_.soft_cap) + 3 * slope * positions +
+                               (use_sinks_ ? 2 * std::fabs(sink) : 0);
     for (double& bound : bounds) {
       bound *= kUnitRoundoff / sum * (2 * score_error + 3 * (max - min) + 2 * positions + 34);
     }

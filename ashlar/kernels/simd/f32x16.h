@@ -104,6 +104,9 @@ inline F32x16 TwoToThe(F32x16 a) {
   const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(a.v), _mm512_set1_epi32(127));
   return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
 }
+inline F32x16 LowBitsToExponent(F32x16 a) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a.v), 23))};
+}
 
 inline F32x16::Mask Less(F32x16 a, F32x16 b) {
   return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)};

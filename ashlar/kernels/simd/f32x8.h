@@ -140,6 +140,11 @@ inline F32x8 TwoToThe(F32x8 a) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(biased, 23))};
 }
 
+// The number whose bits are those of a, 23 places to the left: the low ones become the exponent.
+inline F32x8 LowBitsToExponent(F32x8 a) {
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a.v), 23))};
+}
+
 // False where either is NaN.
 inline F32x8::Mask Less(F32x8 a, F32x8 b) {
   return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)};

@@ -43,6 +43,29 @@ F32 Exp(F32 x) {
   return Select(Less(x, F32::Broadcast(kExpFlush)), F32::Zero(), exp_r * TwoToThe(n));
 }
 
+// Below it 2^x is less than the smallest normal f32 and is flushed to 0.
+inline constexpr float kExp2Flush = -126;
+
+// 2^x. Requires: x <= 0 or NaN (which stays NaN). 2^0 is exactly 1, 2^-infinity exactly 0. Relative
+// error at most 2 u, or absolute 2^-126 where flushed. Three quarters of Exp's instructions.
+//
+// Added to 1.5 2^23, x becomes an integer n (ties to even) in the low bits of the sum; with the
+// exponent's bias added to these as well, 23 places to the left they are 2^n. r = x - n, at most
+// 1/2, is exact, and 2^r = 1 + r P(r). P's fit errs by 0.12 u; P's last sum, below 1, and its first
+// coefficient by 0.5 u each, times r 0.5 u; the rest of P by 0.1 u; and the last sum by 1 or (as
+// the result lies in [1, 1.42) or [0.7, 1)) 0.5 u. Relative to the result: 1.8 u.
+template <class F32>
+[[gnu::always_inline]] inline F32 Exp2(F32 x) {
+  const F32 shift = F32::Broadcast(0x1.8p+23f + 127);
+  const F32 shifted = x + shift;
+  const F32 r = x - (shifted - shift);
+  const F32 p = Polynomial<F32>(r, {0x1.62e432p-1f, 0x1.ebfbe6p-3f, 0x1.c6ada8p-5f, 0x1.3b21c8p-7f,
+                                    0x1.5fbfdp-10f, 0x1.4c1416p-13f});
+  const F32 exp2_r = MulAdd(r, p, F32::Broadcast(1));
+  return Select(Less(x, F32::Broadcast(kExp2Flush)), F32::Zero(),
+                exp2_r * LowBitsToExponent(shifted));
+}
+
 // 1 / (1 + exp(-x)). Relative error at most 4 u (measured: 2.96 u), or absolute 2^-126.
 //
 // With e = exp(-|x|), it is 1 / (1 + e) or e / (1 + e), where nothing cancels: an error of e enters

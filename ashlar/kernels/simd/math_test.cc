@@ -51,6 +51,9 @@ F32x1 TwoToThe(F32x1 a) {
   const bool in_range = a.v >= -126 && a.v <= 127;
   return {in_range ? std::ldexp(1.0F, static_cast<int>(a.v)) : -1234.5F};
 }
+F32x1 LowBitsToExponent(F32x1 a) {
+  return {std::bit_cast<float>(std::bit_cast<std::uint32_t>(a.v) << 23U)};
+}
 bool Less(F32x1 a, F32x1 b) {
   return a.v < b.v;
 }
@@ -93,6 +96,23 @@ TEST(Exp, IsExactAtItsEnds) {
   EXPECT_GE(Exp(F32x1{kExpFlush}).v, 0x1p-126F);
   EXPECT_EQ(Exp(F32x1{std::nextafter(kExpFlush, -100.0F)}).v, 0);
   EXPECT_TRUE(std::isnan(Exp(F32x1{kNaN}).v));
+}
+
+TEST(Exp2, IsWithinTwoUnitsOnAllNonPositiveNumbers) {
+  ForFloatsTo(-140.0F, [](float x) {
+    ASSERT_NO_FATAL_FAILURE(ExpectWithin(2, Exp2(F32x1{x}).v, std::exp2(double{x}), x));
+  });
+}
+
+TEST(Exp2, IsExactAtItsEndsAndAtIntegers) {
+  EXPECT_EQ(Exp2(F32x1{-0.0F}).v, 1);
+  for (int n = 0; n <= 126; ++n) {
+    EXPECT_EQ(Exp2(F32x1{static_cast<float>(-n)}).v, std::ldexp(1.0F, -n));
+  }
+  EXPECT_EQ(Exp2(F32x1{std::nextafter(kExp2Flush, -200.0F)}).v, 0);
+  EXPECT_EQ(Exp2(F32x1{-1e30F}).v, 0);
+  EXPECT_EQ(Exp2(F32x1{-kInfinity}).v, 0);
+  EXPECT_TRUE(std::isnan(Exp2(F32x1{kNaN}).v));
 }
 
 TEST(Sigmoid, IsWithinFourUnitsOnAllNumbers) {
