@@ -3,6 +3,7 @@
 # docs/benchmarks.md, and build/peers/results.json with every round. Quiet machine, please. Needs
 # node, npm and a network the first time. What is measured can be narrowed:
 #   ASHLAR_PEER_NETWORKS="llama-1b:q4 demo:q8"   shapes of `ashlar synth`, demo, or lab (../shared)
+#   ASHLAR_PEER_ISAS=avx2            instruction sets below the best to measure ashlar with as well
 #   ASHLAR_PEER_OPTIONS="--rounds 1 --prompts 1,128 --batches 4"
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,7 +46,14 @@ done
 "$ashlar" derive demo-one --from demo-q8 keep --layers 0 >/dev/null
 "$ashlar" export gguf demo-one build/peers/demo-one.gguf >/dev/null
 
-node "$peer/run.mjs" "${pairs[@]}" --ashlar "$ashlar" --layers 8 \
+# Of those that were not named, the ones that this processor has and does not use by itself.
+if [[ ! -v ASHLAR_PEER_ISAS ]]; then
+  ASHLAR_PEER_ISAS=$("$ashlar" version --json | node -e '
+    const { isa, isas } = JSON.parse(require("fs").readFileSync(0));
+    console.log(["avx2", "avxvnni"].filter((each) => isas.includes(each) && each !== isa).join());')
+fi
+
+node "$peer/run.mjs" "${pairs[@]}" --ashlar "$ashlar" --layers 8 --isas "$ASHLAR_PEER_ISAS" \
   --one-layer build/peers/demo-one.gguf --all-layers build/peers/demo-q8.gguf \
   ${ASHLAR_PEER_OPTIONS:-} >build/peers/results.tmp
 mv build/peers/results.tmp build/peers/results.json

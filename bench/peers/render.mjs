@@ -7,16 +7,20 @@ import { readFileSync } from "node:fs";
 const results = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const { overhead, threads } = results;
 const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
+const corrects = overhead.decode !== undefined;
 const rate = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 const times = (value) => value.toFixed(2);
 
-// {what, ours, theirs, corrected} in words, and the ratios, for each workload of a network. A
-// corrected figure may be missing.
+// {what, ours, theirs, corrected} in words, the ratios, and the name of each instruction set's
+// figure, for each workload of a network. A corrected figure may be missing.
 function rowsOf({ ashlar, llama_cpp }) {
   const rows = [];
-  const add = (what, ours, theirs, corrected, show, ahead, note = "") =>
+  const add = (what, ours, theirs, corrected, show, ahead, note = "", figure = []) =>
     rows.push({
       what,
+      figure,
+      theirRate: theirs,
+      correctedRate: corrected,
       ours: show(ours),
       theirs: show(theirs),
       corrected: corrected === undefined ? "--" : show(corrected),
@@ -27,7 +31,8 @@ function rowsOf({ ashlar, llama_cpp }) {
   const more = (ours, theirs) => ours / theirs;
   const less = (ours, theirs) => theirs / ours;
   // What is left of a figure; nothing can be said when nearly all of it is to be taken away.
-  const left = (whole, part) => (part < 0.9 * whole ? whole - part : undefined);
+  const left = (whole, part) =>
+    corrects && part !== undefined && part < 0.9 * whole ? whole - part : undefined;
   // A rate over `tokens` that took `seconds` too long.
   const without = (tokens, value, seconds) => {
     const rest = left(tokens / value, seconds);
@@ -37,12 +42,13 @@ function rowsOf({ ashlar, llama_cpp }) {
     if (Number(length) === 1) continue;
     const theirs = llama_cpp.prompt[length];
     add(`prompt of ${length}`, ours, theirs,
-        without(Number(length), theirs, overhead.prompt[length]), rate, more);
+        without(Number(length), theirs, overhead.prompt[length]), rate, more, "",
+        ["prompt", length]);
   }
   for (const [length, ours] of Object.entries(ashlar.decode)) {
     const theirs = llama_cpp.decode[length];
     add(`decode after ${length}`, ours, theirs, without(1, theirs, overhead.decode), rate,
-        more, `${(100 * ashlar.bandwidth_share[length]).toFixed(0)} %`);
+        more, `${(100 * ashlar.bandwidth_share[length]).toFixed(0)} %`, ["decode", length]);
   }
   for (const [count, ours] of Object.entries(ashlar.batch)) {
     const theirs = llama_cpp.batch[count];
@@ -81,12 +87,27 @@ put(
   "bandwidth is what ashlar's decoding read of its weights, against what as many threads can read.",
   "",
   `llama.cpp runs inside Node: an empty process with the binding takes ` +
-    `${times(overhead.empty_seconds)} s to start and ${megabytes(overhead.empty_rss_bytes)} MB,`,
-  `and a token ${(1e3 * overhead.decode).toFixed(2)} ms of JavaScript`,
-  "(a small network's time with its layers extrapolated away, so its embedding and head count as",
-  "JavaScript too). The corrected columns leave all of that out, in the peer's favour; where that is",
-  "nearly all of a figure, nothing can be said (--).",
+    `${times(overhead.empty_seconds)} s to start and ${megabytes(overhead.empty_rss_bytes)} MB.`,
 );
+if (corrects) {
+  put(
+    `A token takes ${(1e3 * overhead.decode).toFixed(2)} ms of JavaScript (a small network's time`,
+    "with its layers extrapolated away, so its embedding and head count as JavaScript too). The",
+    "corrected columns leave all of that out, in the peer's favour; where that is nearly all of a",
+    "figure, nothing can be said (--).",
+  );
+} else {
+  put(
+    "What JavaScript takes of a token cannot be told: a small network's time in two depths contradicts",
+    "itself, so the machine was not quiet and no figure is corrected.",
+  );
+}
+if (overhead.contradictions?.length > 0) {
+  put("", "Left uncorrected:", ...overhead.contradictions.map((each) => `- ${each}`));
+}
+if (results.busy_cores > 0.2) {
+  put("", `Other programs kept ${results.busy_cores.toFixed(1)} cores busy when it began.`);
+}
 const behind = [];
 for (const [name, network] of Object.entries(results.networks)) {
   put(
@@ -95,16 +116,46 @@ for (const [name, network] of Object.entries(results.networks)) {
     "",
     `${megabytes(network.ashlar.weight_bytes)} MB of weights.`,
     "",
-    "| workload | ashlar | llama.cpp | ratio | corrected | ratio | of bandwidth |",
-    "|---|---:|---:|---:|---:|---:|---:|",
+    "| workload | ashlar | llama.cpp | ratio |" +
+      `${corrects ? " corrected | ratio |" : ""} of bandwidth |`,
+    `|---|---:|---:|---:|${corrects ? "---:|---:|" : ""}---:|`,
   );
-  for (const row of rowsOf(network)) {
+  const rows = rowsOf(network);
+  for (const row of rows) {
+    const correctedRatio = row.correctedRatio === undefined ? "--" : times(row.correctedRatio);
     put(
-      `| ${row.what} | ${row.ours} | ${row.theirs} | ${times(row.ratio)} | ${row.corrected} | ` +
-        `${row.correctedRatio === undefined ? "--" : times(row.correctedRatio)} | ${row.note} |`,
+      `| ${row.what} | ${row.ours} | ${row.theirs} | ${times(row.ratio)} |` +
+        `${corrects ? ` ${row.corrected} | ${correctedRatio} |` : ""} ${row.note} |`,
     );
     const ratio = row.correctedRatio ?? row.ratio;
     if (ratio < 1) behind.push(`${name}, ${row.what}: ${times(ratio)}`);
+  }
+}
+const isas = Object.keys(Object.values(results.networks)[0]?.isas ?? {});
+if (isas.length > 0) {
+  const beside = corrects ? "the corrected llama.cpp" : "llama.cpp";
+  put(
+    "",
+    "### With other instruction sets",
+    "",
+    `ashlar restricted to one (\`ASHLAR_ISA\`), and its ratio to ${beside}, which keeps the best that`,
+    "this processor has.",
+    "",
+    `| network | workload |${isas.map((isa) => ` ${isa} | ratio |`).join("")}`,
+    `|---|---|${"---:|---:|".repeat(isas.length)}`,
+  );
+  for (const [name, network] of Object.entries(results.networks)) {
+    for (const row of rowsOf(network)) {
+      const [kind, length] = row.figure;
+      if (kind === undefined) continue;
+      const cells = isas.map((isa) => {
+        const ours = network.isas[isa][kind][length];
+        const ratio = ours / (row.correctedRate ?? row.theirRate);
+        if (ratio < 1) behind.push(`${name} on ${isa}, ${row.what}: ${times(ratio)}`);
+        return ` ${rate(ours)} | ${times(ratio)} |`;
+      });
+      put(`| ${name} | ${row.what} |${cells.join("")}`);
+    }
   }
 }
 put("", "### Where ashlar is behind", "");

@@ -4,16 +4,21 @@
 // them). For each round and network the two run in turn, with 2 threads each, keys and values in
 // f16, after a warm-up; llama.cpp with and without flash attention, of which the faster counts.
 //
-// llama.cpp runs inside Node. What that costs is measured on a small network in two depths, all N of
-// its layers and the first alone: a workload that takes t(N) and t(1) there would take
-// t(1) - (t(N) - t(1)) / (N - 1) with no layer at all, and that is taken for JavaScript's share,
-// though the small network's embedding and head are in it too.
+// With --isas avx2,avxvnni ashlar also reads prompts and decodes restricted to each of these
+// instruction sets; llama.cpp keeps its best.
+//
+// llama.cpp runs inside Node. What that costs is told by overhead.mjs from a small network in two
+// depths, all N of its layers and the first alone. It runs there with one thread: two of them wait
+// for each other in a loop after each of a token's operations, and where Node's main thread, or
+// anything else, has one of the cores, the one that runs waits out the time slices of the other.
+// (One layer on 2 cores with a load of 7: 80 to 290 ms a token with 2 threads, 0.3 to 1.8 with one.)
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { median, overheadOf } from "./overhead.mjs";
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,6 +29,8 @@ const { values: flags, positionals } = parseArgs({
     gen: { type: "string", default: "32" },
     prompts: { type: "string", default: "1,32,128,512,2048" },
     batches: { type: "string", default: "4,16" },
+    isas: { type: "string", default: "" },
+    "overhead-rounds": { type: "string", default: "5" },
     "one-layer": { type: "string" },
     "all-layers": { type: "string" },
     layers: { type: "string" },
@@ -32,16 +39,20 @@ const { values: flags, positionals } = parseArgs({
 const numbers = (list) => (list === "" ? [] : list.split(",").map(Number));
 const prompts = numbers(flags.prompts);
 const batches = numbers(flags.batches);
+const isas = flags.isas === "" ? [] : flags.isas.split(",");
 const [rounds, threads, gen] = [flags.rounds, flags.threads, flags.gen].map(Number);
 const batchPrompt = 32;
 const peerScript = join(dirname(fileURLToPath(import.meta.url)), "peer.mjs");
 const note = (text) => process.stderr.write(text + "\n");
 
-// Runs a program; its output, and when the first of it came.
-function run(program, words) {
+// Runs a program, with `environment` besides its own; its output, and when the first of it came.
+function run(program, words, environment = {}) {
   return new Promise((resolve, reject) => {
     const start = performance.now();
-    const child = spawn(program, words, { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(program, words, {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...environment },
+    });
     let out = "";
     let first = 0;
     child.stdout.on("data", (data) => {
@@ -58,6 +69,13 @@ function run(program, words) {
 }
 const ashlar = (...words) => run(flags.ashlar, words);
 const ashlarJson = async (...words) => JSON.parse((await ashlar(...words, "--json")).out);
+const bench = async (environment, network, prompt, batch) =>
+  JSON.parse(
+    (await run(flags.ashlar,
+               ["bench", network, "--kv", "f16", "--rounds", "1", "--threads", `${threads}`,
+                "--gen", `${gen}`, "--prompt", `${prompt}`, "--batch", `${batch}`, "--json"],
+               environment)).out,
+  );
 const peer = async (...words) => {
   const { out, first } = await run(process.execPath, [peerScript, ...words]);
   return { ...JSON.parse(out), first };
@@ -65,11 +83,8 @@ const peer = async (...words) => {
 
 async function measureOurs(network) {
   const result = { prompt: {}, decode: {}, batch: {}, bandwidth_share: {} };
-  const bench = (prompt, batch) =>
-    ashlarJson("bench", network, "--kv", "f16", "--rounds", "1", "--threads", `${threads}`,
-               "--gen", `${gen}`, "--prompt", `${prompt}`, "--batch", `${batch}`);
   for (const length of prompts) {
-    const figures = await bench(length, 1);
+    const figures = await bench({}, network, length, 1);
     result.prompt[length] = figures.prompt_tokens_per_second;
     result.decode[length] = figures.decode_tokens_per_second;
     result.bandwidth_share[length] = figures.bandwidth_share;
@@ -79,7 +94,7 @@ async function measureOurs(network) {
     result.weight_bytes = figures.weight_bytes;
   }
   for (const count of batches) {
-    result.batch[count] = (await bench(batchPrompt, count)).decode_tokens_per_second;
+    result.batch[count] = (await bench({}, network, batchPrompt, count)).decode_tokens_per_second;
   }
   const cold = await ashlar("run", network, "--prompt", "Hello", "--max-tokens", "1", "--context",
                             "512", "--kv", "f16", "--threads", `${threads}`, "--ignore-eos",
@@ -88,17 +103,23 @@ async function measureOurs(network) {
   return result;
 }
 
+// Prompts and decoding with one instruction set.
+async function measureIsa(network, isa) {
+  const result = { prompt: {}, decode: {} };
+  for (const length of prompts) {
+    const figures = await bench({ ASHLAR_ISA: isa }, network, length, 1);
+    if (figures.isa !== isa) throw new Error(`${network}: asked for ${isa}, ran ${figures.isa}`);
+    result.prompt[length] = figures.prompt_tokens_per_second;
+    result.decode[length] = figures.decode_tokens_per_second;
+  }
+  return result;
+}
+
 async function measurePeer(file, flash) {
   const options = { threads, flash, prompts, batches, gen, batchPrompt };
   const result = await peer("MEASURE", file, JSON.stringify(options));
   result.cold_seconds = (await peer("FIRST", file, JSON.stringify({ threads, flash }))).first;
   return result;
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 // One figure for each number at the same place in all of `results`, through objects.
@@ -119,40 +140,36 @@ function better(a, b, key = "") {
   return Object.fromEntries(Object.keys(a).map((name) => [name, better(a[name], b[name], name)]));
 }
 
-async function peerMedian(name, file) {
-  const seen = { true: [], false: [] };
-  for (let round = 0; round < rounds; ++round) {
-    for (const flash of [true, false]) {
-      note(`${name}: llama.cpp, round ${round + 1} of ${rounds}, flash attention ${flash}`);
-      seen[flash].push(await measurePeer(file, flash));
-    }
-  }
-  return better(combine(seen[true], median), combine(seen[false], median));
-}
-
-// Seconds of JavaScript in each workload, from a small network in two depths.
+// Seconds of JavaScript in each workload. The two depths run in turn.
 async function measureOverhead() {
-  const one = await peerMedian("one layer", flags["one-layer"]);
-  const all = await peerMedian("all layers", flags["all-layers"]);
-  const layers = Number(flags.layers);
-  const share = (tokens) => (rateOfOne, rateOfAll) => {
-    const [t1, tn] = [tokens / rateOfOne, tokens / rateOfAll];
-    return Math.max(0, t1 - (tn - t1) / (layers - 1));
-  };
-  const each = (kind, tokens) =>
-    Object.fromEntries(
-      Object.keys(one[kind]).map((key) => [
-        key,
-        share(tokens(Number(key)))(one[kind][key], all[kind][key]),
-      ]),
-    );
-  return {
-    prompt: each("prompt", (length) => length), // seconds for the prompt
-    decode: median(Object.values(each("decode", () => 1))), // for a token, whatever its context
-    batch: each("batch", (count) => count), // for a step
-  };
+  const options = JSON.stringify({ threads: 1, prompts, batches, gen, batchPrompt });
+  const [one, all] = [[], []];
+  const overheadRounds = Number(flags["overhead-rounds"]);
+  for (let round = 0; round < overheadRounds; ++round) {
+    note(`JavaScript's share, round ${round + 1} of ${overheadRounds}`);
+    one.push(await peer("MEASURE", flags["one-layer"], options));
+    all.push(await peer("MEASURE", flags["all-layers"], options));
+  }
+  return overheadOf(one, all, Number(flags.layers));
 }
 
+// Cores that other programs keep busy, over a second.
+async function busyCores() {
+  const ticks = () => {
+    const add = (numbers) => numbers.reduce((a, b) => a + b);
+    const times = cpus().map((core) => core.times);
+    return {
+      idle: add(times.map((each) => each.idle)),
+      all: add(times.map((each) => add(Object.values(each)))),
+    };
+  };
+  const before = ticks();
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const after = ticks();
+  return cpus().length * (1 - (after.idle - before.idle) / (after.all - before.all));
+}
+
+const busy = await busyCores();
 const empty = [];
 for (let i = 0; i < rounds; ++i) empty.push(await peer("EMPTY"));
 const overhead = {
@@ -165,10 +182,15 @@ const networks = {};
 for (const pair of positionals) {
   const [name, file] = pair.split("=");
   const ours = [];
+  const restricted = Object.fromEntries(isas.map((isa) => [isa, []]));
   const seen = { true: [], false: [] };
   for (let round = 0; round < rounds; ++round) {
     note(`${name}: ashlar, round ${round + 1} of ${rounds}`);
     ours.push(await measureOurs(name));
+    for (const isa of isas) {
+      note(`${name}: ashlar on ${isa}, round ${round + 1} of ${rounds}`);
+      restricted[isa].push(await measureIsa(name, isa));
+    }
     for (const flash of [true, false]) {
       note(`${name}: llama.cpp, round ${round + 1} of ${rounds}, flash attention ${flash}`);
       seen[flash].push(await measurePeer(file, flash));
@@ -176,8 +198,9 @@ for (const pair of positionals) {
   }
   networks[name] = {
     ashlar: combine(ours, median),
+    isas: Object.fromEntries(isas.map((isa) => [isa, combine(restricted[isa], median)])),
     llama_cpp: better(combine(seen[true], median), combine(seen[false], median)),
-    rounds: { ashlar: ours, flash: seen[true], no_flash: seen[false] },
+    rounds: { ashlar: ours, isas: restricted, flash: seen[true], no_flash: seen[false] },
   };
 }
 
@@ -190,6 +213,7 @@ process.stdout.write(
       date: new Date().toISOString().slice(0, 10),
       cpu: cpus()[0].model,
       cores: cpus().length,
+      busy_cores: busy,
       threads,
       rounds,
       gen,
