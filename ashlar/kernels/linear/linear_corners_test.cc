@@ -14,13 +14,13 @@ namespace {
 class EveryIntegerLinearForm : public EveryLinearForm {};
 
 TEST_P(EveryIntegerLinearForm, IsExactOnEveryCodeAndOnTheLargestSums) {
-  const std::int64_t inputs = 64;
+  const std::int64_t inputs = 128;
   const std::int64_t outputs = 64;
   const std::uint64_t bytes = *PackedBytes(codec(), {outputs, inputs});
   Aligned<std::byte> weights(static_cast<std::int64_t>(bytes));
   const std::uint64_t tile_bytes = codec().band_bytes(kGroup);
   constexpr std::int64_t kMostRows = 20;
-  constexpr std::int64_t kGroups = 2;
+  constexpr std::int64_t kGroups = 4;
   Aligned<std::int8_t> q(kMostRows * inputs);
   std::vector<float> scale(kMostRows * kGroups + kRowsBeyond, 1);
   std::vector<std::int32_t> sum(kMostRows * kGroups);
@@ -45,7 +45,7 @@ TEST_P(EveryIntegerLinearForm, IsExactOnEveryCodeAndOnTheLargestSums) {
               std::accumulate(group, group + kGroup, 0);
         }
       }
-      for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{2}, kMostRows}) {
+      for (const std::int64_t rows : {std::int64_t{1}, std::int64_t{6}, kMostRows}) {
         std::vector<float> expected(static_cast<std::size_t>(rows * outputs));
         std::vector<float> actual = expected;
         LinearArgs args = {.weights = weights.data(),
@@ -68,13 +68,17 @@ TEST_P(EveryIntegerLinearForm, IsExactOnEveryCodeAndOnTheLargestSums) {
 
 void ExpectTheSameBits(Isa one, Isa other, const Codec& codec, std::mt19937_64& random) {
   for (int levels = 1; levels <= codec.levels(); ++levels) {
-    for (const std::int64_t rows : {1, 2, 5, 11, 13, 16, 21, 48}) {
-      Problem problem(
-          codec, {.rows = rows, .inputs = 33 * kGroup, .outputs = 139, .levels = levels}, random);
-      const std::vector<float> y = problem.Run(FindLinear(codec, one)->fn);
-      const std::vector<float> expected = problem.Run(FindLinear(codec, other)->fn);
-      EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
-          << codec.name << " with " << levels << " levels, " << rows << " rows";
+    for (const std::int64_t rows : {1, 2, 5, 8, 9, 11, 13, 16, 21, 32, 48}) {
+      for (const std::int64_t groups : {33, 36}) {
+        Problem problem(codec,
+                        {.rows = rows, .inputs = groups * kGroup, .outputs = 139, .levels = levels},
+                        random);
+        const std::vector<float> y = problem.Run(FindLinear(codec, one)->fn);
+        const std::vector<float> expected = problem.Run(FindLinear(codec, other)->fn);
+        EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
+            << codec.name << " with " << levels << " levels, " << rows << " rows, " << groups
+            << " groups";
+      }
     }
   }
 }

@@ -29,7 +29,8 @@
 // of 8, 24 or 32 groups, other places for the dots.
 //
 // A band's weights are unpacked once for all rows, some groups at a time, to signed bytes in the
-// order that a tile wants.
+// order that a tile wants. (Packed tiles are taken so only if their inputs are not whole parts:
+// quantized_parts_amx.h.)
 #pragma once
 
 #include <cstddef>
@@ -323,11 +324,12 @@ void PanelLinear(const LinearArgs& args) {
   _tile_release();
 }
 
-template <class Source>
-void QuantizedLinear(const LinearArgs& args) {
+// run(panel) for panels of at most kPanelRows rows, alike.
+template <class Run>
+void ForEachPanel(const LinearArgs& args, const Run& run) {
   const std::int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows;
   const std::int64_t tiles = (args.rows + panels * kTileRows - 1) / (panels * kTileRows);
-  const std::int64_t rows = tiles * kTileRows;  // of panels that are alike
+  const std::int64_t rows = tiles * kTileRows;
   for (std::int64_t row = 0; row < args.rows; row += rows) {
     LinearArgs panel = args;
     panel.rows = args.rows - row < rows ? args.rows - row : rows;
@@ -335,8 +337,13 @@ void QuantizedLinear(const LinearArgs& args) {
     panel.x_quantized.q += row * args.x_quantized.stride_groups * kGroup;
     panel.x_quantized.scale += row;
     panel.x_quantized.sum += row;
-    PanelLinear<Source>(panel);
+    run(panel);
   }
+}
+
+template <class Source>
+void QuantizedLinear(const LinearArgs& args) {
+  ForEachPanel(args, PanelLinear<Source>);
 }
 
 }  // namespace
