@@ -20,6 +20,11 @@ template <const BlockType& kType>
 void LinearRows(const LinearArgs& args) noexcept;
 }  // namespace avx2
 
+namespace avxvnni {
+template <const BlockType& kType>
+void LinearTiles(const LinearArgs& args) noexcept;
+}  // namespace avxvnni
+
 namespace avx512 {
 template <const BlockType& kType>
 void LinearTiles(const LinearArgs& args) noexcept;

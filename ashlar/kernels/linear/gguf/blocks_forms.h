@@ -10,6 +10,7 @@ template <const BlockType& kType>
 inline constexpr LinearForm kLinearTilesForms[] = {
     {Isa::kReference, "reference", LinearTilesReference<kType>},
     {Isa::kAvx2, "avx2", avx2::LinearTiles<kType>},
+    {Isa::kAvxVnni, "avxvnni", avxvnni::LinearTiles<kType>},
     {Isa::kAvx512, "avx512", avx512::LinearTiles<kType>},
 };
 
