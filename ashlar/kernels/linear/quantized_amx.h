@@ -324,10 +324,10 @@ void PanelLinear(const LinearArgs& args) {
   _tile_release();
 }
 
-// run(panel) for panels of at most kPanelRows rows, alike.
+// run(panel) for panels of at most `most_rows` rows, alike.
 template <class Run>
-void ForEachPanel(const LinearArgs& args, const Run& run) {
-  const std::int64_t panels = (args.rows + kPanelRows - 1) / kPanelRows;
+void ForEachPanel(const LinearArgs& args, std::int64_t most_rows, const Run& run) {
+  const std::int64_t panels = (args.rows + most_rows - 1) / most_rows;
   const std::int64_t tiles = (args.rows + panels * kTileRows - 1) / (panels * kTileRows);
   const std::int64_t rows = tiles * kTileRows;
   for (std::int64_t row = 0; row < args.rows; row += rows) {
@@ -343,7 +343,7 @@ void ForEachPanel(const LinearArgs& args, const Run& run) {
 
 template <class Source>
 void QuantizedLinear(const LinearArgs& args) {
-  ForEachPanel(args, PanelLinear<Source>);
+  ForEachPanel(args, kPanelRows, PanelLinear<Source>);
 }
 
 }  // namespace
