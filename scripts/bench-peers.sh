@@ -46,7 +46,7 @@ done
 "$ashlar" derive demo-one --from demo-q8 keep --layers 0 >/dev/null
 "$ashlar" export gguf demo-one build/peers/demo-one.gguf >/dev/null
 
-# Of those that were not named, the ones that this processor has and does not use by itself.
+# Unless others are named: what most machines have, where this one has more.
 if [[ ! -v ASHLAR_PEER_ISAS ]]; then
   ASHLAR_PEER_ISAS=$("$ashlar" version --json | node -e '
     const { isa, isas } = JSON.parse(require("fs").readFileSync(0));

@@ -6,12 +6,15 @@
 //   t(1) - (t(N) - t(1)) / (N - 1)
 //
 // with no layer at all. That is taken for JavaScript's share, though the small network's embedding
-// and head are in it too: in the peer's favour. Both are medians of several runs, and the share is
-// never more than the fastest run of one layer, which did all of it. When N layers take less time
-// than one, the runs were disturbed, and nothing is said but that.
+// and head are in it too: in the peer's favour. Both are medians of several runs. When N layers take
+// less time than one, or so much more that less than nothing is left, the runs were disturbed, and
+// nothing is said but that.
+
+// A share that comes out below nothing by less than this, of what one layer takes, is nothing.
+const kNoise = 0.1;
 
 export function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
+  const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
@@ -20,11 +23,12 @@ export function median(values) {
 // {contradiction} in words.
 export function shareOfJavaScript(one, all, layers) {
   const [t1, tn] = [median(one), median(all)];
-  if (tn < t1) {
+  const left = t1 - (tn - t1) / (layers - 1);
+  if (tn < t1 || left < -kNoise * t1) {
     const ms = (seconds) => (1e3 * seconds).toFixed(2);
     return { contradiction: `${ms(t1)} ms in one layer and ${ms(tn)} in ${layers}` };
   }
-  return { seconds: Math.max(0, Math.min(...one, t1 - (tn - t1) / (layers - 1))) };
+  return { seconds: Math.max(0, left) };
 }
 
 // Of results of peer.mjs, which are rates: seconds for a prompt of each length, for a token that is
@@ -45,6 +49,6 @@ export function overheadOf(one, all, layers) {
   const prompt = each("prompt", "prompt of", (length) => length);
   const lengths = Object.values(each("decode", "decode after", () => 1));
   const batch = each("batch", "step of", (count) => count);
-  const enough = 2 * lengths.length >= Object.keys(one[0].decode).length && lengths.length > 0;
-  return { prompt, decode: enough ? median(lengths) : undefined, batch, contradictions };
+  const allTell = lengths.length > 0 && lengths.length === Object.keys(one[0].decode).length;
+  return { prompt, decode: allTell ? median(lengths) : undefined, batch, contradictions };
 }

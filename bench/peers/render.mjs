@@ -7,7 +7,6 @@ import { readFileSync } from "node:fs";
 const results = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const { overhead, threads } = results;
 const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
-const corrects = overhead.decode !== undefined;
 const rate = (value) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 const times = (value) => value.toFixed(2);
 
@@ -15,7 +14,7 @@ const times = (value) => value.toFixed(2);
 // figure, for each workload of a network. A corrected figure may be missing.
 function rowsOf({ ashlar, llama_cpp }) {
   const rows = [];
-  const add = (what, ours, theirs, corrected, show, ahead, note = "", figure = []) =>
+  const add = ({ what, ours, theirs, corrected, show, ahead, note = "", figure = [] }) =>
     rows.push({
       what,
       figure,
@@ -32,7 +31,7 @@ function rowsOf({ ashlar, llama_cpp }) {
   const less = (ours, theirs) => theirs / ours;
   // What is left of a figure; nothing can be said when nearly all of it is to be taken away.
   const left = (whole, part) =>
-    corrects && part !== undefined && part < 0.9 * whole ? whole - part : undefined;
+    part !== undefined && part < 0.9 * whole ? whole - part : undefined;
   // A rate over `tokens` that took `seconds` too long.
   const without = (tokens, value, seconds) => {
     const rest = left(tokens / value, seconds);
@@ -41,24 +40,56 @@ function rowsOf({ ashlar, llama_cpp }) {
   for (const [length, ours] of Object.entries(ashlar.prompt)) {
     if (Number(length) === 1) continue;
     const theirs = llama_cpp.prompt[length];
-    add(`prompt of ${length}`, ours, theirs,
-        without(Number(length), theirs, overhead.prompt[length]), rate, more, "",
-        ["prompt", length]);
+    add({
+      what: `prompt of ${length}`,
+      ours,
+      theirs,
+      corrected: without(Number(length), theirs, overhead.prompt[length]),
+      show: rate,
+      ahead: more,
+      figure: ["prompt", length],
+    });
   }
   for (const [length, ours] of Object.entries(ashlar.decode)) {
     const theirs = llama_cpp.decode[length];
-    add(`decode after ${length}`, ours, theirs, without(1, theirs, overhead.decode), rate,
-        more, `${(100 * ashlar.bandwidth_share[length]).toFixed(0)} %`, ["decode", length]);
+    add({
+      what: `decode after ${length}`,
+      ours,
+      theirs,
+      corrected: without(1, theirs, overhead.decode),
+      show: rate,
+      ahead: more,
+      note: `${(100 * ashlar.bandwidth_share[length]).toFixed(0)} %`,
+      figure: ["decode", length],
+    });
   }
   for (const [count, ours] of Object.entries(ashlar.batch)) {
     const theirs = llama_cpp.batch[count];
-    add(`decode of ${count} sequences, total`, ours, theirs,
-        without(Number(count), theirs, overhead.batch[count]), rate, more);
+    add({
+      what: `decode of ${count} sequences, total`,
+      ours,
+      theirs,
+      corrected: without(Number(count), theirs, overhead.batch[count]),
+      show: rate,
+      ahead: more,
+    });
   }
-  add("cold start (s)", ashlar.cold_seconds, llama_cpp.cold_seconds,
-      left(llama_cpp.cold_seconds, overhead.empty_seconds), times, less);
-  add("peak memory (MB)", ashlar.peak_rss_bytes, llama_cpp.peak_rss_bytes,
-      left(llama_cpp.peak_rss_bytes, overhead.empty_rss_bytes), megabytes, less);
+  add({
+    what: "cold start (s)",
+    ours: ashlar.cold_seconds,
+    theirs: llama_cpp.cold_seconds,
+    corrected: left(llama_cpp.cold_seconds, overhead.empty_seconds),
+    show: times,
+    ahead: less,
+  });
+  add({
+    what: "peak memory (MB)",
+    ours: ashlar.peak_rss_bytes,
+    theirs: llama_cpp.peak_rss_bytes,
+    corrected: left(llama_cpp.peak_rss_bytes, overhead.empty_rss_bytes),
+    show: megabytes,
+    ahead: less,
+  });
   return rows;
 }
 
@@ -89,21 +120,19 @@ put(
   `llama.cpp runs inside Node: an empty process with the binding takes ` +
     `${times(overhead.empty_seconds)} s to start and ${megabytes(overhead.empty_rss_bytes)} MB.`,
 );
-if (corrects) {
-  put(
-    `A token takes ${(1e3 * overhead.decode).toFixed(2)} ms of JavaScript (a small network's time`,
-    "with its layers extrapolated away, so its embedding and head count as JavaScript too). The",
-    "corrected columns leave all of that out, in the peer's favour; where that is nearly all of a",
-    "figure, nothing can be said (--).",
-  );
-} else {
-  put(
-    "What JavaScript takes of a token cannot be told: a small network's time in two depths contradicts",
-    "itself, so the machine was not quiet and no figure is corrected.",
-  );
-}
+put(
+  "What JavaScript takes of a prompt, a token and a step of sequences is told from a small network in",
+  "two depths, with one thread and flash attention, as the median of several runs: its time with the",
+  "layers extrapolated away, so that its embedding and head count as JavaScript too. (With as many",
+  "threads as cores JavaScript may take more, as it shares a core with a thread that computes.) The",
+  "corrected columns leave all of that out; where that is nearly all of a figure, or cannot be told,",
+  "they say nothing (--).",
+  overhead.decode !== undefined
+    ? `A token takes ${(1e3 * overhead.decode).toFixed(2)} ms of it.`
+    : "Of tokens that are decoded it cannot be told: the two depths contradict each other.",
+);
 if (overhead.contradictions?.length > 0) {
-  put("", "Left uncorrected:", ...overhead.contradictions.map((each) => `- ${each}`));
+  put("", "Runs that contradict each other:", ...overhead.contradictions.map((each) => `- ${each}`));
 }
 if (results.busy_cores > 0.2) {
   put("", `Other programs kept ${results.busy_cores.toFixed(1)} cores busy when it began.`);
@@ -116,16 +145,15 @@ for (const [name, network] of Object.entries(results.networks)) {
     "",
     `${megabytes(network.ashlar.weight_bytes)} MB of weights.`,
     "",
-    "| workload | ashlar | llama.cpp | ratio |" +
-      `${corrects ? " corrected | ratio |" : ""} of bandwidth |`,
-    `|---|---:|---:|---:|${corrects ? "---:|---:|" : ""}---:|`,
+    "| workload | ashlar | llama.cpp | ratio | corrected | ratio | of bandwidth |",
+    "|---|---:|---:|---:|---:|---:|---:|",
   );
   const rows = rowsOf(network);
   for (const row of rows) {
     const correctedRatio = row.correctedRatio === undefined ? "--" : times(row.correctedRatio);
     put(
       `| ${row.what} | ${row.ours} | ${row.theirs} | ${times(row.ratio)} |` +
-        `${corrects ? ` ${row.corrected} | ${correctedRatio} |` : ""} ${row.note} |`,
+        ` ${row.corrected} | ${correctedRatio} | ${row.note} |`,
     );
     const ratio = row.correctedRatio ?? row.ratio;
     if (ratio < 1) behind.push(`${name}, ${row.what}: ${times(ratio)}`);
@@ -133,13 +161,12 @@ for (const [name, network] of Object.entries(results.networks)) {
 }
 const isas = Object.keys(Object.values(results.networks)[0]?.isas ?? {});
 if (isas.length > 0) {
-  const beside = corrects ? "the corrected llama.cpp" : "llama.cpp";
   put(
     "",
     "### With other instruction sets",
     "",
-    `ashlar restricted to one (\`ASHLAR_ISA\`), and its ratio to ${beside}, which keeps the best that`,
-    "this processor has.",
+    "ashlar restricted to one (`ASHLAR_ISA`), and its ratio to the corrected llama.cpp (*: as it was",
+    "measured, where it cannot be corrected), which keeps the best that this processor has.",
     "",
     `| network | workload |${isas.map((isa) => ` ${isa} | ratio |`).join("")}`,
     `|---|---|${"---:|---:|".repeat(isas.length)}`,
@@ -152,7 +179,7 @@ if (isas.length > 0) {
         const ours = network.isas[isa][kind][length];
         const ratio = ours / (row.correctedRate ?? row.theirRate);
         if (ratio < 1) behind.push(`${name} on ${isa}, ${row.what}: ${times(ratio)}`);
-        return ` ${rate(ours)} | ${times(ratio)} |`;
+        return ` ${rate(ours)} | ${times(ratio)}${row.correctedRate === undefined ? "*" : ""} |`;
       });
       put(`| ${name} | ${row.what} |${cells.join("")}`);
     }
