@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "ashlar/base/check.h"
 
@@ -126,38 +127,49 @@ std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_
   CHECK(false);
 }
 
-RopeTable MakeRopeTable(const RopeParameters& parameters, std::int64_t positions) {
-  CHECK(parameters.dims >= 2 && parameters.dims % 2 == 0);
-  const std::int64_t pairs = parameters.dims / 2;
-  RopeTable table{.positions = positions, .pairs = pairs};
-  table.cosines.resize(positions * pairs);
-  table.sines.resize(positions * pairs);
-  const float attention_factor = AttentionFactor(parameters);
-  std::vector<float> frequencies = RopeFrequencies(parameters, 0, positions);
-  for (std::int64_t position = 0; position < positions; ++position) {
+RopeTable::RopeTable(RopeParameters parameters, std::int64_t positions)
+    : parameters_(std::move(parameters)),
+      positions_(positions),
+      pairs_(parameters_.dims / 2),
+      attention_factor_(AttentionFactor(parameters_)),
+      frequencies_(RopeFrequencies(parameters_, 0, positions)),
+      cosines_(std::make_unique_for_overwrite<float[]>(positions * pairs_)),
+      sines_(std::make_unique_for_overwrite<float[]>(positions * pairs_)) {
+  CHECK(parameters_.dims >= 2 && parameters_.dims % 2 == 0);
+}
+
+void RopeTable::Reach(std::int64_t end) {
+  CHECK_LE(end, positions_);
+  if (end <= reached_) {
+    return;
+  }
+  // Some at a time, so that decoding seldom comes here: of 32 pairs 64 take some 0.1 ms.
+  constexpr std::int64_t kAtATime = 64;
+  end = std::min(positions_, (end + kAtATime - 1) / kAtATime * kAtATime);
+  for (; reached_ < end; ++reached_) {
     // Only dynamic frequencies depend on the position, and only past the original context.
-    if (parameters.scaling == RopeScaling::kDynamic && position >= parameters.original_positions) {
-      frequencies = RopeFrequencies(parameters, position);
+    if (parameters_.scaling == RopeScaling::kDynamic &&
+        reached_ >= parameters_.original_positions) {
+      frequencies_ = RopeFrequencies(parameters_, reached_);
     }
-    for (std::int64_t i = 0; i < pairs; ++i) {
-      const float angle = static_cast<float>(position) * frequencies[i];
+    for (std::int64_t i = 0; i < pairs_; ++i) {
+      const float angle = static_cast<float>(reached_) * frequencies_[i];
       // Cosine and sine in double, rounded once: within a last place of any f32 library's.
       const auto cosine = static_cast<float>(std::cos(static_cast<double>(angle)));
       const auto sine = static_cast<float>(std::sin(static_cast<double>(angle)));
-      table.cosines[position * pairs + i] = cosine * attention_factor;
-      table.sines[position * pairs + i] = sine * attention_factor;
+      cosines_[reached_ * pairs_ + i] = cosine * attention_factor_;
+      sines_[reached_ * pairs_ + i] = sine * attention_factor_;
     }
   }
-  return table;
 }
 
-std::shared_ptr<const RopeTable> RopeTables::Get(const RopeParameters& parameters,
-                                                 std::int64_t positions) {
+std::shared_ptr<RopeTable> RopeTables::Get(const RopeParameters& parameters,
+                                           std::int64_t positions) {
   const std::lock_guard lock(mutex_);
-  std::weak_ptr<const RopeTable>& slot = tables_[{parameters, positions}];
-  std::shared_ptr<const RopeTable> table = slot.lock();
+  std::weak_ptr<RopeTable>& slot = tables_[{parameters, positions}];
+  std::shared_ptr<RopeTable> table = slot.lock();
   if (table == nullptr) {
-    table = std::make_shared<const RopeTable>(MakeRopeTable(parameters, positions));
+    table = std::make_shared<RopeTable>(parameters, positions);
     slot = table;
   }
   return table;
@@ -168,7 +180,7 @@ std::uint64_t RopeTables::bytes() const {
   std::uint64_t sum = 0;
   for (const auto& [key, slot] : tables_) {
     if (const std::shared_ptr<const RopeTable> table = slot.lock()) {
-      sum += (table->cosines.size() + table->sines.size()) * sizeof(float);
+      sum += table->most_bytes();
     }
   }
   return sum;

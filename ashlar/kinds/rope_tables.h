@@ -1,5 +1,5 @@
 // Cosines and sines of rotary embeddings (Su et al. 2021), computed once for all blocks with the
-// same parameters.
+// same parameters, as far as sequences reach.
 //
 // Pair i of a row at position p turns by the angle p w_i. Without scaling w_i = theta^(-2i / dims);
 // the scalings change w_i:
@@ -61,32 +61,51 @@ struct RopeParameters {
 std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_t position,
                                    std::int64_t positions = 0);
 
-// Immutable. [positions, dims / 2] each.
-struct RopeTable {
-  std::int64_t positions = 0;
-  std::int64_t pairs = 0;  // dims / 2
-  std::vector<float> cosines;
-  std::vector<float> sines;
+// Cosines and sines of positions [0, positions()), which are computed, and take memory, as far as
+// somebody has reached: few sequences come to all the positions that one might have.
+class RopeTable {
+ public:
+  RopeTable(RopeParameters parameters, std::int64_t positions);
 
-  const float* cosine(std::int64_t position) const { return &cosines[position * pairs]; }
-  const float* sine(std::int64_t position) const { return &sines[position * pairs]; }
+  std::int64_t positions() const { return positions_; }
+  std::int64_t pairs() const { return pairs_; }  // dims / 2
+  // What it takes when all positions are there.
+  std::uint64_t most_bytes() const {
+    return 2 * static_cast<std::uint64_t>(positions_ * pairs_) * sizeof(float);
+  }
+
+  // Makes positions [0, end) readable. Requires: end <= positions(), and that nobody reads or
+  // reaches meanwhile.
+  void Reach(std::int64_t end);
+  // [pairs()] each, of a position that was reached.
+  const float* cosine(std::int64_t position) const { return &cosines_[position * pairs_]; }
+  const float* sine(std::int64_t position) const { return &sines_[position * pairs_]; }
+
+ private:
+  const RopeParameters parameters_;
+  const std::int64_t positions_;
+  const std::int64_t pairs_;
+  const float attention_factor_;
+  std::vector<float> frequencies_;  // of the next position
+  std::int64_t reached_ = 0;
+  // [positions, pairs]: not touched beyond what was reached.
+  std::unique_ptr<float[]> cosines_;
+  std::unique_ptr<float[]> sines_;
 };
-
-RopeTable MakeRopeTable(const RopeParameters& parameters, std::int64_t positions);
 
 // Thread-safe. A table is forgotten when the last block that uses it is.
 class RopeTables {
  public:
-  // The table for positions [0, positions). Computes it while others wait, when there is none.
-  std::shared_ptr<const RopeTable> Get(const RopeParameters& parameters, std::int64_t positions);
+  // The table for positions [0, positions).
+  std::shared_ptr<RopeTable> Get(const RopeParameters& parameters, std::int64_t positions);
 
-  // The memory that the tables in use take.
+  // The most memory that the tables in use come to take.
   std::uint64_t bytes() const;
 
  private:
   using Key = std::pair<RopeParameters, std::int64_t>;
   mutable std::mutex mutex_;
-  std::map<Key, std::weak_ptr<const RopeTable>> tables_;  // guarded by mutex_
+  std::map<Key, std::weak_ptr<RopeTable>> tables_;  // guarded by mutex_
 };
 
 }  // namespace ashlar

@@ -1,14 +1,31 @@
 #include "ashlar/kinds/rope_tables.h"
 
 #include <cmath>
+#include <fstream>
 #include <numbers>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace ashlar {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
+
+std::uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Of which all positions are there.
+RopeTable ReachedTable(const RopeParameters& parameters, std::int64_t positions) {
+  RopeTable table(parameters, positions);
+  table.Reach(positions);
+  return table;
+}
 
 // Each frequency within a few last places of the formula in doubles.
 template <class Formula>
@@ -128,8 +145,8 @@ TEST(RopeFrequencies, WhenDynamicFollowTheSequenceThatEndsAtTheRow) {
 }
 
 TEST(RopeTable, HoldsTheCosineAndSineOfEachAngle) {
-  const RopeTable table = MakeRopeTable({.dims = 8, .theta = 100}, 50);
-  EXPECT_EQ(table.pairs, 4);
+  const RopeTable table = ReachedTable({.dims = 8, .theta = 100}, 50);
+  EXPECT_EQ(table.pairs(), 4);
   for (std::int64_t position = 0; position < 50; ++position) {
     for (std::int64_t i = 0; i < 4; ++i) {
       const double angle =
@@ -144,18 +161,37 @@ TEST(RopeTable, HoldsTheCosineAndSineOfEachAngle) {
 TEST(RopeTable, OfYarnIsMultipliedByItsAttentionFactor) {
   RopeParameters parameters{
       .dims = 8, .scaling = RopeScaling::kYarn, .factor = 4, .original_positions = 64};
-  EXPECT_FLOAT_EQ(MakeRopeTable(parameters, 1).cosine(0)[0],
+  EXPECT_FLOAT_EQ(ReachedTable(parameters, 1).cosine(0)[0],
                   static_cast<float>(0.1 * std::log(4.0) + 1));
   parameters.attention_factor = 0.75;
-  EXPECT_EQ(MakeRopeTable(parameters, 1).cosine(0)[0], 0.75f);
+  EXPECT_EQ(ReachedTable(parameters, 1).cosine(0)[0], 0.75f);
 }
 
 TEST(RopeTable, OfADynamicRowDoesNotDependOnHowManyPositionsThereAre) {
   const RopeParameters parameters{
       .dims = 16, .scaling = RopeScaling::kDynamic, .factor = 4, .original_positions = 10};
-  const RopeTable small = MakeRopeTable(parameters, 20);
-  const RopeTable large = MakeRopeTable(parameters, 40);
-  EXPECT_TRUE(std::equal(small.cosines.begin(), small.cosines.end(), large.cosines.begin()));
+  const RopeTable small = ReachedTable(parameters, 20);
+  const RopeTable large = ReachedTable(parameters, 40);
+  EXPECT_TRUE(std::equal(small.cosine(0), small.cosine(0) + 20 * 8, large.cosine(0)));
+}
+
+TEST(RopeTable, IsTheSameInHoweverManyPartsItIsReached) {
+  const RopeParameters parameters{
+      .dims = 16, .scaling = RopeScaling::kDynamic, .factor = 4, .original_positions = 100};
+  const RopeTable whole = ReachedTable(parameters, 300);
+  RopeTable parts(parameters, 300);
+  for (const std::int64_t end : {1, 64, 65, 64, 130, 299, 300}) {
+    parts.Reach(end);
+  }
+  EXPECT_TRUE(std::equal(whole.cosine(0), whole.cosine(0) + 300 * 8, parts.cosine(0)));
+  EXPECT_TRUE(std::equal(whole.sine(0), whole.sine(0) + 300 * 8, parts.sine(0)));
+}
+
+TEST(RopeTable, TakesMemoryAsFarAsItIsReached) {
+  const std::uint64_t before = ResidentBytes();
+  RopeTable table({.dims = 128}, 1 << 17);  // 64 MB
+  table.Reach(1000);
+  EXPECT_LT(ResidentBytes() - before, 4u << 20);
 }
 
 TEST(RopeTables, AreSharedByEqualParametersWhileInUse) {

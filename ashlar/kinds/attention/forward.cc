@@ -178,6 +178,7 @@ class AttentionBlock final : public BoundBlock {
     };
     for (const Segment& segment : batch.segments) {
       CHECK_LE(segment.first_position + segment.rows, max_positions_);
+      rope_.Reach(segment.first_position + segment.rows);
     }
     internal::ForEachRow(batch, workshop, finish_row);
   }

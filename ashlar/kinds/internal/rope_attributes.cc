@@ -121,9 +121,15 @@ Rope::Rope(const Attributes& attributes, const BoundTensors& tensors, const Bind
   }
 }
 
+void Rope::Reach(std::int64_t end) const {
+  if (table_ != nullptr) {
+    table_->Reach(end);
+  }
+}
+
 void Rope::Turn(float* x, std::int64_t heads, std::int64_t stride, std::int64_t position) const {
   if (table_ != nullptr) {
-    turn_(x, heads, stride, 2 * table_->pairs, table_->cosine(position), table_->sine(position));
+    turn_(x, heads, stride, 2 * table_->pairs(), table_->cosine(position), table_->sine(position));
   }
 }
 

@@ -52,17 +52,20 @@ Status CheckRope(std::span<const AttributeSpec> specs, const Attributes& attribu
 // Adds the factors of longrope: rope_short_factors and rope_long_factors.
 void AppendRopeTensors(const Attributes& attributes, std::vector<TensorSpec>& tensors);
 
-// The rotation of a block with the attributes above, ready to apply. Immutable.
+// The rotation of a block with the attributes above.
 class Rope {
  public:
   Rope(const Attributes& attributes, const BoundTensors& tensors, const BindContext& context);
 
   bool none() const { return table_ == nullptr; }
+  // Before positions up to `end` are turned: RopeTable::Reach. The table is other blocks' too, so
+  // this is for the thread that runs them, between two loops.
+  void Reach(std::int64_t end) const;
   // Turns the first dims of each of `heads` heads, which are `stride` floats apart.
   void Turn(float* x, std::int64_t heads, std::int64_t stride, std::int64_t position) const;
 
  private:
-  std::shared_ptr<const RopeTable> table_;  // null: no rotation
+  std::shared_ptr<RopeTable> table_;  // null: no rotation
   RopeFn turn_ = nullptr;
 };
 

@@ -160,6 +160,7 @@ class LatentAttentionBlock final : public BoundBlock {
     }
     for (const Segment& segment : batch.segments) {
       CHECK_LE(segment.first_position + segment.rows, max_positions_);
+      rope_.Reach(segment.first_position + segment.rows);
     }
     const auto finish_row = [&](const Segment& segment, std::int64_t row, std::int64_t position,
                                 KernelTimer& timer) {
