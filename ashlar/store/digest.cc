@@ -1,6 +1,9 @@
 #include "ashlar/store/digest.h"
 
-#include <openssl/evp.h>
+// The functions that OpenSSL has had from the first: those that it names instead fetch a digest
+// from a provider, for which it loads all that the provider has, 2 MB that stay resident.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json.h"
@@ -84,15 +87,9 @@ std::string Digest::Hex() const {
 }
 
 struct Hasher::State {
-  State() : context(EVP_MD_CTX_new()) {
-    CHECK(context != nullptr);
-    CHECK_EQ(EVP_DigestInit_ex(context, EVP_sha256(), nullptr), 1);
-  }
-  ~State() { EVP_MD_CTX_free(context); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+  State() { CHECK_EQ(SHA256_Init(&context), 1); }
 
-  EVP_MD_CTX* context;
+  SHA256_CTX context;
 };
 
 Hasher::Hasher() : state_(std::make_unique<State>()) {}
@@ -101,12 +98,12 @@ Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
 
 void Hasher::Update(std::span<const std::byte> bytes) {
-  CHECK_EQ(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()), 1);
+  CHECK_EQ(SHA256_Update(&state_->context, bytes.data(), bytes.size()), 1);
 }
 
 Digest Hasher::Finish() {
   std::array<std::uint8_t, Digest::kBytes> bytes;
-  CHECK_EQ(EVP_DigestFinal_ex(state_->context, bytes.data(), nullptr), 1);
+  CHECK_EQ(SHA256_Final(bytes.data(), &state_->context), 1);
   return Digest(bytes);
 }
 

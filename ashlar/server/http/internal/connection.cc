@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <exception>
 
 #include <boost/asio/post.hpp>
 #include <netinet/tcp.h>
-#include <openssl/rand.h>
 
 namespace ashlar::internal {
 namespace {
@@ -44,7 +44,7 @@ void SetSocketOptions(TcpSocket& socket) {
 
 std::string NewRequestId() {
   std::array<unsigned char, 16> bytes;
-  CHECK_EQ(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())), 1);
+  arc4random_buf(bytes.data(), bytes.size());
   std::string id;
   for (const unsigned char byte : bytes) {
     id += fmt::format("{:02x}", byte);
