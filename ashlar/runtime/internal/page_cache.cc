@@ -8,10 +8,11 @@
 namespace ashlar::internal {
 namespace {
 
-// Some one bucket per page of a usual size; the memory of buckets is touched only as they fill.
+// A few pages of a usual size to each bucket: the first thousand of them touch nearly all of the
+// memory of buckets, in whatever budget.
 std::uint64_t BucketCount(std::uint64_t budget_bytes) {
-  constexpr std::uint64_t kUsualPageBytes = 16 << 10;
-  return std::bit_ceil(std::max<std::uint64_t>(budget_bytes / kUsualPageBytes, 512));
+  constexpr std::uint64_t kUsualBytes = 4 * (16 << 10);
+  return std::bit_ceil(std::max<std::uint64_t>(budget_bytes / kUsualBytes, 512));
 }
 
 // The finalizer of SplitMix64 (Steele et al. 2014).
