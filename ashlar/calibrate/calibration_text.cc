@@ -116,7 +116,8 @@ Result<CalibrationText> WriteOwnText(const BlobStore& store, const Network& netw
                         static_cast<std::uint64_t>(at_once) +
                     (std::uint64_t{1} << 20),
       .prefix_cache = false,
-      .prefault = false};
+      .prefault = false,
+      .prefault_workspace = false};
   ASHLAR_TRY(engine_options.Check());
   Engine engine(store, engine_options);
   ASHLAR_TRY(const NetworkId id, engine.Load(network));

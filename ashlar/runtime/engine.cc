@@ -147,6 +147,11 @@ std::uint64_t Engine::PlanOf(NetworkId network) const {
   return (*loaded)->plan();
 }
 
+void Engine::PrefaultWorkspace() {
+  state_->prefault_workspace = true;
+  state_->NetworksChanged();
+}
+
 void Engine::SetPageBudget(std::uint64_t bytes, std::uint64_t most) {
   state_->page_most = std::min(most, state_->options.page_bytes);
   state_->page_budget = std::min(bytes, state_->page_most);

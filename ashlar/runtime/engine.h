@@ -55,9 +55,10 @@ struct EngineOptions {
   std::uint64_t spill_bytes = std::uint64_t{1} << 30;
   bool verify_blobs = false;   // hash every blob while loading, and check_numbers
   bool check_numbers = false;  // refuse packed weights with scales that are no numbers
-  // Make weights and workspace resident while loading, as the memory plan counts them, and not
-  // when they are first used.
+  // Make weights resident while loading, and not when they are first used.
   bool prefault = true;
+  // The workspace too, all that a memory plan counts. Else it takes what the largest steps needed.
+  bool prefault_workspace = true;
 
   // kInvalid names the field, its range and the value. max_rows and max_logit_rows must be at
   // least max_sequences, so that every sequence that decodes has its row in every step.
@@ -261,6 +262,10 @@ class Engine {
   // may make of it: requests and pins to come that would need more are refused, as if it were
   // page_bytes.
   void SetPageBudget(std::uint64_t bytes, std::uint64_t most = EngineOptions::kMostPageBytes);
+
+  // The workspace is resident from now on, as with EngineOptions::prefault_workspace: at once, or,
+  // when there are requests, part by part.
+  void PrefaultWorkspace();
 
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when
   // even alone it could not get the pages that it may need.

@@ -40,7 +40,7 @@ Engine::State::State(const BlobStore& store, const EngineOptions& options_in)
 void Engine::State::NetworksChanged() {
   const std::vector<const LoadedNetwork*> loaded = networks.all();
   interpreter.Prepare(loaded);
-  if (options.prefault && sequences.empty()) {
+  if (prefault_workspace && sequences.empty()) {
     interpreter.Touch(internal::Interpreter::kAll);
   }
   for (const LoadedNetwork* const network : loaded) {
@@ -398,7 +398,7 @@ void Engine::State::Step() {
   const StepTimer timer(profile);
   const std::uint64_t evicted = cache.evictions();
   const internal::NetworkSet::MergedOrder& order = PlanStep();
-  if (options.prefault) {
+  if (prefault_workspace) {
     interpreter.Touch(kTouchBytes);
   }
   const std::int64_t begin = clock.NowMicros();

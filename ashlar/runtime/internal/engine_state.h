@@ -66,6 +66,7 @@ struct Engine::State {
   std::uint64_t page_budget = options.page_bytes;  // as it was asked for, and the most of it
   std::uint64_t page_most = options.page_bytes;
   std::int64_t prompt_rows_beside_decoding = options.max_rows;
+  bool prefault_workspace = options.prefault_workspace;
   double prompt_work_beside_decoding = std::numeric_limits<double>::infinity();
   StepWork step_work;  // of the last step
   std::vector<Delivery> deliveries;

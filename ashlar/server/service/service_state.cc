@@ -54,6 +54,9 @@ Service::State::State(BlobStore& store, const ServiceOptions& options_in, Servic
                 EngineOptions engine = options_in.engine;
                 engine.check_numbers |= engine.verify_blobs;
                 engine.verify_blobs = false;  // the loader's thread does it
+                // A budget counts all of it; few steps are as large as it would be.
+                engine.prefault_workspace &=
+                    options_in.memory_bytes != 0 || options_in.follow_memory;
                 return engine;
               }()),
       pacer_(kLongestStep),
@@ -332,6 +335,7 @@ Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
     }
     budget_ = {.bytes = bytes};
     memory_changed_ = true;
+    engine_.PrefaultWorkspace();
     when_shrunk_.push_back([this, answer = std::move(answer)] {
       PublishStatus();
       answer({});
