@@ -1,0 +1,106 @@
+// Networks that come to a service, and go.
+#include <string>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/server/service/testing_service_fixture.h"
+
+namespace ashlar {
+namespace {
+
+using testing_service::Heard;
+
+class ServiceNetworksTest : public testing_service::ServiceFixture {};
+
+TEST_F(ServiceNetworksTest, NetworksAreLoadedWhenTheyAreAskedFor) {
+  const auto service = Started();
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
+  Answer(*service, Ask(base_, "Hello", 1));
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kLoaded));
+  EXPECT_TRUE(service->Unload("base").ok());
+  EXPECT_EQ(service->Unload("base").error().code, ErrorCode::kNotFound);
+}
+
+TEST_F(ServiceNetworksTest, TwoNetworksOverOneBaseCostTheDifference) {
+  const auto service = Started();
+  ASSERT_TRUE(service->Load(base_).ok());
+  ASSERT_TRUE(service->Load(tuned_).ok());
+  const auto settled = [&] {
+    return service->status().resident_weight_bytes > base_->weight_bytes;
+  };
+  for (int i = 0; i < 1000 && !settled(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const ServiceStatus status = service->status();
+  EXPECT_LT(status.resident_weight_bytes, base_->weight_bytes + tuned_->weight_bytes * 3 / 4);
+  EXPECT_EQ(status.networks.size(), 2u);
+  for (const NetworkStatus& network : status.networks) {
+    EXPECT_EQ(status.resident_weight_bytes - network.unique_bytes,
+              network.name == "base" ? tuned_->weight_bytes : base_->weight_bytes);
+  }
+}
+
+TEST_F(ServiceNetworksTest, ANetworkInTwoFormatsOfStateCostsItsWeightsOnce) {
+  const auto service = Started();
+  const auto narrow = *MakeNetworkCard("base", base_network_, *store_, nullptr, KvFormat::kQ8);
+  ASSERT_TRUE(service->Load(base_).ok());
+  ASSERT_TRUE(service->Load(narrow).ok());
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kLoaded));
+  const ServiceStatus status = service->status();
+  EXPECT_EQ(status.networks.size(), 2u);
+  EXPECT_EQ(status.resident_weight_bytes, base_->weight_bytes);
+  const std::string prompt(65, 'x');
+  for (const std::int64_t cached : {0, 64}) {
+    EXPECT_EQ(Answer(*service, Ask(base_, prompt, 4)).usage.cached_tokens, cached);
+    EXPECT_EQ(Answer(*service, Ask(narrow, prompt, 4)).usage.cached_tokens, cached);
+  }
+  EXPECT_TRUE(service->Unload("base").ok());
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
+}
+
+TEST_F(ServiceNetworksTest, AnUnusedNetworkMakesRoomForOneThatIsAskedFor) {
+  ServiceOptions options = Options();
+  options.weight_bytes = base_->weight_bytes * 3 / 2;
+  const auto service = Started(options);
+  Answer(*service, Ask(base_, "Hello", 1));
+  Answer(*service, Ask(other_, "Hello", 1));
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
+  EXPECT_TRUE(Becomes(*service, "other", Residency::kLoaded));
+  ASSERT_TRUE(service->Pin(other_, true).ok());
+  const Heard refused = Answer(*service, Ask(base_, "Hello", 1));
+  ASSERT_TRUE(refused.error.has_value());
+  EXPECT_EQ(refused.error->code, ErrorCode::kExhausted);
+  ASSERT_TRUE(service->Pin(other_, false).ok());
+  EXPECT_EQ(Answer(*service, Ask(base_, "Hello", 1)).end, GenerationEnd::kLength);
+}
+
+TEST_F(ServiceNetworksTest, ANetworkThatNobodyUsesIsUnloadedAfterAWhile) {
+  ServiceOptions options = Options();
+  options.keep_alive_seconds = 0.01;
+  const auto service = Started(options);
+  Answer(*service, Ask(base_, "Hello", 1));
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
+}
+
+TEST_F(ServiceNetworksTest, ANetworkWhoseWeightsAreGoneFailsAloneAndSaysWhy) {
+  const auto service = Started();
+  Network damaged = base_network_;
+  const auto [digest, block] = *damaged.blocks.begin();
+  Block changed = *block;
+  changed.tensors.begin()->second.levels[0].blob = *Digest::ParseHex(std::string(64, 'a'));
+  const Digest added = damaged.AddBlock(changed);
+  for (Node& node : damaged.nodes) {
+    node.block = node.block == digest ? added : node.block;
+  }
+  damaged.Prune();
+  const auto card = Card("damaged", damaged);
+  const Heard failed = Answer(*service, Ask(card, "Hello", 1));
+  ASSERT_TRUE(failed.error.has_value());
+  EXPECT_NE(failed.error->message.find("damaged"), std::string::npos) << failed.error->message;
+  EXPECT_TRUE(Becomes(*service, "damaged", Residency::kFailed));
+  EXPECT_EQ(Answer(*service, Ask(base_, "Hello", 1)).end, GenerationEnd::kLength);
+}
+
+}  // namespace
+}  // namespace ashlar
