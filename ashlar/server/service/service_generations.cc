@@ -51,7 +51,10 @@ void Service::State::Start(Job& job) {
   if (job.resident->users++ == 0) {
     pacer_.Restart();
   }
-  job.resident->last_used = Now();
+  job.resident->last_used = gathered_at_ = Now();
+  if (engine_.idle()) {
+    gathering_since_ = gathered_at_;
+  }
   SubmitStream(job, 0);
 }
 
