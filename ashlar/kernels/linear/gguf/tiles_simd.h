@@ -3,13 +3,13 @@
 //
 // The codes of a tile are widened once for all rows, to a byte each in the order that the products
 // of bytes want; but a single row, which waits for memory and not for arithmetic, takes them out of
-// the tile as it goes. Either way a type is how its codes and scales are read (tiles_unpack.h) and
-// nothing else, and when rows are many, it costs as much as any other. `Isa` is one instruction
-// set:
+// the tile as it goes, and so do up to four where that is little code. Either way a type is how its
+// codes and scales are read (tiles_unpack.h) and nothing else, and when rows are many, it costs as
+// much as any other. `Isa` is one instruction set:
 //
 //   F32, kLanes                      kLanes outputs: the vocabulary of kernels/simd
 //   Ints                             a register of kLanes dwords, each 4 bytes of one output
-//   Rows<Type>()                     rows in the largest block; others have 2 or 1
+//   Rows<Type>()                     rows in the largest block; others have 4, 2 or 1
 //   Vectors(rows)                    vectors of outputs in a block of so many rows
 //   GroupDots<Type>, BlockDots<Type>, SumOf16(x), ScaleOf<Type>, Minima<Type>(bytes, g),
 //   SumsOfWords(a, b)
@@ -194,24 +194,42 @@ void TileRows(const LinearArgs& args, const TileChunkPlace& chunk,
   }
 }
 
-// One row, by codes that are taken out of the tiles.
-template <class Isa, class Type>
-void TileRow(const LinearArgs& args, const TileChunkPlace& chunk, typename Type::Scales& scales) {
-  static_assert(Isa::kLanes * Isa::Vectors(1) == kTileRows);
-  using Sums = typename Type::template Sums<Isa, 1>;
+// All rows, kRows, by codes that are taken out of the tiles: a block of outputs from kFirst on.
+template <class Isa, class Type, int kRows, int kFirst>
+void FewTileRows(const LinearArgs& args, const TileChunkPlace& chunk,
+                 typename Type::Scales& scales) {
+  using Sums = typename Type::template Sums<Isa, kRows>;
   constexpr bool kNear = !Type::kReadsEndFirst;
   constexpr std::int64_t kAhead = kNear ? kNearBytes : Type::kTileBytes;
-  const TileBlockPlace place = {chunk, 0, 0};
+  const TileBlockPlace place = {chunk, 0, kFirst};
   const TileInputs x(args, chunk, 0);
   const typename Sums::Spans spans(x);
   Sums sums(args, place);
   ForTileGroups<Isa, Type>(chunk, scales, [&](const std::byte* tile, int turn, auto phase, int g) {
-    PrefetchShare<Isa, Type, kNear>(tile + kAhead, g % (Type::kColumns / kGroup));
-    sums.Add(x, spans, scales, 0, g, [&](int quad, int v) {
-      return Type::template Codes<Isa, decltype(phase)::value>(tile, turn, quad, v * Isa::kLanes);
+    if constexpr (kFirst == 0) {
+      PrefetchShare<Isa, Type, kNear>(tile + kAhead, g % (Type::kColumns / kGroup));
+    }
+    sums.Add(x, spans, scales, kFirst, g, [&](int quad, int v) {
+      return Type::template Codes<Isa, decltype(phase)::value>(tile, turn, quad,
+                                                               kFirst + v * Isa::kLanes);
     });
   });
   sums.Store(args, place, x, spans, scales);
+}
+
+// The same for `args.rows` of 2 to kRows, all outputs.
+template <class Isa, class Type, int kRows>
+void SeveralTileRows(const LinearArgs& args, const TileChunkPlace& chunk,
+                     typename Type::Scales& scales) {
+  if constexpr (kRows > 2) {
+    if (args.rows < kRows) {
+      return SeveralTileRows<Isa, Type, kRows - 1>(args, chunk, scales);
+    }
+  }
+  constexpr int kPartOutputs = Isa::kLanes * Isa::Vectors(kRows);
+  ForConstants<0, kTileRows / kPartOutputs>([&](auto part) {
+    FewTileRows<Isa, Type, kRows, decltype(part)::value * kPartOutputs>(args, chunk, scales);
+  });
 }
 
 // A chunk of one band for all rows.
@@ -226,8 +244,18 @@ void TileChunkOfBand(const LinearArgs& args, std::int64_t band, std::int64_t gro
       .groups = static_cast<int>(left < kChunkGroups ? left : kChunkGroups),
       .group = group,
       .output = band * kTileRows};
+  constexpr int kRows = Isa::template Rows<Type>();
+  constexpr int kFew = kRows < kFewTileRows ? kRows : kFewTileRows;
   if (args.rows == 1) {
-    return TileRow<Isa, Type>(args, chunk, scales);
+    static_assert(Isa::kLanes * Isa::Vectors(1) == kTileRows);
+    return FewTileRows<Isa, Type, 1, 0>(args, chunk, scales);
+  }
+  // (Where groups of several phases are straight code, compilers call Add for several rows rather
+  // than fit it in, and nothing is gained.)
+  if constexpr (Type::kPhases == 1) {
+    if (args.rows <= kFew) {
+      return SeveralTileRows<Isa, Type, kFew>(args, chunk, scales);
+    }
   }
   ForTileGroups<Isa, Type>(chunk, scales, [&](const std::byte* tile, int turn, auto phase, int g) {
     for (int quad = 0; quad < kQuads; ++quad) {
@@ -237,10 +265,15 @@ void TileChunkOfBand(const LinearArgs& args, std::int64_t band, std::int64_t gro
       }
     }
   });
-  constexpr int kRows = Isa::template Rows<Type>();
   std::int64_t row = 0;
   for (; row + kRows <= args.rows; row += kRows) {
     TileRows<Isa, Type, kRows>(args, chunk, scales, codes, row);
+  }
+  if constexpr (kRows > 4) {
+    if (row + 4 <= args.rows) {
+      TileRows<Isa, Type, 4>(args, chunk, scales, codes, row);
+      row += 4;
+    }
   }
   for (; row + 2 <= args.rows; row += 2) {
     TileRows<Isa, Type, 2>(args, chunk, scales, codes, row);
