@@ -165,11 +165,12 @@ TEST_P(EveryKind, ShowsTheInputsOfEveryMatrixAndComputesTheSame) {
   batch.Add(kRows, 0, interface.stateful() ? pages.get() : nullptr);
   ThreadPool pool(1);
   const auto bound = block.Bind(Isa::kReference);
+  SeenInputs seen;
   Arena counting;
-  bound->Forward({.rows = kRows}, nullptr, nullptr, {&pool, &counting});
+  bound->Forward({.rows = kRows}, nullptr, nullptr,
+                 {.pool = &pool, .arena = &counting, .inputs = &seen});
   testing::AlignedBytes scratch(counting.peak());
   Arena arena(scratch.span());
-  SeenInputs seen;
   std::vector<float> y(static_cast<std::size_t>(kRows * interface.width_out));
   bound->Forward(batch.View(), batch.x.data(), y.data(),
                  {.pool = &pool, .arena = &arena, .experts = &seen, .inputs = &seen});

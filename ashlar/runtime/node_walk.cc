@@ -87,7 +87,7 @@ struct NodeWalk::State {
   int output() const { return loaded.output(); }
   // Pages of the slot that node uses, one list per sequence; empty when it uses none.
   std::vector<std::vector<std::byte*>> PagesOfSlot(WalkingRows& rows, int node) const;
-  std::byte* Scratch(const BoundBlock& block, std::int64_t rows);
+  std::byte* Scratch(const BoundBlock& block, std::int64_t rows, InputObserver* observer);
 
   const Network network;
   ThreadPool& pool;
@@ -182,9 +182,11 @@ std::vector<std::vector<std::byte*>> NodeWalk::State::PagesOfSlot(WalkingRows& r
   return pages;
 }
 
-std::byte* NodeWalk::State::Scratch(const BoundBlock& block, std::int64_t rows) {
+std::byte* NodeWalk::State::Scratch(const BoundBlock& block, std::int64_t rows,
+                                    InputObserver* observer) {
   Arena counting;
-  block.Forward({.rows = rows}, nullptr, nullptr, {.pool = &pool, .arena = &counting});
+  block.Forward({.rows = rows}, nullptr, nullptr,
+                {.pool = &pool, .arena = &counting, .inputs = observer});
   const std::size_t lines = counting.peak() / sizeof(WalkingRows::Line) + 1;
   if (scratch.size() < lines) {
     scratch.clear();
@@ -202,7 +204,7 @@ Status NodeWalk::Compute(WalkingRows& rows, const How& how) {
   const std::int64_t page_positions =
       node.slot < 0 ? 0 : state_->loaded.slots[node.slot].page.positions;
   const std::int64_t call = std::min(kRowsOfCall, rows.rows());
-  std::byte* const scratch = state_->Scratch(*bound.block, call);
+  std::byte* const scratch = state_->Scratch(*bound.block, call, how.observer);
   std::vector<float> x(static_cast<std::size_t>(call * node.width_in));
   std::vector<float> f(static_cast<std::size_t>(call * node.width_out));
   std::vector<float>* const values = output ? nullptr : &rows.values_[index];

@@ -2,9 +2,16 @@
 
 #include <algorithm>
 
+#include "ashlar/kernels/form.h"
 #include "ashlar/kinds/internal/norm_attributes.h"
 
 namespace ashlar::internal {
+namespace {
+
+// Of gate, and of up, of a thread, where one unit of the rows does not take more: 64 KB each.
+constexpr std::int64_t kScratchFloats = std::int64_t{16} << 10;
+
+}  // namespace
 
 bool IsGated(const Attributes& attributes) {
   return attributes.Choice("form") == "gated";
@@ -61,7 +68,40 @@ Result<FeedForward> FeedForward::Bind(const BoundTensors& tensors, std::string_v
   ASHLAR_TRY(bound.up_, bind("up"));
   ASHLAR_TRY(bound.down_, bind("down"));
   bound.hidden_input_ = InputPreparation(RowNorm(), {&bound.down_}, isa);
+  bound.quantize_rows_ = FindForm(QuantizeRowsForms(), isa).fn;
   return bound;
+}
+
+RoundingScratch::RoundingScratch(std::int64_t rows, std::int64_t channels, const Workshop& workshop)
+    : floats_(std::clamp(kScratchFloats, rows * kOutputUnit,
+                         rows * OutputUnits(channels) * kOutputUnit)),
+      first_(workshop.arena->Take<float>(workshop.pool->threads() * 2 * floats_)) {}
+
+void FeedForward::RunRounded(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
+                             const RoundingScratch& scratch, const QuantizedRows& hidden,
+                             int thread, KernelTimer& timer) const {
+  float* const gate = gated() ? scratch.gate(thread) : nullptr;
+  float* const up = scratch.up(thread);
+  const std::int64_t at_once = scratch.UnitsAtOnce(x.rows);
+  for (std::int64_t unit = unit_begin; unit < unit_end; unit += at_once) {
+    const std::int64_t end = std::min(unit + at_once, unit_end);
+    const std::int64_t first = unit * kOutputUnit;
+    const std::int64_t count = std::min(end * kOutputUnit, channels()) - first;
+    // (A projection counts outputs from its first.)
+    up_.Run(x, unit, end, up - first, count);
+    if (gated()) {
+      gate_.Run(x, unit, end, gate - first, count);
+    }
+    timer.Lap(Kernel::kLinear);
+    f_.Apply(gate, up, x.rows * count);
+    timer.Lap(Kernel::kActivation);
+    QuantizedRows rounded = hidden;
+    rounded.q += first;
+    rounded.scale += first / kGroup * rounded.stride_rows;
+    rounded.sum += first / kGroup * rounded.stride_rows;
+    quantize_rows_(up, count, x.rows, count, rounded);
+    timer.Lap(Kernel::kQuantizeRows);
+  }
 }
 
 void FeedForward::RunHidden(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
@@ -81,22 +121,42 @@ void FeedForward::RunHidden(const InputRows& x, std::int64_t unit_begin, std::in
 }
 
 void FeedForward::Run(const InputRows& x, float* y, const Workshop& workshop) const {
+  const ArenaScope scope(*workshop.arena);
+  if (workshop.inputs != nullptr) {
+    ShowInput(x, input_readers(), workshop);
+  }
+  // (Whoever observes inputs wants floats.)
+  const InputRows hidden = down_.reads_int8_only() && workshop.inputs == nullptr
+                               ? RoundedRows(x, workshop)
+                               : PreparedRows(x, workshop);
+  RunProjections(hidden, {{&down_, y}}, workshop);
+}
+
+InputRows FeedForward::RoundedRows(const InputRows& x, const Workshop& workshop) const {
+  const InputRows hidden = TakeInt8Rows(x.rows, channels(), *workshop.arena);
+  const RoundingScratch scratch(x.rows, channels(), workshop);
+  if (!workshop.arena->counting()) {
+    workshop.pool->ParallelFor(
+        OutputUnits(channels()), 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+          KernelTimer timer(workshop.profile, thread);
+          RunRounded(x, begin, end, scratch, hidden.quantized, thread, timer);
+        });
+  }
+  return hidden;
+}
+
+InputRows FeedForward::PreparedRows(const InputRows& x, const Workshop& workshop) const {
   Arena& arena = *workshop.arena;
-  const ArenaScope scope(arena);
   float* const hidden = arena.Take<float>(x.rows * channels());
   float* const gate = gated() ? arena.Take<float>(x.rows * channels()) : nullptr;
   if (!arena.counting()) {
-    if (workshop.inputs != nullptr) {
-      ShowInput(x, input_readers(), workshop);
-    }
     workshop.pool->ParallelFor(OutputUnits(channels()), 1,
                                [&](std::int64_t begin, std::int64_t end, int thread) {
                                  KernelTimer timer(workshop.profile, thread);
                                  RunHidden(x, begin, end, gate, hidden, timer);
                                });
   }
-  const InputRows prepared = hidden_input_.Prepare(hidden, x.rows, channels(), workshop);
-  RunProjections(prepared, {{&down_, y}}, workshop);
+  return hidden_input_.Prepare(hidden, x.rows, channels(), workshop);
 }
 
 }  // namespace ashlar::internal

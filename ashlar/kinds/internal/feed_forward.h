@@ -3,6 +3,7 @@
 // An MLP is one; the experts of a mixture are many that rows are shared out to.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,24 @@ struct HiddenFunction {
   void Apply(float* gate, float* up, std::int64_t count) const;
 };
 
+// Where each thread keeps some channels of gate and up until they are rounded: so few that its
+// second-level cache holds them.
+class RoundingScratch {
+ public:
+  // For calls with at most `rows` rows.
+  RoundingScratch(std::int64_t rows, std::int64_t channels, const Workshop& workshop);
+  // Units of channels that a call with so many rows takes at once; at least one.
+  std::int64_t UnitsAtOnce(std::int64_t rows) const {
+    return floats_ / (std::max<std::int64_t>(rows, 1) * kOutputUnit);
+  }
+  float* gate(int thread) const { return first_ + 2 * thread * floats_; }
+  float* up(int thread) const { return gate(thread) + floats_; }
+
+ private:
+  std::int64_t floats_;  // of gate, and of up, of a thread
+  float* first_;
+};
+
 class FeedForward {
  public:
   FeedForward() = default;  // no channels
@@ -75,11 +94,23 @@ class FeedForward {
   void Run(const InputRows& x, float* y, const Workshop& workshop) const;
 
  private:
+  // The hidden rows of x as `down` reads them, in scratch, computed on all threads. Where that is
+  // as int8 only they are rounded while they are in the cache of the thread that computes them, and
+  // never written as floats. (Those of 512 rows and 8,192 channels are 16 MB, and so are gate and
+  // up; besides, rows that lie a multiple of 4 KB apart fall on few lines of a cache.)
+  InputRows RoundedRows(const InputRows& x, const Workshop& workshop) const;
+  InputRows PreparedRows(const InputRows& x, const Workshop& workshop) const;
+  // The rounded rows of the units [unit_begin, unit_end), on this thread.
+  void RunRounded(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
+                  const RoundingScratch& scratch, const QuantizedRows& hidden, int thread,
+                  KernelTimer& timer) const;
+
   HiddenFunction f_;
   Projection gate_;  // without outputs when plain
   Projection up_;
   Projection down_;
   InputPreparation hidden_input_;
+  QuantizeRowsFn quantize_rows_ = nullptr;
 };
 
 }  // namespace ashlar::internal

@@ -36,7 +36,7 @@ QuantizedRows TakeQuantizedRows(std::int64_t rows, std::int64_t width, Arena& ar
 
 InputRows InputRows::Part(std::int64_t first, std::int64_t count) const {
   return {.rows = count,
-          .x = x + first * width,
+          .x = x == nullptr ? nullptr : x + first * width,
           .width = width,
           .quantized = quantized.q == nullptr ? quantized : FromRow(quantized, first)};
 }
@@ -167,6 +167,16 @@ InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int6
         }
       });
   return prepared;
+}
+
+InputRows TakeInt8Rows(std::int64_t rows, std::int64_t width, Arena& arena) {
+  return {.rows = rows, .width = width, .quantized = TakeQuantizedRows(rows, width, arena)};
+}
+
+bool Projection::reads_int8_only() const {
+  return std::ranges::all_of(sum_, [](const Matrix& matrix) {
+    return matrix.linear.activations == Activations::kQuantized;
+  });
 }
 
 void ShowInput(const InputRows& x, std::span<const Projection* const> readers,

@@ -122,6 +122,31 @@ TEST(Mlp, ComputesOnInt8RowsWithinTheirRounding) {
   ExpectMlpRows(kSwiGlu, "q4", 0.02);
 }
 
+// (600 rows take a unit of channels at a time, 200 two and a rest of one, a few all of them.)
+TEST(Mlp, ARowsBitsDoNotDependOnHowManyChannelsFitInCacheWithTheRowsBesideIt) {
+  for (const AttributeMap& attributes : {kPlainMlp, kSwiGlu}) {
+    for (const char* codec : {"f32", "q8"}) {
+      TestBlock block(kMlp, attributes, codec, 1);
+      const Interface interface = kMlp.interface(block.attributes());
+      std::mt19937 random(2);
+      const TestBatch batch{.x = testing::RandomFloats(600 * kMlpWidth, random), .rows = 600};
+      ThreadPool pool(1);  // which takes all units in one go
+      for (const Isa isa : testing::SupportedIsas()) {
+        SCOPED_TRACE(fmt::format("{} {}", codec, IsaName(isa)));
+        const auto bound = block.Bind(isa);
+        const auto together = testing::Run(*bound, interface, batch, pool);
+        for (const std::int64_t rows : {3, 200}) {
+          const std::int64_t last = (600 - rows) * kMlpWidth;
+          const TestBatch part{.x = {batch.x.begin() + last, batch.x.end()}, .rows = rows};
+          EXPECT_TRUE(testing::SameBits(testing::Run(*bound, interface, part, pool),
+                                        {together.begin() + last, together.end()}))
+              << rows;
+        }
+      }
+    }
+  }
+}
+
 TEST(Mlp, SlicesItsChannels) {
   const Attributes whole = *Attributes::Make(kMlp.attributes, kSwiGlu);
   const Attributes part = kMlp.apply_slice(whole, {{"channels", 32}});
