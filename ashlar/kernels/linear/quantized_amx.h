@@ -25,8 +25,9 @@
 // instruction and summed in y itself reached 731; the same with everything in the first-level cache
 // is 1,120 and 980. Not kept, as nothing was gained: two tiles of weights for one of activations,
 // or two for two (fewer loads, but sums do not fit the registers), sums that run on from group to
-// group (no TILEZERO, but a subtraction), a first product begun within the block before, chunks
-// of 8, 24 or 32 groups, other places for the dots.
+// group (no TILEZERO, but a subtraction), a first product begun within the block before (of packed
+// tiles in whole parts it is: quantized_parts_amx.h), chunks of 8, 24 or 32 groups, other places
+// for the dots.
 //
 // A band's weights are unpacked once for all rows, some groups at a time, to signed bytes in the
 // order that a tile wants. (Packed tiles are taken so only if their inputs are not whole parts:
@@ -46,10 +47,10 @@
 namespace ashlar::amx {
 namespace {
 
-// Fewer rows than this wait for memory, or are faster by vpdpbusd: a tile takes as long for 8 rows
-// as for 16, and longer where a core's other thread uses tiles too. (Decoding 30 million weights in
-// 4 bits with 2 threads, when blocks of vpdpbusd were of 6 rows: 8 sequences 2,500 tokens/s by
-// vpdpbusd and 1,880 by tiles; 12 sequences 2,340 and 2,010.)
+// What is not taken in parts: fewer rows than this wait for memory, or are faster by vpdpbusd: a
+// tile takes as long for 8 rows as for 16, and longer where a core's other thread uses tiles too.
+// (Decoding 30 million weights in 4 bits with 2 threads, when blocks of vpdpbusd were of 6 rows: 8
+// sequences 2,500 tokens/s by vpdpbusd and 1,880 by tiles; 12 sequences 2,340 and 2,010.)
 constexpr std::int64_t kLeastRows = 13;
 
 constexpr int kTileRows = 16;

@@ -332,8 +332,8 @@ void PartsLinear(const LinearArgs& args) {
 
 // Whether these rows and inputs are for PartsLinear.
 bool TakesParts(const LinearArgs& args) {
-  return args.rows >= kLeastRowsOfParts && args.inputs % (kPartGroups * kGroup) == 0 &&
-         args.output_begin < args.output_end;
+  return args.rows >= kLeastRowsOfParts && args.inputs > 0 &&
+         args.inputs % (kPartGroups * kGroup) == 0 && args.output_begin < args.output_end;
 }
 
 template <class Tile>
