@@ -42,9 +42,6 @@ struct ServiceOptions {
   std::uint64_t growth_bytes_per_second = 200'000'000;
   // Continuations that have not begun, of all callers; more are refused, unless none waits.
   std::int64_t max_waiting = 256;
-  // While nothing runs, a step waits for requests that come together, so that their prompts are
-  // read together: until none has come for so long, and eight times that at most.
-  double gather_seconds = 0.0005;
   double keep_alive_seconds = 300;  // a network that nobody uses is unloaded after; < 0: never
   Path session_directory;           // where the API saves sessions; empty: it does not
 };

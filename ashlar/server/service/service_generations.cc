@@ -51,10 +51,7 @@ void Service::State::Start(Job& job) {
   if (job.resident->users++ == 0) {
     pacer_.Restart();
   }
-  job.resident->last_used = gathered_at_ = Now();
-  if (engine_.idle()) {
-    gathering_since_ = gathered_at_;
-  }
+  job.resident->last_used = Now();
   SubmitStream(job, 0);
 }
 

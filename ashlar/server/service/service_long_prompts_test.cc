@@ -1,7 +1,5 @@
-// Which prompts are read together, and beside streams how much of them.
+// Long prompts beside streams.
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -55,52 +53,6 @@ TEST_F(ServiceLongPromptsTest, StreamsGoOnWhileALongPromptIsRead) {
     read += step->prompt_rows;
   }
   EXPECT_GE(read, 199);
-}
-
-TEST_F(ServiceLongPromptsTest, PromptsThatComeTogetherAreReadTogether) {
-  std::mutex mutex;
-  std::vector<StepWork> steps;
-  ServiceOptions options = Options();
-  options.gather_seconds = 1;  // as if the machine were that much faster
-  const auto service =
-      *Service::Start(*store_, options, {.on_step = [&](double, const StepWork& work) {
-        const std::lock_guard lock(mutex);
-        steps.push_back(work);
-      }});
-  ASSERT_TRUE(service->Load(base_).ok());
-  Ear ears[3];
-  for (Ear& ear : ears) {
-    ASSERT_TRUE(service->Submit(Ask(base_, "Three of ten", 4), ear.listener()).ok());
-  }
-  for (Ear& ear : ears) {
-    EXPECT_EQ(ear.Wait().end, GenerationEnd::kLength);
-  }
-  const std::lock_guard lock(mutex);
-  EXPECT_EQ(steps.front().prompt_rows, 3 * 12);
-  EXPECT_EQ(steps.size(), 4u);
-}
-
-TEST_F(ServiceLongPromptsTest, WhoComesWhileOthersRunWaitsForNobodyElse) {
-  ServiceOptions options = Options();
-  options.gather_seconds = 2;
-  int steps = 0;
-  std::atomic<bool> submitted = false;
-  const auto service = *Service::Start(*store_, options, {.before_step = [&] {
-    if (++steps == 5) {
-      submitted.wait(false);
-    }
-  }});
-  Ear first;
-  ASSERT_TRUE(service->Submit(Ask(base_, "One", 200), first.listener()).ok());
-  first.WaitForTokens(3);
-  Ear second;
-  const auto begin = std::chrono::steady_clock::now();
-  ASSERT_TRUE(service->Submit(Ask(base_, "Another one", 1), second.listener()).ok());
-  submitted = true;
-  submitted.notify_one();
-  second.Wait();
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
-  first.Wait();
 }
 
 }  // namespace

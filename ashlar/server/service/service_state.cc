@@ -361,11 +361,7 @@ void Service::State::Run() {
     FollowPrefixes();
     PublishStatus();
     if (!engine_.idle()) {
-      if (const std::int64_t micros = GatheringMicros(); micros > 0) {
-        WaitForTasks(micros);
-      } else {
-        Step();
-      }
+      Step();
       continue;
     }
     decoding_ = false;
@@ -375,7 +371,7 @@ void Service::State::Run() {
         return;
       }
     }
-    WaitForTasks(kLookMicros);
+    WaitForTasks();
   }
 }
 
@@ -404,25 +400,13 @@ void Service::State::RunTasks() {
   }
 }
 
-// How long to wait for requests that come together with the first ones; 0: no longer.
-std::int64_t Service::State::GatheringMicros() const {
-  if (gathering_since_ == 0) {
-    return 0;
-  }
-  constexpr std::int64_t kMost = 8;
-  const auto pause = static_cast<std::int64_t>(options.gather_seconds * 1e6);
-  const std::int64_t end = std::min(gathered_at_ + pause, gathering_since_ + kMost * pause);
-  return std::max<std::int64_t>(end - Now(), 0);
-}
-
-void Service::State::WaitForTasks(std::int64_t most_micros) {
+void Service::State::WaitForTasks() {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, std::chrono::microseconds(most_micros),
+  changed_.wait_for(lock, std::chrono::microseconds(kLookMicros),
                     [this] { return !tasks_.empty() || ending_; });
 }
 
 void Service::State::Step() {
-  gathering_since_ = 0;
   if (observer_.before_step) {
     observer_.before_step();
   }

@@ -152,8 +152,7 @@ class Service::State {
 
   void Run();
   void RunTasks();
-  void WaitForTasks(std::int64_t most_micros);
-  std::int64_t GatheringMicros() const;
+  void WaitForTasks();
   void Step();
   void Deliver(const Delivery& delivery);
   void CollectLogits(Job& job, const Delivery& delivery);
@@ -244,8 +243,6 @@ class Service::State {
   Engine engine_;
   internal::PromptPacer pacer_;
 
-  std::int64_t gathering_since_ = 0;    // 0: the engine has run since it was idle
-  std::int64_t gathered_at_ = 0;        // when the last request came
   std::atomic<bool> decoding_ = false;  // in the last step; and the engine is not idle
 
   std::map<ResidentKey, Resident> residents_;
