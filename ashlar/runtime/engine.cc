@@ -161,7 +161,7 @@ void Engine::SetPageBudget(std::uint64_t bytes, std::uint64_t most) {
   }
 }
 
-Result<PreparedNetwork> Engine::Unload(NetworkId network) {
+Status Engine::Unload(NetworkId network) {
   ASHLAR_TRY(state_->networks.Find(network));
   for (const auto& sequence : state_->sequences) {
     if (sequence->request.network == network) {
@@ -169,9 +169,9 @@ Result<PreparedNetwork> Engine::Unload(NetworkId network) {
                       static_cast<std::uint32_t>(network));
     }
   }
-  PreparedNetwork unloaded = state_->networks.Unload(network);
+  state_->networks.Unload(network);
   state_->NetworksChanged();
-  return unloaded;
+  return {};
 }
 
 Result<RequestId> Engine::Submit(Request request) {

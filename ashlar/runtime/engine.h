@@ -69,9 +69,6 @@ struct EngineOptions {
 // may be there twice, and what was cached for one is never found by the other.
 struct LoadOptions {
   std::optional<KvFormat> kv_format;  // of keys and values in its pages; nothing: the engine's
-  // Called where weights become resident, after each megabyte or less, by the thread that prepares:
-  // it may let others go on meanwhile.
-  std::function<void()> after_piece = {};
 };
 
 enum class NetworkId : std::uint32_t {};
@@ -248,10 +245,8 @@ class Engine {
   Result<PreparedNetwork> Prepare(const Network& network, const Precision& precision,
                                   const LoadOptions& with = {}) const;
   Result<NetworkId> Load(PreparedNetwork prepared);
-  // kNotFound, or kConflict while a request of it is there. Gives what it was loaded with, which
-  // may be loaded again; where that ends, what nobody else uses of its weights is unmapped. This
-  // takes some 10 ms for a gigabyte, on any thread: no step need wait for it.
-  Result<PreparedNetwork> Unload(NetworkId network);
+  // kNotFound, or kConflict while a request of it is there.
+  Status Unload(NetworkId network);
 
   // Why no request of a loaded network can succeed any more: bytes of its weights are gone. Only
   // loading it again helps. Nothing while it is whole.

@@ -334,33 +334,6 @@ TEST_F(EngineTest, ANetworkInUseIsNotUnloaded) {
   EXPECT_EQ(engine_.Submit(Ask({1}, 1)).error().code, ErrorCode::kNotFound);
 }
 
-TEST_F(EngineTest, AnUnloadedNetworkIsItsHoldersAloneAndCanBeLoadedAgain) {
-  const auto say = [&] {
-    const Completion completion = *RunToEnd(engine_, *engine_.Submit(Ask({1, 2, 3}, 9)));
-    std::vector<std::int32_t> ids;
-    for (const SampledToken& token : completion.tokens) {
-      ids.push_back(token.token);
-    }
-    return ids;
-  };
-  const std::vector<std::int32_t> before = say();
-  ASSERT_EQ(before.size(), 9u);
-  PreparedNetwork unloaded = *engine_.Unload(network_);
-  EXPECT_EQ(unloaded.bound.use_count(), 1);
-  network_ = *engine_.Load(std::move(unloaded));
-  EXPECT_EQ(say(), before);
-}
-
-TEST_F(EngineTest, WhoLoadsMayRestAfterEachMegabyte) {
-  const Network wide = RandomLlama(*store_, {.layers = 1, .seed = 3, .width = 512});
-  int pieces = 0;
-  ASSERT_TRUE(engine_.Load(wide, {.after_piece = [&] { ++pieces; }}).ok());
-  const Network* const networks[] = {&wide};
-  EXPECT_GE(static_cast<std::uint64_t>(pieces) << 20,
-            PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes);
-  EXPECT_GT(pieces, 3);
-}
-
 TEST_F(EngineTest, ABlobThatIsShorterThanItsManifestSaysIsNamed) {
   Network lying = base_;
   Block block = lying.BlockOf(0);

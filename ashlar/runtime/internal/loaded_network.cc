@@ -87,9 +87,9 @@ std::uint64_t LoadedNetwork::plan() const {
   return plan;
 }
 
-void LoadedNetwork::Touch(const std::function<void()>& after_piece) const {
+void LoadedNetwork::Touch() const {
   for (const LoadedNode& node : nodes) {
-    node.bound->weights.Touch(after_piece);
+    node.bound->weights.Touch();
   }
 }
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -64,8 +63,7 @@ struct LoadedNetwork {
   RowWork row_work = {.fixed = 0};   // of a row of which no output is wanted
 
   std::uint64_t plan() const;  // names the output's key
-  // Reads all weights, so that they are resident: MappedWeights::Touch.
-  void Touch(const std::function<void()>& after_piece = {}) const;
+  void Touch() const;          // reads all weights, so that they are resident
 
   int output() const { return static_cast<int>(nodes.size()) - 1; }
   std::uint64_t value_page_bytes(int node) const;

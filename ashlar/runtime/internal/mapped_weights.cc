@@ -131,16 +131,8 @@ Result<BoundTensor> MappedWeights::Add(const TensorManifest& tensor, const Shape
   return bound;
 }
 
-void MappedWeights::Touch(const std::function<void()>& after_piece) const {
-  constexpr std::size_t kPieceBytes = 1 << 20;
-  for (const std::span<const std::byte> bytes : used_) {
-    for (std::size_t at = 0; at < bytes.size(); at += kPieceBytes) {
-      TouchBytes(bytes.subspan(at, std::min(kPieceBytes, bytes.size() - at)));
-      if (after_piece) {
-        after_piece();
-      }
-    }
-  }
+void MappedWeights::Touch() const {
+  std::ranges::for_each(used_, TouchBytes);
 }
 
 Status MappedWeights::CheckIntact() const {

@@ -26,9 +26,8 @@ class MappedWeights {
   Result<BoundTensor> Add(const TensorManifest& tensor, const Shape& used,
                           const Precision& precision, const Fetch& fetch, bool check_numbers);
 
-  // Reads every page that is used, so that it is resident. Calls `after_piece`, when there is one,
-  // after each megabyte or less.
-  void Touch(const std::function<void()>& after_piece = {}) const;
+  // Reads every byte that is used, so that it is resident.
+  void Touch() const;
 
   // kCorrupt when bytes that are read where they are mapped have gone.
   Status CheckIntact() const;

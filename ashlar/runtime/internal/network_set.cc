@@ -60,7 +60,7 @@ Result<PreparedNetwork> NetworkSet::Prepare(const Network& network, const Precis
   const KvFormat kv_format = with.kv_format.value_or(kv_format_);
   ASHLAR_TRY(LoadedNetwork bound, LoadNetwork(network, binder_, meetings_, precision, kv_format));
   if (prefault_) {
-    bound.Touch(with.after_piece);
+    bound.Touch();
   }
   return PreparedNetwork{.graph = std::make_shared<const Network>(network),
                          .kv_format = kv_format,
@@ -85,14 +85,10 @@ Result<NetworkId> NetworkSet::Load(PreparedNetwork prepared) {
   return id;
 }
 
-PreparedNetwork NetworkSet::Unload(NetworkId network) {
+void NetworkSet::Unload(NetworkId network) {
   const std::lock_guard lock(mutex_);
-  Loaded unloaded = std::exchange(networks_.at(static_cast<std::size_t>(network)), {});
+  networks_.at(static_cast<std::size_t>(network)) = {};
   Changed();
-  return {.graph = std::move(unloaded.graph),
-          .kv_format = unloaded.kv_format,
-          .precision = precision_,
-          .bound = std::move(unloaded.network)};
 }
 
 Result<PreparedPrecision> NetworkSet::PreparePrecision(const Precision& precision) {

@@ -40,8 +40,8 @@ class NetworkSet {
   Result<PreparedNetwork> Prepare(const Network& network, const Precision& precision,
                                   const LoadOptions& with);
   Result<NetworkId> Load(PreparedNetwork prepared);
-  // See Engine::Unload. Requires: it is loaded, and nobody uses it.
-  PreparedNetwork Unload(NetworkId network);
+  // Requires: it is loaded, and nobody uses it.
+  void Unload(NetworkId network);
   // See Engine::PreparePrecision, SwitchTo, DropResident, Touch. All but SwitchTo are thread-safe.
   Result<PreparedPrecision> PreparePrecision(const Precision& precision);
   Status SwitchTo(const PreparedPrecision& prepared);

@@ -218,8 +218,7 @@ void Service::State::PublishStatus() {
   ServiceStatus status;
   const std::int64_t now = Now();
   status.budget = BudgetNow();
-  status.resident_weight_bytes =
-      (managed() ? status.budget.weight_bytes : resident_bytes_) + leaving_bytes_;
+  status.resident_weight_bytes = managed() ? status.budget.weight_bytes : resident_bytes_;
   status.weight_budget = budget_.bytes == 0 ? options.weight_bytes : division_.weight_bytes;
   const PageUse pages = engine_.page_use();
   status.page_bytes_used = pages.running + pages.cached;

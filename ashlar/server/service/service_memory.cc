@@ -63,43 +63,6 @@ std::uint64_t Service::State::FloorBytes(std::span<const NetworkCard* const> car
   return WeightBytesAt(networks, floor);
 }
 
-// What networks that are loaded, or being loaded, have of weights at the engine's precision.
-std::uint64_t Service::State::WeightBytesNow() const {
-  std::vector<const Network*> networks;
-  for (const auto& [key, resident] : residents_) {
-    if (resident.state == Residency::kLoaded || resident.state == Residency::kLoading) {
-      networks.push_back(&resident.card->network);
-    }
-  }
-  return WeightBytesAt(networks, engine_.precision());
-}
-
-// On another thread, so that no step waits for it; but who needs their room does.
-void Service::State::LetGo(Resident& resident) {
-  Result<PreparedNetwork> unloaded = engine_.Unload(resident.id);
-  CHECK(unloaded.ok());
-  const std::uint64_t before = WeightBytesNow();
-  resident.state = Residency::kAbsent;
-  const std::uint64_t bytes = before - WeightBytesNow();
-  leaving_bytes_ += bytes;
-  ++leaving_;
-  // (A std::function wants to be copyable.)
-  resizer_.Post(
-      [this, bytes, gone = std::make_shared<PreparedNetwork>(*std::move(unloaded))]() mutable {
-        gone.reset();
-        Post([this, bytes] {
-          leaving_bytes_ -= bytes;
-          memory_changed_ = true;
-          if (--leaving_ == 0) {
-            for (const auto& tell : std::exchange(when_left_, {})) {
-              tell();
-            }
-          }
-        });
-      });
-  ResidentsMoved();
-}
-
 bool Service::State::Loading() const {
   return std::ranges::any_of(
       residents_, [](const auto& entry) { return entry.second.state == Residency::kLoading; });
@@ -134,7 +97,7 @@ void Service::State::ManageMemory() {
   full_ = division.full;
   engine_.SetPageBudget(division.page_bytes, division.most_pages);
   FollowDivision(division.weight_bytes);
-  if (!Shrinking() && !PagesLeave() && !Leaving()) {
+  if (!Shrinking() && !PagesLeave()) {
     TellShrunk();
   }
 }
@@ -157,8 +120,7 @@ internal::MemoryDivision Service::State::Divide(std::int64_t now) {
   // not resident yet explain less than they should: nothing is made of that.)
   const bool binding = change_ != nullptr && change_->grows && change_->binding;
   const std::uint64_t explained =
-      (binding ? std::max(weights_now_, change_->weight_bytes) : weights_now_) + leaving_bytes_ +
-      pages.resident;
+      (binding ? std::max(weights_now_, change_->weight_bytes) : weights_now_) + pages.resident;
   const std::uint64_t resident = ResidentBytes();
   idle_.clear();
   std::vector<internal::IdleNetwork> idle;
@@ -198,8 +160,7 @@ void Service::State::FollowDivision(std::uint64_t weight_bytes) {
   }
   const bool grows = weight_bytes > weights_now_;
   // (Whoever waits for a network waits for the thread that would read levels.)
-  if (grows &&
-      (Loading() || PagesLeave() || Leaving() || Now() - growth_failed_at_ < kFailedGrowthMicros)) {
+  if (grows && (Loading() || PagesLeave() || Now() - growth_failed_at_ < kFailedGrowthMicros)) {
     return;
   }
   asked_weights_ = weight_bytes;

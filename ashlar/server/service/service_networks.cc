@@ -137,7 +137,9 @@ void Service::State::ResidentsMoved() {
 
 // Requires: nobody uses it.
 void Service::State::UnloadResident(Resident& resident) {
-  LetGo(resident);
+  CHECK(engine_.Unload(resident.id).ok());
+  resident.state = Residency::kAbsent;
+  ResidentsMoved();
   if (resident.waiters.empty()) {
     residents_.erase(KeyOf(*resident.card));
   }
@@ -172,8 +174,10 @@ bool Service::State::Apply(const ResidencyDecision& decision,
       continue;
     }
     if (resident->suspect && resident->users == 0) {
-      LetGo(*resident);
+      CHECK(engine_.Unload(resident->id).ok());
+      resident->state = Residency::kAbsent;
       resident->suspect = false;
+      ResidentsMoved();
     } else if (!resident->closed && !resident->suspect && !resident->waiters.empty()) {
       TellWaiters(*resident, {});
     }
@@ -194,21 +198,17 @@ void Service::State::BeginLoading(Resident& resident) {
 // Networks come when room has been made for them.
 void Service::State::ReadNetworks() {
   for (auto& [name, resident] : residents_) {
-    if (Shrinking() || PagesLeave() || Leaving() || resident.state != Residency::kLoading ||
-        resident.reading) {
+    if (Shrinking() || PagesLeave() || resident.state != Residency::kLoading || resident.reading) {
       continue;
     }
     resident.reading = true;
     const bool verify = options.engine.verify_blobs && !resident.read;
     loader_.Post([this, key = name, card = resident.card, precision = engine_.precision(), verify] {
-      internal::BackgroundPace pace(decoding_);
-      const auto rest = [&pace] { pace.Rest(); };
       const auto prepare = [&]() -> Result<PreparedNetwork> {
         const Network* const network = &card->network;
-        ASHLAR_TRY(internal::ReadParts(PartsInUse({&network, 1}, precision), store_,
-                                       {.verify = verify, .after_piece = rest}));
-        return engine_.Prepare(card->network, precision,
-                               {.kv_format = card->kv_format, .after_piece = rest});
+        ASHLAR_TRY(
+            internal::ReadParts(PartsInUse({&network, 1}, precision), store_, {.verify = verify}));
+        return engine_.Prepare(card->network, precision, {.kv_format = card->kv_format});
       };
       // A std::function wants to be copyable.
       Post([this, key, prepared = std::make_shared<Result<PreparedNetwork>>(prepare())]() mutable {

@@ -1,68 +1,15 @@
 // Networks that come to a service, and go.
-#include <atomic>
-#include <chrono>
-#include <condition_variable>
-#include <memory>
-#include <mutex>
-#include <span>
 #include <string>
 #include <thread>
-#include <utility>
 
 #include <gtest/gtest.h>
 
-#include "ashlar/server/service/testing_passing_store.h"
 #include "ashlar/server/service/testing_service_fixture.h"
 
 namespace ashlar {
 namespace {
 
-using testing_service::Ear;
 using testing_service::Heard;
-
-// Whose blobs end when the gate is open. Thread-safe.
-class GatedStore final : public testing_service::PassingStore {
- public:
-  using PassingStore::PassingStore;
-
-  Result<Blob> Get(const Digest& digest) const override {
-    ASHLAR_TRY(Blob blob, PassingStore::Get(digest));
-    const std::span<const std::byte> bytes = blob.bytes();
-    return Blob(bytes, std::shared_ptr<const void>(
-                           bytes.data(), [this, kept = std::move(blob)](const void*) { Leave(); }));
-  }
-  void Close() {
-    const std::lock_guard lock(mutex_);
-    open_ = false;
-  }
-  void Open() {
-    const std::lock_guard lock(mutex_);
-    open_ = true;
-    changed_.notify_all();
-  }
-  std::size_t leavers() const {
-    const std::lock_guard lock(mutex_);
-    return leavers_;
-  }
-  void WaitForLeaver(std::size_t before) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return leavers_ > before; });
-  }
-
- private:
-  void Leave() const {
-    std::unique_lock lock(mutex_);
-    ++leavers_;
-    changed_.notify_all();
-    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(30), [&] { return open_; }))
-        << "who should have opened it waits for this thread";
-  }
-
-  mutable std::mutex mutex_;
-  mutable std::condition_variable changed_;
-  mutable std::size_t leavers_ = 0;  // ever
-  bool open_ = true;
-};
 
 class ServiceNetworksTest : public testing_service::ServiceFixture {};
 
@@ -134,31 +81,6 @@ TEST_F(ServiceNetworksTest, ANetworkThatNobodyUsesIsUnloadedAfterAWhile) {
   const auto service = Started(options);
   Answer(*service, Ask(base_, "Hello", 1));
   EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
-}
-
-TEST_F(ServiceNetworksTest, StreamsGoOnAndTheRestWaitsWhileWeightsLeave) {
-  GatedStore gated(*store_);
-  ServiceOptions options = Options();
-  options.weight_bytes = base_->weight_bytes * 5 / 2;
-  const auto service = *Service::Start(gated, options);
-  ASSERT_TRUE(service->Load(other_).ok());
-  Ear ear;
-  ASSERT_TRUE(service->Submit(Ask(base_, "Hello", 250), ear.listener()).ok());
-  ear.WaitForTokens(1);
-  const std::size_t leavers_before = gated.leavers();
-  gated.Close();
-  std::atomic<bool> unloaded = false;
-  std::thread unload([&] {
-    EXPECT_TRUE(service->Unload("other").ok());
-    unloaded = true;
-  });
-  gated.WaitForLeaver(leavers_before);
-  EXPECT_EQ(ear.Wait().tokens.size(), 250u);
-  EXPECT_FALSE(unloaded) << "not before they have gone";
-  EXPECT_GE(service->status().resident_weight_bytes, base_->weight_bytes + other_->weight_bytes);
-  gated.Open();
-  unload.join();
-  EXPECT_TRUE(Becomes(*service, "other", Residency::kAbsent));
 }
 
 TEST_F(ServiceNetworksTest, ANetworkWhoseWeightsAreGoneFailsAloneAndSaysWhy) {

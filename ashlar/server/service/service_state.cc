@@ -276,20 +276,16 @@ Status Service::State::Unload(std::string_view name) {
         break;
       }
     }
-    if (!may.ok()) {
-      answer(may);
-      return;
+    if (may.ok()) {
+      std::erase_if(residents_, [&](const auto& entry) {
+        const bool goes = named(entry);
+        CHECK(!goes || engine_.Unload(entry.second.id).ok());
+        return goes;
+      });
+      ResidentsMoved();
+      DropUnusedParts();
     }
-    for (auto& entry : residents_) {
-      if (named(entry)) {
-        LetGo(entry.second);
-      }
-    }
-    std::erase_if(residents_, [](const auto& entry) {
-      return entry.second.state == Residency::kAbsent && entry.second.waiters.empty();
-    });
-    DropUnusedParts();
-    when_left_.push_back([answer = std::move(answer)] { answer({}); });
+    answer(may);
   });
 }
 
@@ -364,10 +360,9 @@ void Service::State::Run() {
       Step();
       continue;
     }
-    decoding_ = false;
     {
       const std::lock_guard lock(mutex_);
-      if (ending_ && tasks_.empty() && jobs_.empty() && !Leaving()) {
+      if (ending_ && tasks_.empty() && jobs_.empty()) {
         return;
       }
     }
@@ -445,7 +440,6 @@ void Service::State::Step() {
     EraseIfEnded(id);
   }
   const StepWork work = engine_.last_work();
-  decoding_ = work.decoding_rows > 0;
   pacer_.Observe(work, seconds);
   if (observer_.on_step) {
     observer_.on_step(seconds, work);

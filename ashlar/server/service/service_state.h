@@ -211,9 +211,6 @@ class Service::State {
   bool Shrinking() const { return change_ != nullptr && !change_->grows; }
   // Cached pages are beyond their budget, and given back step by step.
   bool PagesLeave() const;
-  void LetGo(Resident& resident);
-  bool Leaving() const { return leaving_ > 0; }
-  std::uint64_t WeightBytesNow() const;
   bool Loading() const;
   void DropUnusedParts();
   void DropParts(std::span<const Level> unused) const;  // any thread
@@ -243,8 +240,6 @@ class Service::State {
   Engine engine_;
   internal::PromptPacer pacer_;
 
-  std::atomic<bool> decoding_ = false;  // in the last step; and the engine is not idle
-
   std::map<ResidentKey, Resident> residents_;
   bool residents_changed_ = false;
   bool bytes_counted_ = true;  // of what is resident now
@@ -261,12 +256,9 @@ class Service::State {
   std::uint64_t asked_weights_ = 0;         // what weights were last cut to
   std::shared_ptr<const Weights> weights_;  // null: to be counted again
   std::uint64_t weights_now_ = 0;           // at the engine's precision, and what is still to go
-  int leaving_ = 0;                         // networks that are unmapped on another thread
-  std::uint64_t leaving_bytes_ = 0;         // of their weights
   std::vector<Level> used_parts_;           // of blobs, that the system should have in memory
   std::shared_ptr<Change> change_;          // null: none
   std::int64_t growth_failed_at_ = 0;
-  std::vector<std::function<void()>> when_left_;    // who waits until what leaves has left
   std::vector<std::function<void()>> when_shrunk_;  // who waits until what is to go has gone
   std::vector<Resident*> idle_;                     // of the last division
   std::uint64_t resizes_ = 0;

@@ -4,10 +4,7 @@
 #include <chrono>
 #include <thread>
 
-#include <time.h>
-
 #include "ashlar/base/byte_reader.h"
-#include "ashlar/base/check.h"
 
 namespace ashlar::internal {
 namespace {
@@ -56,21 +53,6 @@ Status VerifyBlob(const Digest& digest, const BlobStore& store) {
 
 }  // namespace
 
-std::chrono::nanoseconds BackgroundPace::Worked() {
-  timespec worked{};
-  CHECK_EQ(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &worked), 0);
-  return std::chrono::seconds(worked.tv_sec) + std::chrono::nanoseconds(worked.tv_nsec);
-}
-
-std::chrono::nanoseconds BackgroundPace::Rest() {
-  constexpr int kRests = 3;  // a quarter of one core is left to what it does
-  const std::chrono::nanoseconds rest =
-      busy_ ? kRests * (Worked() - rested_at_) : std::chrono::nanoseconds(0);
-  std::this_thread::sleep_for(rest);
-  rested_at_ = Worked();
-  return rest;
-}
-
 Status ReadParts(std::span<const Level> parts, const BlobStore& store, const ReadOptions& options) {
   ReadingPace pace(options.bytes_per_second);
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -85,9 +67,6 @@ Status ReadParts(std::span<const Level> parts, const BlobStore& store, const Rea
       const std::uint64_t length = std::min(kPieceBytes, end - at);
       ASHLAR_TRY(ReadPiece({parts[i].blob, at, length}, store));
       pace.Took(length);
-      if (options.after_piece) {
-        options.after_piece();
-      }
     }
   }
   return {};

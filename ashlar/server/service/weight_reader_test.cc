@@ -1,8 +1,6 @@
 #include "ashlar/server/service/weight_reader.h"
 
-#include <atomic>
 #include <chrono>
-#include <ctime>
 #include <string>
 #include <vector>
 
@@ -24,32 +22,6 @@ TEST(WeightReader, ItKeepsToItsRateAndCanBeEnded) {
   EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(99));
   const std::atomic<bool> stop = true;
   EXPECT_EQ(ReadParts(parts, *store, {.stop = &stop}).error().code, ErrorCode::kConflict);
-}
-
-TEST(WeightReader, ItSaysWhenAPieceWasRead) {
-  const auto store = NewMemoryStore();
-  const std::vector<std::byte> bytes(5 << 19);
-  int pieces = 0;
-  EXPECT_TRUE(ReadParts(std::vector<Level>{{*store->Put(bytes), 0, bytes.size()}}, *store,
-                        {.after_piece = [&] { ++pieces; }})
-                  .ok());
-  EXPECT_EQ(pieces, 3);
-}
-
-TEST(BackgroundPace, RestsWhileSomebodyWaits) {
-  std::atomic<bool> busy = false;
-  BackgroundPace pace(busy);
-  const auto work = [] {
-    const std::clock_t end = std::clock() + CLOCKS_PER_SEC / 500;
-    while (std::clock() < end) {
-    }
-  };
-  work();
-  EXPECT_EQ(pace.Rest().count(), 0);
-  busy = true;
-  EXPECT_LT(pace.Rest(), std::chrono::milliseconds(2)) << "what was done before counts no more";
-  work();
-  EXPECT_GE(pace.Rest(), std::chrono::milliseconds(4));
 }
 
 TEST(WeightReader, APartPastTheEndAndAMissingBlobAreErrorsThatNameTheBlob) {
