@@ -80,7 +80,7 @@ set(ASHLAR_AVX512_FLAGS ${ASHLAR_AVX2_FLAGS} -mavx512f -mavx512bw -mavx512dq -ma
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND ASHLAR_AVX512_FLAGS -Wno-maybe-uninitialized)
 endif()
-set(ASHLAR_AMX_FLAGS ${ASHLAR_AVX512_FLAGS} -mamx-tile -mamx-int8)
+set(ASHLAR_AMX_FLAGS ${ASHLAR_AVX512_FLAGS} -mamx-tile -mamx-int8 -mamx-bf16)
 
 # The headers that nearly every file includes, compiled once: a third of the time of a build. Files
 # of an instruction set go without: they include no container (see kernels/README.md).

@@ -15,7 +15,7 @@ enum class Isa : std::uint8_t {
   kAvx2,       // AVX2, FMA, F16C
   kAvxVnni,    // these, and AVX-VNNI's products of bytes: Alder Lake, Zen 5 and later
   kAvx512,     // AVX-512 F, BW, DQ, VL and VNNI: Cascade Lake, Zen 4 and later
-  kAmx,        // these, and AMX's tiles and their products of bytes: Sapphire Rapids and later
+  kAmx,  // these, and AMX's tiles, their products of bytes and of bf16: Sapphire Rapids and later
 };
 
 std::string_view IsaName(Isa isa);  // "reference", "avx2", "avxvnni", ...

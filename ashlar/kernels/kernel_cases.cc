@@ -19,14 +19,15 @@ std::vector<KernelCase> RmsNormCases();
 std::vector<KernelCase> RopeCases();
 std::vector<KernelCase> SelectiveScanCases();
 std::vector<KernelCase> SoftmaxCases();
+std::vector<KernelCase> SplitRowsCases();
 
 namespace {
 
 // In the order of `ashlar bench kernels`.
 constexpr std::vector<KernelCase> (*kAll[])() = {
-    LinearCases,     QuantizeRowsCases,  AttentionCases, RmsNormCases,
-    LayerNormCases,  RopeCases,          AddScaledCases, SoftmaxCases,
-    ActivationCases, SelectiveScanCases, DeltaRuleCases,
+    LinearCases,  QuantizeRowsCases, SplitRowsCases,     AttentionCases,
+    RmsNormCases, LayerNormCases,    RopeCases,          AddScaledCases,
+    SoftmaxCases, ActivationCases,   SelectiveScanCases, DeltaRuleCases,
 };
 
 }  // namespace

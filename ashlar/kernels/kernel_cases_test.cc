@@ -15,6 +15,7 @@
 #include "ashlar/kernels/rope/rope.h"
 #include "ashlar/kernels/selective_scan/selective_scan.h"
 #include "ashlar/kernels/softmax/softmax.h"
+#include "ashlar/kernels/split_rows/split_rows.h"
 
 namespace ashlar {
 namespace {
@@ -47,6 +48,7 @@ TEST(KernelCases, AreThereForEveryFormThatThisProcessorCanRun) {
                  expected);
   }
   AddSupported("quantize_rows", QuantizeRowsForms(), expected);
+  AddSupported("split_rows", SplitRowsForms(), expected);
   AddSupported("rms_norm", RmsNormForms(), expected);
   AddSupported("layer_norm", LayerNormForms(), expected);
   AddSupported("rope", RopeForms(), expected);

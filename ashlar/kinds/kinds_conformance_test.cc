@@ -333,8 +333,8 @@ TEST(AllKinds, DocumentEveryAttributeAndAxis) {
 }
 
 TEST(KernelForm, NamesTheInstructionSetAndAVersion) {
-  EXPECT_EQ(KernelForm(Isa::kReference), "reference.4");
-  EXPECT_EQ(KernelForm(Isa::kAvx512), "avx512.4");
+  EXPECT_EQ(KernelForm(Isa::kReference), "reference.5");
+  EXPECT_EQ(KernelForm(Isa::kAvx512), "avx512.5");
 }
 
 }  // namespace

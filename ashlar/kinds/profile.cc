@@ -15,6 +15,8 @@ std::string_view KernelName(Kernel kernel) {
       return "attention";
     case Kernel::kQuantizeRows:
       return "quantize_rows";
+    case Kernel::kSplitRows:
+      return "split_rows";
     case Kernel::kNorm:
       return "norm";
     case Kernel::kRope:

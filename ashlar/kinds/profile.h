@@ -20,6 +20,7 @@ enum class Kernel : std::uint8_t {
   kLinear,
   kAttention,
   kQuantizeRows,
+  kSplitRows,
   kNorm,
   kRope,
   kStore,       // of keys and values
@@ -28,7 +29,7 @@ enum class Kernel : std::uint8_t {
   kDecode,      // of embeddings
   kAddScaled,   // sums between blocks
 };
-inline constexpr std::size_t kKernelCount = 10;
+inline constexpr std::size_t kKernelCount = 11;
 std::string_view KernelName(Kernel kernel);  // "linear"
 
 class Profile {

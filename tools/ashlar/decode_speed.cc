@@ -7,6 +7,7 @@
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/kernels/peak/peak.h"
 #include "ashlar/kernels/quantize_rows/quantize_rows.h"
+#include "ashlar/kernels/split_rows/split_rows.h"
 #include "tools/ashlar/step_cost.h"
 
 namespace ashlar::cli {
@@ -60,6 +61,9 @@ double DecodeSpeed::SecondsPerWeight(const Codec& codec, int levels) {
   const QuantizedRows quantized = {q.get(), scale.get(), sum.get(), shape.stride_groups,
                                    shape.stride_rows};
   QuantizeRowsForms()[0].fn(x.get(), kInputs, 1, kInputs, quantized);
+  const SplitShape split_shape = ShapeOfSplit(1, kInputs);
+  const auto pairs = MakeAligned<std::uint32_t>(split_shape.pair_count);
+  std::fill_n(pairs.get(), split_shape.pair_count, 0u);
   const auto y = MakeAligned<float>(kOutputs);
   known->second =
       SecondsOf(linear->fn, {.weights = begins.front(),
@@ -75,6 +79,10 @@ double DecodeSpeed::SecondsPerWeight(const Codec& codec, int levels) {
                              .x = x.get(),
                              .x_stride = kInputs,
                              .x_quantized = quantized,
+                             .x_split = {.pairs = pairs.get(),
+                                         .blocks = split_shape.blocks,
+                                         .tile_rows = split_shape.tile_rows,
+                                         .first = 0},
                              .y = y.get(),
                              .y_stride = kOutputs}) /
       static_cast<double>(kOutputs * kInputs);

@@ -171,10 +171,8 @@ Roofline RooflineOf(std::span<const Measured> all, const Peaks& peaks) {
   for (const auto& [isa, arithmetic] : peaks.by_isa) {
     if (arithmetic.f32 > 0) {
       const std::string name(IsaName(isa));
-      // AVX-VNNI and AMX have products of bytes only: their f32 is AVX2's and AVX-512's.
-      const bool f32_is_lesser = (isa == Isa::kAvxVnni && peaks.by_isa.contains(Isa::kAvx2)) ||
-                                 (isa == Isa::kAmx && peaks.by_isa.contains(Isa::kAvx512));
-      if (!f32_is_lesser) {
+      // AVX-VNNI has products of bytes only: its f32 is AVX2's.
+      if (isa != Isa::kAvxVnni || !peaks.by_isa.contains(Isa::kAvx2)) {
         roofline.roofs.push_back({"f32 " + name, arithmetic.f32});
       }
       roofline.roofs.push_back({"int8 " + name, arithmetic.int8});

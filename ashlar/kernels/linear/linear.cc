@@ -51,7 +51,8 @@ std::span<const LinearKernel> LinearKernels() {
 Result<Linear> FindLinear(const Codec& codec, Isa isa) {
   for (const LinearKernel& kernel : kKernels) {
     if (kernel.codec == codec.name) {
-      return Linear{kernel.activations, FindForm(kernel.forms, isa).fn};
+      const LinearForm& form = FindForm(kernel.forms, isa);
+      return Linear{form.reads_split ? Activations::kSplit : kernel.activations, form.fn};
     }
   }
   return Unsupported("codec {} has no kernel to compute with", codec.name);

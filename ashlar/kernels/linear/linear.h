@@ -11,8 +11,9 @@
 // the bit.
 //
 // Activations come in the format that the codec's kernel wants: f32 rows, or rows rounded to int8
-// by quantize_rows. The sub-matrix that a slice uses is read in place: `inputs` may be smaller
-// than the stored columns, since only `band_stride` knows those.
+// by quantize_rows; forms that multiply f32 in tiles want the rows split by split_rows. The
+// sub-matrix that a slice uses is read in place: `inputs` may be smaller than the stored columns,
+// since only `band_stride` knows those.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@
 
 namespace ashlar {
 
-enum class Activations : std::uint8_t { kF32, kQuantized };
+enum class Activations : std::uint8_t { kF32, kQuantized, kSplit };
 
 using LinearFn = void (*)(const LinearArgs& args) noexcept;
 
@@ -33,11 +34,12 @@ struct LinearForm {
   Isa isa;
   std::string_view name;
   LinearFn fn;
+  bool reads_split = false;  // x_split in place of x
 };
 
 struct LinearKernel {
-  std::string_view codec;  // the codec's name, "q4.1"
-  Activations activations;
+  std::string_view codec;             // the codec's name, "q4.1"
+  Activations activations;            // kF32 or kQuantized: what is multiplied, in every form
   std::span<const LinearForm> forms;  // slowest first; [0] is the reference
 };
 
@@ -46,7 +48,7 @@ std::span<const LinearKernel> LinearKernels();
 
 // The kernel's form for `isa`, or the fastest one below it.
 struct Linear {
-  Activations activations;
+  Activations activations;  // what `fn` reads
   LinearFn fn;
 };
 Result<Linear> FindLinear(const Codec& codec, Isa isa);

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "ashlar/kernels/quantize_rows/quantized_rows.h"
+#include "ashlar/kernels/split_rows/split_rows_view.h"
 
 namespace ashlar {
 
@@ -25,6 +26,7 @@ struct LinearArgs {
   const float* x;             // kF32: [rows, x_stride]
   std::int64_t x_stride;      // floats
   QuantizedRows x_quantized;  // kQuantized
+  SplitRows x_split;          // kSplit
   float* y;                   // y[m * y_stride + n], n counted from output 0
   std::int64_t y_stride;      // floats
 };

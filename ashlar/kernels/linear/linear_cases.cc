@@ -9,6 +9,7 @@
 #include "ashlar/kernels/kernel_cases.h"
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/kernels/quantize_rows/quantize_rows.h"
+#include "ashlar/kernels/split_rows/split_rows.h"
 
 namespace ashlar {
 namespace {
@@ -99,6 +100,10 @@ std::function<void()> PrepareLinear(const Codec& codec, int levels, LinearFn fn,
   const QuantizedRows quantized = {q.get(), scale.get(), sum.get(), shape.stride_groups,
                                    shape.stride_rows};
   QuantizeRowsForms()[0].fn(x.get(), size.inputs, size.rows, size.inputs, quantized);
+  const SplitShape split_shape = ShapeOfSplit(size.rows, size.inputs);
+  const auto pairs = MakeAligned<std::uint32_t>(split_shape.pair_count);
+  const SplitRows split = {pairs.get(), split_shape.blocks, split_shape.tile_rows, 0};
+  SplitRowsForms()[0].fn(x.get(), size.inputs, size.rows, size.inputs, 0, split_shape.tiles, split);
   const auto y = MakeAligned<float>(size.rows * size.outputs);
   const LinearArgs args = {.band_stride = band.front().size(),
                            .level_count = levels,
@@ -111,9 +116,11 @@ std::function<void()> PrepareLinear(const Codec& codec, int levels, LinearFn fn,
                            .x = x.get(),
                            .x_stride = size.inputs,
                            .x_quantized = quantized,
+                           .x_split = split,
                            .y = y.get(),
                            .y_stride = size.outputs};
-  return [=, held = std::tuple(weights, x, q, scale, sum, y), matrix = std::int64_t{0}]() mutable {
+  return [=, held = std::tuple(weights, x, q, scale, sum, pairs, y),
+          matrix = std::int64_t{0}]() mutable {
     LinearArgs next = args;
     next.levels = begins[static_cast<std::size_t>(matrix)].data();
     next.weights = next.levels[0];

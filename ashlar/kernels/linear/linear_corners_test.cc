@@ -1,5 +1,9 @@
-// The corners of the integers: every code, and the largest sums.
+// The corners of the integers: every code, and the largest sums. Those of raw weights: every bit of
+// an activation, numbers of all magnitudes, sums that cancel, and what is not finite.
+#include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 #include <random>
 #include <vector>
@@ -74,6 +78,159 @@ TEST_P(EveryIntegerLinearForm, IsExactOnEveryCodeAndOnTheLargestSums) {
   ExpectExact(64);
   ExpectExact(128);
 }
+
+// ---- Raw weights
+
+class EveryRawForm : public EveryLinearForm {
+ protected:
+  void SetWeights(Problem& problem, std::span<const float> w) {
+    codec().encode(w.data(), problem.size().outputs, problem.size().inputs, problem.weights());
+  }
+  // (The encoder makes none.)
+  void SetInfinity(Problem& problem, std::int64_t index) {
+    const std::uint32_t f32 = 0x7f800000;
+    const std::uint16_t half = codec().short_name == "f16" ? 0x7c00 : 0x7f80;
+    if (codec().short_name == "f32") {
+      std::memcpy(problem.weights() + 4 * index, &f32, 4);
+    } else {
+      std::memcpy(problem.weights() + 2 * index, &half, 2);
+    }
+  }
+  // A normal number of that codec and f32, of either sign, its bits random.
+  float RandomOf(int least_exponent, int most_exponent) {
+    const auto exponent =
+        std::uniform_int_distribution<int>(least_exponent, most_exponent)(random_);
+    const float significand = 1 + static_cast<float>(random_() >> 41) * 0x1p-23f;
+    return std::ldexp(random_() % 2 == 0 ? significand : -significand, exponent);
+  }
+  // What tiles may lose of denormal numbers, in all of a sum.
+  static double Lost(std::int64_t inputs, double most_w, double most_x) {
+    return static_cast<double>(inputs) * 0x1p-126 * (most_x + 2 * most_w + 3);
+  }
+};
+
+TEST_P(EveryRawForm, GivesAnActivationBackToTheBitWhenItsWeightIsOneAndTheOthersAreZero) {
+  const std::int64_t inputs = 70;
+  for (const std::int64_t rows : {1, 3, 40}) {
+    Problem problem = Make({.rows = rows, .inputs = inputs, .outputs = inputs});
+    std::vector<float> identity(inputs * inputs);
+    for (std::int64_t n = 0; n < inputs; ++n) {
+      identity[static_cast<std::size_t>(n * inputs + n)] = 1;
+    }
+    SetWeights(problem, identity);
+    for (std::int64_t i = 0; i < rows * inputs; ++i) {
+      problem.x()[i] = RandomOf(-100, 127);
+    }
+    problem.x()[0] = std::numeric_limits<float>::max();
+    problem.x()[1] = -1 - 0x1p-23f;
+    const std::vector<float> y = problem.Run(form().fn);
+    for (std::int64_t i = 0; i < rows * inputs; ++i) {
+      ASSERT_EQ(y[static_cast<std::size_t>(i)], problem.x()[i]) << i;
+    }
+  }
+}
+
+TEST_P(EveryRawForm, KeepsItsBoundOverAllMagnitudesAndWhereSumsCancel) {
+  const std::int64_t inputs = 200;
+  const std::int64_t outputs = 35;
+  const bool is_f16 = codec().short_name == "f16";
+  for (const int range : {0, 8, 60}) {  // of exponents
+    for (const std::int64_t rows : {2, 21}) {
+      Problem problem = Make({.rows = rows, .inputs = inputs, .outputs = outputs});
+      std::vector<float> w(static_cast<std::size_t>(inputs * outputs));
+      const int w_range = is_f16 ? std::min(range, 14) : range;
+      for (std::size_t i = 0; i < w.size(); ++i) {
+        // Pairs of inputs whose weights cancel, but for what x differs by.
+        w[i] = i % 2 == 1 ? -w[i - 1] : RandomOf(-w_range, w_range);
+      }
+      SetWeights(problem, w);
+      for (std::int64_t i = 0; i < rows * inputs; ++i) {
+        problem.x()[i] =
+            i % 2 == 1 ? std::nextafter(problem.x()[i - 1], 0.0f) : RandomOf(-range, range);
+      }
+      ExpectAgreement(problem);
+    }
+  }
+}
+
+TEST_P(EveryRawForm, LosesOfDenormalNumbersWhatItSaysAtMost) {
+  const std::int64_t inputs = 40;
+  const std::int64_t outputs = 20;
+  Problem problem = Make({.rows = 3, .inputs = inputs, .outputs = outputs});
+  std::vector<float> w(static_cast<std::size_t>(inputs * outputs));
+  const float least = codec().short_name == "f16" ? 0x1p-24f : 0x1p-133f;
+  for (float& weight : w) {
+    weight = static_cast<float>(random_() % 8) * least;
+  }
+  SetWeights(problem, w);
+  for (std::int64_t i = 0; i < 3 * inputs; ++i) {
+    problem.x()[i] = i % 5 == 0 ? 0x1.8p-130f : RandomOf(-2, 20);
+  }
+  const std::vector<float> expected = problem.Run(reference().fn);
+  const std::vector<float> actual = problem.Run(form().fn);
+  const std::vector<double> magnitudes = problem.Magnitudes(activations());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    ASSERT_NEAR(
+        expected[i], actual[i],
+        Bound(codec(), inputs, activations(), magnitudes[i]) + Lost(inputs, 8 * least, 0x1p21))
+        << i;
+  }
+}
+
+TEST_P(EveryRawForm, KeepsWhatIsNotFiniteInItsOwnRowAndOutput) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::int64_t inputs = 45;
+  const std::int64_t outputs = 19;
+  const std::int64_t rows = 18;
+  const auto nan_bits = [](std::uint32_t bits) { return std::bit_cast<float>(bits); };
+  for (const std::int64_t k : {std::int64_t{0}, std::int64_t{31}, inputs - 1}) {
+    for (const float x : {kInfinity, -kInfinity, nan_bits(0x7fc00000), nan_bits(0x7f800001),
+                          nan_bits(0xff800001)}) {
+      Problem problem = Make({.rows = rows, .inputs = inputs, .outputs = outputs});
+      const std::vector<float> finite = problem.Run(form().fn);
+      const std::int64_t row = (k + 3) % rows;
+      problem.x()[row * inputs + k] = x;
+      const std::vector<float> expected = problem.Run(reference().fn);
+      const std::vector<float> actual = problem.Run(form().fn);
+      for (std::int64_t i = 0; i < rows * outputs; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        if (i / outputs != row) {
+          ASSERT_EQ(actual[at], finite[at]) << i;
+        } else if (std::isnan(expected[at])) {
+          ASSERT_TRUE(std::isnan(actual[at])) << i;
+        } else {
+          ASSERT_EQ(actual[at], expected[at]) << i;
+        }
+      }
+    }
+    // (An infinite weight may give NaN in place of an infinity.)
+    Problem problem = Make({.rows = rows, .inputs = inputs, .outputs = outputs});
+    const std::vector<float> finite = problem.Run(form().fn);
+    SetInfinity(problem, 17 * inputs + k);
+    const std::vector<float> actual = problem.Run(form().fn);
+    for (std::int64_t i = 0; i < rows * outputs; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      if (i % outputs == 17) {
+        ASSERT_FALSE(std::isfinite(actual[at])) << i;
+      } else {
+        ASSERT_EQ(actual[at], finite[at]) << i;
+      }
+    }
+  }
+}
+
+std::vector<Row> FastRawForms() {
+  std::vector<Row> rows = FastForms();
+  std::erase_if(rows, [](const Row& row) {
+    const std::string_view name = (**FindCodec(row.kernel->codec)).short_name;
+    return name != "f32" && name != "f16" && name != "bf16";
+  });
+  return rows;
+}
+INSTANTIATE_TEST_SUITE_P(Codec, EveryRawForm, testing::ValuesIn(FastRawForms()),
+                         [](const auto& info) { return NameOf(info.param); });
+
+// ---- Codes
 
 void ExpectTheSameBits(Isa one, Isa other, const Codec& codec, std::mt19937_64& random) {
   for (int levels = 1; levels <= codec.levels(); ++levels) {

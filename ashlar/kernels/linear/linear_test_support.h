@@ -19,6 +19,7 @@
 #include "ashlar/codec/gguf/testing_blocks.h"
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/kernels/quantize_rows/quantize_rows.h"
+#include "ashlar/kernels/split_rows/split_rows.h"
 
 namespace ashlar::linear_test {
 
@@ -72,7 +73,9 @@ class Problem {
         x_(size.x_offset + size.rows * stored_inputs_),
         q_(shape_.q_count),
         scale_(shape_.scale_count),
-        sum_(shape_.scale_count) {
+        sum_(shape_.scale_count),
+        split_shape_(ShapeOfSplit(size.rows, size.inputs)),
+        pairs_(split_shape_.pair_count) {
     // What stands behind the last row may be read, and must not matter.
     std::fill_n(scale_.data(), scale_.count(), std::numeric_limits<float>::quiet_NaN());
     // One weight in 16 is an outlier, so that a group's scale is often set by one number.
@@ -102,9 +105,17 @@ class Problem {
   }
 
   const Size& size() const { return size_; }
-  const float* x() { return x_.data() + size_.x_offset; }
+  float* x() { return x_.data() + size_.x_offset; }
   QuantizedRows quantized() {
     return {q_.data(), scale_.data(), sum_.data(), shape_.stride_groups, shape_.stride_rows};
+  }
+
+  // As x is now.
+  SplitRows split() {
+    const SplitRows view = {pairs_.data(), split_shape_.blocks, split_shape_.tile_rows, 0};
+    SplitRowsForms()[0].fn(x(), stored_inputs_, size_.rows, size_.inputs, 0, split_shape_.tiles,
+                           view);
+    return view;
   }
 
   std::byte* weights() { return weights_.data(); }
@@ -150,6 +161,7 @@ class Problem {
             .x = x(),
             .x_stride = stored_inputs_,
             .x_quantized = quantized(),
+            .x_split = split(),
             .y = y,
             .y_stride = y_stride};
   }
@@ -209,6 +221,8 @@ class Problem {
   Aligned<std::int8_t> q_;
   Aligned<float> scale_;
   Aligned<std::int32_t> sum_;
+  SplitShape split_shape_;
+  Aligned<std::uint32_t> pairs_;
 };
 
 // A sum of `terms` products, each addition rounding by 2^-24 of at most `magnitude`. The integer

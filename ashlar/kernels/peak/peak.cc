@@ -65,8 +65,9 @@ double PeakF32PerSecond(Isa isa) {
     case Isa::kAvxVnni:
       return BestLoopRate(avx2::PeakF32Loop);
     case Isa::kAvx512:
-    case Isa::kAmx:
       return BestLoopRate(avx512::PeakF32Loop);
+    case Isa::kAmx:
+      return BestLoopRate(amx::PeakF32Loop);
   }
   CHECK(false);
 }

@@ -14,7 +14,8 @@ double ThreadSeconds();
 
 // One thread, from registers only: fused multiply-adds of f32 count as 2 operations, products of
 // bytes (accumulated) as 2 as well. By the instructions that the linear kernels of `isa` are made
-// of. 0 for the reference, which has no peak to compare with. Requires: Supported(isa).
+// of: on AMX, one of f32 by bf16 is three of bf16. 0 for the reference, which has no peak to
+// compare with. Requires: Supported(isa).
 double PeakF32PerSecond(Isa isa);
 double PeakInt8PerSecond(Isa isa);
 

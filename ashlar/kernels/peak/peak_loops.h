@@ -20,8 +20,9 @@ std::int64_t PeakF32Loop(std::int64_t rounds) noexcept;
 std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept;
 }  // namespace avx512
 namespace amx {
+std::int64_t PeakF32Loop(std::int64_t rounds) noexcept;
 std::int64_t PeakInt8Loop(std::int64_t rounds) noexcept;
-}
+}  // namespace amx
 
 // The sum of the numbers in memory, each stream fetched `ahead` bytes before it is read (see
 // peak_read.h).

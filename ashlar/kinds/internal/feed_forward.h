@@ -80,9 +80,9 @@ class FeedForward {
   // those who show inputs.
   std::vector<const Projection*> input_readers() const { return {&gate_, &up_}; }
   std::vector<const Projection*> hidden_readers() const { return {&down_}; }
-  // Whether a reader of x wants it rounded, or the reader of the hidden rows.
-  bool wants_quantized_input() const { return gate_.wants_quantized() || up_.wants_quantized(); }
-  bool wants_quantized_hidden() const { return down_.wants_quantized(); }
+  // How the readers of x want it, and the reader of the hidden rows.
+  WantedForms wanted_input() const { return gate_.wanted() | up_.wanted(); }
+  WantedForms wanted_hidden() const { return down_.wanted(); }
 
   // hidden [x.rows, channels()] for the units [unit_begin, unit_end) of channels, on this thread:
   // gate, up and f of a unit are computed while they are in its cache. `gate` is scratch of the

@@ -32,13 +32,21 @@ QuantizedRows TakeQuantizedRows(std::int64_t rows, std::int64_t width, Arena& ar
           .stride_rows = shape.stride_rows};
 }
 
+SplitRows TakeSplitRows(const SplitShape& shape, Arena& arena) {
+  return {.pairs = arena.Take<std::uint32_t>(shape.pair_count),
+          .blocks = shape.blocks,
+          .tile_rows = shape.tile_rows,
+          .first = 0};
+}
+
 }  // namespace
 
 InputRows InputRows::Part(std::int64_t first, std::int64_t count) const {
   return {.rows = count,
           .x = x == nullptr ? nullptr : x + first * width,
           .width = width,
-          .quantized = quantized.q == nullptr ? quantized : FromRow(quantized, first)};
+          .quantized = quantized.q == nullptr ? quantized : FromRow(quantized, first),
+          .split = FromRow(split, first)};
 }
 
 void Projection::Matrix::Run(const InputRows& x, std::int64_t begin, std::int64_t end, float* y,
@@ -53,6 +61,7 @@ void Projection::Matrix::Run(const InputRows& x, std::int64_t begin, std::int64_
                      .x = x.x,
                      .x_stride = x.width,
                      .x_quantized = x.quantized,
+                     .x_split = x.split,
                      .y = y,
                      .y_stride = y_stride};
   if (tensor.codec->residual == nullptr) {
@@ -112,10 +121,13 @@ Result<Projection> Projection::Bind(const BoundTensors& tensors, std::string_vie
   return projection;
 }
 
-bool Projection::wants_quantized() const {
-  return std::ranges::any_of(sum_, [](const Matrix& matrix) {
-    return matrix.linear.activations == Activations::kQuantized;
-  });
+WantedForms Projection::wanted() const {
+  WantedForms wanted;
+  for (const Matrix& matrix : sum_) {
+    wanted.quantized |= matrix.linear.activations == Activations::kQuantized;
+    wanted.split |= matrix.linear.activations == Activations::kSplit;
+  }
+  return wanted;
 }
 
 void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y,
@@ -131,41 +143,57 @@ void Projection::Run(const InputRows& x, std::int64_t unit_begin, std::int64_t u
   }
 }
 
-InputPreparation::InputPreparation(RowNorm norm, bool quantize, Isa isa)
+InputPreparation::InputPreparation(RowNorm norm, WantedForms wanted, Isa isa)
     : norm_(std::move(norm)),
-      quantize_(quantize),
-      quantize_rows_(FindForm(QuantizeRowsForms(), isa).fn) {}
+      wanted_(wanted),
+      quantize_rows_(FindForm(QuantizeRowsForms(), isa).fn),
+      split_rows_(FindForm(SplitRowsForms(), isa).fn) {}
 
 InputPreparation::InputPreparation(RowNorm norm, std::initializer_list<const Projection*> readers,
                                    Isa isa)
-    : InputPreparation(std::move(norm), std::ranges::any_of(readers, &Projection::wants_quantized),
-                       isa) {}
+    : InputPreparation(std::move(norm), AllWanted(readers, &Projection::wanted), isa) {}
 
 InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int64_t width,
                                     const Workshop& workshop) const {
   Arena& arena = *workshop.arena;
   float* const normed = norm_.none() ? nullptr : arena.Take<float>(rows * width);
   InputRows prepared{.rows = rows, .x = norm_.none() ? x : normed, .width = width};
-  if (quantize_) {
+  if (wanted_.quantized) {
     prepared.quantized = TakeQuantizedRows(rows, width, arena);
   }
-  if (arena.counting() || (norm_.none() && !quantize_)) {
+  const SplitShape split = ShapeOfSplit(rows, width);
+  if (wanted_.split) {
+    prepared.split = TakeSplitRows(split, arena);
+  }
+  if (arena.counting()) {
     return prepared;
   }
-  workshop.pool->ParallelFor(
-      rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int thread) {
-        KernelTimer timer(workshop.profile, thread);
-        for (std::int64_t m = begin; m < end; ++m) {
-          if (!norm_.none()) {
-            norm_.Apply(x + m * width, normed + m * width);
-            timer.Lap(Kernel::kNorm);
-          }
-          if (quantize_) {
-            quantize_rows_(prepared.x + m * width, width, 1, width, FromRow(prepared.quantized, m));
-            timer.Lap(Kernel::kQuantizeRows);
-          }
-        }
-      });
+  if (!norm_.none() || wanted_.quantized) {
+    workshop.pool->ParallelFor(rows, kRowGrain,
+                               [&](std::int64_t begin, std::int64_t end, int thread) {
+                                 KernelTimer timer(workshop.profile, thread);
+                                 for (std::int64_t m = begin; m < end; ++m) {
+                                   if (!norm_.none()) {
+                                     norm_.Apply(x + m * width, normed + m * width);
+                                     timer.Lap(Kernel::kNorm);
+                                   }
+                                   if (wanted_.quantized) {
+                                     quantize_rows_(prepared.x + m * width, width, 1, width,
+                                                    FromRow(prepared.quantized, m));
+                                     timer.Lap(Kernel::kQuantizeRows);
+                                   }
+                                 }
+                               });
+  }
+  if (wanted_.split) {
+    // (Rows are split in whole tiles.)
+    workshop.pool->ParallelFor(
+        split.tiles, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+          KernelTimer timer(workshop.profile, thread);
+          split_rows_(prepared.x, width, rows, width, begin, end, prepared.split);
+          timer.Lap(Kernel::kSplitRows);
+        });
+  }
   return prepared;
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -18,6 +19,7 @@
 
 #include "ashlar/kernels/linear/linear.h"
 #include "ashlar/kernels/quantize_rows/quantize_rows.h"
+#include "ashlar/kernels/split_rows/split_rows.h"
 #include "ashlar/kinds/internal/bound_tensors.h"
 #include "ashlar/kinds/internal/row_norm.h"
 
@@ -31,12 +33,23 @@ constexpr std::int64_t OutputUnits(std::int64_t outputs) {
   return (outputs + kOutputUnit - 1) / kOutputUnit;
 }
 
+// The forms of rows, beside f32, that readers want.
+struct WantedForms {
+  bool quantized = false;
+  bool split = false;
+
+  friend WantedForms operator|(WantedForms a, WantedForms b) {
+    return {a.quantized || b.quantized, a.split || b.split};
+  }
+};
+
 // Rows as projections read them. A view of scratch, or of the block's own input.
 struct InputRows {
   std::int64_t rows = 0;
   const float* x = nullptr;  // [rows, width]
   std::int64_t width = 0;
   QuantizedRows quantized = {};  // when one of the readers wants them
+  SplitRows split = {};          // the same
 
   // Rows [first, first + count).
   InputRows Part(std::int64_t first, std::int64_t count) const;
@@ -52,7 +65,7 @@ class Projection {
 
   std::string_view name() const { return name_; }  // of the matrix in its block
   std::int64_t outputs() const { return sum_.empty() ? 0 : sum_.front().tensor.rows; }
-  bool wants_quantized() const;
+  WantedForms wanted() const;
 
   // y[m, n] for all rows m and the outputs n of units [unit_begin, unit_end); on this thread.
   // y: [rows, outputs()], or rows that are `y_stride` floats apart.
@@ -83,13 +96,23 @@ class Projection {
   std::vector<float> bias_;  // empty: none
 };
 
-// How rows are prepared for the projections that read them: normed, and rounded once for all of
-// them when one computes on int8.
+// What any of `readers` wants, of each `wanted` being a member function.
+template <class Readers, class Wanted>
+WantedForms AllWanted(const Readers& readers, Wanted wanted) {
+  WantedForms all;
+  for (const auto& reader : readers) {
+    all = all | std::invoke(wanted, reader);
+  }
+  return all;
+}
+
+// How rows are prepared for the projections that read them: normed, and once for all of them
+// rounded when one computes on int8, or split when one computes on parts.
 class InputPreparation {
  public:
   InputPreparation() = default;
-  // quantize: whether one of the readers wants rounded rows.
-  InputPreparation(RowNorm norm, bool quantize, Isa isa);
+  // wanted: by one of the readers, or another.
+  InputPreparation(RowNorm norm, WantedForms wanted, Isa isa);
   InputPreparation(RowNorm norm, std::initializer_list<const Projection*> readers, Isa isa);
 
   // x: [rows, width]. The result is valid until the arena is rewound.
@@ -98,8 +121,9 @@ class InputPreparation {
 
  private:
   RowNorm norm_;
-  bool quantize_ = false;
+  WantedForms wanted_;
   QuantizeRowsFn quantize_rows_ = nullptr;
+  SplitRowsFn split_rows_ = nullptr;
 };
 
 // Scratch for rows of which there is the int8 form only, for who writes it himself.

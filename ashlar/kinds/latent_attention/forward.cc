@@ -35,10 +35,6 @@ struct Matrices {
   std::vector<Projection> v;
 };
 
-bool AnyWantsQuantized(const std::vector<Projection>& projections) {
-  return std::ranges::any_of(projections, &Projection::wants_quantized);
-}
-
 AttentionShape LatentShapeOf(const Attributes& attributes) {
   const std::int64_t rope = attributes.Integer("rope_dims");
   const std::int64_t latent = attributes.Integer("latent_dim");
@@ -78,8 +74,10 @@ class LatentAttentionBlock final : public BoundBlock {
         q_input_(
             has_query_latent() ? LatentNorm(attributes, "q_norm", tensors, context.isa) : RowNorm(),
             {&matrices_.q}, context.isa),
-        plain_input_(RowNorm(), AnyWantsQuantized(matrices_.q_latent), context.isa),
-        latent_input_(RowNorm(), AnyWantsQuantized(matrices_.v), context.isa),
+        plain_input_(RowNorm(), internal::AllWanted(matrices_.q_latent, &Projection::wanted),
+                     context.isa),
+        latent_input_(RowNorm(), internal::AllWanted(matrices_.v, &Projection::wanted),
+                      context.isa),
         o_input_(RowNorm(), {&matrices_.o}, context.isa),
         kv_norm_(LatentNorm(attributes, "kv_norm", tensors, context.isa)),
         post_norm_(internal::SettingsOf(attributes, "post_norm"), "post_norm", tensors,

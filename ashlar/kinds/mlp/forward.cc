@@ -22,10 +22,11 @@ class MlpBlock final : public BoundBlock {
         shifted_(internal::IsSet(attributes, "shift")),
         norm_(RowNorm(internal::SettingsOf(attributes, "norm"), "norm", tensors, isa)),
         input_(shifted_ ? RowNorm() : norm_,
-               feed_forward_.wants_quantized_input() || (!shifted_ && out_gate_.wants_quantized()),
+               shifted_ ? feed_forward_.wanted_input()
+                        : feed_forward_.wanted_input() | out_gate_.wanted(),
                isa),
-        gate_input_(RowNorm(), out_gate_.wants_quantized(), isa),
-        shift_norm_(norm_, false, isa),
+        gate_input_(RowNorm(), out_gate_.wanted(), isa),
+        shift_norm_(norm_, internal::WantedForms(), isa),
         post_norm_(internal::SettingsOf(attributes, "post_norm"), "post_norm", tensors, isa),
         sigmoid_(FindActivate(Activation::kSigmoid, isa)) {
     if (shifted_) {

@@ -40,14 +40,11 @@ class MoeBlock final : public BoundBlock {
         multiplier_(static_cast<float>(attributes.Real("multiplier"))),
         parts_(std::move(parts)),
         input_(RowNorm(internal::SettingsOf(attributes, "norm"), "norm", tensors, isa),
-               parts_.router.wants_quantized() || parts_.shared.wants_quantized_input() ||
-                   parts_.shared_gate.wants_quantized(),
+               parts_.router.wanted() | parts_.shared.wanted_input() | parts_.shared_gate.wanted(),
                isa),
-        expert_input_(RowNorm(),
-                      std::ranges::any_of(parts_.experts, &FeedForward::wants_quantized_input),
+        expert_input_(RowNorm(), internal::AllWanted(parts_.experts, &FeedForward::wanted_input),
                       isa),
-        hidden_input_(RowNorm(),
-                      std::ranges::any_of(parts_.experts, &FeedForward::wants_quantized_hidden),
+        hidden_input_(RowNorm(), internal::AllWanted(parts_.experts, &FeedForward::wanted_hidden),
                       isa),
         post_norm_(internal::SettingsOf(attributes, "post_norm"), "post_norm", tensors, isa),
         add_scaled_(FindForm(AddScaledForms(), isa).fn) {}

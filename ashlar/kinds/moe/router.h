@@ -46,7 +46,7 @@ class Router {
 
   std::int64_t experts() const { return logits_.outputs(); }
   std::int64_t per_row() const { return per_row_; }
-  bool wants_quantized() const { return logits_.wants_quantized(); }
+  WantedForms wanted() const { return logits_.wanted(); }
 
   // Valid until the arena is rewound. When the arena counts, only `pairs` is right.
   Routes Route(const InputRows& x, const Workshop& workshop) const;

@@ -18,6 +18,9 @@ void LinearF32(const LinearArgs& args) noexcept;
 void LinearF16(const LinearArgs& args) noexcept;
 void LinearBF16(const LinearArgs& args) noexcept;
 }  // namespace avx512
+namespace amx {
+void LinearBF16(const LinearArgs& args) noexcept;
+}
 
 inline constexpr LinearForm kLinearF32Forms[] = {
     {Isa::kReference, "reference", LinearF32Reference},
@@ -33,6 +36,7 @@ inline constexpr LinearForm kLinearBF16Forms[] = {
     {Isa::kReference, "reference", LinearBF16Reference},
     {Isa::kAvx2, "avx2", avx2::LinearBF16},
     {Isa::kAvx512, "avx512", avx512::LinearBF16},
+    {Isa::kAmx, "amx", amx::LinearBF16, true},
 };
 
 }  // namespace ashlar
