@@ -170,9 +170,22 @@ std::shared_ptr<RopeTable> RopeTables::Get(const RopeParameters& parameters,
   std::shared_ptr<RopeTable> table = slot.lock();
   if (table == nullptr) {
     table = std::make_shared<RopeTable>(parameters, positions);
+    if (whole_) {
+      table->Reach(positions);
+    }
     slot = table;
   }
   return table;
+}
+
+void RopeTables::ReachAll() {
+  const std::lock_guard lock(mutex_);
+  whole_ = true;
+  for (const auto& [key, slot] : tables_) {
+    if (const std::shared_ptr<RopeTable> table = slot.lock()) {
+      table->Reach(table->positions());
+    }
+  }
 }
 
 std::uint64_t RopeTables::bytes() const {

@@ -99,13 +99,18 @@ class RopeTables {
   // The table for positions [0, positions).
   std::shared_ptr<RopeTable> Get(const RopeParameters& parameters, std::int64_t positions);
 
+  // All tables, and those to come, have all of their positions: for a budget, which counts them
+  // before they are used. Requires that nobody reads or reaches meanwhile.
+  void ReachAll();
+
   // The most memory that the tables in use come to take.
   std::uint64_t bytes() const;
 
  private:
   using Key = std::pair<RopeParameters, std::int64_t>;
-  mutable std::mutex mutex_;
-  std::map<Key, std::weak_ptr<RopeTable>> tables_;  // guarded by mutex_
+  mutable std::mutex mutex_;  // of what follows
+  std::map<Key, std::weak_ptr<RopeTable>> tables_;
+  bool whole_ = false;
 };
 
 }  // namespace ashlar

@@ -205,5 +205,19 @@ TEST(RopeTables, AreSharedByEqualParametersWhileInUse) {
   EXPECT_EQ(tables.bytes(), 2 * 16 * 4 * sizeof(float));
 }
 
+TEST(RopeTables, HaveAllPositionsOnceABudgetCountsThem) {
+  const RopeParameters parameters{.dims = 8};
+  const RopeTable reached = ReachedTable(parameters, 100);
+  const auto is_whole = [&](const RopeTable& table) {
+    return std::equal(reached.cosine(0), reached.cosine(0) + 100 * 4, table.cosine(0));
+  };
+  RopeTables tables;
+  const auto before = tables.Get(parameters, 100);
+  before->Reach(1);
+  tables.ReachAll();
+  EXPECT_TRUE(is_whole(*before));
+  EXPECT_TRUE(is_whole(*tables.Get(parameters, 101)));
+}
+
 }  // namespace
 }  // namespace ashlar

@@ -149,7 +149,8 @@ std::uint64_t Engine::PlanOf(NetworkId network) const {
 
 void Engine::PrefaultWorkspace() {
   state_->prefault_workspace = true;
-  state_->NetworksChanged();
+  state_->networks.ReachAllPositions();
+  state_->interpreter.Touch(internal::Interpreter::kAll);
 }
 
 void Engine::SetPageBudget(std::uint64_t bytes, std::uint64_t most) {

@@ -57,7 +57,8 @@ struct EngineOptions {
   bool check_numbers = false;  // refuse packed weights with scales that are no numbers
   // Make weights resident while loading, and not when they are first used.
   bool prefault = true;
-  // The workspace too, all that a memory plan counts. Else it takes what the largest steps needed.
+  // The workspace and the tables of positions too, all that a memory plan counts. Else they take
+  // what the largest steps needed.
   bool prefault_workspace = true;
 
   // kInvalid names the field, its range and the value. max_rows and max_logit_rows must be at
@@ -263,8 +264,8 @@ class Engine {
   // page_bytes.
   void SetPageBudget(std::uint64_t bytes, std::uint64_t most = EngineOptions::kMostPageBytes);
 
-  // The workspace is resident from now on, as with EngineOptions::prefault_workspace: at once, or,
-  // when there are requests, part by part.
+  // The workspace is resident from now on, as with EngineOptions::prefault_workspace. The logits of
+  // deliveries are gone.
   void PrefaultWorkspace();
 
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when

@@ -22,7 +22,11 @@ NetworkSet::NetworkSet(const BlobStore& store, const EngineOptions& options)
       binder_(
           [this](const Digest& blob, std::uint64_t needed) { return blobs_.Fetch(blob, needed); },
           {options.isa, options.max_positions, rope_tables_},
-          options.verify_blobs || options.check_numbers) {}
+          options.verify_blobs || options.check_numbers) {
+  if (options.prefault_workspace) {
+    ReachAllPositions();
+  }
+}
 
 // Of each that is loaded, what `member` points to.
 template <class T>

@@ -60,6 +60,9 @@ class NetworkSet {
   // step and using what it computed.
   void FindDamage();
 
+  // Of a network's context, those that nobody has come to yet too (RopeTables::ReachAll).
+  void ReachAllPositions() { rope_tables_.ReachAll(); }
+
   // `networks`: ascending ids. Valid until a network comes, goes or changes, or many others were
   // asked for.
   const MergedOrder& OrderOf(std::span<const std::uint32_t> networks);

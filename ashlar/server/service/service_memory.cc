@@ -116,12 +116,13 @@ void Service::State::TellShrunk() {
 internal::MemoryDivision Service::State::Divide(std::int64_t now) {
   const Weights& weights = CurrentWeights();
   const PageUse pages = engine_.page_use();
+  // Before it is asked what explains it: another thread may begin to bind in between.
+  const std::uint64_t resident = ResidentBytes();
   // What weights and pages do not explain of what is resident is everything else. (Weights that are
   // not resident yet explain less than they should: nothing is made of that.)
   const bool binding = change_ != nullptr && change_->grows && change_->binding;
   const std::uint64_t explained =
       (binding ? std::max(weights_now_, change_->weight_bytes) : weights_now_) + pages.resident;
-  const std::uint64_t resident = ResidentBytes();
   idle_.clear();
   std::vector<internal::IdleNetwork> idle;
   for (auto& [key, network] : residents_) {
