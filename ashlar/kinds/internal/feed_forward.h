@@ -56,7 +56,7 @@ class RoundingScratch {
   RoundingScratch(std::int64_t rows, std::int64_t channels, const Workshop& workshop);
   // Units of channels that a call with so many rows takes at once; at least one.
   std::int64_t UnitsAtOnce(std::int64_t rows) const {
-    return floats_ / (std::max<std::int64_t>(rows, 1) * kOutputUnit);
+    return std::max<std::int64_t>(floats_ / (std::max<std::int64_t>(rows, 1) * kOutputUnit), 1);
   }
   float* gate(int thread) const { return first_ + 2 * thread * floats_; }
   float* up(int thread) const { return gate(thread) + floats_; }

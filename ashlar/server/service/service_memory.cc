@@ -1,5 +1,6 @@
 // What becomes of the memory of the process: how it is divided, and how weights follow.
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -47,6 +48,11 @@ const Service::State::Weights& Service::State::CurrentWeights() {
     const internal::WeightBytes bytes{.floor = WeightBytesAt(networks, stack.First(0).precision),
                                       .all = WeightBytesAt(networks, {})};
     weights_now_ = WeightBytesAt(networks, engine_.precision());
+    // Those of networks that came too; those of networks that went are dropped by DropUnusedParts.
+    std::vector<Level> parts = PartsInUse(networks, engine_.precision());
+    std::ranges::copy(PartsBeyond(used_parts_, parts), std::back_inserter(parts));
+    std::ranges::sort(parts);
+    used_parts_ = std::move(parts);
     weights_ = std::make_shared<const Weights>(
         Weights{std::move(loaded), std::move(networks), std::move(stack), bytes});
   }
@@ -97,7 +103,7 @@ void Service::State::ManageMemory() {
   full_ = division.full;
   engine_.SetPageBudget(division.page_bytes, division.most_pages);
   FollowDivision(division.weight_bytes);
-  if (!Shrinking() && !PagesLeave()) {
+  if (!Shrinking() && stopped_.empty() && !PagesLeave()) {
     TellShrunk();
   }
 }
@@ -120,9 +126,14 @@ internal::MemoryDivision Service::State::Divide(std::int64_t now) {
   const std::uint64_t resident = ResidentBytes();
   // What weights and pages do not explain of what is resident is everything else. (Weights that are
   // not resident yet explain less than they should: nothing is made of that.)
-  const bool binding = change_ != nullptr && change_->grows && change_->binding;
-  const std::uint64_t explained =
-      (binding ? std::max(weights_now_, change_->weight_bytes) : weights_now_) + pages.resident;
+  std::uint64_t weights_resident = weights_now_;
+  if (change_ != nullptr) {
+    weights_resident = std::max(weights_resident, change_->resident_bytes());
+  }
+  for (const auto& change : stopped_) {
+    weights_resident = std::max(weights_resident, change->resident_bytes());
+  }
+  const std::uint64_t explained = weights_resident + pages.resident;
   idle_.clear();
   std::vector<internal::IdleNetwork> idle;
   for (auto& [key, network] : residents_) {
@@ -165,7 +176,7 @@ void Service::State::FollowDivision(std::uint64_t weight_bytes) {
     return;
   }
   asked_weights_ = weight_bytes;
-  change_ = std::make_shared<Change>(grows, weight_bytes);
+  change_ = std::make_shared<Change>(weights_now_, weight_bytes);
   PrepareChange();
 }
 
@@ -223,8 +234,13 @@ void Service::State::MakeChange(const std::shared_ptr<Change>& change,
     // What was read for it need not stay.
     std::vector<Level> unused = PartsBeyond(prepared->parts, used_parts_);
     resizer_.Post(
-        [this, prepared = std::move(prepared), unused = std::move(unused)] { DropParts(unused); });
+        [this, change, prepared = std::move(prepared), unused = std::move(unused)]() mutable {
+          DropParts(unused);
+          prepared.reset();
+          Post([this, change] { LetGo(change); });
+        });
     if (wanted) {
+      stopped_.push_back(change);
       if (again) {
         growth_failed_at_ = Now();
         asked_weights_ = 0;
@@ -253,6 +269,7 @@ void Service::State::MakeChange(const std::shared_ptr<Change>& change,
         weights_now_ = weights_then;
         EndChange();
       }
+      LetGo(change);
     });
   });
 }
@@ -266,8 +283,14 @@ void Service::State::StopChange() {
   if (change_ != nullptr) {
     change_->stopped = true;
     asked_weights_ = 0;
+    stopped_.push_back(change_);
     EndChange();
   }
+}
+
+// A change has ended on the other threads too.
+void Service::State::LetGo(const std::shared_ptr<Change>& change) {
+  memory_changed_ |= std::erase(stopped_, change) > 0;
 }
 
 // Parts of blobs that were used and are not any more need not stay in the system's memory either.

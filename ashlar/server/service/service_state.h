@@ -182,11 +182,15 @@ class Service::State {
   // Weights on their way to another precision. Another thread finds and binds it; the engine's
   // changes to it between two steps; on another thread goes what is not used any more.
   struct Change {
-    Change(bool grows_in, std::uint64_t bytes) : grows(grows_in), weight_bytes(bytes) {}
+    Change(std::uint64_t before, std::uint64_t after)
+        : grows(after > before), most_bytes(std::max(before, after)), weight_bytes(after) {}
     const bool grows;
+    const std::uint64_t most_bytes;     // that weights may take until it has ended
     std::uint64_t weight_bytes;         // that they may have then. Of the engine's thread
     std::atomic<bool> binding = false;  // what it reads is this process's from here on
     std::atomic<bool> stopped = false;  // nobody waits for it any more
+    // Of what is resident, as far as it goes by itself. Any thread.
+    std::uint64_t resident_bytes() const { return grows && !binding ? 0 : most_bytes; }
   };
   struct PreparedChange {
     std::uint64_t weight_bytes;       // as it was asked for
@@ -207,6 +211,7 @@ class Service::State {
   void MakeChange(const std::shared_ptr<Change>& change, std::shared_ptr<PreparedChange> prepared);
   void EndChange();
   void StopChange();
+  void LetGo(const std::shared_ptr<Change>& change);
   void TellShrunk();
   bool Shrinking() const { return change_ != nullptr && !change_->grows; }
   // Cached pages are beyond their budget, and given back step by step.
@@ -258,6 +263,7 @@ class Service::State {
   std::uint64_t weights_now_ = 0;           // at the engine's precision, and what is still to go
   std::vector<Level> used_parts_;           // of blobs, that the system should have in memory
   std::shared_ptr<Change> change_;          // null: none
+  std::vector<std::shared_ptr<const Change>> stopped_;  // changes that have yet to let go
   std::int64_t growth_failed_at_ = 0;
   std::vector<std::function<void()>> when_shrunk_;  // who waits until what is to go has gone
   std::vector<Resident*> idle_;                     // of the last division
