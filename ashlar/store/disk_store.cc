@@ -233,7 +233,9 @@ Status DiskStore::Open(const DiskStoreOptions& options) {
 Status DiskStore::CheckThatNothingElseIsHere() const {
   ASHLAR_TRY(const std::vector<DirectoryEntry> entries, files_.List(paths_.root));
   const auto made_by_us = [](const DirectoryEntry& entry) {
-    return entry.name == kOwnFolder || entry.name == "blobs" || entry.name == "index.json";
+    // (oci-layout: another process has made it meanwhile.)
+    return entry.name == kOwnFolder || entry.name == "blobs" || entry.name == "index.json" ||
+           entry.name == "oci-layout";
   };
   const bool begun =
       std::ranges::any_of(entries, [](const auto& entry) { return entry.name == kOwnFolder; });
