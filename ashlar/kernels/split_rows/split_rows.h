@@ -26,8 +26,8 @@ SplitShape ShapeOfSplit(std::int64_t rows, std::int64_t columns);
 // The view from row `m` on.
 SplitRows FromRow(const SplitRows& rows, std::int64_t m);
 
-// Writes tiles [tile_begin, tile_end) of `rows` rows of x. Requires: x_stride in floats;
-// out.first == 0.
+// Writes tiles [tile_begin, tile_end) of `rows` rows of x, and of each its first blocks: those that
+// `columns` have. Requires: x_stride in floats; out.first == 0.
 using SplitRowsFn = void (*)(const float* x, std::int64_t x_stride, std::int64_t rows,
                              std::int64_t columns, std::int64_t tile_begin, std::int64_t tile_end,
                              const SplitRows& out) noexcept;

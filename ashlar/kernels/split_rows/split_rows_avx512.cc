@@ -38,11 +38,10 @@ void SplitRow(const float* x, std::int64_t columns, std::uint32_t* pairs) {
 void SplitRowsTiles(const float* x, std::int64_t x_stride, std::int64_t rows, std::int64_t columns,
                     std::int64_t tile_begin, std::int64_t tile_end, const SplitRows& out) noexcept {
   const std::int64_t line = out.tile_rows;
-  std::uint32_t* pairs = out.pairs + tile_begin * out.blocks * kSplitParts * kPairs * line;
+  const std::int64_t tile_pairs = out.blocks * kSplitParts * kPairs * line;
   if (line == 1) {
     for (std::int64_t row = tile_begin; row < tile_end; ++row) {
-      SplitRow(x + row * x_stride, columns, pairs);
-      pairs += out.blocks * kSplitParts * kPairs;
+      SplitRow(x + row * x_stride, columns, out.pairs + row * tile_pairs);
     }
     return;
   }
@@ -50,6 +49,7 @@ void SplitRowsTiles(const float* x, std::int64_t x_stride, std::int64_t rows, st
   for (std::int64_t tile = tile_begin; tile < tile_end; ++tile) {
     const float* const tile_x = x + tile * line * x_stride;
     const std::int64_t tile_rows = rows - tile * line < line ? rows - tile * line : line;
+    std::uint32_t* pairs = out.pairs + tile * tile_pairs;
     for (std::int64_t k = 0; k < columns; k += kSplitInputs) {
       __m512i parts[kSplitParts][16] = {};
       for (int r = 0; r < tile_rows; ++r) {

@@ -23,8 +23,9 @@ std::uint32_t TakePart(float& left) {
 void SplitRowsReference(const float* x, std::int64_t x_stride, std::int64_t rows,
                         std::int64_t columns, std::int64_t tile_begin, std::int64_t tile_end,
                         const SplitRows& out) noexcept {
+  const std::int64_t blocks = (columns + kSplitInputs - 1) / kSplitInputs;
   for (std::int64_t row = tile_begin * out.tile_rows; row < tile_end * out.tile_rows; ++row) {
-    for (std::int64_t k = 0; k < out.blocks * kSplitInputs; ++k) {
+    for (std::int64_t k = 0; k < blocks * kSplitInputs; ++k) {
       float left = row < rows && k < columns ? x[row * x_stride + k] : 0;
       const std::int64_t block = row / out.tile_rows * out.blocks + k / kSplitInputs;
       for (int part = 0; part < kSplitParts; ++part) {

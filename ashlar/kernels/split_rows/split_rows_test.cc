@@ -119,6 +119,28 @@ TEST_P(EverySplitRowsForm, WritesTheReferencesBitsInEveryPlaceAndNoFurther) {
   }
 }
 
+// Whoever computes rows some columns at a time.
+TEST_P(EverySplitRowsForm, WritesSomeBlocksOfWiderRowsAndNoOthers) {
+  RandomFloats random(9);
+  for (const std::int64_t rows : {1, 5, 16, 40}) {
+    const std::int64_t columns = 150;
+    std::vector<float> x(static_cast<std::size_t>(rows * columns));
+    for (float& value : x) {
+      value = random.Normal();
+    }
+    Output expected(rows, columns);
+    Output actual(rows, columns);
+    Split(x.data(), columns, rows, columns, expected);
+    for (const std::int64_t begin : {96, 0, 128, 32}) {  // the second has to leave the first alone
+      const std::int64_t end = begin == 32 ? 96 : std::min<std::int64_t>(begin + 32, columns);
+      SplitRows view = actual.View();
+      view.pairs += begin / 32 * 3 * 16 * view.tile_rows;
+      GetParam().fn(x.data() + begin, columns, rows, end - begin, 0, actual.shape().tiles, view);
+    }
+    ASSERT_EQ(expected.pairs(), actual.pairs()) << rows;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Isa, EverySplitRowsForm,
                          testing::ValuesIn(SplitRowsForms().begin(), SplitRowsForms().end()),
                          FormName());

@@ -8,8 +8,30 @@
 namespace ashlar::internal {
 namespace {
 
+static_assert(kOutputUnit % kGroup == 0 && kOutputUnit % kSplitInputs == 0,
+              "a unit of channels is whole groups of the rounding, and whole blocks of parts");
+
+// The views from a channel on, which begins a group or a block. (In `rounded` groups lie side by
+// side; where rows are cut into tiles, so do blocks of a tile.)
+QuantizedRows FromColumn(const QuantizedRows& rounded, std::int64_t column) {
+  QuantizedRows from = rounded;
+  from.q += column;
+  from.scale += column / kGroup * rounded.stride_rows;
+  from.sum += column / kGroup * rounded.stride_rows;
+  return from;
+}
+
+SplitRows FromColumn(const SplitRows& split, std::int64_t column) {
+  SplitRows from = split;
+  from.pairs += column / kSplitInputs * kSplitParts * (kSplitInputs / 2) * split.tile_rows;
+  return from;
+}
+
 // Of gate, and of up, of a thread, where one unit of the rows does not take more: 64 KB each.
 constexpr std::int64_t kScratchFloats = std::int64_t{16} << 10;
+// Units that tiles of split rows are multiplied with at least: of many rows, as many as go by a
+// tile kernel's rows while they are in its cache.
+constexpr std::int64_t kTileUnits = 8;
 
 }  // namespace
 
@@ -69,17 +91,25 @@ Result<FeedForward> FeedForward::Bind(const BoundTensors& tensors, std::string_v
   ASHLAR_TRY(bound.down_, bind("down"));
   bound.hidden_input_ = InputPreparation(RowNorm(), {&bound.down_}, isa);
   bound.quantize_rows_ = FindForm(QuantizeRowsForms(), isa).fn;
+  bound.split_rows_ = FindForm(SplitRowsForms(), isa).fn;
   return bound;
 }
 
-RoundingScratch::RoundingScratch(std::int64_t rows, std::int64_t channels, const Workshop& workshop)
-    : floats_(std::clamp(kScratchFloats, rows * kOutputUnit,
-                         rows * OutputUnits(channels) * kOutputUnit)),
-      first_(workshop.arena->Take<float>(workshop.pool->threads() * 2 * floats_)) {}
+HiddenScratch::HiddenScratch(std::int64_t rows, std::int64_t channels, WantedForms forms,
+                             const Workshop& workshop) {
+  const std::int64_t unit = rows * kOutputUnit;  // floats
+  const std::int64_t threads = workshop.pool->threads();
+  const std::int64_t least = forms.split ? kTileUnits : 1;
+  // (A thread that gets more than its share of the loop gets it in several calls.)
+  const std::int64_t most = (OutputUnits(channels) + threads - 1) / threads;
+  floats_ = std::min(std::max(kScratchFloats, least * unit), most * unit);
+  first_ = workshop.arena->Take<float>(threads * 2 * floats_);
+}
 
-void FeedForward::RunRounded(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
-                             const RoundingScratch& scratch, const QuantizedRows& hidden,
-                             int thread, KernelTimer& timer) const {
+void FeedForward::RunFormed(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
+                            const HiddenScratch& scratch, const InputRows& hidden, int thread,
+                            KernelTimer& timer) const {
+  const WantedForms wanted = wanted_hidden();
   float* const gate = gated() ? scratch.gate(thread) : nullptr;
   float* const up = scratch.up(thread);
   const std::int64_t at_once = scratch.UnitsAtOnce(x.rows);
@@ -95,12 +125,15 @@ void FeedForward::RunRounded(const InputRows& x, std::int64_t unit_begin, std::i
     timer.Lap(Kernel::kLinear);
     f_.Apply(gate, up, x.rows * count);
     timer.Lap(Kernel::kActivation);
-    QuantizedRows rounded = hidden;
-    rounded.q += first;
-    rounded.scale += first / kGroup * rounded.stride_rows;
-    rounded.sum += first / kGroup * rounded.stride_rows;
-    quantize_rows_(up, count, x.rows, count, rounded);
-    timer.Lap(Kernel::kQuantizeRows);
+    if (wanted.quantized) {
+      quantize_rows_(up, count, x.rows, count, FromColumn(hidden.quantized, first));
+      timer.Lap(Kernel::kQuantizeRows);
+    }
+    if (wanted.split) {
+      const SplitRows split = FromColumn(hidden.split, first);
+      split_rows_(up, count, x.rows, count, 0, ShapeOfSplit(x.rows, count).tiles, split);
+      timer.Lap(Kernel::kSplitRows);
+    }
   }
 }
 
@@ -126,21 +159,21 @@ void FeedForward::Run(const InputRows& x, float* y, const Workshop& workshop) co
     ShowInput(x, input_readers(), workshop);
   }
   // (Whoever observes inputs wants floats.)
-  const InputRows hidden = down_.reads_int8_only() && workshop.inputs == nullptr
-                               ? RoundedRows(x, workshop)
-                               : PreparedRows(x, workshop);
+  const InputRows hidden = down_.reads_f32() || workshop.inputs != nullptr
+                               ? PreparedRows(x, workshop)
+                               : FormedRows(x, workshop);
   RunProjections(hidden, {{&down_, y}}, workshop);
 }
 
-InputRows FeedForward::RoundedRows(const InputRows& x, const Workshop& workshop) const {
-  const InputRows hidden = TakeInt8Rows(x.rows, channels(), *workshop.arena);
-  const RoundingScratch scratch(x.rows, channels(), workshop);
+InputRows FeedForward::FormedRows(const InputRows& x, const Workshop& workshop) const {
+  const InputRows hidden = TakeForms(wanted_hidden(), x.rows, channels(), *workshop.arena);
+  const HiddenScratch scratch(x.rows, channels(), wanted_hidden(), workshop);
   if (!workshop.arena->counting()) {
-    workshop.pool->ParallelFor(
-        OutputUnits(channels()), 1, [&](std::int64_t begin, std::int64_t end, int thread) {
-          KernelTimer timer(workshop.profile, thread);
-          RunRounded(x, begin, end, scratch, hidden.quantized, thread, timer);
-        });
+    workshop.pool->ParallelFor(OutputUnits(channels()), 1,
+                               [&](std::int64_t begin, std::int64_t end, int thread) {
+                                 KernelTimer timer(workshop.profile, thread);
+                                 RunFormed(x, begin, end, scratch, hidden, thread, timer);
+                               });
   }
   return hidden;
 }

@@ -48,12 +48,13 @@ struct HiddenFunction {
   void Apply(float* gate, float* up, std::int64_t count) const;
 };
 
-// Where each thread keeps some channels of gate and up until they are rounded: so few that its
-// second-level cache holds them.
-class RoundingScratch {
+// Where each thread keeps some channels of gate and up until they are rounded or split: so few that
+// its second-level cache holds them.
+class HiddenScratch {
  public:
-  // For calls with at most `rows` rows.
-  RoundingScratch(std::int64_t rows, std::int64_t channels, const Workshop& workshop);
+  // For calls with at most `rows` rows, which become `forms`.
+  HiddenScratch(std::int64_t rows, std::int64_t channels, WantedForms forms,
+                const Workshop& workshop);
   // Units of channels that a call with so many rows takes at once; at least one.
   std::int64_t UnitsAtOnce(std::int64_t rows) const {
     return std::max<std::int64_t>(floats_ / (std::max<std::int64_t>(rows, 1) * kOutputUnit), 1);
@@ -95,15 +96,17 @@ class FeedForward {
 
  private:
   // The hidden rows of x as `down` reads them, in scratch, computed on all threads. Where that is
-  // as int8 only they are rounded while they are in the cache of the thread that computes them, and
-  // never written as floats. (Those of 512 rows and 8,192 channels are 16 MB, and so are gate and
-  // up; besides, rows that lie a multiple of 4 KB apart fall on few lines of a cache.)
-  InputRows RoundedRows(const InputRows& x, const Workshop& workshop) const;
+  // not as floats they are rounded or split while they are in the cache of the thread that computes
+  // them, and never written as floats. (Those of 512 rows and 8,192 channels are 16 MB, and so are
+  // gate and up; besides, rows that lie a multiple of 4 KB apart fall on few lines of a cache. Of a
+  // few rows, what another thread has written in the step before costs as much as what is
+  // computed.)
+  InputRows FormedRows(const InputRows& x, const Workshop& workshop) const;
   InputRows PreparedRows(const InputRows& x, const Workshop& workshop) const;
-  // The rounded rows of the units [unit_begin, unit_end), on this thread.
-  void RunRounded(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
-                  const RoundingScratch& scratch, const QuantizedRows& hidden, int thread,
-                  KernelTimer& timer) const;
+  // The forms of the units [unit_begin, unit_end) of the hidden rows, on this thread.
+  void RunFormed(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end,
+                 const HiddenScratch& scratch, const InputRows& hidden, int thread,
+                 KernelTimer& timer) const;
 
   HiddenFunction f_;
   Projection gate_;  // without outputs when plain
@@ -111,6 +114,7 @@ class FeedForward {
   Projection down_;
   InputPreparation hidden_input_;
   QuantizeRowsFn quantize_rows_ = nullptr;
+  SplitRowsFn split_rows_ = nullptr;
 };
 
 }  // namespace ashlar::internal

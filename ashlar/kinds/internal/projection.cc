@@ -157,14 +157,8 @@ InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int6
                                     const Workshop& workshop) const {
   Arena& arena = *workshop.arena;
   float* const normed = norm_.none() ? nullptr : arena.Take<float>(rows * width);
-  InputRows prepared{.rows = rows, .x = norm_.none() ? x : normed, .width = width};
-  if (wanted_.quantized) {
-    prepared.quantized = TakeQuantizedRows(rows, width, arena);
-  }
-  const SplitShape split = ShapeOfSplit(rows, width);
-  if (wanted_.split) {
-    prepared.split = TakeSplitRows(split, arena);
-  }
+  InputRows prepared = TakeForms(wanted_, rows, width, arena);
+  prepared.x = norm_.none() ? x : normed;
   if (arena.counting()) {
     return prepared;
   }
@@ -188,7 +182,7 @@ InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int6
   if (wanted_.split) {
     // (Rows are split in whole tiles.)
     workshop.pool->ParallelFor(
-        split.tiles, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
+        ShapeOfSplit(rows, width).tiles, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
           KernelTimer timer(workshop.profile, thread);
           split_rows_(prepared.x, width, rows, width, begin, end, prepared.split);
           timer.Lap(Kernel::kSplitRows);
@@ -197,14 +191,20 @@ InputRows InputPreparation::Prepare(const float* x, std::int64_t rows, std::int6
   return prepared;
 }
 
-InputRows TakeInt8Rows(std::int64_t rows, std::int64_t width, Arena& arena) {
-  return {.rows = rows, .width = width, .quantized = TakeQuantizedRows(rows, width, arena)};
+InputRows TakeForms(WantedForms forms, std::int64_t rows, std::int64_t width, Arena& arena) {
+  InputRows taken{.rows = rows, .width = width};
+  if (forms.quantized) {
+    taken.quantized = TakeQuantizedRows(rows, width, arena);
+  }
+  if (forms.split) {
+    taken.split = TakeSplitRows(ShapeOfSplit(rows, width), arena);
+  }
+  return taken;
 }
 
-bool Projection::reads_int8_only() const {
-  return std::ranges::all_of(sum_, [](const Matrix& matrix) {
-    return matrix.linear.activations == Activations::kQuantized;
-  });
+bool Projection::reads_f32() const {
+  return std::ranges::any_of(
+      sum_, [](const Matrix& matrix) { return matrix.linear.activations == Activations::kF32; });
 }
 
 void ShowInput(const InputRows& x, std::span<const Projection* const> readers,

@@ -74,8 +74,8 @@ class Projection {
   }
   void Run(const InputRows& x, std::int64_t unit_begin, std::int64_t unit_end, float* y,
            std::int64_t y_stride) const;
-  // Whether rows rounded to int8 are all that it reads.
-  bool reads_int8_only() const;
+  // Whether it reads f32, and not only the forms that it wants.
+  bool reads_f32() const;
 
  private:
   // A matrix with its kernel.
@@ -126,8 +126,8 @@ class InputPreparation {
   SplitRowsFn split_rows_ = nullptr;
 };
 
-// Scratch for rows of which there is the int8 form only, for who writes it himself.
-InputRows TakeInt8Rows(std::int64_t rows, std::int64_t width, Arena& arena);
+// Scratch for rows of which there are these forms only, for who writes them himself.
+InputRows TakeForms(WantedForms forms, std::int64_t rows, std::int64_t width, Arena& arena);
 
 // Tells whoever observes inputs that these projections read x; those without outputs do not.
 // RunProjections does it itself, other callers of Projection::Run do it before.
