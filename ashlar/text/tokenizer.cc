@@ -22,10 +22,10 @@ struct TokenizerParts {
   StageList<Decoder> decoders;
   AddedTokens added_tokens;
 
-  // Null when the id has no token.
-  const std::string* Content(std::int32_t id) const {
-    const std::string* content = added_tokens.vocabulary().Content(id);
-    return content != nullptr ? content : model->vocabulary().Content(id);
+  // Nothing when the id has no token.
+  std::optional<std::string_view> Content(std::int32_t id) const {
+    const auto content = added_tokens.vocabulary().Content(id);
+    return content ? content : model->vocabulary().Content(id);
   }
   bool IsSpecial(std::int32_t id) const {
     const AddedToken* added = added_tokens.Find(id);
@@ -138,7 +138,7 @@ Result<Tokenizer> Tokenizer::FromJson(std::string_view tokenizer_json) {
   ASHLAR_TRY(parts->post_processors, ParsePostProcessors(post_processor));
   for (const auto& stage : parts->post_processors) {
     for (const std::int32_t id : stage->added_ids()) {
-      if (parts->Content(id) == nullptr) {
+      if (!parts->Content(id)) {
         return post_processor.Invalid("it adds the id {}, which has no token", id);
       }
     }
@@ -222,8 +222,7 @@ std::optional<std::int32_t> Tokenizer::TokenId(std::string_view content) const {
 }
 
 std::string_view Tokenizer::TokenContent(std::int32_t id) const {
-  const std::string* content = parts_->Content(id);
-  return content == nullptr ? std::string_view() : *content;
+  return parts_->Content(id).value_or(std::string_view());
 }
 
 std::string Tokenizer::TokenBytes(std::int32_t id) const {
@@ -252,8 +251,8 @@ StreamDecoder& StreamDecoder::operator=(StreamDecoder&&) noexcept = default;
 StreamDecoder::~StreamDecoder() = default;
 
 std::string StreamDecoder::Push(std::int32_t id) {
-  const std::string* content = parts_->Content(id);
-  if (content == nullptr || (options_.skip_special_tokens && parts_->IsSpecial(id))) {
+  const std::optional<std::string_view> content = parts_->Content(id);
+  if (!content || (options_.skip_special_tokens && parts_->IsSpecial(id))) {
     return {};
   }
   PieceSink& first = stages_.empty() ? *text_ : *stages_.back();

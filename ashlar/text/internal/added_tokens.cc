@@ -77,8 +77,8 @@ Result<AddedTokens> AddedTokens::Parse(const JsonCursor& json, const Vocabulary&
     }
     const auto id = static_cast<std::int32_t>(file_id);
     const std::optional<std::int32_t> model_id = model.Id(token.content);
-    const std::string* model_content = model.Content(id);
-    if (model_id.has_value() ? *model_id != id : model_content != nullptr) {
+    const std::optional<std::string_view> model_content = model.Content(id);
+    if (model_id.has_value() ? *model_id != id : model_content.has_value()) {
       return element.Invalid("the token {} with id {} contradicts the model's vocabulary, where {}",
                              QuoteForError(token.content), id,
                              model_id.has_value() ? fmt::format("its id is {}", *model_id)

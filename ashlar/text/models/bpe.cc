@@ -2,7 +2,7 @@
 // (merger.h), the first of them first.
 #include <algorithm>
 #include <array>
-#include <unordered_map>
+#include <vector>
 
 #include "ashlar/text/internal/byte_alphabet.h"
 #include "ashlar/text/internal/byte_tokens.h"
@@ -55,8 +55,8 @@ class Bpe final : public Model {
     Scratch scratch;
     for (const TextRange range : pieces.ranges) {
       const std::string_view piece = pieces.View(range);
-      if (const auto word = whole_words_.find(piece); word != whole_words_.end()) {
-        ids.push_back(word->second);
+      if (const auto id = vocabulary_.Id(piece); id && whole_words_[*id]) {
+        ids.push_back(*id);
         continue;
       }
       Merge(piece, scratch);
@@ -69,6 +69,7 @@ class Bpe final : public Model {
   // the whole piece is found out once; with ignore_merges it is all of them.
   void FindWholeWords() {
     Scratch scratch;
+    whole_words_.resize(static_cast<std::size_t>(vocabulary_.size()));
     vocabulary_.ForEach([&](std::string_view content, std::int32_t id) {
       if (!options_.ignore_merges) {
         Merge(content, scratch);
@@ -79,7 +80,7 @@ class Bpe final : public Model {
           return;
         }
       }
-      whole_words_.emplace(content, id);
+      whole_words_[id] = true;
     });
   }
 
@@ -146,7 +147,7 @@ class Bpe final : public Model {
   Vocabulary vocabulary_;
   MergeTable merges_;
   BpeOptions options_;
-  std::unordered_map<std::string_view, std::int32_t> whole_words_;  // views of vocabulary_
+  std::vector<bool> whole_words_;                          // by id
   std::array<std::int32_t, kByteAlphabetEnd> letter_ids_;  // by code point; kNone: no token
   ByteTokens byte_tokens_;                                 // none without byte_fallback
 };

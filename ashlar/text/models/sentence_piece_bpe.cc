@@ -44,8 +44,8 @@ class SentencePieceBpe final : public Model {
       for (std::string_view rest = pieces.View(range); !rest.empty();) {
         const std::string_view word = rest.substr(0, pieces_.FirstWordSize(rest));
         rest.remove_prefix(word.size());
-        if (const auto whole = whole_words_.find(word); whole != whole_words_.end()) {
-          emitter.Token(whole->second);
+        if (const auto id = pieces_.vocabulary.Id(word); id && whole_words_[*id]) {
+          emitter.Token(*id);
         } else {
           Split(word, merger);
           merger.Merge(rules_);
@@ -117,13 +117,14 @@ class SentencePieceBpe final : public Model {
   // As with BPE, most words of prose are one token, and which ones is found out once.
   void FindWholeWords() {
     Merger merger;
+    whole_words_.resize(static_cast<std::size_t>(pieces_.vocabulary.size()));
     ForEachScored([&](std::string_view content, std::int32_t id) {
       Split(content, merger);
       merger.Merge(rules_);
       bool whole = !content.empty();
       merger.ForEach([&](std::int32_t symbol, std::uint32_t) { whole = whole && symbol == id; });
       if (whole) {
-        whole_words_.emplace(content, id);
+        whole_words_[id] = true;
       }
     });
   }
@@ -158,7 +159,7 @@ class SentencePieceBpe final : public Model {
   std::int32_t next_symbol_ = 0;
   std::int32_t first_user_defined_ = 0;
   std::int32_t lone_ = 0;
-  std::unordered_map<std::string_view, std::int32_t> whole_words_;  // views of the vocabulary
+  std::vector<bool> whole_words_;  // by id
 };
 
 }  // namespace
@@ -173,8 +174,8 @@ ModelResult ParseSentencePieceBpe(const JsonCursor& json) {
     for (const JsonCursor& element : ids) {
       ASHLAR_TRY(const std::int64_t id,
                  element.AsInteger(0, static_cast<std::int64_t>(pieces.scores.size()) - 1));
-      const std::string* content = pieces.vocabulary.Content(static_cast<std::int32_t>(id));
-      if (content == nullptr || content->empty()) {
+      const auto content = pieces.vocabulary.Content(static_cast<std::int32_t>(id));
+      if (!content || content->empty()) {
         return element.Invalid("the id {} has no token that could be found in a text", id);
       }
       user_defined.push_back(static_cast<std::int32_t>(id));
