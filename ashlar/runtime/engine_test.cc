@@ -105,6 +105,18 @@ TEST_F(EngineTest, SequencesThatAreSampledTogetherGetWhatEachGetsAlone) {
   }
 }
 
+TEST_F(EngineTest, HoldsCachedPagesAndNoOthersWhenNothingRuns) {
+  const RequestId short_one = *engine_.Submit(Ask({1, 2, 3}, 4));
+  const RequestId long_one = *engine_.Submit(Ask({4, 5, 6}, 40));
+  ASSERT_TRUE(RunToEnd(engine_, short_one).ok());
+  const PageUse running = engine_.page_use();
+  EXPECT_GT(running.resident, running.running);  // for whoever comes next
+  ASSERT_TRUE(RunToEnd(engine_, long_one).ok());
+  const PageUse idle = engine_.page_use();
+  EXPECT_GT(idle.cached, 0u);
+  EXPECT_EQ(idle.resident, idle.cached);
+}
+
 TEST_F(EngineTest, AStopTokenEndsTheRequestAndIsNotDelivered) {
   const Completion whole = *RunToEnd(engine_, *engine_.Submit(Ask({1, 2, 3}, 20)));
   Request request = Ask({1, 2, 3}, 20);

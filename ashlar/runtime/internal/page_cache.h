@@ -70,6 +70,8 @@ class PageCache {
   // Gives one page that is beyond the budget back to the system, if need be the oldest that nobody
   // holds. Whether there was one.
   bool Trim();
+  // Gives one page that has nothing in it back to the system. Whether there was one.
+  bool ReleaseIdle() { return memory_.ReleaseIdle(); }
 
   std::uint64_t budget() const { return memory_.budget(); }
   std::uint64_t resident_bytes() const { return memory_.resident_bytes(); }
