@@ -1,5 +1,6 @@
 #include "ashlar/base/thread_pool.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include "ashlar/base/test_seed.h"
 
@@ -167,6 +169,43 @@ TEST(ThreadPool, TheCallerSleepsUntilASlowWorkerIsDone) {
     });
     EXPECT_TRUE(worker_done);
   }
+}
+
+// As the thread that sends a step's tokens does, when all cores compute.
+TEST(ThreadPool, AWorkerThatSpinsLetsThoseThatWaitForItsCoreHaveItFirst) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(sched_getcpu(), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);  // the pool's thread too
+  std::vector<double> waits_us;
+  {
+    ThreadPool pool(2, /*spin_us=*/20'000);
+    for (int round = 0; round < 48; ++round) {
+      std::atomic<bool> taken = false;
+      std::chrono::steady_clock::time_point done;
+      pool.ParallelFor(2, 1, [&](std::int64_t, std::int64_t, int thread) {
+        if (thread == 0) {
+          taken.wait(false);
+          waits_us.push_back(
+              std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - done)
+                  .count());
+        } else {
+          const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+          while (std::chrono::steady_clock::now() < end) {
+          }
+          done = std::chrono::steady_clock::now();
+          taken = true;
+          taken.notify_one();
+        }
+      });
+    }
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
+  // (Other processes may have the core in some of the rounds.)
+  std::ranges::sort(waits_us);
+  EXPECT_LT(waits_us[waits_us.size() / 8], 500) << "the other way it is the rest of a tick";
 }
 
 TEST(ThreadPool, ASmallLoopRunsWholeOnTheCallersThread) {
