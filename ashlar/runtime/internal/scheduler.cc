@@ -1,6 +1,7 @@
 #include "ashlar/runtime/internal/scheduler.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "ashlar/kernels/attention/attention.h"
 
@@ -30,6 +31,14 @@ std::int64_t RowsOfWork(const SequenceView& sequence, std::int64_t wanted, doubl
     ++rows;
   }
   return rows;
+}
+
+// `wanted` rows of a prompt beside `others` of the step; fewer, but at least `least`, where the
+// last few would begin a tile.
+std::int64_t RowsOfTiles(std::int64_t wanted, std::int64_t others, std::int64_t least) {
+  const std::int64_t beyond = (others + wanted) % kRowTile;
+  return beyond <= kRowTile / 4 && wanted - beyond >= std::min(wanted, least) ? wanted - beyond
+                                                                              : wanted;
 }
 
 // The youngest sequence of the lowest priority that holds pages. Not the oldest running one of the
@@ -146,6 +155,9 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
          std::max<std::int64_t>(sequence.logits_from - sequence.position, 0) + logit_rows_left});
     if (decoding) {
       wanted = RowsOfWork(sequence, wanted, work_left, least);
+      if (wanted < sequence.length - sequence.position) {
+        wanted = RowsOfTiles(wanted, std::reduce(rows.begin(), rows.end()), least);
+      }
     }
     rows[i] = RowsWithin(sequence, wanted, bytes_left);
     stuck |= wanted > 0 && rows[i] == 0;
