@@ -14,9 +14,10 @@ namespace ashlar::internal {
 // much counts for more, and one of a larger network, before the first of them has run. Where work
 // does not tell, rows do: there are a quarter more of them from step to step at most.
 //
-// Times are noisy where others use the machine. A step that only decodes is taken to last as long
-// as the fastest of the last few, lest a slow one excuse slow ones; and a unit of work its median,
-// so that one step that was held up does not count. Confined.
+// Times are noisy where others use the machine, and a step that only decodes takes longer amid a
+// prompt, which has had the caches. It is taken to last as long as the fastest of the last sixteen,
+// so that those from before the prompt count for some 270 steps, lest slow ones excuse slow ones;
+// and a unit of work its median, so that one step that was held up does not count. Confined.
 class PromptPacer {
  public:
   // Of prompts, as Engine::set_prompts_beside_decoding takes it.
@@ -54,7 +55,7 @@ class PromptPacer {
   };
 
   const double stretch_;
-  Last<4> decoding_;  // seconds of steps that only decode about so much:
+  Last<16> decoding_;  // seconds of steps that only decode about so much:
   double decoding_work_ = 0;
   Last<3> each_;            // seconds of a unit of prompts' work
   Last<3> rows_;            // of prompts

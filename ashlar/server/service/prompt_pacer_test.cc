@@ -32,6 +32,7 @@ class Stepper {
 
   std::int64_t decoding = 4;
   double network = 1;             // size of the one that the prompt is for
+  double disturbance = 0;         // of decoding while a prompt is read, in parts of it
   std::function<double()> delay;  // how many times longer a step takes than it should
   std::int64_t steps = 0;
   std::int64_t only_decoding = 0;
@@ -51,7 +52,8 @@ class Stepper {
         ++rows;
       }
       only_decoding += rows == 0 ? 1 : 0;
-      const double seconds = Decoding() + network * machine_.Rows(position, rows);
+      const double disturbed = position > begin ? disturbance * Decoding() : 0;
+      const double seconds = Decoding() + disturbed + network * machine_.Rows(position, rows);
       if (rows > kLeastRows) {
         longest = std::max(longest, seconds / Decoding());
       }
@@ -159,6 +161,27 @@ TEST(PromptPacer, AStepThatWasHeldUpWhileItWasMeasuredIsFoundOut) {
   stepper.delay = [&] { return ++measures <= 2 ? 10.0 : 1.0; };
   EXPECT_LT(stepper.Read(0, 1000), 2.5);
   EXPECT_GT(stepper.chunks[9], 2 * kLeastRows) << "and as soon as a step takes less";
+}
+
+// As where a prompt takes the weights' place in caches.
+TEST(PromptPacer, StepsThatOnlyDecodeAndTakeLongerWhileAPromptIsReadExcuseNoLongerOnes) {
+  PromptPacer pacer(2);
+  Stepper stepper(pacer, {.fixed = 0.008});
+  stepper.disturbance = 0.4;
+  EXPECT_LT(stepper.Read(0, 1000), 2.1);
+  EXPECT_GT(stepper.steps, 5 * 17) << "so it was measured again and again";
+}
+
+TEST(PromptPacer, ButWhereAllStepsTakeLongerForGoodThoseAreTheMeasure) {
+  PromptPacer pacer(2);
+  Stepper stepper(pacer, {.fixed = 0.008});
+  stepper.Read(0, 1000);
+  const std::int64_t rows = stepper.chunks.back();
+  stepper.delay = [] { return 3.0; };
+  for (int i = 0; i < 2; ++i) {
+    stepper.Read(0, 1000);
+  }
+  EXPECT_GT(stepper.chunks.back(), rows / 2);
 }
 
 TEST(PromptPacer, TheRestOfAPromptDoesNotMakeTheNextOneBeginWithFewRows) {
