@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <malloc.h>
+
 #include "ashlar/base/check.h"
 #include "ashlar/graph/blob_parts.h"
 #include "ashlar/plan/plan.h"
@@ -214,6 +216,8 @@ void Service::State::ReadNetworks() {
       Post([this, key, prepared = std::make_shared<Result<PreparedNetwork>>(prepare())]() mutable {
         EndLoading(key, std::move(prepared));
       });
+      // What reading its manifests and its tokenizer took besides. (Here, since it may take long.)
+      ::malloc_trim(0);
     });
   }
 }
