@@ -20,17 +20,27 @@ namespace {
 
 using SpinClock = std::chrono::steady_clock;
 
-// More ranges than threads, so that a thread that the system interrupts does not hold up the rest.
-// Handing one out costs a locked instruction, some 20 ns when contended; 8 keeps that below the
-// work of even a small loop.
-constexpr std::int64_t kRangesPerThread = 8;
+// How many ranges each thread would take if all were as large as the first. The last ones are
+// smaller, no more than an even share of what is left, so that all threads end at about one time.
+//
+// Of uneven items many, so that neither a few heavy ones nor a thread that the system interrupts
+// holds up the rest. Handing one out costs a locked instruction, some 20 ns when contended; 8 keeps
+// that below the work of even a small loop. Of items that are alike few: whoever streams weights
+// begins anew with each range, since nobody knows which one comes next. Measured on two threads, a
+// network of 29 million weights: with 2 in place of 8 equal ones a step of one row takes 7 % less.
+constexpr std::uint32_t RangesPerThread(ThreadPool::Items items) {
+  return items == ThreadPool::Items::kAlike ? 2 : 8;
+}
+constexpr std::uint32_t kMostRangesPerThread = 8;
 
-// A ticket is (loop number, next range to hand out) in one word, so that a thread takes a range and
-// checks that the loop is still the one it looked at in a single step.
-constexpr int kRangeBits = 16;
-constexpr std::uint64_t kRangeMask = (1u << kRangeBits) - 1;
+// A ticket is (loop number, next unit to hand out) in one word, so that a thread takes a range and
+// checks that the loop is still the one it looked at in a single step. A unit is one grain, or
+// several of a long loop.
+constexpr int kUnitBits = 16;
+constexpr std::uint64_t kUnitMask = (1u << kUnitBits) - 1;
+constexpr std::int64_t kMaxUnits = 1 << 15;
 constexpr int kMaxThreads = 1024;
-static_assert(kMaxThreads * kRangesPerThread < static_cast<std::int64_t>(kRangeMask));
+static_assert(kMaxThreads * kMostRangesPerThread <= kMaxUnits && kMaxUnits < kUnitMask);
 
 // Of eight pauses and a look at the clock: some 6 us, or less where pauses are short.
 constexpr int kTurnsBeforeYield = 12;
@@ -78,22 +88,24 @@ bool SpinUntil(std::chrono::microseconds limit, const Done& done) {
 // asleep, finds the ticket used up or closed, and goes on waiting. It may have read half of an old
 // description and half of a new one by then, so the fields are atomic; but it uses what it read
 // only if it can advance the very ticket that it loaded before, and as long as that one stands no
-// description is written. (A ticket that is merely used up would not do: beside the range count of
-// a new, longer loop it looks like one with ranges left.)
+// description is written. (A ticket that is merely used up would not do: beside the unit count of
+// a new, longer loop it looks like one with units left.)
 struct ThreadPool::State {
   // The ticket alone in its cache line: it is what everybody spins on.
   alignas(64) std::atomic<std::uint64_t> ticket = 0;
   alignas(64) std::atomic<Invoke> invoke = nullptr;
   std::atomic<const void*> context = nullptr;
   std::atomic<std::int64_t> count = 0;
-  std::atomic<std::int64_t> range_size = 0;
-  std::atomic<std::uint32_t> ranges = 0;
-  alignas(64) std::atomic<std::uint32_t> ranges_done = 0;
+  std::atomic<std::int64_t> unit_size = 0;
+  std::atomic<std::uint32_t> units = 0;
+  std::atomic<std::uint32_t> most_units = 1;  // of a range
+  alignas(64) std::atomic<std::uint32_t> units_done = 0;
   // Changes whenever there is a new ticket, or the pool ends; what sleeping workers wait on.
   alignas(64) std::atomic<std::uint32_t> wakeups = 0;
   std::atomic<bool> stopping = false;
   std::atomic<bool> running = false;  // guards the contract: one loop at a time
   std::chrono::microseconds spin{0};
+  std::uint32_t threads = 1;
   std::vector<std::thread> workers;
 
   // Runs one range of the loop of `seen`, when one is left. Whether `seen` was worth a try.
@@ -104,21 +116,23 @@ struct ThreadPool::State {
 };
 
 bool ThreadPool::State::RunRange(std::uint64_t seen, int thread) {
-  const auto range = static_cast<std::uint32_t>(seen & kRangeMask);
-  const std::uint32_t all = ranges.load(std::memory_order_relaxed);
-  if (range >= all) {
+  const auto first = static_cast<std::uint32_t>(seen & kUnitMask);
+  const std::uint32_t all = units.load(std::memory_order_relaxed);
+  if (first >= all) {
     return false;
   }
+  const std::uint32_t taken = std::clamp<std::uint32_t>((all - first) / threads, 1,
+                                                        most_units.load(std::memory_order_relaxed));
   const Invoke call = invoke.load(std::memory_order_relaxed);
   const void* call_context = context.load(std::memory_order_relaxed);
-  const std::int64_t size = range_size.load(std::memory_order_relaxed);
+  const std::int64_t size = unit_size.load(std::memory_order_relaxed);
   const std::int64_t items = count.load(std::memory_order_relaxed);
-  if (ticket.compare_exchange_strong(seen, seen + 1, std::memory_order_acq_rel,
+  if (ticket.compare_exchange_strong(seen, seen + taken, std::memory_order_acq_rel,
                                      std::memory_order_relaxed)) {
-    const std::int64_t begin = range * size;
-    call(call_context, begin, std::min(items, begin + size), thread);
-    if (ranges_done.fetch_add(1, std::memory_order_acq_rel) + 1 == all) {
-      ranges_done.notify_one();
+    const std::int64_t begin = first * size;
+    call(call_context, begin, std::min(items, begin + taken * size), thread);
+    if (units_done.fetch_add(taken, std::memory_order_acq_rel) + taken == all) {
+      units_done.notify_one();
     }
   }
   return true;
@@ -158,6 +172,7 @@ ThreadPool::ThreadPool(int threads, int spin_us)
   CHECK(threads >= 1 && threads <= kMaxThreads);
   CHECK_GE(spin_us, 0);
   state_->spin = std::chrono::microseconds(spin_us);
+  state_->threads = static_cast<std::uint32_t>(threads);
   for (int thread = 1; thread < threads; ++thread) {
     state_->workers.emplace_back([this, thread] { state_->Work(thread); });
   }
@@ -172,7 +187,7 @@ ThreadPool::~ThreadPool() {
   }
 }
 
-void ThreadPool::Run(std::int64_t count, std::int64_t grain, Invoke invoke,
+void ThreadPool::Run(std::int64_t count, std::int64_t grain, Items items, Invoke invoke,
                      const void* context) noexcept {
   CHECK_GE(count, 0);
   CHECK_GE(grain, 1);
@@ -185,29 +200,29 @@ void ThreadPool::Run(std::int64_t count, std::int64_t grain, Invoke invoke,
     }
   } else {
     const std::int64_t grains = 1 + (count - 1) / grain;
-    const std::int64_t range_size = grain * (1 + (grains - 1) / (threads_ * kRangesPerThread));
-    const auto ranges = static_cast<std::uint32_t>(1 + (count - 1) / range_size);
-    // Closed: its range is past those of any loop. Acquire, so that what a worker read before it
+    const std::int64_t unit_size = grain * (1 + (grains - 1) / kMaxUnits);
+    const auto units = static_cast<std::uint32_t>(1 + (count - 1) / unit_size);
+    // Closed: its unit is past those of any loop. Acquire, so that what a worker read before it
     // advanced the old ticket was not what is written below.
-    const std::uint64_t last = state.ticket.fetch_or(kRangeMask, std::memory_order_acq_rel);
+    const std::uint64_t last = state.ticket.fetch_or(kUnitMask, std::memory_order_acq_rel);
     state.invoke.store(invoke, std::memory_order_relaxed);
     state.context.store(context, std::memory_order_relaxed);
     state.count.store(count, std::memory_order_relaxed);
-    state.range_size.store(range_size, std::memory_order_relaxed);
-    state.ranges.store(ranges, std::memory_order_relaxed);
-    state.ranges_done.store(0, std::memory_order_relaxed);
-    state.ticket.store(((last >> kRangeBits) + 1) << kRangeBits, std::memory_order_release);
+    state.unit_size.store(unit_size, std::memory_order_relaxed);
+    state.units.store(units, std::memory_order_relaxed);
+    state.most_units.store(1 + (units - 1) / (state.threads * RangesPerThread(items)),
+                           std::memory_order_relaxed);
+    state.units_done.store(0, std::memory_order_relaxed);
+    state.ticket.store(((last >> kUnitBits) + 1) << kUnitBits, std::memory_order_release);
     ++state.wakeups;
     state.wakeups.notify_all();
 
     state.RunRanges(/*thread=*/0);
-    const auto all_done = [&] {
-      return state.ranges_done.load(std::memory_order_acquire) == ranges;
-    };
+    const auto all_done = [&] { return state.units_done.load(std::memory_order_acquire) == units; };
     if (!SpinUntil(state.spin, all_done)) {
       std::uint32_t done = 0;
-      while ((done = state.ranges_done.load(std::memory_order_acquire)) != ranges) {
-        state.ranges_done.wait(done, std::memory_order_acquire);
+      while ((done = state.units_done.load(std::memory_order_acquire)) != units) {
+        state.units_done.wait(done, std::memory_order_acquire);
       }
     }
   }

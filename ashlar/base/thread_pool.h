@@ -22,15 +22,20 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
+  // What a loop is over: kAlike says that all items take about the same time, and that beginning a
+  // range costs something, so that fewer and larger ranges are better.
+  enum class Items : std::uint8_t { kUneven, kAlike };
+
   // Calls body(begin, end, thread) on disjoint ranges that cover [0, count), thread in
   // [0, threads()), and returns when all are done. Ranges begin at multiples of `grain`, hold at
   // least `grain` items (the last may hold fewer) and are handed out in order; who gets which is
   // not deterministic, so a body must write results that do not depend on it. `body` must not
   // throw. One thread calls all of the loop, inline, when `count` <= `grain`.
   template <class Body>
-  void ParallelFor(std::int64_t count, std::int64_t grain, const Body& body) noexcept {
+  void ParallelFor(std::int64_t count, std::int64_t grain, const Body& body,
+                   Items items = Items::kUneven) noexcept {
     Run(
-        count, grain,
+        count, grain, items,
         [](const void* context, std::int64_t begin, std::int64_t end, int thread) {
           (*static_cast<const Body*>(context))(begin, end, thread);
         },
@@ -43,7 +48,8 @@ class ThreadPool {
 
  private:
   using Invoke = void (*)(const void* context, std::int64_t begin, std::int64_t end, int thread);
-  void Run(std::int64_t count, std::int64_t grain, Invoke invoke, const void* context) noexcept;
+  void Run(std::int64_t count, std::int64_t grain, Items items, Invoke invoke,
+           const void* context) noexcept;
 
   struct State;
   const int threads_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <random>
 #include <set>
@@ -56,6 +57,40 @@ TEST_P(ThreadPoolTest, CoversEveryItemOnceForRandomCountsAndGrains) {
   for (int round = 0; round < 100; ++round) {
     ExpectExactCover(pool, static_cast<std::int64_t>(random() % 5000),
                      static_cast<std::int64_t>(1 + random() % 200));
+  }
+  // More grains than are handed out one by one.
+  ExpectExactCover(pool, 1'000'003, 3);
+}
+
+TEST_P(ThreadPoolTest, RangesBecomeSmallerTowardsTheEndAndOfItemsThatAreAlikeBeginLarger) {
+  ThreadPool pool(GetParam());
+  const std::int64_t threads = GetParam();
+  if (threads == 1) {
+    return;  // it takes all at once
+  }
+  const auto ranges_of = [&](ThreadPool::Items items) {
+    std::mutex mutex;
+    std::map<std::int64_t, std::int64_t> ranges;  // by begin
+    pool.ParallelFor(
+        64 * threads, 1,
+        [&](std::int64_t begin, std::int64_t end, int) {
+          const std::lock_guard lock(mutex);
+          ranges[begin] = end - begin;
+        },
+        items);
+    return ranges;
+  };
+  for (const auto& [items, largest] :
+       {std::pair{ThreadPool::Items::kAlike, 32}, std::pair{ThreadPool::Items::kUneven, 8}}) {
+    const std::map<std::int64_t, std::int64_t> ranges = ranges_of(items);
+    EXPECT_EQ(ranges.begin()->second, largest);
+    std::int64_t before = largest;
+    for (const auto& [begin, size] : ranges) {
+      EXPECT_LE(size, before);
+      EXPECT_LE(size, std::max<std::int64_t>((64 * threads - begin) / threads, 1));
+      before = size;
+    }
+    EXPECT_EQ(before, 1);
   }
 }
 

@@ -169,11 +169,13 @@ InputRows FeedForward::FormedRows(const InputRows& x, const Workshop& workshop) 
   const InputRows hidden = TakeForms(wanted_hidden(), x.rows, channels(), *workshop.arena);
   const HiddenScratch scratch(x.rows, channels(), wanted_hidden(), workshop);
   if (!workshop.arena->counting()) {
-    workshop.pool->ParallelFor(OutputUnits(channels()), 1,
-                               [&](std::int64_t begin, std::int64_t end, int thread) {
-                                 KernelTimer timer(workshop.profile, thread);
-                                 RunFormed(x, begin, end, scratch, hidden, thread, timer);
-                               });
+    workshop.pool->ParallelFor(
+        OutputUnits(channels()), 1,
+        [&](std::int64_t begin, std::int64_t end, int thread) {
+          KernelTimer timer(workshop.profile, thread);
+          RunFormed(x, begin, end, scratch, hidden, thread, timer);
+        },
+        ThreadPool::Items::kAlike);
   }
   return hidden;
 }
@@ -183,11 +185,13 @@ InputRows FeedForward::PreparedRows(const InputRows& x, const Workshop& workshop
   float* const hidden = arena.Take<float>(x.rows * channels());
   float* const gate = gated() ? arena.Take<float>(x.rows * channels()) : nullptr;
   if (!arena.counting()) {
-    workshop.pool->ParallelFor(OutputUnits(channels()), 1,
-                               [&](std::int64_t begin, std::int64_t end, int thread) {
-                                 KernelTimer timer(workshop.profile, thread);
-                                 RunHidden(x, begin, end, gate, hidden, timer);
-                               });
+    workshop.pool->ParallelFor(
+        OutputUnits(channels()), 1,
+        [&](std::int64_t begin, std::int64_t end, int thread) {
+          KernelTimer timer(workshop.profile, thread);
+          RunHidden(x, begin, end, gate, hidden, timer);
+        },
+        ThreadPool::Items::kAlike);
   }
   return hidden_input_.Prepare(hidden, x.rows, channels(), workshop);
 }

@@ -237,19 +237,22 @@ void RunProjections(const InputRows& x, std::initializer_list<ProjectionRun> run
   for (const ProjectionRun& run : runs) {
     units += OutputUnits(run.projection->outputs());
   }
-  workshop.pool->ParallelFor(units, 1, [&](std::int64_t begin, std::int64_t end, int thread) {
-    KernelTimer timer(workshop.profile, thread);
-    // [begin, end) in units of all the runs, one after the other.
-    for (const ProjectionRun& run : runs) {
-      const std::int64_t own = OutputUnits(run.projection->outputs());
-      if (begin < own && end > 0) {
-        run.projection->Run(x, std::max<std::int64_t>(begin, 0), std::min(end, own), run.y);
-      }
-      begin -= own;
-      end -= own;
-    }
-    timer.Lap(Kernel::kLinear);
-  });
+  workshop.pool->ParallelFor(
+      units, 1,
+      [&](std::int64_t begin, std::int64_t end, int thread) {
+        KernelTimer timer(workshop.profile, thread);
+        // [begin, end) in units of all the runs, one after the other.
+        for (const ProjectionRun& run : runs) {
+          const std::int64_t own = OutputUnits(run.projection->outputs());
+          if (begin < own && end > 0) {
+            run.projection->Run(x, std::max<std::int64_t>(begin, 0), std::min(end, own), run.y);
+          }
+          begin -= own;
+          end -= own;
+        }
+        timer.Lap(Kernel::kLinear);
+      },
+      ThreadPool::Items::kAlike);
 }
 
 void FinishRows(const RowNorm& norm, float multiplier, float* y, std::int64_t rows,
