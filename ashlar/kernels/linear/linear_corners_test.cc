@@ -263,6 +263,31 @@ TEST(IntegerLinearForms, OfAmxAndAvx512GiveTheSameBits) {
   }
 }
 
+TEST(BlockLinearForms, OfAmxAndAvx512GiveTheSameBits) {
+  if (!Supported(Isa::kAmx)) {
+    GTEST_SKIP() << "this processor cannot run amx";
+  }
+  std::mt19937_64 random(TestSeed());
+  for (const LinearKernel& kernel : LinearKernels()) {
+    const Codec& codec = **FindCodec(kernel.codec);
+    if (!IsBlockCodec(codec) || kernel.activations != Activations::kQuantized) {
+      continue;
+    }
+    const std::int64_t groups = std::max<std::int64_t>(codec.column_unit / kGroup, 1);
+    for (const std::int64_t rows : {1, 12, 13, 16, 17, 31, 32, 48, 300}) {
+      for (const std::int64_t units : {1, 2, 11}) {
+        const std::int64_t outputs = rows > 100 ? 33 : 3 * 32 + 19;
+        Problem problem(
+            codec, {.rows = rows, .inputs = units * groups * kGroup, .outputs = outputs}, random);
+        const std::vector<float> y = problem.Run(FindLinear(codec, Isa::kAmx)->fn);
+        const std::vector<float> expected = problem.Run(FindLinear(codec, Isa::kAvx512)->fn);
+        EXPECT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
+            << codec.name << " of " << units << " blocks, " << rows << " rows";
+      }
+    }
+  }
+}
+
 TEST(IntegerLinearForms, OfAvxVnniAndAvx2GiveTheSameBits) {
   if (!Supported(Isa::kAvxVnni)) {
     GTEST_SKIP() << "this processor cannot run avxvnni";

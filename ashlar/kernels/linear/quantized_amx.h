@@ -36,6 +36,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include <immintrin.h>
 
@@ -59,8 +60,9 @@ constexpr int kQuadsPerGroup = kGroup / 4;
 constexpr int kChunkGroups = 16;  // 18 KB, and 8 KB of a block's rows: the first-level cache
 constexpr int kTurns = 4;         // tiles of sums
 
-// Tiles 0 to 3: sums, in turn; 4, 6: activations of `rows` rows; 5, 7: weights.
-void Configure(int rows) {
+// Tiles 0 to 3: sums, in turn; 4, 6: activations of `rows` rows; 5, 7: weights. A product is of so
+// many inputs.
+void Configure(int rows, int inputs = kGroup) {
   simd::TileConfig config;
   for (int tile = 0; tile < kTurns; ++tile) {
     config.rows[tile] = static_cast<std::uint8_t>(rows);
@@ -68,8 +70,8 @@ void Configure(int rows) {
   }
   for (const int tile : {4, 6}) {
     config.rows[tile] = static_cast<std::uint8_t>(rows);
-    config.row_bytes[tile] = kGroup;
-    config.rows[tile + 1] = kQuadsPerGroup;
+    config.row_bytes[tile] = static_cast<std::uint16_t>(inputs);
+    config.rows[tile + 1] = static_cast<std::uint8_t>(inputs / 4);
     config.row_bytes[tile + 1] = 64;
   }
   simd::Configure(config);
@@ -156,17 +158,21 @@ template <int kTurn>
   }
 }
 
+template <int kTile>
+[[gnu::always_inline]] inline void StoreTile(std::int32_t (&dots)[kTileRows][kTileOutputs]) {
+  if constexpr (kTile == 0) {
+    _tile_stored(0, dots, 64);
+  } else if constexpr (kTile == 1) {
+    _tile_stored(1, dots, 64);
+  } else if constexpr (kTile == 2) {
+    _tile_stored(2, dots, 64);
+  } else {
+    _tile_stored(3, dots, 64);
+  }
+}
 template <int kTurn>
 [[gnu::always_inline]] inline void StoreDots(Dots& dots) {
-  if constexpr (kTurn == 0) {
-    _tile_stored(0, dots[0], 64);
-  } else if constexpr (kTurn == 1) {
-    _tile_stored(1, dots[1], 64);
-  } else if constexpr (kTurn == 2) {
-    _tile_stored(2, dots[0], 64);
-  } else {
-    _tile_stored(3, dots[1], 64);
-  }
+  StoreTile<kTurn>(dots[kTurn % 2]);
 }
 
 // float(dots), exactly, as |dots| < 2^22: in two additions, which may go to either port.

@@ -32,4 +32,9 @@ template <const BlockType& kType>
 void LinearRows(const LinearArgs& args) noexcept;
 }  // namespace avx512
 
+namespace amx {
+template <const BlockType& kType>
+void LinearTiles(const LinearArgs& args) noexcept;
+}  // namespace amx
+
 }  // namespace ashlar

@@ -12,6 +12,7 @@ inline constexpr LinearForm kLinearTilesForms[] = {
     {Isa::kAvx2, "avx2", avx2::LinearTiles<kType>},
     {Isa::kAvxVnni, "avxvnni", avxvnni::LinearTiles<kType>},
     {Isa::kAvx512, "avx512", avx512::LinearTiles<kType>},
+    {Isa::kAmx, "amx", amx::LinearTiles<kType>},
 };
 
 template <const BlockType& kType>

@@ -1,4 +1,4 @@
-// GGUF's tiles on AVX-512 with VNNI. Included by *_avx512.cc only.
+// GGUF's tiles on AVX-512 with VNNI. Included by *_avx512.cc and *_amx.cc only.
 #pragma once
 
 #include <immintrin.h>
@@ -45,6 +45,15 @@ struct Isa {
     return Type::kSpan == 16 && Type::kMaxCode <= 15;
   }
 
+  // Byte `byte` of dwords of scales, as numbers.
+  template <class Type>
+  static F32 ScaleNumbers(const std::uint8_t* bytes, int byte) {
+    const __m512i four = Load(bytes);
+    return {_mm512_cvtepi32_ps(Type::kSignedScales
+                                   ? _mm512_srai_epi32(PickBytes(four, 0x01010101 * byte), 24)
+                                   : PickBytes(four, static_cast<int>(0x80808000U) + byte))};
+  }
+
   // The byte of the g-th dword of spans (or those of two spans) that is group g's.
   template <class Type>
   struct ScaleOf {
@@ -52,8 +61,8 @@ struct Isa {
     __m512i words;
     F32 numbers[kSpans];
     void Read(const std::uint8_t* bytes, int g) {
-      const __m512i four = Load(bytes);
       if constexpr (SpansAreWords<Type>()) {
+        const __m512i four = Load(bytes);
         const int first = 0x02020202 * (g % 2);
         words = Type::kSignedScales
                     ? _mm512_srai_epi16(PickBytes(four, 0x01010000 + first), 8)
@@ -61,10 +70,7 @@ struct Isa {
       } else {
         ASHLAR_UNROLL
         for (int s = 0; s < kSpans; ++s) {
-          const int byte = g * kSpans % 4 + s;
-          numbers[s] = {_mm512_cvtepi32_ps(
-              Type::kSignedScales ? _mm512_srai_epi32(PickBytes(four, 0x01010101 * byte), 24)
-                                  : PickBytes(four, static_cast<int>(0x80808000U) + byte))};
+          numbers[s] = ScaleNumbers<Type>(bytes, g * kSpans % 4 + s);
         }
       }
     }
