@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <utility>
+#include <variant>
 
 #include <CLI/CLI.hpp>
 
@@ -241,7 +243,16 @@ Status CheckVerb(std::span<const std::string> words) {
   return {};
 }
 
-int Run(CommandLine& line) {
+// What is to be run, as it was typed.
+struct Command {
+  const Verb* verb;
+  Options options;
+  std::string store;
+  bool json;
+};
+
+// Requires: a verb was chosen.
+Command CommandOf(CommandLine& line) {
   const Verb* verb = line.verb();
   Options& typed = line.options[verb];
   for (const OptionSpec& spec : verb->options) {
@@ -254,22 +265,28 @@ int Run(CommandLine& line) {
       typed.defaulted.emplace(KeyOf(spec.name));
     }
   }
+  return {.verb = verb, .options = std::move(typed), .store = line.store, .json = line.json};
+}
+
+int Run(Command command) {
   Terminal terminal;
-  Session session{.options = typed,
+  Session session{.options = command.options,
                   .terminal = terminal,
-                  .json = line.json,
-                  .store_path = line.store.empty() ? DefaultStore() : Path(line.store)};
-  Status status = verb->run(session);
+                  .json = command.json,
+                  .store_path = command.store.empty() ? DefaultStore() : Path(command.store)};
+  Status status = command.verb->run(session);
   if (status.ok() && !terminal.output_ok()) {
     status = IoError("cannot write to standard output; what was printed is not whole");
   }
   terminal.EndProgress();
-  return status.ok() ? 0 : Report(status.error(), fmt::format("ashlar {}", verb->name), line.json);
+  return status.ok()
+             ? 0
+             : Report(status.error(), fmt::format("ashlar {}", command.verb->name), command.json);
 }
 
-int Main(std::vector<std::string> words) {
-  std::signal(SIGPIPE, SIG_DFL);  // `ashlar ls | head` ends quietly
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of the write
+// The command, or the exit code when there is nothing to run. (What could have been typed, a
+// quarter of a megabyte in tables, is gone then: a server runs for long.)
+std::variant<Command, int> Parse(const std::vector<std::string>& words) {
   CommandLine line;
   const bool json = std::ranges::find(words, "--json") != words.end();
   const auto usage_error = [&](const Error& error) {
@@ -297,7 +314,15 @@ int Main(std::vector<std::string> words) {
   if (line.stores > 1) {
     return usage_error(Invalid("--store is given twice"));
   }
-  return Run(line);
+  return CommandOf(line);
+}
+
+int Main(const std::vector<std::string>& words) {
+  std::signal(SIGPIPE, SIG_DFL);  // `ashlar ls | head` ends quietly
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of the write
+  std::variant<Command, int> parsed = Parse(words);
+  const int* const code = std::get_if<int>(&parsed);
+  return code != nullptr ? *code : Run(std::move(std::get<Command>(parsed)));
 }
 
 }  // namespace
