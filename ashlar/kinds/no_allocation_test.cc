@@ -5,6 +5,7 @@
 #include <new>
 
 #include "ashlar/kinds/internal/examples.h"
+#include "ashlar/kinds/rope_tables.h"
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
@@ -55,6 +56,16 @@ TEST(Forward, AllocatesNothing) {
       }
     }
   }
+}
+
+// (Frequencies of the dynamic scaling are others at each position.)
+TEST(RopeTable, AllocatesNothingWhenItReachesFurther) {
+  RopeTable table(
+      {.dims = 16, .scaling = RopeScaling::kDynamic, .factor = 4, .original_positions = 100}, 300);
+  const std::int64_t before = allocations;
+  table.Reach(50);
+  table.Reach(300);
+  EXPECT_EQ(allocations, before);
 }
 
 }  // namespace

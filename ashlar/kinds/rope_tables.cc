@@ -3,30 +3,34 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <span>
 #include <utility>
-
-#include "ashlar/base/check.h"
 
 namespace ashlar {
 namespace {
 
-// w_i = 1 / theta^(2i / dims), each step rounded to f32.
-std::vector<float> PlainFrequencies(double theta, std::int64_t dims) {
-  std::vector<float> frequencies(dims / 2);
+// w_i = 1 / theta^(2i / dims), each step rounded to f32; w: [dims / 2].
+void WritePlainFrequencies(double theta, std::int64_t dims, std::span<float> w) {
   for (std::int64_t i = 0; i < dims / 2; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(dims);
     const auto wavelength = static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
-    frequencies[i] = 1.0f / wavelength;
+    w[static_cast<std::size_t>(i)] = 1.0f / wavelength;
   }
+}
+
+std::vector<float> PlainFrequencies(double theta, std::int64_t dims) {
+  std::vector<float> frequencies(dims / 2);
+  WritePlainFrequencies(theta, dims, frequencies);
   return frequencies;
 }
 
-std::vector<float> DynamicFrequencies(const RopeParameters& p, std::int64_t position) {
+// w: [dims / 2]
+void WriteDynamicFrequencies(const RopeParameters& p, std::int64_t position, std::span<float> w) {
   const auto original = static_cast<double>(p.original_positions);
   const double length = std::max(static_cast<double>(position + 1), original);
   const auto dims = static_cast<double>(p.dims);
   const double stretch = p.factor * length / original - (p.factor - 1);
-  return PlainFrequencies(p.theta * std::pow(stretch, dims / (dims - 2)), p.dims);
+  WritePlainFrequencies(p.theta * std::pow(stretch, dims / (dims - 2)), p.dims, w);
 }
 
 std::vector<float> Llama3Frequencies(const RopeParameters& p) {
@@ -115,8 +119,11 @@ std::vector<float> RopeFrequencies(const RopeParameters& parameters, std::int64_
       }
       return frequencies;
     }
-    case RopeScaling::kDynamic:
-      return DynamicFrequencies(parameters, position);
+    case RopeScaling::kDynamic: {
+      std::vector<float> frequencies(parameters.dims / 2);
+      WriteDynamicFrequencies(parameters, position, frequencies);
+      return frequencies;
+    }
     case RopeScaling::kLlama3:
       return Llama3Frequencies(parameters);
     case RopeScaling::kYarn:
@@ -150,7 +157,7 @@ void RopeTable::Reach(std::int64_t end) {
     // Only dynamic frequencies depend on the position, and only past the original context.
     if (parameters_.scaling == RopeScaling::kDynamic &&
         reached_ >= parameters_.original_positions) {
-      frequencies_ = RopeFrequencies(parameters_, reached_);
+      WriteDynamicFrequencies(parameters_, reached_, frequencies_);  // in place: steps come here
     }
     for (std::int64_t i = 0; i < pairs_; ++i) {
       const float angle = static_cast<float>(reached_) * frequencies_[i];

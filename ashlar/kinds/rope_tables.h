@@ -35,6 +35,8 @@
 #include <utility>
 #include <vector>
 
+#include "ashlar/base/check.h"
+
 namespace ashlar {
 
 enum class RopeScaling : std::uint8_t { kNone, kLinear, kDynamic, kLlama3, kYarn, kLongrope };
@@ -78,8 +80,14 @@ class RopeTable {
   // reaches meanwhile.
   void Reach(std::int64_t end);
   // [pairs()] each, of a position that was reached.
-  const float* cosine(std::int64_t position) const { return &cosines_[position * pairs_]; }
-  const float* sine(std::int64_t position) const { return &sines_[position * pairs_]; }
+  const float* cosine(std::int64_t position) const {
+    DCHECK(position >= 0 && position < reached_);
+    return &cosines_[position * pairs_];
+  }
+  const float* sine(std::int64_t position) const {
+    DCHECK(position >= 0 && position < reached_);
+    return &sines_[position * pairs_];
+  }
 
  private:
   const RopeParameters parameters_;

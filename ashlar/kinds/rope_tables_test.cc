@@ -1,24 +1,16 @@
 #include "ashlar/kinds/rope_tables.h"
 
 #include <cmath>
-#include <fstream>
 #include <numbers>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
+
+#include "ashlar/base/test_memory.h"
 
 namespace ashlar {
 namespace {
 
 constexpr double kPi = std::numbers::pi;
-
-std::uint64_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 // Of which all positions are there.
 RopeTable ReachedTable(const RopeParameters& parameters, std::int64_t positions) {
@@ -188,10 +180,10 @@ TEST(RopeTable, IsTheSameInHoweverManyPartsItIsReached) {
 }
 
 TEST(RopeTable, TakesMemoryAsFarAsItIsReached) {
-  const std::uint64_t before = ResidentBytes();
+  const std::int64_t before = ResidentBytesNow();
   RopeTable table({.dims = 128}, 1 << 17);  // 64 MB
   table.Reach(1000);
-  EXPECT_LT(ResidentBytes() - before, 4u << 20);
+  EXPECT_LT(ResidentBytesNow() - before, 4 << 20);
 }
 
 TEST(RopeTables, AreSharedByEqualParametersWhileInUse) {

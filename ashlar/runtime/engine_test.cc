@@ -1,13 +1,12 @@
 #include "ashlar/runtime/engine.h"
 
-#include <fstream>
 #include <limits>
 #include <map>
 #include <tuple>
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
+#include "ashlar/base/test_memory.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/runtime/testing_networks.h"
 
@@ -17,14 +16,6 @@ namespace {
 using testing_networks::RandomLlama;
 using testing_networks::RandomTokens;
 using testing_networks::StepOf;
-
-std::uint64_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 class EngineTest : public ::testing::Test {
  protected:
@@ -407,15 +398,16 @@ TEST_F(EngineTest, AWorkspaceThatIsNotPrefaultedTakesWhatStepsNeededUntilItIs) {
   EngineOptions options = Options();
   options.max_rows = 1 << 14;
   options.prefault_workspace = false;
-  const std::uint64_t all = *Engine::WorkspaceBytes(std::vector<const Network*>{&base_}, options);
-  ASSERT_GT(all, 16u << 20);
-  const std::uint64_t before = ResidentBytes();
+  const auto all = static_cast<std::int64_t>(
+      *Engine::WorkspaceBytes(std::vector<const Network*>{&base_}, options));
+  ASSERT_GT(all, 16 << 20);
+  const std::int64_t before = ResidentBytesNow();
   Engine engine(*store_, options);
   network_ = *engine.Load(base_);
   ASSERT_TRUE(RunToEnd(engine, *engine.Submit(Ask({1, 2, 3}, 4))).ok());
-  EXPECT_LT(ResidentBytes() - before, all / 4);
+  EXPECT_LT(ResidentBytesNow() - before, all / 4);
   engine.PrefaultWorkspace();
-  EXPECT_GT(ResidentBytes() - before, all / 4 * 3);
+  EXPECT_GT(ResidentBytesNow() - before, all / 4 * 3);
 }
 
 }  // namespace
