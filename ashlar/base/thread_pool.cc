@@ -44,6 +44,7 @@ static_assert(kMaxThreads * kMostRangesPerThread <= kMaxUnits && kMaxUnits < kUn
 
 // Of eight pauses and a look at the clock: some 6 us, or less where pauses are short.
 constexpr int kTurnsBeforeYield = 12;
+constexpr std::chrono::milliseconds kBetweenYields{1};
 
 void Pause() {
 #if defined(__x86_64__)
@@ -53,12 +54,21 @@ void Pause() {
 #endif
 }
 
+void YieldNowAndThen() {
+  thread_local SpinClock::time_point last;
+  if (const auto now = SpinClock::now(); now - last >= kBetweenYields) {
+    last = now;
+    sched_yield();
+  }
+}
+
 // Calls `done` until it is true, for at most `limit`. Whether it came true.
 //
 // A thread that has computed all the time is not interrupted for one that wakes up on its core
 // until its slice is over: that one, with the tokens of the last step to send, waited a tick of 4
 // ms when a spinning thread went on to the next loop. So whoever waits for more than the ends of a
-// loop lets others have the core first, once: each time may cost a slice where they compute too.
+// loop lets others have the core first, but not soon again: each time may cost a slice where they
+// compute too.
 template <class Done>
 bool SpinUntil(std::chrono::microseconds limit, const Done& done) {
   if (done()) {
@@ -68,7 +78,7 @@ bool SpinUntil(std::chrono::microseconds limit, const Done& done) {
   int turns = 0;
   do {
     if (++turns == kTurnsBeforeYield) {
-      sched_yield();
+      YieldNowAndThen();
     }
     for (int i = 0; i < 8; ++i) {  // the clock costs about as much as one pause
       Pause();
@@ -84,7 +94,7 @@ bool SpinUntil(std::chrono::microseconds limit, const Done& done) {
 
 // How a loop runs. The caller closes the old ticket, writes the loop's description, then a new
 // ticket; each thread takes ranges by advancing the ticket, and the caller returns when as many
-// ranges are done as there are. It does not wait for the workers themselves: one that is late, or
+// units are done as there are. It does not wait for the workers themselves: one that is late, or
 // asleep, finds the ticket used up or closed, and goes on waiting. It may have read half of an old
 // description and half of a new one by then, so the fields are atomic; but it uses what it read
 // only if it can advance the very ticket that it loaded before, and as long as that one stands no

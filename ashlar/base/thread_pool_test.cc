@@ -66,7 +66,7 @@ TEST_P(ThreadPoolTest, RangesBecomeSmallerTowardsTheEndAndOfItemsThatAreAlikeBeg
   ThreadPool pool(GetParam());
   const std::int64_t threads = GetParam();
   if (threads == 1) {
-    return;  // it takes all at once
+    GTEST_SKIP() << "one thread takes all at once";
   }
   const auto ranges_of = [&](ThreadPool::Items items) {
     std::mutex mutex;
@@ -240,7 +240,8 @@ TEST(ThreadPool, AWorkerThatSpinsLetsThoseThatWaitForItsCoreHaveItFirst) {
   ASSERT_EQ(sched_setaffinity(0, sizeof before, &before), 0);
   // (Other processes may have the core in some of the rounds.)
   std::ranges::sort(waits_us);
-  EXPECT_LT(waits_us[waits_us.size() / 8], 500) << "the other way it is the rest of a tick";
+  ASSERT_GE(waits_us.size(), 16u);
+  EXPECT_LT(waits_us[waits_us.size() / 4], 500) << "the other way it is the rest of a tick";
 }
 
 TEST(ThreadPool, ASmallLoopRunsWholeOnTheCallersThread) {

@@ -284,8 +284,8 @@ int Run(Command command) {
              : Report(status.error(), fmt::format("ashlar {}", command.verb->name), command.json);
 }
 
-// The command, or the exit code when there is nothing to run. (What could have been typed, a
-// quarter of a megabyte in tables, is gone then: a server runs for long.)
+// The command, or the exit code when there is nothing to run. (What could have been typed, up
+// to a quarter of a megabyte in tables, is gone then: a server runs for long.)
 std::variant<Command, int> Parse(const std::vector<std::string>& words) {
   CommandLine line;
   const bool json = std::ranges::find(words, "--json") != words.end();

@@ -8,8 +8,8 @@ namespace ashlar {
 inline constexpr int kGroup = 32;  // inputs that share a scale
 
 // A view of quantized rows. A kernel takes a group of several rows at a time, so the scales of a
-// group stand together; it may read those of up to kRowsBeyond rows after the last (and not use
-// them).
+// group stand together, and its sums; it may read those of up to kRowsBeyond rows after the last
+// (and not use them).
 struct QuantizedRows {
   std::int8_t* q;              // [rows, stride_groups * 32], 64-byte aligned
   float* scale;                // [groups, stride_rows]

@@ -154,10 +154,11 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
         {rows_left, sequence.length - sequence.position,
          std::max<std::int64_t>(sequence.logits_from - sequence.position, 0) + logit_rows_left});
     if (decoding) {
-      wanted = RowsOfWork(sequence, wanted, work_left, least);
-      if (wanted < sequence.length - sequence.position) {
-        wanted = RowsOfTiles(wanted, std::reduce(rows.begin(), rows.end()), least);
-      }
+      // (Cut where work is the bound only: rows grow from those of the last steps, and would stay
+      // below a tile for ever.)
+      const std::int64_t by_work = RowsOfWork(sequence, wanted, work_left, least);
+      wanted = by_work < wanted ? RowsOfTiles(by_work, std::reduce(rows.begin(), rows.end()), least)
+                                : by_work;
     }
     rows[i] = RowsWithin(sequence, wanted, bytes_left);
     stuck |= wanted > 0 && rows[i] == 0;

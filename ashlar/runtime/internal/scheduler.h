@@ -66,9 +66,10 @@ struct SchedulerLimits {
 // fewer than these a long prompt would take several times as long for hardly shorter steps.
 inline constexpr std::int64_t kLeastChunk = 4;
 
-// Kernels multiply rows by weights in tiles of up to so many, and the first row of a tile takes as
-// long as all of it: of a small network's step with 16 rows, another third. So beside others that
-// decode a chunk ends with a whole tile where it would go on for a quarter of one at most.
+// On AMX, kernels multiply rows by weights in tiles of up to so many, and the first row of a tile
+// takes as long as all of it: of a small network's step with 16 rows, another third. So beside
+// others that decode a chunk that work bounds ends with a whole tile where it would go on for a
+// quarter of one at most. (All rows of a step count, as of one network.)
 inline constexpr std::int64_t kRowTile = 16;
 
 struct SchedulerState {

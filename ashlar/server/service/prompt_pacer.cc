@@ -34,6 +34,11 @@ void PromptPacer::Restart() {
   rows_.Clear();
 }
 
+void PromptPacer::Forget() {
+  Restart();
+  decoding_.Clear();
+}
+
 PromptPacer::Allowance PromptPacer::allowed() const {
   if (decoding_.size() < kMeasuresAtFirst || since_measured_ >= kMeasureEvery) {
     return {.rows = 0, .work = 0};

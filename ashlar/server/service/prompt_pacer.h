@@ -35,6 +35,8 @@ class PromptPacer {
   void Observe(const StepWork& step, double seconds);
   // Another network begins to run: what is known of the prompts of others says little of it.
   void Restart();
+  // Steps take otherwise than before at the same work: weights have another precision.
+  void Forget();
 
  private:
   // The last few of a number.

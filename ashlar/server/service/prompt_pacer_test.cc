@@ -234,5 +234,14 @@ TEST(PromptPacer, AnotherNetworkIsMeasuredAnew) {
   EXPECT_EQ(pacer.allowed().rows, 4);  // what decoding takes is known
 }
 
+TEST(PromptPacer, MeasuresDecodingAnewWhereItsPrecisionChanged) {
+  PromptPacer pacer(3);
+  Stepper stepper(pacer, {.fixed = 0.1});
+  stepper.Read(0, 1000);
+  ASSERT_GT(pacer.allowed().rows, 4);
+  pacer.Forget();
+  EXPECT_EQ(pacer.allowed().rows, 0);
+}
+
 }  // namespace
 }  // namespace ashlar::internal

@@ -256,7 +256,10 @@ void Service::State::MakeChange(const std::shared_ptr<Change>& change,
     resizer_.Post([prepared = std::move(prepared)] {});  // ends there
     return;
   }
-  resizes_ += prepared->bound->precision == engine_.precision() ? 0 : 1;
+  if (prepared->bound->precision != engine_.precision()) {
+    ++resizes_;
+    pacer_.Forget();
+  }
   CHECK(engine_.SwitchTo(*prepared->bound).ok());  // networks that come or go stop a change
   weights_now_ = std::max(weights_now_, prepared->weights_then);
   resizer_.Post([this, change, prepared = std::move(prepared), before = std::move(before)] {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <random>
 #include <utility>
 
 #include "ashlar/text/internal/stage.h"
@@ -51,13 +52,26 @@ std::size_t Vocabulary::Table::Find(std::uint64_t hash, const Is& is) const {
   return kNone;
 }
 
+namespace {
+
+// Which of the hashes of a table's size collide is different in each process, lest a file choose
+// tokens that all do. (Of the product the high bits count.)
+std::uint64_t Mixed(std::uint64_t hash) {
+  static const std::uint64_t factor = [] {
+    std::random_device random;
+    return (std::uint64_t{random()} << 32 | random()) | 1;
+  }();
+  return hash * factor >> 32;
+}
+
+}  // namespace
+
 std::uint64_t Vocabulary::HashOf(std::string_view content) {
-  return std::hash<std::string_view>()(content);
+  return Mixed(std::hash<std::string_view>()(content));
 }
 
 std::uint64_t Vocabulary::HashOf(std::int32_t id) {
-  // Of the product the high bits count, and ids are mostly consecutive.
-  return static_cast<std::uint64_t>(id) * 0x9E3779B97F4A7C15u >> 32;
+  return Mixed(static_cast<std::uint64_t>(id));
 }
 
 void Vocabulary::Reserve(std::size_t tokens) {

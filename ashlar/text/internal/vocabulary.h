@@ -1,8 +1,8 @@
 // A Vocabulary is a one-to-one map between tokens' contents and their ids.
 //
-// Memory is proportional to the tokens it holds, whatever their ids are: 32 bytes each (at most 48)
-// beside the contents themselves, which lie one after the other. (Two std::unordered_map took 110.)
-// Thread-compatible.
+// Memory is proportional to the tokens it holds, whatever their ids are: 32 bytes each (at most 48,
+// where room was made for them) beside the contents themselves, which lie one after the other. (Two
+// std::unordered_map took 110.) Thread-compatible.
 #pragma once
 
 #include <cstddef>

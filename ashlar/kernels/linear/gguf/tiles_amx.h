@@ -15,7 +15,7 @@
 
 #include <immintrin.h>
 
-#include "ashlar/kernels/linear/gguf/tiles_avx512.h"
+#include "ashlar/kernels/linear/gguf/isa_avx512.h"
 #include "ashlar/kernels/linear/quantized_amx.h"
 
 namespace ashlar::amx {
@@ -271,7 +271,7 @@ template <class Type>
   }
 }
 
-// 13 to kPanelRows rows, in tiles that are alike: the last may have rows of the one before.
+// At most kPanelRows rows, in tiles that are alike: the last may have rows of the one before.
 template <class Type>
 class PanelOfTiles {
  public:
@@ -388,7 +388,7 @@ class PanelOfTiles {
   const std::int64_t q_stride_;
   TileChunk<Type> chunk_;
   alignas(64) RowSums<Type> row_sums_ = {};
-  alignas(64) DotsOfGroups<TileChunk<Type>::kUnits> dots_;
+  alignas(64) DotsOfGroups<TileChunk<Type>::kUnits> dots_ = {};  // of missing rows too
   alignas(64) Sums sums_[kPanelRows / kTileRows][2];
 };
 
