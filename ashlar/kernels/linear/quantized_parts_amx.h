@@ -137,8 +137,6 @@ struct Ahead {
       AskFor(tiles + 64 * line);
     }
   }
-  // (GCC takes functions that only prefetch for ones without effects, and drops calls of them.)
-  static void AskFor(const std::byte* line) { asm volatile("prefetcht0 %0" : : "m"(*line)); }
 };
 
 // What is multiplied: rows of activations, and a part.
@@ -187,8 +185,8 @@ template <int kStep, int kRows, bool kAhead, class Tile>
   for (int r = 0; r < kRowsAskedFor; ++r) {
     const auto* const row = reinterpret_cast<const std::byte*>(
         block.after.q + (kStep * kRowsAskedFor + r) * block.q_stride);
-    Ahead<Tile>::AskFor(row);
-    Ahead<Tile>::AskFor(row + 64);
+    AskFor(row);
+    AskFor(row + 64);
   }
   const __m512 w_scale = _mm512_load_ps(block.own.part->scale[kStep / kPartGroups][kTurn]);
   const float* const x_scale = block.scale + kTurn * block.scale_stride;

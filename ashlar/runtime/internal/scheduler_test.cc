@@ -74,6 +74,13 @@ constexpr auto kRuns = Row::kRuns;
 constexpr auto kWaits = Row::kWaits;
 constexpr SchedulerLimits kWide{.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4};
 
+SchedulerLimits WithWork(double beside_decoding) {
+  return {.max_rows = 64,
+          .max_logit_rows = 16,
+          .max_sequences = 4,
+          .prompt_work_beside_decoding = beside_decoding};
+}
+
 TEST(Scheduler, DecidesEachStepOfTheTable) {
   const Step kSteps[] = {
       {"the first that waits is admitted",
@@ -247,34 +254,22 @@ TEST(Scheduler, DecidesEachStepOfTheTable) {
        {{kRuns, 0, 2}, {kRuns, 20, 21, 2}},
        "run 2 1"},
       {"a chunk ends with a tile rather than begin one for a few rows",
-       {.max_rows = 64,
-        .max_logit_rows = 16,
-        .max_sequences = 4,
-        .prompt_work_beside_decoding = 19},
+       WithWork(19),
        100,
        {{kRuns, 0, 100}, {kRuns, 20, 21, 2}},
        "run 15 1"},
       {"but begins one for more",
-       {.max_rows = 64,
-        .max_logit_rows = 16,
-        .max_sequences = 4,
-        .prompt_work_beside_decoding = 20},
+       WithWork(20),
        100,
        {{kRuns, 0, 100}, {kRuns, 20, 21, 2}},
        "run 20 1"},
       {"and for what is left of the prompt",
-       {.max_rows = 64,
-        .max_logit_rows = 16,
-        .max_sequences = 4,
-        .prompt_work_beside_decoding = 19},
+       WithWork(19),
        100,
        {{kRuns, 0, 19}, {kRuns, 20, 21, 2}},
        "run 19 1"},
       {"nor does the next prompt begin it",
-       {.max_rows = 64,
-        .max_logit_rows = 16,
-        .max_sequences = 4,
-        .prompt_work_beside_decoding = 19},
+       WithWork(19),
        100,
        {{kRuns, 0, 100}, {kRuns, 20, 21, 2}, {kRuns, 0, 100}},
        "run 15 1 0"},

@@ -23,11 +23,6 @@ namespace {
 
 using avx512::Isa;
 
-// (GCC takes functions that only prefetch for ones without effects, and drops calls of them.)
-[[gnu::always_inline]] inline void AskFor(const std::int8_t* line) {
-  asm volatile("prefetcht0 %0" : : "m"(*line));
-}
-
 // A chunk of a band, unpacked. (`Chunk` of quantized_amx.h has the scales as its weights want
 // them.)
 template <class Type>
