@@ -303,10 +303,11 @@ class Engine {
   // Runs one step and returns what it delivered, in order of the requests. Nothing when idle.
   Result<std::span<const Delivery>> Step();
 
-  // How many rows of prompts a step may have in which somebody decodes, and how much work those may
-  // be, so that tokens keep coming while a long prompt is read. Of the first prompt four rows are
-  // read whatever their work, if there may be so many. At first: no limit but max_rows. 0 rows:
-  // none, which should not be said for long. Results do not depend on it.
+  // How many rows of prompts a step may have in which somebody decodes who has got a few tokens
+  // already, and how much work those may be, so that tokens keep coming while a long prompt is
+  // read. Of the first prompt four rows are read whatever their work, if there may be so many. At
+  // first: no limit but max_rows. 0 rows: none, which should not be said for long. Results do not
+  // depend on it.
   void set_prompts_beside_decoding(std::int64_t rows, double work);
   // Of the last step; of nothing when it had no rows.
   StepWork last_work() const;

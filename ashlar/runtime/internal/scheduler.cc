@@ -96,6 +96,7 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
   std::int64_t logit_rows_left = limits.max_logit_rows;
   std::uint64_t bytes_left = state.available_bytes;
   std::int64_t running = 0;
+  bool paced = false;  // somebody decodes at a pace
 
   const auto decodes = [](const SequenceView& sequence) {
     return sequence.running && sequence.length - sequence.position == 1;
@@ -108,13 +109,13 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
         return {Action::kMakeRoom, Victim(sequences)};
       }
       rows[i] = 1;
+      paced |= sequences[i].generated >= kTokensToFindAPace;
       bytes_left -= bytes;
       --rows_left;
       --logit_rows_left;
     }
   }
-  const bool decoding = rows_left < limits.max_rows;
-  if (decoding) {
+  if (paced) {
     rows_left = std::min(rows_left, limits.prompt_rows_beside_decoding);
   }
   double work_left = limits.prompt_work_beside_decoding;
@@ -133,7 +134,7 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     const SequenceView& sequence = sequences[i];
     if (!sequence.running) {
       if (queued || running == limits.max_sequences || rows_left == 0 || logit_rows_left == 0 ||
-          (decoding && work_left <= 0 && least == 0) || !(state.may_admit || running == 0)) {
+          (paced && work_left <= 0 && least == 0) || !(state.may_admit || running == 0)) {
         continue;
       }
       queued = true;
@@ -153,7 +154,7 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     std::int64_t wanted = std::min(
         {rows_left, sequence.length - sequence.position,
          std::max<std::int64_t>(sequence.logits_from - sequence.position, 0) + logit_rows_left});
-    if (decoding) {
+    if (paced) {
       // (Cut where work is the bound only: rows grow from those of the last steps, and would stay
       // below a tile for ever.)
       const std::int64_t by_work = RowsOfWork(sequence, wanted, work_left, least);
@@ -169,7 +170,7 @@ Decision Decide(const SchedulerLimits& limits, const SchedulerState& state,
     least = rows[i] > 0 ? 0 : least;
     logit_rows_left -= std::clamp<std::int64_t>(end - sequence.logits_from, 0, rows[i]);
   }
-  if (stuck && !decoding && rows_left == limits.max_rows) {  // nobody goes on
+  if (stuck && rows_left == limits.max_rows) {  // nobody goes on
     return {Action::kMakeRoom, Victim(sequences)};
   }
   return {Action::kRun};

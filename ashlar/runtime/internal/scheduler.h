@@ -47,6 +47,7 @@ struct SequenceView {
   std::int64_t position = 0;     // next one to be processed
   std::int64_t length = 0;       // tokens known; position < length
   std::int64_t logits_from = 0;  // first position whose logits are wanted
+  std::int64_t generated = 0;    // of the tokens, those that are no prompt
   int priority = 0;              // lower ones make room first
   RowWork work = {};
   std::span<const SlotDemand> slots;
@@ -56,11 +57,16 @@ struct SchedulerLimits {
   std::int64_t max_rows;
   std::int64_t max_logit_rows;  // >= max_sequences
   std::int64_t max_sequences;   // running at once; <= max_rows
-  // Of prompts, in a step in which somebody decodes: so many rows, or as few as have so much work,
-  // but at least kLeastChunk of these rows. 0 rows: none.
+  // Of prompts, in a step in which somebody decodes at a pace (kTokensToFindAPace): so many rows,
+  // or as few as have so much work, but at least kLeastChunk of these rows. 0 rows: none.
   std::int64_t prompt_rows_beside_decoding = max_rows;
   double prompt_work_beside_decoding = std::numeric_limits<double>::infinity();
 };
+
+// A sequence that has generated fewer tokens has no pace yet that the prompts of others could
+// disturb: beside none but such, they are read as if nobody decoded. So requests that come at about
+// the same time read their prompts in few steps, and then share all others.
+inline constexpr std::int64_t kTokensToFindAPace = 8;
 
 // A chunk of a prompt reads all keys and values before it once, however few rows it has. With
 // fewer than these a long prompt would take several times as long for hardly shorter steps.

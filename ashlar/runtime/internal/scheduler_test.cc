@@ -20,6 +20,7 @@ struct Row {
   bool copy_last = false;
   int priority = 0;
   double work_per_position = 0;
+  std::int64_t generated = kTokensToFindAPace;
 };
 
 struct Step {
@@ -44,6 +45,7 @@ std::string Decided(const Step& step) {
                      .position = row.position,
                      .length = row.length,
                      .logits_from = row.logits_from < 0 ? row.length - 1 : row.logits_from,
+                     .generated = row.generated,
                      .priority = row.priority,
                      .work = {.per_position = row.work_per_position},
                      .slots = std::span(demands).subspan(i, 1)});
@@ -318,6 +320,20 @@ TEST(Scheduler, DecidesEachStepOfTheTable) {
        100,
        {{kRuns, 0, 40}, {kWaits, 0, 5}},
        "admit 1"},
+      {"nor beside those who have just begun: who comes at about the same time is read at once",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_work_beside_decoding = 8},
+       100,
+       {{.state = kRuns, .position = 20, .length = 21, .held = 2, .generated = 1},
+        {.state = kRuns, .position = 20, .length = 21, .held = 2, .generated = 7},
+        {kRuns, 0, 100}},
+       "run 1 1 62"},
+      {"but one that has said more is enough",
+       {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_work_beside_decoding = 8},
+       100,
+       {{.state = kRuns, .position = 20, .length = 21, .held = 2, .generated = 1},
+        {.state = kRuns, .position = 20, .length = 21, .held = 2, .generated = 8},
+        {kRuns, 0, 100}},
+       "run 1 1 8"},
       {"and all of them when nobody decodes",
        {.max_rows = 64, .max_logit_rows = 16, .max_sequences = 4, .prompt_work_beside_decoding = 8},
        100,

@@ -281,7 +281,14 @@ SequenceView Sequence::View(std::span<SlotDemand> demand) const {
     const StatePage& page = network->slots[i].page;
     demand[i] = {page.bytes, slots[i].table.size(), NeedsCopy(i), page.positions};
   }
-  return {running, position, length(), logits_from(), request.priority, network->row_work, demand};
+  return {.running = running,
+          .position = position,
+          .length = length(),
+          .logits_from = logits_from(),
+          .generated = generated(),
+          .priority = request.priority,
+          .work = network->row_work,
+          .slots = demand};
 }
 
 }  // namespace ashlar::internal
