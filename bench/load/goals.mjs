@@ -77,7 +77,7 @@ async function throughput(network) {
 // How long the tokens of four streams are apart before `act(url)`, and while it runs. What they say
 // are words: of tokens that are parts of characters, several make one piece of text, and what is
 // between the pieces is no gap between tokens.
-async function gapsBeside(network, act) {
+async function gapsOnceBeside(network, act) {
   const server = await start("--threads", flags.threads);
   await rate([{ url: server.url, body: body(network, 0, 8) }]);
   const streams = Array.from({ length: 4 }, (_, i) => complete(server.url,
@@ -100,9 +100,21 @@ async function gapsBeside(network, act) {
   }
   await server.stop();
   if (before.length === 0 || during.length === 0) throw new Error("the streams ended too soon");
+  const longest = percentile(during, 100);
   return { seconds: (end - begin) / 1000, median_before_ms: median(before),
            longest_before_ms: percentile(before, 100), median_during_ms: median(during),
-           p99_during_ms: percentile(during, 99), longest_during_ms: percentile(during, 100) };
+           p99_during_ms: percentile(during, 99), longest_during_ms: longest,
+           longest_times_median: longest / median(before) };
+}
+
+// The median of some runs, each number for itself, and of each run how often its median the longest
+// gap was: a run has one longest gap, and any other work of the machine is in it.
+async function gapsBeside(network, act) {
+  const runs = [];
+  for (let round = 0; round < rounds; ++round) runs.push(await gapsOnceBeside(network, act));
+  const of = (key) => runs.map((run) => run[key]);
+  return { ...Object.fromEntries(Object.keys(runs[0]).map((key) => [key, median(of(key))])),
+           runs: of("longest_times_median") };
 }
 
 const longPrompt = 2048; // tokens
