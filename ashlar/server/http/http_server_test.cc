@@ -169,6 +169,8 @@ TEST_F(HttpServerTest, BrowsersOfAnAllowedOriginMayAsk) {
   EXPECT_EQ(allowed.status, 204);
   EXPECT_TRUE(allowed.Has("Access-Control-Allow-Origin: https://a.example\r\n")) << allowed.head;
   EXPECT_TRUE(allowed.Has("Access-Control-Allow-Headers: x-stainless-os\r\n"));
+  EXPECT_TRUE(allowed.Has("Access-Control-Allow-Methods: GET, HEAD, POST, PATCH, DELETE, OPTIONS"))
+      << allowed.head;
   EXPECT_FALSE(options("https://b.example").Has("Access-Control-"));
   client.Post("/echo", "", "Origin: https://a.example\r\n");
   EXPECT_TRUE(client.Read().Has("Access-Control-Allow-Origin: https://a.example"));

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "ashlar/base/check.h"
 #include "ashlar/base/control_groups.h"
 
 namespace ashlar {
@@ -90,13 +92,10 @@ std::uint64_t ResidentBytes(const Path& root) {
   return OwnPages(root, 1);
 }
 
-std::uint64_t MachineBytes(const Path& root) {
-  constexpr std::string_view kTotal = "MemTotal:";
-  const Result<std::string> text = ReadTextFile(root / "proc/meminfo", kSmallMemoryFile);
-  std::string_view rest = text.ok() ? std::string_view(*text) : std::string_view();
-  rest.remove_prefix(std::min(rest.find(kTotal), rest.size()));
-  rest.remove_prefix(std::min(rest.find_first_of("0123456789"), rest.size()));
-  return LeadingNumber(rest).value_or(0) * 1024;  // "MemTotal:       24682416 kB"
+std::uint64_t MachineBytes() {
+  struct sysinfo machine = {};
+  CHECK(::sysinfo(&machine) == 0);  // it fails on a bad address only
+  return std::uint64_t{machine.totalram} * machine.mem_unit;
 }
 
 MemoryReadings ReadMemory(const Path& root) {

@@ -29,8 +29,9 @@ MemoryReadings ReadMemory(const Path& root = "/");
 // RSS alone, which is cheap enough to ask many times a second.
 std::uint64_t ResidentBytes(const Path& root = "/");
 
-// Of the machine: MemTotal.
-std::uint64_t MachineBytes(const Path& root = "/");
+// Of the machine. (Asked of the kernel: a service that is shut in may not see /proc/meminfo, and
+// would take its memory for unlimited.)
+std::uint64_t MachineBytes();
 
 namespace internal {
 

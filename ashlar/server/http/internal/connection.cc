@@ -215,7 +215,7 @@ void Connection::Dispatch() {
 
 // A browser asks so whether it may send a request to another origin.
 HttpResponse Connection::AnswerToOptions(const HttpRequest& request) const {
-  constexpr const char* kMethods = "GET, HEAD, POST, DELETE, OPTIONS";
+  constexpr const char* kMethods = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
   HttpResponse answer{.status = 204, .headers = {{"Allow", kMethods}}};
   if (request.headers.Find("Access-Control-Request-Method") != nullptr &&
       !AllowedOrigin(core_->options.cors_origin, request.headers).empty()) {

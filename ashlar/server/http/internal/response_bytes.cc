@@ -92,7 +92,7 @@ std::string ResponseHead(const ResponseFrame& frame, int status, std::string_vie
   }
   if (!frame.cors_origin.empty()) {
     AppendHeader(head, "Access-Control-Allow-Origin", frame.cors_origin);
-    AppendHeader(head, "Access-Control-Expose-Headers", "X-Request-Id, Retry-After");
+    AppendHeader(head, "Access-Control-Expose-Headers", "X-Request-Id, Retry-After, Ashlar-Plan");
     AppendHeader(head, "Vary", "Origin");
   }
   for (const HttpHeader& header : headers) {
