@@ -43,6 +43,8 @@ TEST_P(ReferenceTest, LogitsDifferByLessThanTwoTenThousandths) {
   for (const Isa isa : SupportedIsas()) {
     Engine engine(library.store(), {.isa = isa, .max_positions = 64});
     const NetworkId id = *engine.Load(network);
+    const Network* const planned[] = {&network};
+    EXPECT_TRUE(Engine::WorkspaceBytes(planned, engine.options()).ok());
     std::vector<float> logits;
     for (auto row = ids.begin(); row != ids.end(); row += length) {
       const std::vector<float> part = LogitsOf(engine, id, {row, row + length});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/tensor/arena.h"
@@ -71,7 +72,8 @@ Result<const std::byte*> MappedWeights::Map(const TensorManifest& tensor, int le
   const Level& whole = tensor.levels[static_cast<std::size_t>(level)];
   Blob& blob = fetched_[whole.blob];
   if (blob.bytes().size() < whole.offset + whole.length) {  // else as it was for another tensor
-    ASHLAR_TRY(blob, fetch(whole.blob, whole.offset + whole.length));
+    ASHLAR_TRY(Blob longer, fetch(whole.blob, whole.offset + whole.length));
+    kept_.push_back(std::exchange(blob, std::move(longer)));  // others point into it
   }
   ASHLAR_TRY(const std::span<const std::byte> bytes,
              CheckedRange(blob.bytes(), whole.offset, whole.length,
@@ -89,9 +91,9 @@ Result<const std::byte*> MappedWeights::Map(const TensorManifest& tensor, int le
     guards_.push_back(std::move(guard));
     return bytes.data();
   }
-  copies_.push_back(AlignedCopy(bytes, resident));  // which nothing takes away
+  kept_.push_back(AlignedCopy(bytes, resident));  // which nothing takes away
   ASHLAR_TRY(guard.CheckIntact());
-  return copies_.back().bytes().data();
+  return kept_.back().bytes().data();
 }
 
 Result<BoundTensor> MappedWeights::Add(const TensorManifest& tensor, const Shape& used,

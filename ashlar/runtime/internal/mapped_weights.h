@@ -45,7 +45,7 @@ class MappedWeights {
                                bool check_numbers);
 
   std::map<Digest, Blob> fetched_;
-  std::vector<Blob> copies_;
+  std::vector<Blob> kept_;  // copies, and what was fetched of a blob before more of it was
   std::vector<std::span<const std::byte>> used_;  // of what is fetched
   std::vector<BlobGuard> guards_;                 // of what is read where it is mapped
   std::deque<Levels> levels_;                     // stays where it is

@@ -1,6 +1,7 @@
 #include "ashlar/runtime/internal/mapped_weights.h"
 
 #include <cstring>
+#include <numeric>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -129,6 +130,31 @@ TEST_F(MappedWeightsTest, ATensorThatThePrecisionDoesNotNameHasAllOfItsLevels) {
   EXPECT_EQ(bound.row_levels[0], (RowLevels{kRows, codec_->levels()}));
   EXPECT_EQ(bound.rows, kRows / 2);
   EXPECT_EQ(bound.stored_rows, kRows);
+}
+
+TEST_F(MappedWeightsTest, WhatWasMappedStaysWhereItIsWhenMoreOfItsBlobIsFetched) {
+  std::vector<float> numbers(2 * kColumns);
+  std::iota(numbers.begin(), numbers.end(), 1.0f);
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(numbers));
+  const Digest blob = Sha256(bytes);
+  const auto fetch_what_is_needed = [&](const Digest&, std::uint64_t needed) -> Result<Blob> {
+    TrappedBlobs fresh;
+    fresh.Add(bytes.first(needed));
+    return *fresh.Fetch()(Sha256(bytes.first(needed)), needed);
+  };
+  TensorManifest halves[2];
+  for (int i = 0; i < 2; ++i) {
+    halves[i] = {.shape = {kColumns}, .codec = *FindCodec("f32")};
+    halves[i].levels.push_back({blob, i * bytes.size() / 2, bytes.size() / 2});
+  }
+  MappedWeights weights;
+  std::vector<BoundTensor> bound;
+  for (const TensorManifest& half : halves) {
+    bound.push_back(*weights.Add(half, half.shape, {}, fetch_what_is_needed, kCheckNumbers));
+  }
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(std::memcmp(bound[i].data, &numbers[i * kColumns], kColumns * sizeof(float)), 0) << i;
+  }
 }
 
 TEST_F(MappedWeightsTest, ADifferenceComesWithWhatItIsFrom) {
