@@ -1,8 +1,7 @@
 #include "ashlar/text/chat_format.h"
 
 #include <algorithm>
-
-#include "ashlar/base/json_cursor.h"
+#include <utility>
 
 namespace ashlar {
 
@@ -123,7 +122,51 @@ Json WithCuts(const Tokenizer& tokenizer, const Json& value,
   return value;
 }
 
+// The tokens that `root` names; nothing for null.
+Status AddSpecialTokens(const JsonCursor& root,
+                        std::map<std::string, std::optional<std::string>>& tokens) {
+  ASHLAR_TRY(const auto members, root.AsObject());
+  for (const auto& [name, member] : members) {
+    if (!name.ends_with(kTokenSuffix)) {
+      continue;
+    }
+    if (member.is_null()) {
+      tokens.emplace(name, std::nullopt);
+    } else if (member.value().string() != nullptr) {
+      tokens.emplace(name, *member.value().string());
+    } else if (member.value().object() != nullptr) {
+      ASHLAR_TRY(std::string content, member.String("content"));
+      tokens.emplace(name, std::move(content));
+    }  // else a setting, such as add_bos_token
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<ChatFiles> ReadChatFiles(
+    const std::function<Result<std::optional<std::string>>(std::string_view)>& read,
+    const Tokenizer& tokenizer, std::optional<std::int64_t> begin,
+    std::span<const std::int64_t> ends) {
+  ChatFiles files;
+  ASHLAR_TRY(files.chat_template, read("chat_template.jinja"));
+  ASHLAR_TRY(files.tokenizer_config, read("tokenizer_config.json"));
+  ASHLAR_TRY(files.special_tokens_map, read("special_tokens_map.json"));
+  const auto content = [&](std::int64_t id) -> std::optional<std::string> {
+    if (id < 0 || id >= tokenizer.vocabulary_size()) {
+      return std::nullopt;
+    }
+    const std::string_view text = tokenizer.TokenContent(static_cast<std::int32_t>(id));
+    return text.empty() ? std::nullopt : std::optional<std::string>(text);
+  };
+  if (begin) {
+    files.begin = content(*begin);
+  }
+  if (!ends.empty()) {
+    files.end = content(ends.front());
+  }
+  return files;
+}
 
 Result<ChatFormat> ChatFormat::FromTemplate(std::string_view source) {
   ChatFormat format;
@@ -136,8 +179,26 @@ Result<ChatFormat> ChatFormat::FromFiles(const ChatFiles& files) {
   if (files.chat_template) {
     ASHLAR_TRY(format.AddTemplate(std::string(kDefaultTemplate), *files.chat_template));
   }
-  if (files.tokenizer_config) {
-    ASHLAR_TRY(format.ReadConfig(*files.tokenizer_config));
+  std::map<std::string, std::optional<std::string>> named;  // the first to speak of one is heard
+  const std::pair<const char*, const std::optional<std::string>*> sources[] = {
+      {"tokenizer_config.json", &files.tokenizer_config},
+      {"special_tokens_map.json", &files.special_tokens_map}};
+  for (const auto& [name, text] : sources) {
+    if (*text) {
+      ASHLAR_TRY(const Json json, ParseJson(**text));
+      const JsonCursor root(json, name);
+      ASHLAR_TRY(AddSpecialTokens(root, named));
+      if (text == &files.tokenizer_config) {
+        ASHLAR_TRY(format.ReadTemplates(root));
+      }
+    }
+  }
+  named.emplace("bos_token", files.begin);
+  named.emplace("eos_token", files.end);
+  for (auto& [name, content] : named) {
+    if (content) {
+      format.tokens_.emplace(name, *std::move(content));
+    }
   }
   if (format.templates_.empty()) {
     return NotFound("the network has no chat template");
@@ -160,21 +221,7 @@ Status ChatFormat::AddTemplate(std::string name, std::string_view source) {
   return {};
 }
 
-Status ChatFormat::ReadConfig(std::string_view text) {
-  ASHLAR_TRY(const Json json, ParseJson(text));
-  const JsonCursor config(json, "tokenizer_config.json");
-  ASHLAR_TRY(const auto members, config.AsObject());
-  for (const auto& [name, member] : members) {
-    if (!name.ends_with(kTokenSuffix) || member.is_null()) {
-      continue;
-    }
-    if (member.value().string() != nullptr) {
-      tokens_.emplace(name, *member.value().string());
-    } else if (member.value().object() != nullptr) {
-      ASHLAR_TRY(std::string content, member.String("content"));
-      tokens_.emplace(name, std::move(content));
-    }  // else a setting, such as add_bos_token
-  }
+Status ChatFormat::ReadTemplates(const JsonCursor& config) {
   ASHLAR_TRY(const auto found, config.Find("chat_template"));
   if (!found) {
     return {};

@@ -33,6 +33,41 @@ TEST(ChatFormat, KnowsTheSpecialTokensByName) {
   EXPECT_EQ(*format->Render(Conversation("hi"), kAnyTime), "<begin>hi<end>False");
 }
 
+TEST(ChatFormat, KnowsThemFromTheMapOfSpecialTokensOrFromTheModelWhereNoFileSpeaksOfThem) {
+  const std::string source = "{{ bos_token }}|{{ eos_token }}|{{ unk_token }}";
+  const auto rendered = [&](ChatFiles files) {
+    files.chat_template = source;
+    return *ChatFormat::FromFiles(files)->Render(Conversation("hi"), kAnyTime);
+  };
+  EXPECT_EQ(rendered({.begin = "<s>", .end = "</s>"}), "<s>|</s>|");
+  EXPECT_EQ(
+      rendered({.special_tokens_map = R"({"bos_token": {"content": "<b>"}, "unk_token": "?"})",
+                .begin = "<s>",
+                .end = "</s>"}),
+      "<b>|</s>|?");
+  EXPECT_EQ(rendered({.tokenizer_config = R"({"bos_token": null, "eos_token": "<e>"})",
+                      .special_tokens_map = R"({"bos_token": "<b>", "eos_token": "<f>"})",
+                      .begin = "<s>"}),
+            "|<e>|")
+      << "null says that there is none";
+}
+
+TEST(ChatFormat, ReadsItsFilesAndNamesTheModelsTokens) {
+  const Tokenizer tokenizer = *Tokenizer::FromJson(WriteJson(internal::SmallTokenizer()));
+  const auto read = [](std::string_view name) -> Result<std::optional<std::string>> {
+    return name == "chat_template.jinja"
+               ? std::optional<std::string>("{{ bos_token }} {{ eos_token }}")
+               : std::nullopt;
+  };
+  const auto rendered = [&](std::optional<std::int64_t> begin, std::vector<std::int64_t> ends) {
+    const ChatFiles files = *ReadChatFiles(read, tokenizer, begin, ends);
+    return *ChatFormat::FromFiles(files)->Render(Conversation("hi"), kAnyTime);
+  };
+  EXPECT_EQ(rendered(6, {10, 0}), "ab <end>");
+  EXPECT_EQ(rendered(std::nullopt, {}), " ");
+  EXPECT_EQ(rendered(1000, {-1}), " ") << "ids without a token";
+}
+
 TEST(ChatFormat, TakesTheTemplateInAFileOfItsOwnFirst) {
   const auto format = ChatFormat::FromFiles(
       {.chat_template = "own {{ eos_token }}", .tokenizer_config = ConfigWith("other")});

@@ -84,9 +84,9 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
     card->tokenizer = std::make_shared<const Tokenizer>(*std::move(made));
   }
   if (card->tokenizer != nullptr) {
-    ChatFiles files;
-    ASHLAR_TRY(files.chat_template, read("chat_template.jinja"));
-    ASHLAR_TRY(files.tokenizer_config, read("tokenizer_config.json"));
+    const Metadata& metadata = card->network.metadata;
+    ASHLAR_TRY(const ChatFiles files,
+               ReadChatFiles(read, *card->tokenizer, metadata.bos_token, metadata.eos_tokens));
     Result<ChatStyle> chat = ChooseChatStyle(files, *card->tokenizer);
     if (chat.ok()) {
       card->chat = *std::move(chat);

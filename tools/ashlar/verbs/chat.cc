@@ -39,9 +39,10 @@ constexpr OptionSpec kChatOptions[] = {
 
 Result<ChatStyle> StyleOf(const Host& host, const HostedNetwork& network,
                           const Tokenizer& tokenizer) {
-  ChatFiles files;
-  ASHLAR_TRY(files.chat_template, host.ReadFile(network, "chat_template.jinja"));
-  ASHLAR_TRY(files.tokenizer_config, host.ReadFile(network, "tokenizer_config.json"));
+  const auto read = [&](std::string_view file) { return host.ReadFile(network, file); };
+  const Metadata& metadata = network.network.metadata;
+  ASHLAR_TRY(const ChatFiles files,
+             ReadChatFiles(read, tokenizer, metadata.bos_token, metadata.eos_tokens));
   Result<ChatStyle> style = ChooseChatStyle(files, tokenizer);
   return style.ok() ? std::move(style) : style.error().In(network.name);
 }
@@ -68,6 +69,8 @@ Status RunChat(Session& session) {
     session.terminal.Note(
         fmt::format("{}: {}; context of {} tokens. /clear forgets, /exit or Ctrl-D ends.",
                     network.name, style.name, host.max_positions()));
+  } else if (!style.own) {
+    session.terminal.Note(fmt::format("{}: {}", network.name, style.name));
   }
 
   Json::Array opening;
