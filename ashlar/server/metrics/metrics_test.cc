@@ -183,9 +183,9 @@ TEST(ServerMetrics, TellOfRequestsByModelAndTenant) {
                        .prompt_tokens = 100,
                        .cached_tokens = 64,
                        .completion_tokens = 7,
-                       .total_seconds = 0.3,
-                       .queue_seconds = 0.001,
-                       .first_token_seconds = 0.02});
+                       .total_seconds = 0.5,
+                       .queue_seconds = 0.0078125,
+                       .first_token_seconds = 0.0234375});
   server.OnRequestEnd({.tenant = "bob", .status = 404});
   server.token_gaps("lab", "alice").Observe(0.004);
   const std::string text = metrics.Text();
@@ -199,9 +199,24 @@ TEST(ServerMetrics, TellOfRequestsByModelAndTenant) {
         "ashlar_prefix_cache_hits_total{model=\"lab\",tenant=\"alice\"} 64\n",
         "ashlar_time_to_first_token_seconds_bucket{model=\"lab\",tenant=\"alice\",le=\"0.025\"} "
         "1\n",
+        "ashlar_request_prefill_time_seconds_sum{model=\"lab\",tenant=\"alice\"} 0.015625\n",
+        "ashlar_request_decode_time_seconds_sum{model=\"lab\",tenant=\"alice\"} 0.4765625\n",
         "ashlar_inter_token_latency_seconds_count{model=\"lab\",tenant=\"alice\"} 1\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\nin\n" << text;
   }
+}
+
+TEST(ServerMetrics, TellOfTheProcessByPrometheussNames) {
+  Metrics metrics;
+  SampleProcess(metrics);
+  const std::string text = metrics.Text();
+  EXPECT_EQ(FaultOf(text), "");
+  const auto value = [&](const std::string& name) {
+    const std::size_t at = text.find("\n" + name + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
+  };
+  EXPECT_GT(value("process_resident_memory_bytes"), 1e6);
+  EXPECT_NEAR(value("process_start_time_seconds"), static_cast<double>(std::time(nullptr)), 60);
 }
 
 }  // namespace

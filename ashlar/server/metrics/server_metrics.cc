@@ -1,5 +1,9 @@
 #include "ashlar/server/metrics/server_metrics.h"
 
+#include <ctime>
+
+#include "ashlar/server/memory/memory_readings.h"
+
 namespace ashlar {
 namespace {
 
@@ -35,6 +39,13 @@ ServerMetrics::ServerMetrics(Metrics& metrics)
       queue_(metrics.Histograms("ashlar_request_queue_time_seconds",
                                 "From a request to the first step that worked on it.",
                                 kRequestSeconds, kByModelAndTenant)),
+      prefill_(
+          metrics.Histograms("ashlar_request_prefill_time_seconds",
+                             "From the first step that worked on a request to its first token.",
+                             kRequestSeconds, kByModelAndTenant)),
+      decode_(metrics.Histograms("ashlar_request_decode_time_seconds",
+                                 "From the first token of an answer to its end.", kRequestSeconds,
+                                 kByModelAndTenant)),
       prompt_sizes_(metrics.Histograms("ashlar_request_prompt_tokens", "Tokens of one prompt.",
                                        kTokenCounts, kByModelAndTenant)),
       completion_sizes_(metrics.Histograms("ashlar_request_generation_tokens",
@@ -61,7 +72,19 @@ void ServerMetrics::OnRequestEnd(const RequestReport& report) {
   }
   if (report.first_token_seconds) {
     first_token_.With(labels).Observe(*report.first_token_seconds);
+    decode_.With(labels).Observe(report.total_seconds - *report.first_token_seconds);
+    if (report.queue_seconds) {
+      prefill_.With(labels).Observe(*report.first_token_seconds - *report.queue_seconds);
+    }
   }
+}
+
+void SampleProcess(Metrics& metrics) {
+  metrics.Sampled("process_resident_memory_bytes", "Memory of the process that is resident.",
+                  SampledType::kGauge, [] { return static_cast<double>(ResidentBytes()); });
+  metrics.Sampled("process_start_time_seconds", "When it began, in seconds since 1970.",
+                  SampledType::kGauge,
+                  [began = std::time(nullptr)] { return static_cast<double>(began); });
 }
 
 void SampleHttpServer(Metrics& metrics, const HttpServer& server) {

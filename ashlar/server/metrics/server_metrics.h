@@ -46,9 +46,14 @@ class ServerMetrics {
   Family<Histogram>& token_gaps_;
   Family<Histogram>& request_;
   Family<Histogram>& queue_;
+  Family<Histogram>& prefill_;
+  Family<Histogram>& decode_;
   Family<Histogram>& prompt_sizes_;
   Family<Histogram>& completion_sizes_;
 };
+
+// The process by the names that Prometheus's own clients give: call it as the process begins.
+void SampleProcess(Metrics& metrics);
 
 // The counts of an HttpServer, which must outlive `metrics`'s last exposition.
 void SampleHttpServer(Metrics& metrics, const HttpServer& server);

@@ -180,6 +180,7 @@ Status RunServe(Session& session) {
   ASHLAR_TRY(const std::unique_ptr<AccessLog> log, AccessLog::Open(settings.Text("access-log")));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   Metrics metrics;
+  SampleProcess(metrics);
   ASHLAR_TRY(const std::unique_ptr<Service> service,
              Service::Start(*store, service_options, ObserveSteps(metrics)));
   ASHLAR_TRY(CheckKvFormats(settings, *service));
