@@ -67,7 +67,12 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
         waiting_.push_front(index);  // again when one of those has ended
         return false;
       }
-      Fail(std::move(lock), ProblemOf(id.error()));
+      Problem problem = ProblemOf(id.error());
+      if (problem.status == 429) {
+        problem.retry_after_seconds =
+            static_cast<double>(place_.service.RetrySeconds(work_.generations[index].tenant));
+      }
+      Fail(std::move(lock), problem);
       return false;
     }
     if (over_) {

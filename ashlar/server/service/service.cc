@@ -37,6 +37,9 @@ const ServiceOptions& Service::options() const {
 Result<GenerationId> Service::Submit(Generation generation, GenerationListener listener) {
   return state_->Submit(std::move(generation), std::move(listener));
 }
+std::int64_t Service::RetrySeconds(std::string_view tenant) const {
+  return state_->RetrySeconds(tenant);
+}
 void Service::Cancel(GenerationId id) {
   state_->Cancel(id);
 }

@@ -40,7 +40,8 @@ struct ServiceOptions {
   Path system_root = "/";  // below which Linux says what that is; another one in tests
   // At which levels that return are read from disk.
   std::uint64_t growth_bytes_per_second = 200'000'000;
-  // Continuations that have not begun, of all callers; more are refused, unless none waits.
+  // Continuations that have not begun. A tenant that has none always gets a generation in; one that
+  // has some, while they come to no more than an even part of these among all who wait.
   std::int64_t max_waiting = 256;
   double keep_alive_seconds = 300;  // a network that nobody uses is unloaded after; < 0: never
   Path session_directory;           // where the API saves sessions; empty: it does not
@@ -208,9 +209,11 @@ class Service {
   const ServiceOptions& options() const;
 
   // Queues a generation. kInvalid: the prompt or an option, by name. kExhausted: it can never have
-  // the pages or the weights that it needs (with numbers). kConflict: the queue is full, or the
-  // service drains; try again later.
+  // the pages or the weights that it needs (with numbers). kConflict: the tenant's part of the
+  // queue is full, or the service drains; try again in RetrySeconds.
   Result<GenerationId> Submit(Generation generation, GenerationListener listener);
+  // From 1 to 60, by what of the tenant's waits and how quickly answers were begun of late.
+  std::int64_t RetrySeconds(std::string_view tenant) const;
   // Nothing when it has ended. Its pages are free after the step that runs now.
   void Cancel(GenerationId id);
 

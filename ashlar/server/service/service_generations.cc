@@ -203,11 +203,11 @@ void Service::State::EraseIfEnded(GenerationId id) {
   residents_changed_ = true;
   const auto count = std::ssize(job.streams);
   const auto unbegun = std::ranges::count(job.streams, false, &Stream::begun);
-  delivery_.Post([this, count, unbegun] {
+  delivery_.Post([this, count, unbegun, tenant = job.generation.tenant] {
     {
       const std::lock_guard lock(mutex_);
       live_ -= count;
-      waiting_ -= unbegun;
+      waiting_.Leave(tenant, unbegun);
     }
     changed_.notify_all();
   });

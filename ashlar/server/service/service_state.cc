@@ -61,7 +61,8 @@ Service::State::State(BlobStore& store, const ServiceOptions& options_in, Servic
               }()),
       pacer_(kLongestStep),
       budget_{.bytes = options_in.memory_bytes},
-      machine_bytes_(MachineBytes()) {
+      machine_bytes_(MachineBytes()),
+      waiting_(options_in.max_waiting) {
   if (options.follow_memory) {
     budget_ = FollowMemory({}, {}, ReadMemory(options.system_root), machine_bytes_, 0, Now());
   }
@@ -195,8 +196,8 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
       return Conflict("memory is short: with the fewest levels it takes {} at least, of {}",
                       FormatBytes(status_.budget.floor_bytes), FormatBytes(status_.budget.bytes));
     }
-    if (waiting_ > 0 && waiting_ + continuations > options.max_waiting) {
-      return Conflict("{} answers wait to be begun, and {} may", waiting_, options.max_waiting);
+    if (const auto refusal = waiting_.Join(generation.tenant, continuations, Now())) {
+      return Conflict("{}", *refusal);
     }
     id = GenerationId{next_id_++};
     job->id = id;
@@ -207,7 +208,6 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
     }
     job->generation = std::move(generation);
     live_ += continuations;
-    waiting_ += continuations;
     // Under the same lock: whoever drains finds it. (A std::function wants to be copyable.)
     tasks_.push_back([this, shared = std::make_shared<std::unique_ptr<Job>>(std::move(job))] {
       Begin(std::move(*shared));
@@ -215,6 +215,11 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
   }
   changed_.notify_all();
   return id;
+}
+
+std::int64_t Service::State::RetrySeconds(std::string_view tenant) const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.RetrySeconds(tenant, Now());
 }
 
 void Service::State::Cancel(GenerationId id) {
@@ -292,8 +297,8 @@ Status Service::State::Unload(std::string_view name) {
 ServiceStatus Service::State::status() const {
   const std::lock_guard lock(mutex_);
   ServiceStatus status = status_;
-  status.waiting = waiting_;
-  status.running = live_ - waiting_;
+  status.waiting = waiting_.size();
+  status.running = live_ - waiting_.size();
   return status;
 }
 
@@ -456,7 +461,7 @@ void Service::State::Deliver(const Delivery& delivery) {
   }
   if (!std::exchange(stream.begun, true)) {
     const std::lock_guard lock(mutex_);
-    --waiting_;
+    waiting_.Begin(job->generation.tenant, Now());
   }
   if (delivery.plan != 0 && (stream.plans.empty() || stream.plans.back().plan != delivery.plan)) {
     stream.plans.push_back({delivery.plan, delivery.first_position});

@@ -29,6 +29,7 @@
 #include "ashlar/server/service/service.h"
 #include "ashlar/server/service/task_thread.h"
 #include "ashlar/server/service/text_channel.h"
+#include "ashlar/server/service/waiting_line.h"
 
 namespace ashlar {
 
@@ -55,6 +56,7 @@ class Service::State {
   using WhenRead = std::function<void(NetworkId)>;
   Result<GenerationId> Submit(Generation generation, GenerationListener listener,
                               WhenRead when_read = {});
+  std::int64_t RetrySeconds(std::string_view tenant) const;
   void Cancel(GenerationId id);
   Status Load(const std::shared_ptr<const NetworkCard>& card);
   Status Pin(const std::shared_ptr<const NetworkCard>& card, bool pinned);
@@ -284,8 +286,8 @@ class Service::State {
   std::vector<std::function<void()>> tasks_;
   bool ending_ = false;
   ServiceStatus status_;
-  std::int64_t live_ = 0;     // continuations of which the last event is still to come
-  std::int64_t waiting_ = 0;  // of those, that the engine has not begun
+  std::int64_t live_ = 0;          // continuations of which the last event is still to come
+  internal::WaitingLine waiting_;  // of those, that the engine has not begun
   std::uint64_t next_id_ = 1;
 
   // Threads last: they use all of the above. The engine's ends first.

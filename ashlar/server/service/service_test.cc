@@ -143,6 +143,33 @@ TEST_F(ServiceTest, TheQueueIsBounded) {
   }
 }
 
+TEST_F(ServiceTest, OneTenantDoesNotFillTheQueueForOthers) {
+  ServiceOptions options = Options();
+  options.max_waiting = 8;
+  const auto service = Started(options);
+  const auto asked_by = [&](std::string tenant, int continuations) {
+    Generation generation = Ask(base_, "Hello", 200);
+    generation.tenant = std::move(tenant);
+    generation.continuations = continuations;
+    return generation;
+  };
+  Ear greedy;
+  ASSERT_TRUE(service->Submit(asked_by("greedy", 128), greedy.listener()).ok());
+  const auto more = service->Submit(asked_by("greedy", 1), greedy.listener());
+  ASSERT_FALSE(more.ok());
+  EXPECT_EQ(more.error().code, ErrorCode::kConflict);
+  EXPECT_GE(service->RetrySeconds("greedy"), 1);
+  EXPECT_LE(service->RetrySeconds("greedy"), 60);
+  for (int i = 0; i < 4; ++i) {
+    Ear modest;
+    ASSERT_TRUE(service->Submit(asked_by("modest", 1), modest.listener()).ok());
+    EXPECT_EQ(modest.Wait().end, GenerationEnd::kLength);
+  }
+  EXPECT_GT(service->status().waiting, 8) << "those of the other still wait";
+  service->Drain(0);
+  EXPECT_EQ(service->status().waiting, 0);
+}
+
 TEST_F(ServiceTest, PromptLogprobsAreThoseOfThePromptsOwnTokens) {
   const auto service = Started();
   Generation generation = Ask(base_, "Hello, world. Hello, world.", 1);
