@@ -99,7 +99,7 @@ struct GenerationUsage {
   std::int64_t prompt_tokens = 0;
   std::int64_t cached_tokens = 0;      // of those, the first, for which nothing was computed
   std::int64_t completion_tokens = 0;  // of this continuation, so far
-  double queue_seconds = 0;            // from Submit to the first step
+  double queue_seconds = 0;            // from Submit to the beginning of the first step
   double prompt_seconds = 0;           // from there to the first token
   double total_seconds = 0;            // from Submit until now
 };

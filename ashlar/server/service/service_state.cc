@@ -432,7 +432,7 @@ void Service::State::Step() {
     }
     const auto [job, index] = found->second;
     touched.push_back(job->id);
-    Deliver(delivery);
+    Deliver(delivery, begin);
   }
   for (const GenerationId id : touched) {
     Job& job = *jobs_.at(id);
@@ -451,17 +451,17 @@ void Service::State::Step() {
   }
 }
 
-void Service::State::Deliver(const Delivery& delivery) {
+void Service::State::Deliver(const Delivery& delivery, std::int64_t step_begun_at) {
   const auto [job, index] = streams_.at(static_cast<std::uint64_t>(delivery.request));
   Stream& stream = job->streams[index];
   if (!job->begun) {
     job->begun = true;
-    job->begun_at = Now();
+    job->begun_at = step_begun_at;
     job->cached_tokens = delivery.cached_tokens;
   }
   if (!std::exchange(stream.begun, true)) {
     const std::lock_guard lock(mutex_);
-    waiting_.Begin(job->generation.tenant, Now());
+    waiting_.Begin(job->generation.tenant, step_begun_at);
   }
   if (delivery.plan != 0 && (stream.plans.empty() || stream.plans.back().plan != delivery.plan)) {
     stream.plans.push_back({delivery.plan, delivery.first_position});

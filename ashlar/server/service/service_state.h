@@ -98,7 +98,7 @@ class Service::State {
     bool read = false;  // all of its prompt
     GenerationEnd cancelled = GenerationEnd::kNone;
     std::int64_t submitted_at = 0;
-    std::int64_t begun_at = 0;
+    std::int64_t begun_at = 0;  // when the first step that worked on it was begun
     std::int64_t first_token_at = 0;
     std::int64_t deadline = 0;  // 0: none
     std::int64_t cached_tokens = 0;
@@ -156,7 +156,7 @@ class Service::State {
   void RunTasks();
   void WaitForTasks();
   void Step();
-  void Deliver(const Delivery& delivery);
+  void Deliver(const Delivery& delivery, std::int64_t step_begun_at);
   void CollectLogits(Job& job, const Delivery& delivery);
   void ExpireJobs();
 

@@ -1,9 +1,11 @@
 #include "ashlar/server/service/service.h"
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <random>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -168,6 +170,33 @@ TEST_F(ServiceTest, OneTenantDoesNotFillTheQueueForOthers) {
   EXPECT_GT(service->status().waiting, 8) << "those of the other still wait";
   service->Drain(0);
   EXPECT_EQ(service->status().waiting, 0);
+}
+
+// A limit that thinks long before it allows anything.
+class SlowConstraint final : public TokenConstraint {
+ public:
+  static constexpr std::chrono::milliseconds kThinks{200};
+  Result<std::span<const std::uint64_t>> Allowed() override {
+    std::this_thread::sleep_for(kThinks);
+    return std::span<const std::uint64_t>(all_);
+  }
+  Status Accept(std::int32_t) override { return {}; }
+  bool finished() const override { return false; }
+
+ private:
+  const std::vector<std::uint64_t> all_ = {~std::uint64_t{0}, ~std::uint64_t{0}};
+};
+
+TEST_F(ServiceTest, TheFirstStepIsNoTimeInTheQueue) {
+  const auto service = Started();
+  ASSERT_TRUE(service->Load(base_).ok());
+  Generation generation = Ask(base_, "Hello", 1);
+  generation.constraint = [] { return std::make_unique<SlowConstraint>(); };
+  const Heard heard = Answer(*service, generation);
+  EXPECT_EQ(heard.end, GenerationEnd::kLength);
+  constexpr double kStep = std::chrono::duration<double>(SlowConstraint::kThinks).count();
+  EXPECT_GE(heard.usage.prompt_seconds, kStep);
+  EXPECT_LE(heard.usage.queue_seconds, heard.usage.total_seconds - kStep);
 }
 
 TEST_F(ServiceTest, PromptLogprobsAreThoseOfThePromptsOwnTokens) {
