@@ -25,7 +25,7 @@ serve() {
   for i in {1..600}; do [[ -s out ]] && break; sleep 0.1; done
   URL=$(sed 's/.*"url":"\([^"]*\)".*/\1/' out)
 }
-post() { curl -sSf --max-time 100 "$URL$1" -d "$2"; }
+post() { curl -sSf --max-time 100 "$URL$1" -H "Content-Type: application/json" -d "$2"; }
 answer() {
   post /v1/completions '{"model": "base", "prompt": "Once upon a time there was a little girl",
     "max_tokens": 40, "temperature": 1, "seed": 5, "logprobs": 1}' |

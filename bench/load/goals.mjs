@@ -126,7 +126,8 @@ const besideAPrompt = (network) => gapsBeside(network, async (url) => {
 
 const besideALoad = (network, loaded) => gapsBeside(network, async (url) => {
   const answer = await fetch(`${url}/admin/networks/load`,
-                             { method: "POST", body: JSON.stringify({ model: loaded }) });
+                             { method: "POST", headers: { "Content-Type": "application/json" },
+                               body: JSON.stringify({ model: loaded }) });
   if (!answer.ok) throw new Error(`loading ${loaded}: ${await answer.text()}`);
 });
 

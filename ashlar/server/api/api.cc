@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "ashlar/server/api/browser_guard.h"
 #include "ashlar/server/api/constraints.h"
 #include "ashlar/server/api/endpoint.h"
 #include "ashlar/server/api/problem.h"
@@ -60,6 +61,15 @@ std::variant<Route, HttpResponse> FindRoute(const HttpRequest& request) {
   return response;
 }
 
+// By what the client says. Browsers let a page say so only where it may.
+bool IsJson(const HttpHeaders& headers) {
+  constexpr std::string_view kJson = "application/json";
+  const std::string* const type = headers.Find("Content-Type");
+  return type != nullptr &&
+         std::ranges::equal(std::string_view(*type).substr(0, type->find_first_of("; ")), kJson, {},
+                            [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
+}
+
 // Letters that an id may have: what a client named its request by, or what was made for it.
 std::string PlainId(std::string_view id) {
   std::string plain;
@@ -102,6 +112,7 @@ class Api::State {
       : service_(service),
         store_(store),
         options_(options),
+        guard_(options.host, options.cors_origin),
         started_(std::time(nullptr)),
         // What the service lets wait is not refused here.
         queue_(options.workers, std::max(options.max_waiting,
@@ -145,6 +156,12 @@ class Api::State {
   // Finds out who asks, and whether they may.
   std::optional<Problem> Admit(Call& call) const {
     const Access access = call.route.endpoint->access;
+    const bool has_keys = options_.tenants != nullptr && options_.tenants->has_keys();
+    if (!has_keys && access != Access::kOpen) {
+      if (auto refusal = guard_.Refusal(call.request.headers, access == Access::kAdmin)) {
+        return refusal;
+      }
+    }
     call.tenant = options_.tenants == nullptr
                       ? std::make_shared<const Tenant>(Tenant{.admin = true})
                       : options_.tenants->Find(BearerKey(call.request.headers));
@@ -163,6 +180,11 @@ class Api::State {
           .status = 403,
           .message = fmt::format("{} needs an administrator's key", call.route.endpoint->path),
           .code = "forbidden"};
+    }
+    if (access == Access::kAdmin && !call.request.body.empty() && !IsJson(call.request.headers)) {
+      return Problem{.status = 415,
+                     .message = "a body under /admin needs \"Content-Type: application/json\"",
+                     .code = "unsupported_media_type"};
     }
     return std::nullopt;
   }
@@ -299,6 +321,7 @@ class Api::State {
   Service& service_;
   BlobStore& store_;
   const ApiOptions options_;
+  const BrowserGuard guard_;
   std::int64_t started_;
   std::optional<ServerMetrics> metrics_;
   Constraints constraints_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "ashlar/server/access_log/access_log.h"
 #include "ashlar/server/http/http.h"
@@ -19,6 +20,10 @@ struct ApiOptions {
   Tenants* tenants = nullptr;
   Metrics* metrics = nullptr;
   AccessLog* log = nullptr;
+  // Of the server, whose clients they are: by them browser_guard.h knows web pages, where no keys
+  // are asked for.
+  std::string host = "127.0.0.1";
+  std::string cors_origin = {};
   int workers = 2;                // threads that read requests and write prompts
   std::size_t max_waiting = 256;  // requests that no worker has begun; more are refused
 };

@@ -15,6 +15,8 @@
 #include "ashlar/server/api/reference.h"
 #include "ashlar/server/api/testing_networks.h"
 #include "ashlar/server/config/service_settings.h"
+#include "ashlar/server/http/http_server.h"
+#include "ashlar/server/http/testing_client.h"
 #include "ashlar/server/service/testing_service.h"
 
 namespace ashlar {
@@ -106,6 +108,7 @@ class ApiTest : public ::testing::Test {
     auto responder = std::make_shared<HeardResponder>();
     api_->Handle({.method = std::string(method),
                   .path = std::string(path),
+                  .headers = {{"Content-Type", "application/json"}},
                   .body = std::string(body),
                   .id = "test-id"},
                  responder);
@@ -491,6 +494,55 @@ TEST_F(ApiTest, AServerThatDrainsFinishesWhatWasBegunAndRefusesTheRest) {
   EXPECT_EQ(Ask("/v1/completions", R"({"model": "plain", "prompt": "a"})").status, 503);
   EXPECT_EQ(Begin("GET", "/health")->Wait().status, 503);
   EXPECT_EQ(Begin("GET", "/health/live")->Wait().status, 200);
+}
+
+// As `curl -d` of a machine's user, and as a browser that shows a page.
+TEST_F(ApiTest, NoWebPageAdministersAServerWithoutKeys) {
+  const auto server =
+      *HttpServer::Start({}, [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
+        api_->Handle(std::move(request), std::move(responder));
+      });
+  const auto ask = [&](std::string_view path, std::string_view headers, std::string_view body) {
+    return testing_http::Client(server->port())
+        .Send(fmt::format("{} {} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{}",
+                          body.empty() ? "GET" : "POST", path, headers, body.size(), body))
+        .Read();
+  };
+  const std::string json = "Host: localhost:8080\r\nContent-Type: application/json\r\n";
+  struct PageCase {
+    const char* path;
+    std::string headers;
+    const char* body;
+    int status;
+  };
+  constexpr const char* kDrain = R"({"seconds": 0})";
+  constexpr const char* kUnload = R"({"model": "plain"})";
+  constexpr const char* kPrompt = R"({"model": "plain", "prompt": "a", "max_tokens": 1})";
+  const PageCase cases[] = {
+      {"/admin/drain", json + "Origin: https://evil.example\r\n", kDrain, 403},
+      {"/admin/drain",
+       "Host: localhost\r\nOrigin: https://evil.example\r\nContent-Type: text/plain\r\n", kDrain,
+       403},
+      {"/admin/drain", "Host: evil.example\r\nContent-Type: application/json\r\n", kDrain, 403},
+      {"/admin/drain", "Host: localhost\r\nContent-Type: text/plain\r\n", kDrain, 415},
+      {"/admin/drain", "Host: localhost\r\n", kDrain, 415},
+      {"/admin/networks/unload", json + "Origin: null\r\n", kUnload, 403},
+      {"/admin/networks/unload", json, kUnload, 404},  // it is not loaded
+      {"/metrics", "Host: evil.example\r\n", "", 403},
+      {"/metrics", "Host: 127.0.0.1\r\n", "", 200},
+      {"/v1/completions", "Host: evil.example\r\n", kPrompt, 403},
+      {"/v1/completions", "Host: localhost\r\nOrigin: https://evil.example\r\n", kPrompt, 403},
+      {"/v1/completions", "Host: localhost\r\n", kPrompt, 200},
+      {"/health", "Host: evil.example\r\n", "", 200},
+  };
+  for (const PageCase& each : cases) {
+    const testing_http::Answer answer = ask(each.path, each.headers, each.body);
+    EXPECT_EQ(answer.status, each.status) << each.path << ' ' << each.headers << answer.body;
+    EXPECT_EQ(answer.body.find("--keys") != std::string::npos, each.status == 403) << answer.body;
+  }
+  EXPECT_FALSE(service_->draining());
+  EXPECT_EQ(ask("/admin/drain", json, kDrain).status, 200);
+  EXPECT_TRUE(service_->draining());
 }
 
 TEST_F(ApiTest, AKeySaysWhoMayUseWhatAndHowMuch) {

@@ -18,10 +18,11 @@ Written by `ashlar serve --reference` from the tables that requests are checked 
   same as not given.
 - An error is `{"error": {"message", "type", "param", "code"}}`, where `param` is the part of the
   request to mend (`messages[2].role`). 400: the request is wrong. 401: no key, or a wrong one. 403:
-  the key does not allow it. 404: there is no such thing. 409: it is in use. 413: the body is too
-  large. 429: too much at once; `Retry-After` says when to come again. 503: the server shuts down, or
-  a network cannot be loaded. 504: the request's `timeout` passed. In mid-stream an error is an event
-  of that form, before `[DONE]`.
+  the key does not allow it, or, without keys, a web page asked that may not. 404: there is no such
+  thing. 409: it is in use. 413: the body is too large. 415: a body under `/admin` is not said to be
+  `application/json`. 429: too much at once; `Retry-After` says when to come again. 503: the server
+  shuts down, or a network cannot be loaded. 504: the request's `timeout` passed. In mid-stream an
+  error is an event of that form, before `[DONE]`.
 - Streams are server-sent events, `data: {...}`, the last of which is `data: [DONE]`
   (`/v1/responses` has named events, and ends with `response.completed`). A client that goes away
   ends its generation.

@@ -58,11 +58,11 @@ class Client {
     return *this;
   }
   Client& Get(std::string_view path) {
-    return Send(fmt::format("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", path));
+    return Send(fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n\r\n", path));
   }
   Client& Post(std::string_view path, std::string_view body, std::string_view headers = "") {
-    return Send(fmt::format("POST {} HTTP/1.1\r\nHost: a\r\n{}Content-Length: {}\r\n\r\n{}", path,
-                            headers, body.size(), body));
+    return Send(fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: {}\r\n\r\n{}",
+                            path, headers, body.size(), body));
   }
 
   // More bytes into the buffer; false at the end, or after `patience` of silence.

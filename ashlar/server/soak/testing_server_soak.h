@@ -110,8 +110,8 @@ class ServerSoak {
     Client client(server_->http->port());
     client.patience = kPatience;
     client.Send(
-        fmt::format("{} {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key-root\r\n"
-                    "Content-Length: {}\r\n\r\n{}",
+        fmt::format("{} {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer key-root\r\n"
+                    "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
                     method, path, body.size(), body));
     const Answer answer = client.Read();
     if (std::ranges::find(statuses, answer.status) == statuses.end()) {
@@ -302,8 +302,9 @@ class ServerSoak {
     Client& client = *kept;
     const auto way = random() % 12;
     if (way == 0) {  // goes away before the request is whole
-      client.Send(fmt::format("POST {} HTTP/1.1\r\nHost: a\r\n{}Content-Length: 400\r\n\r\n{}",
-                              question.path, KeyHeader(tenant), question.body.substr(0, 20)));
+      client.Send(
+          fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: 400\r\n\r\n{}",
+                      question.path, KeyHeader(tenant), question.body.substr(0, 20)));
       Leave(kept, random, "half a request");
     } else if (way == 1) {  // nonsense
       const Answer answer =

@@ -74,6 +74,9 @@ class Tenants {
   // Those of a file (keys_file.h), TOML or JSON. `clock` must outlive it.
   static Result<std::unique_ptr<Tenants>> Open(const Path& keys_file, const Clock& clock);
 
+  // Whether anybody is told from anybody else.
+  bool has_keys() const { return !file_.empty(); }
+
   // Null: no tenant has this key. Takes as long whatever is wrong with the key.
   std::shared_ptr<const Tenant> Find(std::string_view key) const;
 
@@ -98,7 +101,7 @@ class Tenants {
   Status Load();
 
   const Clock* const clock_;
-  Path file_;        // empty: anonymous
+  Path file_;            // empty: anonymous
   FileVersion version_;  // confined to the caller of ReloadIfChanged
 
   mutable std::mutex mutex_;

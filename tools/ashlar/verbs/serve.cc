@@ -11,6 +11,7 @@
 #include "ashlar/base/join.h"
 #include "ashlar/server/access_log/access_log.h"
 #include "ashlar/server/api/api.h"
+#include "ashlar/server/api/browser_guard.h"
 #include "ashlar/server/api/reference.h"
 #include "ashlar/server/api/service_metrics.h"
 #include "ashlar/server/config/http_settings.h"
@@ -80,11 +81,6 @@ Result<Settings> CollectSettings(const Options& options) {
   }
   sources.environment = environment;
   return Settings::Collect(kServeSettings, sources);
-}
-
-// Whether only this machine can ask.
-bool IsLoopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
 // Without a keys file everybody is one tenant, who is the administrator where only this machine can
@@ -185,7 +181,12 @@ Status RunServe(Session& session) {
              Service::Start(*store, service_options, ObserveSteps(metrics)));
   ASHLAR_TRY(CheckKvFormats(settings, *service));
   ASHLAR_TRY(Preload(settings, *service));
-  Api api(*service, *store, {.tenants = tenants.get(), .metrics = &metrics, .log = log.get()});
+  Api api(*service, *store,
+          {.tenants = tenants.get(),
+           .metrics = &metrics,
+           .log = log.get(),
+           .host = settings.Text("host"),
+           .cors_origin = settings.Text("cors-origin")});
   ASHLAR_TRY(const std::unique_ptr<HttpServer> server,
              HttpServer::Start(HttpOptionsOf(settings),
                                [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
