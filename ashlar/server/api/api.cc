@@ -299,18 +299,15 @@ class Api::State {
 
   Result<RequestSetting> Setting(const Call& call, const Parameters& parameters) {
     const Tenant& tenant = *call.tenant;
-    RequestSetting setting{.max_positions = service_.options().engine.max_positions,
-                           .id = PlainId(call.request.id),
+    RequestSetting setting{.id = PlainId(call.request.id),
                            .created = std::time(nullptr),
                            .tenant = tenant.name,
                            .cache_scope = tenant.share_prefix_cache ? "*" : tenant.name,
                            .any_precision = tenant.reuse_any_precision,
                            .priority = tenant.priority,
                            .constraints = &constraints_};
-    if (tenant.limits.context_length > 0) {
-      setting.max_positions = std::min(setting.max_positions, tenant.limits.context_length);
-    }
     ASHLAR_TRY(setting.network, FindNetwork(call, parameters));
+    setting.max_positions = LongestFor(tenant, *setting.network, service_);
     call.trace->SetModel(setting.network->name);
     std::random_device random;
     // 53 bits: what every client reads back as it is.

@@ -12,6 +12,7 @@
 #include "ashlar/base/clock.h"
 #include "ashlar/base/temp_directory.h"
 #include "ashlar/graph/catalog.h"
+#include "ashlar/plan/plan.h"
 #include "ashlar/server/api/reference.h"
 #include "ashlar/server/api/testing_networks.h"
 #include "ashlar/server/config/service_settings.h"
@@ -494,6 +495,44 @@ TEST_F(ApiTest, AServerThatDrainsFinishesWhatWasBegunAndRefusesTheRest) {
   EXPECT_EQ(Ask("/v1/completions", R"({"model": "plain", "prompt": "a"})").status, 503);
   EXPECT_EQ(Begin("GET", "/health")->Wait().status, 503);
   EXPECT_EQ(Begin("GET", "/health/live")->Wait().status, 200);
+}
+
+TEST_F(ApiTest, AnAnswerIsAsLongAsThePagesHold) {
+  // A layer's keys and values of 16 positions, in 4 bytes each, for less than the context of 512.
+  const auto card = *service_->cards().Find("chat");
+  const std::uint64_t fit = SequencePageBytes(card->network, 100, KvFormat::kF32);
+  const auto service = *Service::Start(*store_, {.engine = {.max_positions = 512,
+                                                            .max_rows = 64,
+                                                            .max_logit_rows = 16,
+                                                            .max_sequences = 8,
+                                                            .page_bytes = fit}});
+  Api api(*service, *store_);
+  const auto ask = [&](std::string_view path, std::string_view body) {
+    auto responder = std::make_shared<HeardResponder>();
+    api.Handle({.method = body.empty() ? "GET" : "POST",
+                .path = std::string(path),
+                .body = std::string(body),
+                .id = "x"},
+               responder);
+    return responder->Wait();
+  };
+  const auto shown = *ParseJson(ask("/v1/models/chat", "").body);
+  const std::int64_t most = *At(shown, {"max_model_len"}).integer();
+  EXPECT_GE(most, 100);
+  EXPECT_LT(most, 512);
+  EXPECT_EQ(most % 16, 0) << "whole pages";
+  const HttpResponse whole = ask("/v1/chat/completions", R"({"model": "chat", "temperature": 0,
+      "messages": [{"role": "user", "content": "Hello"}], "ignore_eos": true})");
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  EXPECT_EQ(At(*ParseJson(whole.body), {"usage", "total_tokens"}), Json(most));
+  const HttpResponse response = ask("/v1/responses", R"({"model": "chat", "input": "Hello"})");
+  EXPECT_EQ(response.status, 200) << response.body;
+  const HttpResponse longer =
+      ask("/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 300})");
+  EXPECT_EQ(longer.status, 400);
+  EXPECT_NE(longer.body.find("context_length_exceeded"), std::string::npos) << longer.body;
+  EXPECT_NE(longer.body.find(fmt::format("at most {} are left", most - 1)), std::string::npos)
+      << longer.body;
 }
 
 // As `curl -d` of a machine's user, and as a browser that shows a page.

@@ -20,6 +20,9 @@ enum class Access : std::uint8_t {
   kAdmin,   // who has the administrator's
 };
 
+// Positions that a sequence of the tenant's may have, prompt and answer.
+std::int64_t LongestFor(const Tenant& tenant, const NetworkCard& network, const Service& service);
+
 // What endpoints that concern the server as a whole are given.
 struct ServerContext {
   Service& service;

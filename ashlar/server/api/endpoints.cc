@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "ashlar/server/api/chat.h"
 #include "ashlar/server/api/completions.h"
 #include "ashlar/server/api/constraints.h"
@@ -243,6 +245,12 @@ constexpr Endpoint kEndpoints[] = {
 };
 
 }  // namespace
+
+std::int64_t LongestFor(const Tenant& tenant, const NetworkCard& network, const Service& service) {
+  const std::int64_t possible = service.ContextOf(network);
+  const std::int64_t allowed = tenant.limits.context_length;
+  return allowed == 0 ? possible : std::min(possible, allowed);
+}
 
 std::span<const Endpoint> AllEndpoints() {
   return kEndpoints;

@@ -23,7 +23,7 @@ extern const ParameterPart kStreamParameters;
 // What a request is read against, besides its body.
 struct RequestSetting {
   std::shared_ptr<const NetworkCard> network;
-  std::int64_t max_positions = 4096;  // of any sequence on this server, and for this tenant
+  std::int64_t max_positions = 4096;  // of a sequence of it on this server, and for this tenant
   std::uint64_t seed = 0;             // for a request that names none
   std::string id;                     // of letters, digits, '_' and '-'
   std::int64_t created = 0;           // seconds since 1970

@@ -198,7 +198,7 @@ Result<Json> ShowModel(const Parameters&, const ServerContext& context) {
   entry.Set("digest", card->digest.ToString());
   entry.Set("parameters", card->network.parameters());
   entry.Set("weight_bytes", card->weight_bytes);
-  entry.Set("max_model_len", card->Context(context.service.options().engine.max_positions));
+  entry.Set("max_model_len", LongestFor(context.tenant, *card, context.service));
   entry.Set("vocabulary", card->network.vocabulary);
   entry.Set("embedding_dimensions", card->hidden_width);
   entry.Set("chat", card->chat ? Json(card->chat->name) : Json());

@@ -34,6 +34,9 @@ NetworkCards& Service::cards() {
 const ServiceOptions& Service::options() const {
   return state_->options;
 }
+std::int64_t Service::ContextOf(const NetworkCard& network) const {
+  return state_->ContextOf(network);
+}
 Result<GenerationId> Service::Submit(Generation generation, GenerationListener listener) {
   return state_->Submit(std::move(generation), std::move(listener));
 }

@@ -208,6 +208,11 @@ class Service {
   NetworkCards& cards();
   const ServiceOptions& options() const;
 
+  // Positions of a sequence, prompt and answer, that can ever be had here: what the network was
+  // made for, at most EngineOptions::max_positions, and what page_bytes hold of its state. 0: not
+  // one.
+  std::int64_t ContextOf(const NetworkCard& network) const;
+
   // Queues a generation. kInvalid: the prompt or an option, by name. kExhausted: it can never have
   // the pages or the weights that it needs (with numbers). kConflict: the tenant's part of the
   // queue is full, or the service drains; try again in RetrySeconds.

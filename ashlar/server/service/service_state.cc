@@ -103,6 +103,22 @@ Status Service::State::Ask(std::function<void(std::function<void(Status)>)> task
 
 // ---- What callers ask
 
+std::int64_t Service::State::ContextOf(const NetworkCard& card) const {
+  const auto fits = [&](std::int64_t positions) {
+    return SequencePageBytes(card.network, positions, card.kv_format) <= options.engine.page_bytes;
+  };
+  std::int64_t most = card.Context(options.engine.max_positions);
+  if (fits(most)) {
+    return most;
+  }
+  std::int64_t fit = 0;  // positions that do; `most` do not
+  while (most - fit > 1) {
+    const std::int64_t middle = fit + (most - fit) / 2;
+    (fits(middle) ? fit : most) = middle;
+  }
+  return fit;
+}
+
 Status Service::State::Check(const Generation& generation) const {
   if (generation.network == nullptr) {
     return Invalid("the generation names no network");

@@ -51,6 +51,7 @@ class Service::State {
 
   // ---- For all threads
   Status Check(const Generation& generation) const;
+  std::int64_t ContextOf(const NetworkCard& card) const;
   // `when_read` is called once on the engine's thread when the prompt was read and its pages are
   // there, if it comes to that.
   using WhenRead = std::function<void(NetworkId)>;
