@@ -336,6 +336,17 @@ TEST_F(ApiTest, NetworksAreListedLoadedDerivedAndUnloaded) {
   Asked("/admin/networks/derive", R"({"name": "short", "from": "plain",
       "steps": [{"transform": "drop", "arguments": {"layers": [1, 2]}}]})");
   EXPECT_EQ(At(Got("/v1/models"), {"data"}).array()->size(), 3u);
+  const Json short_one = At(Got("/v1/models/short"), {"digest"});
+  constexpr std::string_view kShorter = R"({"name": "short", "from": "plain",
+      "steps": [{"transform": "drop", "arguments": {"layers": [1]}}])";
+  const HttpResponse taken = Ask("/admin/networks/derive", std::string(kShorter) + "}");
+  EXPECT_EQ(taken.status, 409) << taken.body;
+  EXPECT_NE(taken.body.find("\"param\":\"name\""), std::string::npos) << taken.body;
+  EXPECT_EQ(At(Got("/v1/models/short"), {"digest"}), short_one);
+  Asked("/admin/networks/derive", std::string(kShorter) + R"(, "replace": true})");
+  EXPECT_NE(At(Got("/v1/models/short"), {"digest"}), short_one);
+  Asked("/admin/networks/derive", R"({"name": "short", "from": "plain", "replace": true,
+      "steps": [{"transform": "drop", "arguments": {"layers": [1, 2]}}]})");
   Asked("/admin/networks/load", R"({"model": "short", "pin": true})");
   Asked("/admin/networks/load", R"({"model": "plain"})");
   const Json networks = Got("/admin/networks");

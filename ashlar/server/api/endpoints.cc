@@ -175,7 +175,9 @@ constexpr Endpoint kEndpoints[] = {
     {.method = "POST",
      .path = "/admin/networks/derive",
      .access = Access::kAdmin,
-     .summary = "Makes a network from another by transforms, as `ashlar derive` does.",
+     .summary =
+         "Makes a network from another by transforms, as `ashlar derive` does; 409 when there is "
+         "one of its name.",
      .answer = "`{model, digest, parameters, added_manifest_bytes, remarks}`",
      .parameters = kDeriveTable,
      .manage = DeriveNetwork},

@@ -47,6 +47,10 @@ constexpr Parameter kDeriveRows[] = {
      .required = true,
      .doc = "transforms, one after another: `{transform: \"drop\", arguments: {layers: \"3,4\"}}`; "
             "`ashlar derive --list` describes them"},
+    {.name = "replace",
+     .types = json_type::kBoolean,
+     .otherwise = "false",
+     .doc = "whether a network that has the name already may lose it; else 409"},
 };
 constexpr Parameter kBudgetRows[] = {
     {.name = "bytes",
@@ -302,6 +306,13 @@ Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& co
     return Blame(named.error(), "name");
   }
   ASHLAR_TRY(const std::vector<TransformStep> steps, ReadSteps(*parameters.Find("steps")));
+  ASHLAR_TRY(const Tags tags, context.store.ReadTags());
+  if (tags.contains(name) && !parameters.Bool("replace", false)) {
+    return Conflict(
+        "$.name: {} is the name of another network: choose another name, or ask with "
+        "\"replace\": true",
+        QuoteForError(name));
+  }
   const std::string base = parameters.String("from", "");
   Catalog catalog(context.store, AllKinds());
   const Result<Network> from = catalog.Load(base);
