@@ -55,12 +55,6 @@ Result<AnswerForm> ReadAnswerForm(const Parameters& parameters, std::vector<Tool
   }
   form.must_call = choice.use == ToolUse::kRequired;
   form.forced_tool = choice.name;
-  if (!form.must_call && std::ranges::any_of(tools, &Tool::strict)) {
-    return Unsupported(
-        "{}: calls are held to their schema where the answer must be one: leave out \"strict\", or "
-        "ask for a call by tool_choice",
-        parameters.Find("tools")->path());
-  }
   ASHLAR_TRY(form.grammar, ReadGuide(parameters));
   if (format) {
     ASHLAR_TRY(std::optional<GrammarSource> source, ReadFormat(*format));

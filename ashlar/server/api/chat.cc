@@ -19,7 +19,9 @@ constexpr Parameter kTemplateRows[] = {
     {.name = "tools",
      .types = json_type::kArray,
      .doc = "functions that the network may call, `{type: \"function\", function: {name, "
-            "description, parameters}}`, where its chat template knows tools"},
+            "description, parameters}}`, where its chat template knows tools. `strict` holds "
+            "arguments to the schema where `tool_choice` makes the answer a call; where it is left "
+            "to the network it is taken, and nothing is held"},
     {.name = "chat_template_kwargs",
      .types = json_type::kObject,
      .doc = "further variables for the network's chat template"},

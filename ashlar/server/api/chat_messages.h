@@ -19,7 +19,6 @@ struct Tool {
   std::string name;
   Json definition;  // {"type":"function","function":{"name","description","parameters"}}
   Json parameters;  // its JSON schema; an empty object without one
-  bool strict = false;
 };
 Result<std::vector<Tool>> ReadTools(const JsonCursor& tools);
 // Of one tool, from the object that says what function it is ({"name","description",...}).

@@ -121,6 +121,10 @@ constexpr Parameter kSamplingRows[] = {
      .otherwise = "none",
      .doc = "seconds from the request to the end of the answer; then it ends with an error"},
     {.name = "user", .types = json_type::kString, .doc = "taken, and not used"},
+    {.name = "safety_identifier", .types = json_type::kString, .doc = "taken, and not used"},
+    {.name = "prompt_cache_key",
+     .types = json_type::kString,
+     .doc = "taken, and not used: prompts that begin alike are found in the cache as they are"},
 };
 
 constexpr Parameter kStreamRows[] = {
@@ -131,7 +135,8 @@ constexpr Parameter kStreamRows[] = {
     {.name = "stream_options",
      .types = json_type::kObject,
      .doc =
-         "with `stream` only: `include_usage` asks for a last chunk with `usage` and no choices"},
+         "with `stream` only: `include_usage` asks for a last chunk with `usage` and no choices; "
+         "`include_obfuscation` is taken, and nothing is obfuscated"},
 };
 
 Status ReadLogitBias(const JsonCursor& value, const NetworkCard& network,
@@ -305,7 +310,8 @@ Result<StreamOptions> ReadStreamOptions(const Parameters& parameters) {
     if (!options.stream) {
       return value->Invalid("goes with \"stream\": true only");
     }
-    ASHLAR_TRY(value->AllowOnly({"include_usage"}));
+    ASHLAR_TRY(value->AllowOnly({"include_usage", "include_obfuscation"}));
+    ASHLAR_TRY([[maybe_unused]] const bool taken, value->BoolOr("include_obfuscation", false));
     ASHLAR_TRY(options.include_usage, value->BoolOr("include_usage", false));
   }
   return options;

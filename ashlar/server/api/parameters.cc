@@ -102,14 +102,15 @@ Result<Parameters> Parameters::Read(const JsonCursor& body, ParameterTable table
   Parameters parameters(table);
   ASHLAR_TRY(const auto members, body.AsObject(kMostParameters));
   for (const auto& [name, value] : members) {
+    if (value.is_null()) {  // clients name so what they know and do not ask for
+      continue;
+    }
     const Parameter* const parameter = FindIn(table, name);
     if (parameter == nullptr) {
       return Unsupported("{}: this endpoint has no such parameter", value.path());
     }
-    if (!value.is_null()) {
-      ASHLAR_TRY(CheckValue(*parameter, value));
-      parameters.values_.emplace(name, value);
-    }
+    ASHLAR_TRY(CheckValue(*parameter, value));
+    parameters.values_.emplace(name, value);
   }
   for (const ParameterPart* part : table) {
     for (const Parameter& parameter : *part) {

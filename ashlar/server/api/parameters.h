@@ -1,6 +1,6 @@
 // The parameters of an endpoint are a table. From it follow what a request may hold, the errors
 // that name what it may not, and the reference (reference.h). A parameter that is not in the table
-// is refused by name: nothing that a client asks for is passed over.
+// is refused by name: nothing that a client asks for is passed over. Null asks for nothing.
 //
 // Errors of a request begin with the JSON path of what is wrong ("$.messages[2].role: ..."); a
 // Problem (problem.h) tells the client that path as `param`.
@@ -31,7 +31,7 @@ inline constexpr unsigned kObject = 32;
 
 struct Parameter {
   std::string_view name;
-  unsigned types = 0;  // null is always taken, and means that the parameter is not there
+  unsigned types = 0;
   bool required = false;
   // Of a number, both included.
   double min = -std::numeric_limits<double>::infinity();

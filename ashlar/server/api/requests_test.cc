@@ -70,6 +70,10 @@ constexpr RefusalCase kRefusals[] = {
     {kText, R"({"prompt": "a", "top_p": 1.01})", "top_p", "from 0 to 1"},
     {kText, R"({"prompt": "a", "stream": "yes"})", "stream", "expected boolean"},
     {kText, R"([1])", "", "expected an object"},
+    {"/v1/responses", R"({"input": "a", "previous_response_id": "resp_1"})", "previous_response_id",
+     "no such parameter"},
+    {"/v1/responses", R"({"input": "a", "stream_options": {}})", "stream_options",
+     "\"stream\": true only"},
     // Values inside.
     {kText, R"({"prompt": [1, 2, 99999]})", "prompt[2]", "expected a token id from 0 to 257"},
     {kText, R"({"prompt": [1, "a"]})", "prompt[1]", "expected a token id"},
@@ -190,6 +194,30 @@ TEST(Requests, NullIsTheSameAsNotGiven) {
   ASSERT_TRUE(work.ok()) << work.error().message;
   EXPECT_TRUE(work->generations.front().stop.empty());
   EXPECT_EQ(work->generations.front().sampling.seed, 7u);  // the setting's
+}
+
+// Requests as OpenAI's clients write them out, with what they know and do not ask for.
+TEST(Requests, WhatClientsSendOfThemselvesIsTaken) {
+  const auto card = MakeCard({.chat_template = kToolTemplate});
+  const auto taken = [&](std::string_view path, std::string_view body) {
+    const auto work = Ask(path, body, card);
+    EXPECT_TRUE(work.ok()) << work.error().message;
+  };
+  taken(kChat, R"({"messages": [{"role": "user", "content": "Hi"}], "prediction": null,
+      "audio": null, "reasoning_effort": null, "prompt_cache_key": "k", "safety_identifier": "s",
+      "service_tier": "auto", "stream": true, "stream_options": {"include_obfuscation": false}})");
+  taken("/v1/responses", R"({"input": "Hi", "previous_response_id": null, "service_tier": "default",
+      "prompt_cache_key": "k", "safety_identifier": "s", "stream": true,
+      "stream_options": {"include_obfuscation": true}})");
+  for (const char* choice : {"auto", "none"}) {
+    taken(kChat, fmt::format(R"({{"messages": [{{"role": "user", "content": "Hi"}}],
+        "tool_choice": "{}", "tools": [{{"type": "function", "function": {{"name": "f",
+        "strict": true}}}}]}})",
+                             choice));
+    taken("/v1/responses", fmt::format(R"({{"input": "Hi", "tool_choice": "{}",
+        "tools": [{{"type": "function", "name": "f", "strict": true}}]}})",
+                                       choice));
+  }
 }
 
 TEST(Requests, SamplingIsWhatTheRequestSays) {

@@ -25,7 +25,8 @@ constexpr Parameter kResponsesRows[] = {
     {.name = "tools",
      .types = json_type::kArray,
      .doc = "functions that the network may call, `{type: \"function\", name, description, "
-            "parameters}`"},
+            "parameters}`. `strict` holds arguments to the schema where `tool_choice` makes the "
+            "answer a call; where it is left to the network it is taken, and nothing is held"},
     {.name = "tool_choice",
      .types = json_type::kString | json_type::kObject,
      .otherwise = "auto",
@@ -51,6 +52,13 @@ constexpr Parameter kResponsesRows[] = {
      .types = json_type::kBoolean,
      .otherwise = "false",
      .doc = "answer as named server-sent events, from `response.created` to `response.completed`"},
+    {.name = "stream_options",
+     .types = json_type::kObject,
+     .doc = "with `stream` only: `include_obfuscation` is taken, and nothing is obfuscated"},
+    {.name = "service_tier",
+     .types = json_type::kString,
+     .values = "auto|default",
+     .doc = "there is one"},
     {.name = "store", .types = json_type::kBoolean, .only = "false", .doc = "nothing is kept"},
     {.name = "background", .types = json_type::kBoolean, .only = "false", .doc = "nothing is kept"},
     {.name = "truncation",
@@ -196,6 +204,13 @@ Result<Work> ReadResponses(const Parameters& parameters, const RequestSetting& s
           : std::nullopt;
   ASHLAR_TRY(FitContext(generation, setting, asked, std::nullopt, "input", "max_output_tokens"));
   Work work{.stream = parameters.Bool("stream", false)};
+  if (const JsonCursor* value = parameters.Find("stream_options")) {
+    if (!work.stream) {
+      return value->Invalid("goes with \"stream\": true only");
+    }
+    ASHLAR_TRY(value->AllowOnly({"include_obfuscation"}));
+    ASHLAR_TRY([[maybe_unused]] const bool taken, value->BoolOr("include_obfuscation", false));
+  }
   work.answer = std::make_unique<ResponsesAnswer>(
       ResponsesAnswerOptions{.head = HeadOf(setting, "resp_"),
                              .stream = work.stream,
