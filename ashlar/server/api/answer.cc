@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ashlar/server/http/event_stream.h"
+
 namespace ashlar {
 namespace {
 
@@ -21,6 +23,10 @@ Json LogprobEntry(std::int32_t token, float logprob, const NetworkCard& network)
 }
 
 }  // namespace
+
+std::string ApiAnswer::Fail(const Problem& problem) {
+  return DataEvent(problem.Body()) + std::string(kEventStreamDone);
+}
 
 void UsageCount::Take(int index, const GenerationEvent& event) {
   PromptCount& prompt = prompts_[index];

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ashlar/base/json.h"
+#include "ashlar/server/api/problem.h"
 #include "ashlar/server/service/service.h"
 
 namespace ashlar {
@@ -21,7 +22,7 @@ struct AnswerHead {
   std::string fingerprint;  // of the network, while no plan is known
 };
 
-// Confined. Events with an error are not given to it: the caller tells of those.
+// Confined. Events with an error are not given to it: what comes of those is a Problem.
 class ApiAnswer {
  public:
   virtual ~ApiAnswer() = default;
@@ -31,6 +32,8 @@ class ApiAnswer {
   virtual std::string Take(int index, const GenerationEvent& event) = 0;
   // The last events of a stream, once everything has ended.
   virtual std::string End() = 0;
+  // The last events of a stream that fails after it has begun.
+  virtual std::string Fail(const Problem& problem);
   // The whole answer, once everything has ended.
   virtual Json Whole() = 0;
 };

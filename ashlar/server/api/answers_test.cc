@@ -307,6 +307,22 @@ TEST(CompletionAnswers, EchoTheLogprobsOfThePromptFirstWholeAndStreamed) {
   }
 }
 
+TEST(CompletionAnswers, HaveTheTokenItselfAmongTheLikeliest) {
+  CompletionAnswer answer({.head = kHead, .network = MakeCard(), .logprobs = true, .echoes = {""}});
+  GenerationEvent event = Said("ab", GenerationEnd::kStop);
+  event.tokens[0].top = {{'x', -0.25f}, {'a', -0.5f}};
+  event.tokens[1].top = {};  // "logprobs": 0
+  answer.Take(0, event);
+  const Json tops = Member(answer.Whole(), {"choices", "0", "logprobs", "top_logprobs"});
+  EXPECT_EQ(tops, (Json::Array{Json::Of({{"x", -0.25}, {"a", -0.5}}), Json::Of({{"b", -0.5}})}));
+  event.tokens[0].top = {{'x', -0.25f}, {'y', -0.375f}};
+  CompletionAnswer unlikely(
+      {.head = kHead, .network = MakeCard(), .logprobs = true, .echoes = {""}});
+  unlikely.Take(0, event);
+  EXPECT_EQ(Member(unlikely.Whole(), {"choices", "0", "logprobs", "top_logprobs", "0"}),
+            Json::Of({{"x", -0.25}, {"y", -0.375}, {"a", -0.5}}));
+}
+
 TEST(CompletionAnswers, TokensThatAreNoCharactersAreTold) {
   const auto card = MakeCard();
   EXPECT_EQ(TokenText(0xc3, *card), "bytes:\\xc3");
@@ -354,6 +370,22 @@ TEST(ResponsesAnswers, AreIncompleteWhenTheirTokensAreUsedUp) {
   EXPECT_EQ(Member(whole, {"status"}), Json("incomplete"));
   EXPECT_EQ(Member(whole, {"incomplete_details", "reason"}), Json("max_output_tokens"));
   EXPECT_EQ(Member(whole, {"output", "0", "content", "0", "text"}), Json("Hel"));
+}
+
+TEST(ResponsesAnswers, AStreamThatFailsEndsWithWhatThereIsAndWhy) {
+  ResponsesAnswer answer({.head = kHead, .stream = true, .request = Json::Object()});
+  std::string stream = answer.Take(0, Said("Hel"));
+  stream += answer.Fail({.status = 504, .message = "too slow", .code = "timeout"});
+  EXPECT_NE(stream.find("event: response.failed\n"), std::string::npos);
+  const std::vector<Json> events = EventsOf(stream);
+  const Json& last = events.back();
+  EXPECT_EQ(Member(last, {"type"}), Json("response.failed"));
+  EXPECT_EQ(Member(last, {"sequence_number"}), Json(events.size() - 1));
+  EXPECT_EQ(Member(last, {"response", "status"}), Json("failed"));
+  EXPECT_EQ(Member(last, {"response", "error"}),
+            Json::Of({{"code", "server_error"}, {"message", "too slow"}}));
+  EXPECT_EQ(Member(last, {"response", "output", "0", "status"}), Json("incomplete"));
+  EXPECT_EQ(Member(last, {"response", "output", "0", "content", "0", "text"}), Json("Hel"));
 }
 
 TEST(Embeddings, HaveLengthOne) {

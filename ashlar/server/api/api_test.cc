@@ -546,6 +546,22 @@ TEST_F(ApiTest, AnAnswerIsAsLongAsThePagesHold) {
       << longer.body;
 }
 
+TEST_F(ApiTest, AStreamThatFailsSaysSoInItsOwnForm) {
+  const auto response = Begin("POST", "/v1/responses", R"({"model": "chat", "input": "Hi",
+      "stream": true, "ignore_eos": true})");
+  const auto chat = Begin("POST", "/v1/chat/completions", R"({"model": "chat", "stream": true,
+      "messages": [{"role": "user", "content": "Hi"}], "ignore_eos": true})");
+  response->WaitForBytes();
+  chat->WaitForBytes();
+  service_->Drain(0);
+  const std::string failed = response->Wait().body;
+  EXPECT_NE(failed.find("event: response.failed\n"), std::string::npos) << failed;
+  EXPECT_EQ(failed.find("[DONE]"), std::string::npos);
+  const std::string chunks = chat->Wait().body;
+  EXPECT_NE(chunks.find("data: {\"error\":"), std::string::npos) << chunks;
+  EXPECT_TRUE(chunks.ends_with("data: [DONE]\n\n"));
+}
+
 // As `curl -d` of a machine's user, and as a browser that shows a page.
 TEST_F(ApiTest, NoWebPageAdministersAServerWithoutKeys) {
   const auto server =

@@ -22,6 +22,7 @@ Json CompletionLogprobs(const std::vector<PromptLogprob>& tokens, const NetworkC
       for (const TokenLogprob& other : token.top) {
         top.Set(TokenText(other.token, network), LogprobNumber(other.logprob));
       }
+      top.Set(TokenText(token.token, network), LogprobNumber(*token.logprob));  // likely or not
     }
     tops.push_back(std::move(top));
     offsets.push_back(offset);

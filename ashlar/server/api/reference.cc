@@ -22,10 +22,10 @@ Written by `ashlar serve --reference` from the tables that requests are checked 
   thing. 409: it is in use. 413: the body is too large. 415: a body under `/admin` is not said to be
   `application/json`. 429: too much at once; `Retry-After` says when to come again. 503: the server
   shuts down, or a network cannot be loaded. 504: the request's `timeout` passed. In mid-stream an
-  error is an event of that form, before `[DONE]`.
+  error is an event of that form, before `[DONE]`; of `/v1/responses` it is `response.failed`.
 - Streams are server-sent events, `data: {...}`, the last of which is `data: [DONE]`
-  (`/v1/responses` has named events, and ends with `response.completed`). A client that goes away
-  ends its generation.
+  (`/v1/responses` has named events, and ends with `response.completed`, `response.incomplete` or
+  `response.failed`). A client that goes away ends its generation.
 - Keys: `Authorization: Bearer KEY`. `X-Request-Id` is taken over, or made, and comes back.
 )";
 

@@ -65,7 +65,7 @@ Json ResponsesAnswer::Response(std::string_view status) const {
   if (status != "in_progress") {
     plans_.TellOf(0, 0, response);
     for (const Item& item : items_) {
-      const bool cut = status == "incomplete" && &item == &items_.back();
+      const bool cut = &item == &items_.back() && (item_open_ || status == "incomplete");
       output.push_back(ItemJson(item, cut ? "incomplete" : "completed"));
     }
     usage = usage_.ForResponses();
@@ -196,6 +196,15 @@ std::string ResponsesAnswer::Take(int index, const GenerationEvent& event) {
 std::string ResponsesAnswer::End() {
   return Event(fmt::format("response.{}", FinalStatus()),
                Json::Of({{"response", Response(FinalStatus())}}));
+}
+
+std::string ResponsesAnswer::Fail(const Problem& problem) {
+  Json response = Response("failed");
+  response.Set("error", Json::Of({{"code", problem.status == 429   ? "rate_limit_exceeded"
+                                           : problem.status >= 500 ? "server_error"
+                                                                   : problem.code},
+                                  {"message", problem.message}}));
+  return Event("response.failed", Json::Of({{"response", std::move(response)}}));
 }
 
 Json ResponsesAnswer::Whole() {

@@ -28,6 +28,7 @@ class ResponsesAnswer final : public ApiAnswer {
 
   std::string Take(int index, const GenerationEvent& event) override;
   std::string End() override;
+  std::string Fail(const Problem& problem) override;
   Json Whole() override;
 
  private:
@@ -38,7 +39,8 @@ class ResponsesAnswer final : public ApiAnswer {
     std::string name;
     std::string text;  // or arguments
   };
-  // The response as it is now; `status` is "in_progress", "completed" or "incomplete".
+  // The response as it is now; `status` is "in_progress", "completed", "incomplete" or
+  // "failed".
   Json Response(std::string_view status) const;
   Json ItemJson(const Item& item, std::string_view status) const;
   std::string_view FinalStatus() const;

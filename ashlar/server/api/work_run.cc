@@ -162,10 +162,10 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     if (over_) {
       return;
     }
+    const std::string last = streaming_ ? work_.answer->Fail(problem) : std::string();
     End(std::move(lock), problem.status);
     if (streaming_) {
-      responder_->Write(DataEvent(problem.Body()));
-      responder_->Write(kEventStreamDone);
+      responder_->Write(last);
       responder_->End();
     } else {
       responder_->Send(problem.Response());
