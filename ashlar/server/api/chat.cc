@@ -15,7 +15,8 @@ constexpr Parameter kTemplateRows[] = {
      .doc =
          "the conversation: `{role, content}` with the roles system, developer (the same), user, "
          "assistant (with `tool_calls` it has made) and tool (with `tool_call_id`); content is "
-         "text, or parts of type text"},
+         "text, or parts of type text. `name` and `reasoning_content` are text that the chat "
+         "template sees, and writes where it knows of them"},
     {.name = "tools",
      .types = json_type::kArray,
      .doc = "functions that the network may call, `{type: \"function\", function: {name, "

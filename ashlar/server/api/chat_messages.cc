@@ -43,8 +43,11 @@ Result<std::string> ReadContent(const JsonCursor& content) {
   std::string text;
   for (const JsonCursor& part : parts) {
     ASHLAR_TRY(const std::string type, part.String("type"));
-    constexpr std::string_view kTextTypes[] = {"text", "input_text", "output_text"};
-    if (std::ranges::find(kTextTypes, type) == std::end(kTextTypes)) {
+    if (type == "output_text") {  // as an answer has it
+      ASHLAR_TRY(part.AllowOnly({"type", "text", "annotations", "logprobs"}));
+    } else if (type == "text" || type == "input_text") {
+      ASHLAR_TRY(part.AllowOnly({"type", "text"}));
+    } else {
       return Unsupported("{}.type: networks here read text only, not {}", part.path(),
                          QuoteForError(type));
     }
@@ -73,6 +76,7 @@ Result<Json> ReadToolCalls(const JsonCursor& calls) {
     }
     ASHLAR_TRY(const std::string id, call.StringOr("id", ""));
     ASHLAR_TRY(const JsonCursor function, call.At("function"));
+    ASHLAR_TRY(function.AllowOnly({"name", "arguments"}));
     ASHLAR_TRY(const std::string name, function.String("name"));
     ASHLAR_TRY(const std::string arguments, function.StringOr("arguments", "{}"));
     list.Append(Json::Of(
@@ -225,6 +229,12 @@ Result<ToolChoice> ReadToolChoice(const JsonCursor& choice, const std::vector<To
   }
   ASHLAR_TRY(const auto function, choice.Find("function"));
   const JsonCursor& holder = function ? *function : choice;
+  if (function) {
+    ASHLAR_TRY(choice.AllowOnly({"type", "function"}));
+    ASHLAR_TRY(function->AllowOnly({"name"}));
+  } else {
+    ASHLAR_TRY(choice.AllowOnly({"type", "name", "function"}));
+  }
   ToolChoice named{.use = ToolUse::kRequired};
   ASHLAR_TRY(named.name, holder.String("name"));
   if (std::ranges::find(tools, named.name, &Tool::name) == tools.end()) {
