@@ -89,12 +89,14 @@ struct Api::Call {
   std::shared_ptr<HttpResponder> responder;
   std::shared_ptr<const Tenant> tenant;
   std::shared_ptr<RequestTrace> trace;
+  Admission admission;  // of what a tenant's limits hold
 
-  void Send(HttpResponse response) const {
+  void Send(HttpResponse response) {
     trace->End(response.status);
+    admission = Admission();  // before its client can know that it is over, and ask again
     responder->Send(std::move(response));
   }
-  void Send(const Result<Json>& answer) const {
+  void Send(const Result<Json>& answer) {
     const std::string_view type = route.endpoint->content_type;
     if (!answer.ok()) {
       Send(ProblemOf(answer.error()).Response());
@@ -153,6 +155,13 @@ class Api::State {
   }
 
  private:
+  static Problem ProblemOfRefusal(const AdmissionRefusal& refusal) {
+    return {.status = 429,
+            .message = refusal.message,
+            .code = "rate_limit_exceeded",
+            .retry_after_seconds = static_cast<double>(refusal.retry_after_seconds)};
+  }
+
   // Finds out who asks, and whether they may.
   std::optional<Problem> Admit(Call& call) const {
     const Access access = call.route.endpoint->access;
@@ -171,7 +180,10 @@ class Api::State {
     }
     if (call.tenant == nullptr) {
       return Problem{.status = 401,
-                     .message = "there is no such key: send \"Authorization: Bearer KEY\"",
+                     .message = fmt::format("{}: send \"Authorization: Bearer KEY\"",
+                                            BearerKey(call.request.headers).empty()
+                                                ? "this server asks for a key, and none was sent"
+                                                : "there is no such key"),
                      .code = "invalid_api_key"};
     }
     call.trace->SetTenant(call.tenant->name);
@@ -185,6 +197,14 @@ class Api::State {
       return Problem{.status = 415,
                      .message = "a body under /admin needs \"Content-Type: application/json\"",
                      .code = "unsupported_media_type"};
+    }
+    // Reading a request takes time too: tokens, templates, grammars.
+    if (options_.tenants != nullptr && call.route.endpoint->manage == nullptr) {
+      AdmissionResult admitted = options_.tenants->Admit(*call.tenant);
+      if (!admitted.ok()) {
+        return ProblemOfRefusal(*admitted.refusal);
+      }
+      call.admission = std::move(admitted.admission);
     }
     return std::nullopt;
   }
@@ -227,29 +247,22 @@ class Api::State {
     }
   }
 
-  void Begin(const Call& call, Result<Work> work) {
+  void Begin(Call& call, Result<Work> work) {
     if (!work.ok()) {
       call.Send(ProblemOf(work.error()).Response());
       return;
     }
-    auto admission = std::make_shared<Admission>();
     if (options_.tenants != nullptr) {
       std::int64_t tokens = 0;
       for (const Generation& generation : work->generations) {
         tokens += std::ssize(generation.prompt) + generation.max_tokens * generation.continuations;
       }
-      AdmissionResult admitted = options_.tenants->Admit(*call.tenant, tokens);
-      if (!admitted.ok()) {
-        call.Send(Problem{
-            .status = 429,
-            .message = admitted.refusal->message,
-            .code = "rate_limit_exceeded",
-            .retry_after_seconds = static_cast<double>(admitted.refusal->retry_after_seconds)}
-                      .Response());
+      if (const auto refusal = options_.tenants->Charge(*call.tenant, tokens, call.admission)) {
+        call.Send(ProblemOfRefusal(*refusal).Response());
         return;
       }
-      *admission = std::move(admitted.admission);
     }
+    auto admission = std::make_shared<Admission>(std::move(call.admission));
     StartWork({service_, queue_}, *std::move(work), call.responder,
               {.on_event = [trace = call.trace](
                                std::size_t index,

@@ -638,8 +638,14 @@ TEST_F(ApiTest, AKeySaysWhoMayUseWhatAndHowMuch) {
     return responder->Wait();
   };
   constexpr std::string_view kAsk = R"({"model": "plain", "prompt": "secret", "max_tokens": 60})";
-  EXPECT_EQ(ask("", "/v1/completions", kAsk).status, 401);
-  EXPECT_EQ(ask("ash-wrong", "/v1/completions", kAsk).status, 401);
+  const HttpResponse none = ask("", "/v1/completions", kAsk);
+  EXPECT_EQ(none.status, 401);
+  EXPECT_NE(none.body.find("none was sent"), std::string::npos) << none.body;
+  ASSERT_NE(none.headers.Find("WWW-Authenticate"), nullptr);
+  EXPECT_EQ(*none.headers.Find("WWW-Authenticate"), "Bearer");
+  const HttpResponse wrong = ask("ash-wrong", "/v1/completions", kAsk);
+  EXPECT_EQ(wrong.status, 401);
+  EXPECT_NE(wrong.body.find("no such key"), std::string::npos) << wrong.body;
   EXPECT_EQ(ask("", "/health", "").status, 200);
   EXPECT_EQ(ask(alice, "/admin/status", "").status, 403);
   EXPECT_EQ(ask(alice, "/metrics", "").status, 403);
@@ -661,6 +667,38 @@ TEST_F(ApiTest, AKeySaysWhoMayUseWhatAndHowMuch) {
   const std::string lines = *ReadTextFile(directory / "log");
   EXPECT_NE(lines.find("\"completion_tokens\":60"), std::string::npos) << lines;
   EXPECT_EQ(lines.find("secret"), std::string::npos);
+}
+
+TEST_F(ApiTest, WhatIsOnlyReadCountsAmongATenantsRequestsToo) {
+  const TempDirectory directory;
+  const std::string key = NewKey();
+  std::ofstream(directory / "keys.toml")
+      << fmt::format("[[tenant]]\nname = \"alice\"\nkeys = [\"{}\"]\nconcurrent_requests = 1\n",
+                     KeyDigestText(DigestOfKey(key)));
+  const SteadyClock clock;
+  const auto tenants = *Tenants::Open(directory / "keys.toml", clock);
+  Api api(*service_, *store_, {.tenants = tenants.get()});
+  const auto begin = [&](std::string_view path, std::string_view body) {
+    auto responder = std::make_shared<HeardResponder>();
+    api.Handle({.method = "POST",
+                .path = std::string(path),
+                .headers = {{"Authorization", "Bearer " + key}},
+                .body = std::string(body),
+                .id = "x"},
+               responder);
+    return responder;
+  };
+  constexpr std::string_view kContent = R"({"model": "plain", "content": "a"})";
+  const auto streamed = begin("/v1/completions", R"({"model": "plain", "prompt": "a",
+      "max_tokens": 400, "stream": true})");
+  streamed->WaitForBytes();
+  EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 429);
+  streamed->Wait();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 200) << "the one before is over";
+  }
+  EXPECT_EQ(begin("/v1/completions", R"({"model": "plain"})")->Wait().status, 400);
+  EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 200);
 }
 
 TEST(Reference, IsThePageInTheDocs) {

@@ -70,6 +70,9 @@ Json Problem::Body() const {
 
 HttpResponse Problem::Response() const {
   HttpResponse response = ErrorResponse(status, message, code, param);
+  if (status == 401) {  // RFC 9110, 11.6.1
+    response.headers.push_back({"WWW-Authenticate", "Bearer"});
+  }
   if (retry_after_seconds > 0) {
     response.headers.push_back(
         {"Retry-After", std::to_string(static_cast<std::int64_t>(std::ceil(retry_after_seconds)))});

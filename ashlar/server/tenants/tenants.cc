@@ -4,6 +4,7 @@
 
 #include <openssl/crypto.h>
 
+#include "ashlar/base/check.h"
 #include "ashlar/server/config/toml.h"
 
 namespace ashlar {
@@ -13,9 +14,6 @@ struct Admission::Use {
   std::int64_t running = 0;
   TokenBucket tokens;
 };
-
-Admission::Admission(std::shared_ptr<Use> use, std::int64_t tokens)
-    : use_(std::move(use)), tokens_(tokens) {}
 
 Admission::Admission(Admission&& other) noexcept
     : use_(std::exchange(other.use_, nullptr)), tokens_(std::exchange(other.tokens_, 0)) {}
@@ -87,7 +85,7 @@ std::shared_ptr<const Tenant> Tenants::Find(std::string_view key) const {
   return found == nullptr ? nullptr : found->tenant;
 }
 
-AdmissionResult Tenants::Admit(const Tenant& tenant, std::int64_t tokens) {
+AdmissionResult Tenants::Admit(const Tenant& tenant) {
   std::shared_ptr<Admission::Use> use;
   {
     const std::lock_guard lock(mutex_);
@@ -97,29 +95,35 @@ AdmissionResult Tenants::Admit(const Tenant& tenant, std::int64_t tokens) {
     }
     use = known;
   }
-  const TenantLimits& limits = tenant.limits;
+  const std::int64_t most = tenant.limits.concurrent_requests;
   const std::lock_guard lock(use->mutex);
-  if (limits.concurrent_requests > 0 && use->running >= limits.concurrent_requests) {
+  if (most > 0 && use->running >= most) {
     return {.refusal = AdmissionRefusal{
                 .message = fmt::format("{} requests of {} are running, which is its limit",
                                        use->running, tenant.name)}};
   }
-  if (limits.tokens_per_minute == 0) {
-    tokens = 0;
-  }
-  use->tokens.SetLimit(limits.tokens_per_minute);
-  tokens = std::clamp<std::int64_t>(tokens, 0, limits.tokens_per_minute);
-  if (const auto micros = tokens > 0 ? use->tokens.Take(tokens, clock_->NowMicros())
-                                     : std::optional<std::int64_t>()) {
-    return {.refusal = AdmissionRefusal{
-                .message = fmt::format("{} may use {} tokens in a minute; there is room for the {} "
-                                       "that this request may use in {:.1f} s",
-                                       tenant.name, limits.tokens_per_minute, tokens,
-                                       static_cast<double>(*micros) / 1e6),
-                .retry_after_seconds = (*micros + 999'999) / 1'000'000}};
-  }
   ++use->running;
-  return {.admission = Admission(use, tokens)};
+  return {.admission = Admission(use)};
+}
+
+std::optional<AdmissionRefusal> Tenants::Charge(const Tenant& tenant, std::int64_t tokens,
+                                                Admission& admission) {
+  CHECK(admission.use_ != nullptr && admission.tokens_ == 0);
+  Admission::Use& use = *admission.use_;
+  const std::int64_t limit = tenant.limits.tokens_per_minute;
+  tokens = std::clamp<std::int64_t>(tokens, 0, limit);
+  const std::lock_guard lock(use.mutex);
+  use.tokens.SetLimit(limit);
+  if (const auto micros = tokens > 0 ? use.tokens.Take(tokens, clock_->NowMicros())
+                                     : std::optional<std::int64_t>()) {
+    return AdmissionRefusal{
+        .message = fmt::format("{} may use {} tokens in a minute; there is room for the {} that "
+                               "this request may use in {:.1f} s",
+                               tenant.name, limit, tokens, static_cast<double>(*micros) / 1e6),
+        .retry_after_seconds = (*micros + 999'999) / 1'000'000};
+  }
+  admission.tokens_ = tokens;
+  return std::nullopt;
 }
 
 Result<bool> Tenants::ReloadIfChanged() {

@@ -1,8 +1,10 @@
 // Tenants knows who asks by their key, and holds each to its limits. Thread-safe.
 //
 //   const auto tenant = tenants.Find(BearerKey(request.headers));   // null: 401
-//   auto admitted = tenants.Admit(*tenant, prompt_tokens + max_tokens);
+//   auto admitted = tenants.Admit(*tenant);
 //   if (!admitted.ok()) ...429, with admitted.refusal.retry_after_seconds
+//   ...the request is read...
+//   if (auto refusal = tenants.Charge(*tenant, most_tokens, admitted.admission)) ...429
 //   ...
 //   admitted.admission.Settle(prompt_tokens + completion_tokens);
 //
@@ -16,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ashlar/base/clock.h"
@@ -32,8 +35,8 @@ std::string_view BearerKey(const HttpHeaders& headers);
 
 class Tenants;
 
-// A tenant's room for one request: a place among its concurrent requests, and tokens. It is given
-// back when the handle goes.
+// A tenant's room for one request: a place among its concurrent requests, and tokens once they are
+// known. It is given back when the handle goes.
 class Admission {
  public:
   Admission() = default;  // of nothing
@@ -48,7 +51,7 @@ class Admission {
  private:
   friend class Tenants;
   struct Use;
-  explicit Admission(std::shared_ptr<Use> use, std::int64_t tokens);
+  explicit Admission(std::shared_ptr<Use> use) : use_(std::move(use)) {}
   void GiveUp();
 
   std::shared_ptr<Use> use_;
@@ -80,9 +83,12 @@ class Tenants {
   // Null: no tenant has this key. Takes as long whatever is wrong with the key.
   std::shared_ptr<const Tenant> Find(std::string_view key) const;
 
-  // Room for a request that comes to `tokens` at most. A request that is larger than the limit of a
-  // whole minute takes a whole minute's.
-  AdmissionResult Admit(const Tenant& tenant, std::int64_t tokens);
+  // A place for a request, before anything costly is done for it.
+  AdmissionResult Admit(const Tenant& tenant);
+  // Takes the tokens that the request comes to at most, once; or says why it must wait. A request
+  // that is larger than the limit of a whole minute takes a whole minute's. Requires: a place.
+  std::optional<AdmissionRefusal> Charge(const Tenant& tenant, std::int64_t tokens,
+                                         Admission& admission);
 
   // Reads the file again when it has changed since; true when it had. On an error the tenants are
   // as before, and the next call is silent until the file changes again. To be called every second

@@ -37,7 +37,12 @@ class TenantsTest : public testing::Test {
     tenants_ = *std::move(opened);
   }
   AdmissionResult Admit(std::int64_t tokens) {
-    return tenants_->Admit(*tenants_->Find(kAliceKey), tokens);
+    const auto alice = tenants_->Find(kAliceKey);
+    AdmissionResult result = tenants_->Admit(*alice);
+    if (result.ok()) {
+      result.refusal = tenants_->Charge(*alice, tokens, result.admission);
+    }
+    return result;
   }
 
   TempDirectory directory_;
@@ -161,8 +166,9 @@ TEST_F(TenantsTest, WithoutAFileEverybodyIsOneTenantWithoutLimits) {
   EXPECT_EQ(tenants.Find("any"), tenants.Find(""));
   std::vector<AdmissionResult> admitted;
   for (int i = 0; i < 1000; ++i) {
-    admitted.push_back(tenants.Admit(*tenants.Find(""), 1 << 30));
+    admitted.push_back(tenants.Admit(*tenants.Find("")));
     ASSERT_TRUE(admitted.back().ok());
+    ASSERT_FALSE(tenants.Charge(*tenants.Find(""), 1 << 30, admitted.back().admission));
   }
   EXPECT_FALSE(*tenants.ReloadIfChanged());
 }
@@ -176,7 +182,7 @@ TEST_F(TenantsTest, RunNoMoreRequestsAtOnceThanTheirLimit) {
   ASSERT_FALSE(third.ok());
   EXPECT_EQ(third.refusal->message, "2 requests of alice are running, which is its limit");
   EXPECT_EQ(third.refusal->retry_after_seconds, 1);
-  EXPECT_TRUE(tenants_->Admit(*tenants_->Find(kBobKey), 1).ok()) << "a limit of alice's";
+  EXPECT_TRUE(tenants_->Admit(*tenants_->Find(kBobKey)).ok()) << "a limit of alice's";
   Admission moved = std::move(first.admission);
   EXPECT_FALSE(Admit(1).ok());
   moved = Admission();
