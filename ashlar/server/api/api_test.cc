@@ -546,6 +546,24 @@ TEST_F(ApiTest, AnAnswerIsAsLongAsThePagesHold) {
       << longer.body;
 }
 
+TEST_F(ApiTest, AServiceThatCouldNeverAnswerIsNotStarted) {
+  const auto started = [&](std::int64_t max_positions, std::uint64_t page_bytes) {
+    return Service::Start(*store_,
+                          {.engine = {.max_positions = max_positions, .page_bytes = page_bytes}});
+  };
+  const auto short_of_context = started(1, 8 << 20);
+  ASSERT_FALSE(short_of_context.ok());
+  EXPECT_NE(short_of_context.error().message.find("at least 2"), std::string::npos)
+      << short_of_context.error().message;
+  const auto card = *service_->cards().Find("plain");
+  const std::uint64_t least = SequencePageBytes(card->network, 2, KvFormat::kF32);
+  const auto short_of_pages = started(64, least - 1);
+  ASSERT_FALSE(short_of_pages.ok());
+  EXPECT_NE(short_of_pages.error().message.find(FormatBytes(least)), std::string::npos)
+      << short_of_pages.error().message;
+  EXPECT_TRUE(started(64, least).ok());
+}
+
 TEST_F(ApiTest, AStreamThatFailsSaysSoInItsOwnForm) {
   const auto response = Begin("POST", "/v1/responses", R"({"model": "chat", "input": "Hi",
       "stream": true, "ignore_eos": true})");

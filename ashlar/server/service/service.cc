@@ -2,9 +2,53 @@
 
 #include <utility>
 
+#include "ashlar/graph/catalog.h"
+#include "ashlar/kinds/cpu_kind.h"
+#include "ashlar/plan/plan.h"
 #include "ashlar/server/service/service_state.h"
 
 namespace ashlar {
+
+namespace {
+
+constexpr std::int64_t kLeastPositions = 2;  // a token of a prompt, and one of an answer
+
+// Whether one of the store's networks can answer at all. An error names the one that needs least.
+Status CheckRoomForOne(BlobStore& store, const ServiceOptions& options) {
+  ASHLAR_TRY(const Tags tags, store.ReadTags());
+  const Catalog catalog(store, AllKinds());
+  std::uint64_t least = 0;
+  std::string_view smallest;
+  for (const auto& [name, descriptor] : tags) {
+    if (descriptor.artifact_type != kNetworkArtifact) {
+      continue;
+    }
+    const Result<Network> network = catalog.Load(name);
+    if (!network.ok()) {  // whoever asks for it is told
+      continue;
+    }
+    const auto own = options.kv_formats.find(name);
+    const std::uint64_t bytes =
+        SequencePageBytes(*network, kLeastPositions,
+                          own == options.kv_formats.end() ? options.engine.kv_format : own->second);
+    if (bytes <= options.engine.page_bytes) {
+      return {};
+    }
+    if (smallest.empty() || bytes < least) {
+      least = bytes;
+      smallest = name;
+    }
+  }
+  if (smallest.empty()) {
+    return {};
+  }
+  return Invalid(
+      "page_bytes (--pages) of {} hold not one short sequence of any network of the store; of "
+      "\"{}\", which needs least, {}",
+      FormatBytes(options.engine.page_bytes), smallest, FormatBytes(least));
+}
+
+}  // namespace
 
 Service::Service(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Service::~Service() = default;
@@ -17,6 +61,13 @@ Result<std::unique_ptr<Service>> Service::Start(BlobStore& store, const ServiceO
     return Invalid("keep_alive_seconds must be at most {}, not {}", kLongest,
                    options.keep_alive_seconds);
   }
+  if (options.engine.max_positions < kLeastPositions) {
+    return Invalid(
+        "max_positions (--context) must be at least {}, a token of a prompt and one of "
+        "an answer, not {}",
+        kLeastPositions, options.engine.max_positions);
+  }
+  ASHLAR_TRY(CheckRoomForOne(store, options));
   if (options.max_waiting < 1) {
     return Invalid("max_waiting must be at least 1, not {}", options.max_waiting);
   }
