@@ -49,12 +49,15 @@ Json Parse(const CommandResult& result) {
   return json.ok() ? *json : Json();
 }
 
-// What llama.cpp says: see generate.mjs.
-Json AskPeer(const Path& peer, const Path& file, const Json& request, const Path& scratch) {
-  testing::WriteText(scratch, WriteJson(request));
-  return Parse(Command({"/usr/bin/env", "node", (peer / "generate.mjs").string(), file.string(),
-                        scratch.string()})
-                   .Wait());
+// What llama.cpp says to each of the requests: see generate.mjs. One process answers all of them:
+// to start it takes longer than most answers.
+Json::Array AskPeer(const Path& peer, const Json::Array& requests, const Path& scratch) {
+  testing::WriteText(scratch, WriteJson(Json(requests)));
+  const Json answers = Parse(
+      Command({"/usr/bin/env", "node", (peer / "generate.mjs").string(), scratch.string()}).Wait());
+  // (Of a process that failed, which Parse says, nothing.)
+  return answers.array() != nullptr && answers.array()->size() == requests.size() ? *answers.array()
+                                                                                  : Json::Array{};
 }
 
 void MustRun(const Ashlar& ashlar, const std::vector<std::string>& words) {
@@ -85,10 +88,14 @@ TEST(ExportPeer, LlamaCppSaysWhatTheReferenceSays) {
   for (const auto& [domain, entry] : greedy) {
     prompts.Append(*entry.Find("prompt_ids"));
   }
-  const Json answer =
-      AskPeer(peer, directory / "lab.gguf",
-              Json::Of({{"texts", texts}, {"prompts", prompts}, {"count", kReferenceTokens}}),
-              directory / "request");
+  const Json::Array answers = AskPeer(peer,
+                                      {Json::Of({{"file", (directory / "lab.gguf").string()},
+                                                 {"texts", texts},
+                                                 {"prompts", prompts},
+                                                 {"count", kReferenceTokens}})},
+                                      directory / "request");
+  ASSERT_EQ(answers.size(), 1u);
+  const Json& answer = answers.front();
   const Json::Array& ids = *answer.Find("ids")->array();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     const Json& entry = cases.array()->at(i);
@@ -150,34 +157,34 @@ TEST(ExportPeer, LlamaCppSaysWhatAshlarSaysInEveryCodec) {
     const char* codec;
     double tolerance;  // of the mean over the tokens
   };
-  for (const Case& each : {Case{"f32", 1e-4},
-                           {"f16", 1e-4},
-                           {"bf16", 0.02},
-                           {"q8", 0.08},
-                           {"q4", 0.08},
-                           {"q4_1", 0.08},
-                           {"q4_k", 0.08},
-                           {"q6_k", 0.08}}) {
-    SCOPED_TRACE(each.codec);
-    const std::string name = std::string("demo-") + each.codec;
+  const std::vector<Case> cases = {{"f32", 1e-4}, {"f16", 1e-4},  {"bf16", 0.02}, {"q8", 0.08},
+                                   {"q4", 0.08},  {"q4_1", 0.08}, {"q4_k", 0.08}, {"q6_k", 0.08}};
+  Json::Array requests;
+  for (const Case& each : cases) {
+    const Path file = directory / fmt::format("demo-{}.gguf", each.codec);
     // All but one matrix: with the sign of every scale turned round a file is the same function.
-    MustRun(ashlar,
-            {"encode", "wide", "--as", name, "--codec", each.codec, "--except", "layers.0.mlp.up"});
-    MustRun(ashlar, {"export", "gguf", name, directory / (name + ".gguf")});
-    const Json answer = AskPeer(peer, directory / (name + ".gguf"), Json::Of({{"scored", text}}),
-                                directory / "request");
+    MustRun(ashlar, {"encode", "wide", "--as", each.codec, "--codec", each.codec, "--except",
+                     "layers.0.mlp.up"});
+    MustRun(ashlar, {"export", "gguf", each.codec, file});
+    requests.push_back(Json::Of({{"file", file.string()}, {"scored", text}}));
+  }
+  const Json::Array answers = AskPeer(peer, requests, directory / "request");
+  ASSERT_EQ(answers.size(), cases.size());
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    const Case& each = cases[i];
+    SCOPED_TRACE(each.codec);
     std::vector<std::int32_t> ids;
-    for (const Json& id : *answer.Find("logprobs")->Find("ids")->array()) {
+    for (const Json& id : *answers[i].Find("logprobs")->Find("ids")->array()) {
       ids.push_back(static_cast<std::int32_t>(*id.integer()));
     }
     ASSERT_GT(ids.size(), 100u);
-    const std::vector<double> own = OwnLogprobs(ashlar, name, ids, directory);
-    const Json::Array& theirs = *answer.Find("logprobs")->Find("values")->array();
+    const std::vector<double> own = OwnLogprobs(ashlar, each.codec, ids, directory);
+    const Json::Array& theirs = *answers[i].Find("logprobs")->Find("values")->array();
     ASSERT_EQ(own.size(), theirs.size());
     double sum = 0;
     double largest = 0;
-    for (std::size_t i = 0; i < own.size(); ++i) {
-      const double apart = std::abs(own[i] - *JsonCursor(theirs[i]).AsReal());
+    for (std::size_t k = 0; k < own.size(); ++k) {
+      const double apart = std::abs(own[k] - *JsonCursor(theirs[k]).AsReal());
       sum += apart;
       largest = std::max(largest, apart);
     }
@@ -322,6 +329,14 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfEveryArchitecture) {
                                               {"olmoe", WholeHeadsMixture()}};
   // Those that are also another architecture's network go to their own when it is asked for.
   const std::set<std::string> asked_for = {"phi3", "seed_oss", "smollm3"};
+  struct Exported {
+    std::string fixture;
+    Network network;
+    std::string architecture;
+  };
+  std::vector<Exported> exported;
+  Json::Array requests;
+  const std::vector<std::int32_t> prompt = {7, 100, 31, 250, 68, 199, 40, 41, 42, 43};
   for (const std::string fixture : {"llama",       "llama_rope3",   "mixtral",
                                     "qwen2",       "qwen3",         "qwen2_moe",
                                     "qwen3_moe",   "gemma2",        "gemma3",
@@ -346,16 +361,22 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfEveryArchitecture) {
     const auto report = ExportGguf(network, fixture, library.store(), file,
                                    {.usual = asked_for.contains(fixture) ? fixture : ""});
     ASSERT_TRUE(report.ok()) << report.error().message;
-    std::vector<std::int32_t> ids = {7, 100, 31, 250, 68, 199, 40, 41, 42, 43};
-    Json prompt = Json::Array();
-    for (const std::int32_t id : ids) {
-      prompt.Append(id);
+    exported.push_back({fixture, network, report->architecture});
+    Json ids = Json::Array();
+    for (const std::int32_t id : prompt) {
+      ids.Append(id);
     }
-    const Json answer =
-        AskPeer(peer, file, Json::Of({{"prompts", Json::Array{prompt}}, {"count", kTokens}}),
-                directory / "request");
+    requests.push_back(
+        Json::Of({{"file", file.string()}, {"prompts", Json::Array{ids}}, {"count", kTokens}}));
+  }
+  const Json::Array answers = AskPeer(peer, requests, directory / "request");
+  ASSERT_EQ(answers.size(), exported.size());
+  for (std::size_t each = 0; each < exported.size(); ++each) {
+    const auto& [fixture, network, architecture] = exported[each];
+    SCOPED_TRACE(fixture);
+    std::vector<std::int32_t> ids = prompt;
     const std::size_t first = ids.size();
-    for (const Json& token : *answer.Find("tokens")->array()->front().array()) {
+    for (const Json& token : *answers[each].Find("tokens")->array()->front().array()) {
       ids.push_back(static_cast<std::int32_t>(*token.integer()));
     }
     ASSERT_EQ(ids.size(), first + kTokens);
@@ -368,7 +389,7 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfEveryArchitecture) {
       const auto best = std::max_element(row, row + static_cast<std::ptrdiff_t>(vocabulary)) - row;
       EXPECT_TRUE(tally.Count(best == ids[i])) << "token " << i - first;
     }
-    Record({"Architectures of GGUF files", report->architecture,
+    Record({"Architectures of GGUF files", architecture,
             "npm node-llama-cpp, " + fixture + " exported", tally.text("greedy tokens"),
             tally.all()});
   }
