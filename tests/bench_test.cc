@@ -123,7 +123,7 @@ TEST(BenchKernels, MeasuresEveryFormAndPlotsThem) {
   TempDirectory directory;
   const Ashlar ashlar(directory / "store");  // there is none, and none is needed
   const Path svg = directory / "roofline.svg";
-  const CommandResult result = ashlar({"bench", "kernels", "--kernel", "linear/q4", "--seconds",
+  const CommandResult result = ashlar({"bench", "kernels", "--kernel", "linear/q4.1", "--seconds",
                                        "0", "--svg", svg.string(), "--json"});
   ASSERT_EQ(result.exit_code, 0) << ::testing::PrintToString(result);
   const Json bench = *ParseJson(result.out);
@@ -158,11 +158,12 @@ TEST(BenchKernels, MeasuresEveryFormAndPlotsThem) {
 TEST(BenchKernels, AreATableForPeople) {
   TempDirectory directory;
   const CommandResult result = Ashlar(directory / "store")(
-      {"bench", "kernels", "--kernel", "softmax", "--isa", "reference", "--seconds", "0"});
+      {"bench", "kernels", "--kernel", "s", "--isa", "reference", "--seconds", "0"});
   ASSERT_EQ(result.exit_code, 0) << ::testing::PrintToString(result);
   for (const char* word : {"KERNEL", "GB/S", "softmax", "151936", "reference", "Peaks: memory"}) {
     EXPECT_NE(result.out.find(word), std::string::npos) << word << '\n' << result.out;
   }
+  EXPECT_NE(result.out.find("split_rows"), std::string::npos) << "as \"s\" begins";
   EXPECT_EQ(result.out.find("avx2"), std::string::npos) << result.out;
 }
 

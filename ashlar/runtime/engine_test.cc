@@ -59,12 +59,13 @@ TEST_F(EngineTest, SequencesThatAreSampledTogetherGetWhatEachGetsAlone) {
   options.threads = 4;
   options.max_sequences = 9;
   Engine crowded(*store_, options);
-  // With so many tokens that threads which draw from them do so at the same time.
+  constexpr std::int64_t kTokens = 12;
+  // With so large a vocabulary that threads which draw from it do so at the same time.
   const Network large = RandomLlama(*store_, {.layers = 1, .vocabulary = 20'000});
   const NetworkId crowd = *crowded.Load(large);
   const NetworkId lonely = *engine_.Load(large);
   const auto ask = [&](NetworkId network, std::uint64_t seed) {
-    Request request = Ask({1, 2, static_cast<std::int32_t>(seed)}, 30);
+    Request request = Ask({1, 2, static_cast<std::int32_t>(seed)}, kTokens);
     request.network = network;
     request.sampling = {.temperature = seed % 4 == 0 ? 0.0f : 1.3f,
                         .top_p = seed % 3 == 0 ? 0.9f : 1.0f,
@@ -87,8 +88,8 @@ TEST_F(EngineTest, SequencesThatAreSampledTogetherGetWhatEachGetsAlone) {
   }
   for (std::uint64_t seed = 0; seed < 9; ++seed) {
     const Completion alone = *RunToEnd(engine_, *engine_.Submit(ask(lonely, seed)));
-    ASSERT_EQ(alone.tokens.size(), 30u);
-    ASSERT_EQ(together[requests[seed]].size(), 30u);
+    ASSERT_EQ(std::ssize(alone.tokens), kTokens);
+    ASSERT_EQ(std::ssize(together[requests[seed]]), kTokens);
     for (std::size_t i = 0; i < alone.tokens.size(); ++i) {
       EXPECT_EQ(alone.tokens[i].token, together[requests[seed]][i].first) << seed << " " << i;
       EXPECT_EQ(alone.tokens[i].logprob, together[requests[seed]][i].second) << seed << " " << i;
