@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <utility>
 
 #include "ashlar/base/json.h"
 #include "ashlar/grammar/internal/parse_states.h"
@@ -12,13 +13,6 @@ namespace ashlar {
 
 using grammar::ParseStates;
 using grammar::TokenSlice;
-
-namespace {
-
-// Items that one call may look at: tens of milliseconds. Masks of grammars in use take thousands.
-constexpr std::uint64_t kWorkPerCall = 4'000'000;
-
-}  // namespace
 
 GrammarMasks::GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
                            std::span<const std::int32_t> ends)
@@ -34,13 +28,14 @@ std::size_t GrammarMasks::bytes() const {
   return states_->bytes() + mask_count_ * vocabulary_->words() * sizeof(std::uint64_t);
 }
 
-Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id state) {
+Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id state,
+                                                            std::uint64_t& work) {
   masks_.resize(std::max<std::size_t>(masks_.size(), state + 1));
   if (masks_[state] == nullptr) {
     const std::size_t words = vocabulary_->words();
     auto made = std::make_unique<std::uint64_t[]>(words);
     const std::span<std::uint64_t> mask(made.get(), words);
-    states_->GiveWork(kWorkPerCall);
+    states_->GiveWork(work);
     const int plain = PlainTextAllowed(*states_, state);
     for (const TokenSlice& slice : vocabulary_->slices()) {
       if (slice.max_chars <= plain) {
@@ -49,9 +44,10 @@ Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id stat
         slice.tree.Walk(*states_, state, path_, mask);
       }
     }
+    const std::uint64_t given = std::exchange(work, states_->work_left());
     if (states_->exhausted()) {
       return Exhausted("the grammar is too ambiguous: its next tokens take more than {} steps",
-                       kWorkPerCall);
+                       given);
     }
     for (const std::int32_t end : ends_) {
       std::uint64_t& word = mask[static_cast<std::size_t>(end) / 64];
@@ -109,6 +105,7 @@ Constraint::Constraint(std::shared_ptr<GrammarMasks> masks) : masks_(std::move(m
 Constraint::Constraint(const Constraint& other) : Constraint(other.masks_) {
   state() = other.state();
   bytes_ = other.bytes_;
+  work_ = other.work_;
   ended_ = other.ended_;
 }
 
@@ -118,6 +115,7 @@ Constraint& Constraint::operator=(Constraint other) noexcept {
   std::swap(masks_, other.masks_);
   std::swap(place_, other.place_);
   std::swap(bytes_, other.bytes_);
+  std::swap(work_, other.work_);
   std::swap(ended_, other.ended_);
   return *this;
 }
@@ -138,7 +136,7 @@ Result<std::span<const std::uint64_t>> Constraint::Allowed() {
     return NotAfterAnEnd();
   }
   masks_->DropIfTooMuch();
-  auto mask = masks_->MaskOf(state());
+  auto mask = masks_->MaskOf(state(), work_);
   if (!mask.ok()) {
     return mask.error().In(fmt::format("after {} bytes of the answer", bytes_));
   }
@@ -161,11 +159,12 @@ Status Constraint::Accept(std::int32_t token) {
     return Invalid("token {} is not in the vocabulary of {}", token, masks_->vocabulary_->size());
   }
   const std::string_view bytes = masks_->vocabulary_->Bytes(token);
-  masks_->states_->GiveWork(kWorkPerCall);
+  masks_->states_->GiveWork(work_);
   ParseStates::Id next = state();
   for (const char byte : bytes) {
     next = masks_->states_->Next(next, static_cast<std::uint8_t>(byte));
   }
+  work_ = std::min(masks_->states_->work_left() + kWorkPerToken, kWorkAtFirst);
   if (masks_->states_->exhausted()) {
     return Exhausted("the grammar is too ambiguous after {} bytes of the answer", bytes_);
   }

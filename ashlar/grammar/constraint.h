@@ -49,8 +49,9 @@ class GrammarMasks {
 
  private:
   friend class Constraint;
-  // The mask of `state`; stays for as long as a constraint is in that state.
-  Result<std::span<const std::uint64_t>> MaskOf(std::uint32_t state);
+  // The mask of `state`; stays for as long as a constraint is in that state. Takes what it took to
+  // find off `work`.
+  Result<std::span<const std::uint64_t>> MaskOf(std::uint32_t state, std::uint64_t& work);
   void DropIfTooMuch();
 
   std::shared_ptr<const TokenVocabulary> vocabulary_;
@@ -66,6 +67,13 @@ class GrammarMasks {
 
 class Constraint {
  public:
+  // Items of the parser that an answer may look at where nothing is known yet, which it does on the
+  // thread of everybody's answers: so many at first (some 10 ms), and so many more with each token
+  // (some 0.5 ms), of which no more than kWorkAtFirst are saved. Masks of grammars in use take
+  // thousands, and are found once.
+  static constexpr std::uint64_t kWorkAtFirst = 500'000;
+  static constexpr std::uint64_t kWorkPerToken = 20'000;
+
   explicit Constraint(std::shared_ptr<GrammarMasks> masks);
   // A copy goes its own way from here: another answer with the same beginning.
   Constraint(const Constraint& other);
@@ -94,7 +102,8 @@ class Constraint {
 
   std::shared_ptr<GrammarMasks> masks_;
   std::size_t place_ = 0;
-  std::uint64_t bytes_ = 0;  // read so far, for messages
+  std::uint64_t bytes_ = 0;            // read so far, for messages
+  std::uint64_t work_ = kWorkAtFirst;  // that is left
   bool ended_ = false;
 };
 

@@ -1,9 +1,20 @@
 #include "ashlar/grammar/internal/parse_states.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ashlar::grammar {
 namespace {
+
+// Callers that a state's own goals are compared with. Of ambiguous grammars in use the first or the
+// second will do.
+constexpr std::size_t kMostCompared = 8;
+
+template <class T>
+void SortUnique(std::vector<T>& values) {
+  std::ranges::sort(values);
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+}
 
 std::uint64_t Mix(std::uint64_t hash, std::uint64_t value) {
   hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
@@ -70,8 +81,7 @@ ParseStates::Id ParseStates::Step(Id state, Rules::ByteClass read) {
       }
     }
   }
-  std::ranges::sort(kernel_);
-  kernel_.erase(std::unique(kernel_.begin(), kernel_.end()), kernel_.end());
+  SortUnique(kernel_);
   const Id next = kernel_.empty() ? kDead : Intern();
   if (exhausted()) {
     exhausted_ = true;
@@ -176,6 +186,55 @@ void ParseStates::Close(Id id) {
     return rules_.ReadsOf(item.at).empty() && rules_.CallsOf(item.at).empty();
   });
   states_[id].items.assign(closure_.begin(), closure_.end());
+  DropCovered(id);
+}
+
+void ParseStates::DropCovered(Id id) {
+  std::vector<Item>& items = states_[id].items;
+  std::vector<RuleId> goals;
+  std::vector<Id> callers;
+  for (const Item& item : items) {
+    if (item.caller == id) {
+      goals.push_back(item.goal);
+    } else if (item.caller != kNobody) {
+      callers.push_back(item.caller);
+    }
+  }
+  SortUnique(items);
+  SortUnique(goals);
+  SortUnique(callers);
+  callers.resize(std::min(callers.size(), kMostCompared));
+  for (const Id earlier : callers) {
+    const std::vector<RuleId> covered = CoveredGoals(goals, id, earlier);
+    std::vector<Item> left;
+    std::ranges::copy_if(items, std::back_inserter(left), [&](const Item& item) {
+      return item.caller != id || !std::ranges::binary_search(covered, item.goal) ||
+             !std::ranges::binary_search(items, Item{item.at, item.goal, earlier});
+    });
+    items = std::move(left);
+  }
+}
+
+// All are taken for covered; those that are not, that being so, are none, and the rest is looked at
+// again. What is left is covered however far it is followed: a simulation.
+std::vector<RuleId> ParseStates::CoveredGoals(std::vector<RuleId> goals, Id id, Id earlier) {
+  for (std::size_t before = 0; before != goals.size();) {
+    before = goals.size();
+    const std::vector<RuleId> covered = goals;
+    std::erase_if(goals, [&](RuleId goal) {
+      std::vector<Item> there;
+      Return(goal, earlier, [&](const Item& next) { there.push_back(next); });
+      SortUnique(there);
+      bool all = true;
+      Return(goal, id, [&](const Item& next) {
+        all &= std::ranges::binary_search(there, next) ||
+               (next.caller == id && std::ranges::binary_search(covered, next.goal) &&
+                std::ranges::binary_search(there, Item{next.at, next.goal, earlier}));
+      });
+      return !all;
+    });
+  }
+  return goals;
 }
 
 void ParseStates::Collect(std::span<const Id> kept) {

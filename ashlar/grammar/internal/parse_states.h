@@ -9,7 +9,10 @@
 // what is kept for a state (masks) are found again, within an answer and between requests.
 //
 // Any context-free grammar is walked, ambiguous and left-recursive ones too. A rule called last in
-// another takes over its goal, so that right recursion does not nest.
+// another takes over its goal, so that right recursion does not nest. And an item is left out where
+// another one in the same place leads on to all that it leads on to: of `s ::= s s | "a"` all texts
+// from the second letter on are one state, though each letter may end as many s as there are
+// letters before it.
 //
 // Confined to one thread. Ids are valid until Collect drops them.
 #pragma once
@@ -66,6 +69,7 @@ class ParseStates {
     work_left_ = items;
     exhausted_ = false;
   }
+  std::uint64_t work_left() const { return work_left_; }
   // Whether that was too little, or a state too large, since GiveWork: answers of kDead do not
   // hold.
   bool exhausted() const { return exhausted_ || work_left_ == 0; }
@@ -114,6 +118,11 @@ class ParseStates {
   // `goal` is reached for `caller`: whoever waited there goes on.
   template <class Take>
   void Return(RuleId goal, Id caller, Take take);
+  // Leaves out the items of `id` that it has called itself and that lead on to nothing but what
+  // the same items of an earlier caller lead on to.
+  void DropCovered(Id id);
+  // Of `goals`, those that lead on to nothing else for `id` than for `earlier`.
+  std::vector<RuleId> CoveredGoals(std::vector<RuleId> goals, Id id, Id earlier);
   std::size_t BytesOf(const State& state) const;
   void Count(std::uint64_t items) { work_left_ -= items < work_left_ ? items : work_left_; }
 

@@ -302,6 +302,22 @@ TEST_F(ApiTest, AnswersAreHeldToTheFormThatIsAskedFor) {
   }
 }
 
+TEST_F(ApiTest, AGrammarThatProvesTooAmbiguousIsTheRequestsFault) {
+  // Each B may close any of the A that are open.
+  constexpr std::string_view kAmbiguous = R"({"model": "plain", "prompt": "a", "max_tokens": 500,
+      "stop_token_ids": [95], "logit_bias": {"95": -100}, "grammar": "root ::= x x x x x x x x\nx ::= x x | \"A\" x \"B\" | \"A\" x | \"A\" | x \"B\"")";
+  const HttpResponse whole = Ask("/v1/completions", std::string(kAmbiguous) + "}");
+  EXPECT_EQ(whole.status, 400) << whole.body;
+  const HttpResponse streamed =
+      Ask("/v1/completions", std::string(kAmbiguous) + R"(, "stream": true})");
+  for (const std::string_view part :
+       {R"("type":"invalid_request_error")", R"("code":"invalid_value")", R"("param":"grammar")",
+        "too ambiguous"}) {
+    EXPECT_NE(whole.body.find(part), std::string::npos) << whole.body;
+    EXPECT_NE(streamed.body.find(part), std::string::npos) << streamed.body;
+  }
+}
+
 TEST_F(ApiTest, ResponsesAreAnswered) {
   const Json whole = Asked("/v1/responses", R"({"model": "chat", "input": "Hi", "temperature": 0,
                                                "max_output_tokens": 6, "instructions": "Rhyme."})");

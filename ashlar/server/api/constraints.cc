@@ -69,16 +69,34 @@ Result<Grammar> ParseSource(const GrammarSource& source) {
   return GrammarForAnyJsonObject();
 }
 
+// What a grammar or an answer to it comes to is the request's fault, and asking again does not
+// help. A limit is one of grammars: there is nothing that the server has run out of, nor the
+// context.
+Error FaultOf(Error error, const std::string& path) {
+  if (error.code == ErrorCode::kExhausted) {
+    error.code = ErrorCode::kInvalid;
+  }
+  return error.In(path);
+}
+
 class HeldAnswer final : public TokenConstraint {
  public:
-  explicit HeldAnswer(std::shared_ptr<GrammarMasks> masks) : constraint_(std::move(masks)) {}
+  HeldAnswer(std::shared_ptr<GrammarMasks> masks, std::string path)
+      : constraint_(std::move(masks)), path_(std::move(path)) {}
 
-  Result<std::span<const std::uint64_t>> Allowed() override { return constraint_.Allowed(); }
-  Status Accept(std::int32_t token) override { return constraint_.Accept(token); }
+  Result<std::span<const std::uint64_t>> Allowed() override {
+    auto allowed = constraint_.Allowed();
+    return allowed.ok() ? allowed : FaultOf(allowed.error(), path_);
+  }
+  Status Accept(std::int32_t token) override {
+    const Status status = constraint_.Accept(token);
+    return status.ok() ? status : FaultOf(status.error(), path_);
+  }
   bool finished() const override { return constraint_.ended() || constraint_.must_end(); }
 
  private:
   Constraint constraint_;
+  const std::string path_;  // of the parameter to blame
 };
 
 }  // namespace
@@ -150,11 +168,12 @@ Status Constraints::Limit(const GrammarSource& source, Generation& generation) {
   std::ranges::sort(ends);
   Result<Kept> kept = Make(source, network, std::move(ends));
   if (!kept.ok()) {
-    return kept.error().In(source.path);
+    return FaultOf(kept.error(), source.path);
   }
   // Called where the engine steps, as the masks want it.
-  generation.constraint = [masks = kept->masks]() -> std::unique_ptr<TokenConstraint> {
-    return std::make_unique<HeldAnswer>(masks);
+  generation.constraint = [masks = kept->masks,
+                           path = source.path]() -> std::unique_ptr<TokenConstraint> {
+    return std::make_unique<HeldAnswer>(masks, path);
   };
   return {};
 }

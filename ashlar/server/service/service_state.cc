@@ -511,7 +511,11 @@ void Service::State::Deliver(const Delivery& delivery, std::int64_t step_begun_a
       break;
     case FinishReason::kFailed:
       news.end = GenerationEnd::kFailed;
-      news.error = delivery.error->In(fmt::format("network \"{}\"", job->generation.network->name));
+      // What names a part of the request, as its constraint does, is not the network's fault.
+      news.error =
+          delivery.error->message.starts_with('$')
+              ? *delivery.error
+              : delivery.error->In(fmt::format("network \"{}\"", job->generation.network->name));
       job->resident->suspect |= engine_.FailureOf(job->resident->id).has_value();
       break;
   }
