@@ -97,7 +97,8 @@ inline std::string Invalidity(const Json& root, const Json& schema, const Json& 
     if (x <= number("exclusiveMinimum", -INFINITY) || x >= number("exclusiveMaximum", INFINITY)) {
       return "exclusive bound";
     }
-    if (schema.Find("multipleOf") != nullptr && std::fmod(x, number("multipleOf", 1)) != 0) {
+    if (const double times = x / number("multipleOf", 1);  // as validators of doubles have it
+        schema.Find("multipleOf") != nullptr && times != std::trunc(times)) {
       return "multipleOf";
     }
   }
@@ -190,8 +191,13 @@ inline Json RandomSchemaPart(std::mt19937_64& random, int depth) {
       schema.Set("type", below(2) == 0 ? "integer" : "number");
       maybe("minimum", below(2) == 0 ? Json(below(400) - 200) : Json((below(4000) - 2000) / 100.0));
       maybe(below(2) == 0 ? "maximum" : "exclusiveMaximum", Json(below(30'000) / 100.0));
+      if (below(3) == 0) {
+        static constexpr double kFractions[] = {0.01, 0.1, 0.05, 0.25, 0.3, 2.5, 0.007, 1e-3};
+        schema.Set("multipleOf", below(2) == 0 ? Json(1 + below(12)) : Json(kFractions[below(8)]));
+      }
       if (below(4) == 0) {
-        schema.Set("multipleOf", 1 + below(12));
+        static const char* const kFormats[] = {"int32", "int64", "float", "double"};
+        schema.Set("format", kFormats[below(4)]);
       }
       break;
     case 2: {

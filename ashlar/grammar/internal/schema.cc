@@ -5,6 +5,7 @@
 
 #include "ashlar/grammar/grammar.h"
 #include "ashlar/grammar/internal/builder.h"
+#include "ashlar/grammar/internal/schema_numbers.h"
 
 namespace ashlar::grammar {
 namespace {
@@ -347,7 +348,9 @@ Status SchemaSource::GatherOne(const Part& part, Facts& facts, Types& hints,
     if (known == std::end(kKeywords)) {
       return UnsupportedAt(value, "the keyword {} is not supported", QuoteForError(key));
     }
-    hints |= known->hints;
+    const bool of_numbers =
+        key == "format" && value.string() != nullptr && IsNumberFormat(*value.string());
+    hints |= of_numbers ? Types{kNumber} : known->hints;
   }
   if (const Json* type = schema.Find("type")) {
     ASHLAR_TRY(const Types types, TypesOf(schema, *type));

@@ -215,6 +215,7 @@ Status SchemaCompiler::DrawNumber(const Facts& facts, Use use, StateId from) {
     builder_.Call(from, whole ? json_.integer() : json_.number(), kEnd);
     return {};
   }
+  ASHLAR_TRY(conditions.Check(source_, whole));
   const auto texts = conditions.Texts(whole);
   if (!texts.ok()) {
     return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <utility>
 
 #include "ashlar/grammar/internal/regex.h"
+#include "ashlar/grammar/internal/schema_strings.h"
 
 namespace ashlar::grammar {
 namespace {
@@ -13,6 +16,31 @@ constexpr int kDoubleDigits = 15;
 // Longer bounds are beyond all that is written.
 constexpr int kBoundDigits = 20;
 constexpr std::uint32_t kLargestDivisor = 5'000;
+// Of fractions: all are written out.
+constexpr double kMostMultiples = 5'000;
+// Beyond these are numbers that are never written.
+constexpr double kLargest = 999'999'999'999'999;
+constexpr double kLargestWhole = 999'999'999'999'999'999;
+
+struct NumberFormat {
+  std::string_view name;
+  bool whole;
+  double min;
+  double max;
+};
+// OpenAPI's, and those that are made as they are. (Of 64 bits there are more than are written.)
+constexpr NumberFormat kFormats[] = {
+    {"int8", true, -128, 127},
+    {"int16", true, -32'768, 32'767},
+    {"int32", true, -2'147'483'648, 2'147'483'647},
+    {"int64", true, -kLargestWhole, kLargestWhole},
+    {"uint8", true, 0, 255},
+    {"uint16", true, 0, 65'535},
+    {"uint32", true, 0, 4'294'967'295},
+    {"uint64", true, 0, kLargestWhole},
+    {"float", false, 0, 0},
+    {"double", false, 0, 0},
+};
 
 // A number that is not negative, in decimal: "12" and "5" for 12.5.
 struct Decimal {
@@ -134,22 +162,17 @@ double NumberOf(const Json& value) {
   return value.real() != nullptr ? *value.real() : static_cast<double>(*value.integer());
 }
 
-// k for 10^-k, else nothing.
-std::optional<int> DecimalPlaces(double divisor) {
-  for (int places = 1; places <= kDoubleDigits; ++places) {
-    if (divisor == std::stod(fmt::format("1e-{}", places))) {
-      return places;
-    }
-  }
-  return std::nullopt;
+bool IsCounted(double divisor) {
+  return divisor == std::trunc(divisor) && divisor <= kLargestDivisor;
 }
 
-void Tighten(std::optional<NumberConditions::Bound>& bound, double value, bool exclusive,
+void Tighten(std::optional<NumberConditions::Bound>& bound, const NumberConditions::Bound& other,
              bool larger) {
-  const bool tighter = !bound || (larger ? value > bound->value : value < bound->value) ||
-                       (value == bound->value && exclusive);
+  const bool tighter = !bound ||
+                       (larger ? other.value > bound->value : other.value < bound->value) ||
+                       (other.value == bound->value && other.exclusive);
   if (tighter) {
-    bound = {value, exclusive};
+    bound = other;
   }
 }
 
@@ -170,8 +193,8 @@ Result<NumberConditions> NumberConditionsOf(const SchemaSource& source, const Fa
   for (const BoundKeyword& keyword : kBounds) {
     ASHLAR_TRY(const auto values, source.Find(facts, keyword.name, kNumber));
     for (const Json* value : values) {
-      Tighten(keyword.is_min ? conditions.min : conditions.max, NumberOf(*value),
-              keyword.exclusive && !inclusive, keyword.is_min);
+      Tighten(keyword.is_min ? conditions.min : conditions.max,
+              {NumberOf(*value), keyword.exclusive && !inclusive, value}, keyword.is_min);
     }
   }
   ASHLAR_TRY(const auto divisors, source.Find(facts, "multipleOf", kNumber));
@@ -180,16 +203,24 @@ Result<NumberConditions> NumberConditionsOf(const SchemaSource& source, const Fa
     if (value <= 0) {
       return source.InvalidAt(*divisor, "expected a number above 0, found {}", value);
     }
-    const bool whole = value == std::trunc(value) && value <= kLargestDivisor;
-    if (!whole && !DecimalPlaces(value)) {
-      return source.UnsupportedAt(*divisor,
-                                  "multipleOf {}: only whole numbers up to {} and powers of ten "
-                                  "(0.01) are supported",
-                                  value, kLargestDivisor);
+    conditions.divisors.push_back({value, divisor});
+  }
+  ASHLAR_TRY(const auto formats, source.Find(facts, "format", kString));
+  for (const Json* name : formats) {
+    const auto known = std::ranges::find(kFormats, *name->string(), &NumberFormat::name);
+    if (known != std::end(kFormats) && known->whole) {
+      conditions.whole = true;
+      Tighten(conditions.min, {known->min, false, name}, /*larger=*/true);
+      Tighten(conditions.max, {known->max, false, name}, /*larger=*/false);
+    } else if (known == std::end(kFormats) && !IsStringFormat(*name->string())) {
+      return UnknownFormat(source, *name);
     }
-    conditions.divisors.push_back(value);
   }
   return conditions;
+}
+
+bool IsNumberFormat(std::string_view name) {
+  return std::ranges::find(kFormats, name, &NumberFormat::name) != std::end(kFormats);
 }
 
 bool NumberConditions::Hold(double number) const {
@@ -199,36 +230,97 @@ bool NumberConditions::Hold(double number) const {
   if (max && (max->exclusive ? number >= max->value : number > max->value)) {
     return false;
   }
-  return std::ranges::all_of(divisors, [number](double divisor) {
-    const std::optional<int> places = DecimalPlaces(divisor);
-    return places ? ToDecimal(std::abs(number)).fraction.size() <= static_cast<std::size_t>(*places)
-                  : std::fmod(number, divisor) == 0;
-  });
+  return (!whole || number == std::trunc(number)) &&
+         std::ranges::all_of(divisors, [number](const Divisor& divisor) {
+           const double times = number / divisor.value;
+           return times == std::trunc(times);
+         });
 }
 
-Result<NumberTexts> NumberConditions::Texts(bool whole) const {
-  int places = kDoubleDigits;
-  CharDfa multiples = *CharDfa::OfLength(0, kUnbounded);
-  for (const double divisor : divisors) {
-    if (const std::optional<int> given = DecimalPlaces(divisor)) {
-      places = std::min(places, *given);
-    } else {
-      whole = true;
-      ASHLAR_TRY(multiples,
-                 Both(multiples, CharDfa::OfMultiples(static_cast<std::uint32_t>(divisor))));
+Status NumberConditions::Check(const SchemaSource& source, bool whole_only) const {
+  const bool exact = !divisors.empty() || (min && min->exclusive) || (max && max->exclusive);
+  const double largest = (whole_only || whole) && !exact ? kLargestWhole : kLargest;
+  for (const auto& [bound, beyond] : {std::pair(min, min && min->value > largest),
+                                      std::pair(max, max && max->value < -largest)}) {
+    if (beyond) {
+      return source.UnsupportedAt(
+          *bound->at,
+          "{} is beyond what is written: numbers under this condition have up to {} digits",
+          EcmaScriptNumber(bound->value), largest == kLargest ? kDoubleDigits : 18);
     }
+  }
+  for (const auto& [divisor, at] : divisors) {
+    if (IsCounted(divisor)) {
+      continue;
+    }
+    // Of numbers that 15 digits write.
+    const double last_place =
+        std::pow(10, -static_cast<double>(ToDecimal(divisor).fraction.size()));
+    const bool few =
+        min && max && (max->value - min->value) / divisor <= kMostMultiples &&
+        std::max({divisor, std::abs(min->value), std::abs(max->value)}) / last_place <= kLargest;
+    if (!few) {
+      return source.UnsupportedAt(
+          *at,
+          "multipleOf {}: validators divide doubles and find many multiples of fractions to be "
+          "none "
+          "(0.57 of 0.01), so that only whole numbers up to {} are supported, and others where "
+          "minimum and maximum leave at most {} multiples",
+          EcmaScriptNumber(divisor), kLargestDivisor, kMostMultiples);
+    }
+  }
+  return {};
+}
+
+// Those that a validator takes for multiples, each in one spelling.
+Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole_only) const {
+  const Decimal decimal = ToDecimal(divisor);
+  const std::size_t places = decimal.fraction.size();
+  const std::int64_t step = std::stoll(decimal.whole + decimal.fraction);
+  std::vector<std::string> positive;
+  std::vector<std::string> negative;
+  const auto last = static_cast<std::int64_t>(std::floor(max->value / divisor)) + 1;
+  for (auto times = static_cast<std::int64_t>(std::ceil(min->value / divisor)) - 1; times <= last;
+       ++times) {
+    std::string text = std::to_string(std::abs(times) * step);
+    text.insert(0, text.size() <= places ? places + 1 - text.size() : 0, '0');
+    if (places > 0) {
+      text.insert(text.size() - places, 1, '.');
+      text.erase(text.find_last_not_of('0') + 1);
+      text.erase(text.find_last_not_of('.') + 1);
+    }
+    const double number = std::copysign(std::stod(text), times < 0 ? -1 : 1);
+    if (Hold(number) && (!whole_only || number == std::trunc(number))) {
+      (times < 0 ? negative : positive).push_back(text);
+    }
+  }
+  ASHLAR_TRY(CharDfa of_positive, CharDfa::Of(OneOfTexts(positive)));
+  ASHLAR_TRY(CharDfa of_negative, CharDfa::Of(OneOfTexts(negative)));
+  return NumberTexts{std::move(of_positive), std::move(of_negative)};
+}
+
+Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
+  whole_only |= whole;
+  CharDfa multiples = *CharDfa::OfLength(0, kUnbounded);
+  for (const Divisor& divisor : divisors) {
+    if (!IsCounted(divisor.value)) {
+      return ListedMultiples(divisor.value, whole_only);
+    }
+    whole_only = true;
+    ASHLAR_TRY(multiples,
+               Both(multiples, CharDfa::OfMultiples(static_cast<std::uint32_t>(divisor.value))));
   }
   // Doubles do not tell all whole numbers beyond apart: only bounds that may be met allow those.
   const bool exact = !divisors.empty() || (min && min->exclusive) || (max && max->exclusive);
   Alternatives form;
-  if (whole) {
+  if (whole_only) {
     form.Add("0|[1-9][0-9]{{0,{}}}", exact ? kDoubleDigits - 1 : 17);
   } else {
-    form.Add("(0|[1-9][0-9]{{0,14}})(\\.[0-9]{{1,{}}})?", places);
+    form.Add("(0|[1-9][0-9]{{0,14}})(\\.[0-9]{{1,{}}})?", kDoubleDigits);
   }
   ASHLAR_TRY(CharDfa any, form.Determined());
   ASHLAR_TRY(any, Both(any, multiples));
-  if (!whole) {
+  if (!whole_only) {
     Alternatives few;
     few.Add("([0-9]\\.?){{1,{}}}", kDoubleDigits);
     ASHLAR_TRY(const CharDfa digits, few.Determined());
@@ -264,7 +356,7 @@ Result<NumberTexts> NumberConditions::Texts(bool whole) const {
   }
   if (!min || min->value < 0) {
     const std::optional<Bound> low =
-        max && max->value < 0 ? max : std::optional(Bound{0, /*exclusive=*/true});
+        max && max->value < 0 ? max : std::optional(Bound{0, /*exclusive=*/true, nullptr});
     ASHLAR_TRY(texts.negative, between(low, min));
   }
   return texts;

@@ -1,8 +1,9 @@
 // What a schema says about numbers: minimum, maximum, exclusiveMinimum, exclusiveMaximum,
-// multipleOf.
+// multipleOf, and the formats of numbers.
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "ashlar/grammar/internal/char_automaton.h"
 #include "ashlar/grammar/internal/schema.h"
@@ -20,16 +21,32 @@ struct NumberConditions {
   struct Bound {
     double value;
     bool exclusive;
+    const Json* at;  // in the schema
+  };
+  struct Divisor {
+    double value;    // above 0
+    const Json* at;  // in the schema
   };
   std::optional<Bound> min;
   std::optional<Bound> max;
-  std::vector<double> divisors;  // each a whole number, or a power of ten below 1
+  std::vector<Divisor> divisors;
+  bool whole = false;  // whole numbers only
 
-  bool none() const { return !min && !max && divisors.empty(); }
-  // The numbers (whole ones only, or all) under these conditions.
-  Result<NumberTexts> Texts(bool whole) const;
+  bool none() const { return !min && !max && divisors.empty() && !whole; }
+  // Whether there are texts for these conditions; else kUnsupported says which of them is beyond
+  // what is written.
+  Status Check(const SchemaSource& source, bool whole_only) const;
+  // The numbers (whole ones only, or all) under these conditions. Requires: they are checked.
+  Result<NumberTexts> Texts(bool whole_only) const;
+  // As validators find it, which divide doubles.
   bool Hold(double number) const;
+
+ private:
+  Result<NumberTexts> ListedMultiples(double divisor, bool whole_only) const;
 };
+
+// Whether `name` is a format of numbers, as in "int32".
+bool IsNumberFormat(std::string_view name);
 
 // inclusive: bounds that exclude their number do not.
 Result<NumberConditions> NumberConditionsOf(const SchemaSource& source, const Facts& facts,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ashlar/grammar/internal/regex.h"
+#include "ashlar/grammar/internal/schema_numbers.h"
 
 namespace ashlar::grammar {
 namespace {
@@ -99,8 +100,10 @@ Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Fa
   for (const Json* name : formats) {
     const auto known = std::ranges::find(Formats(), *name->string(), &Format::name);
     if (known == Formats().end()) {
-      return source.UnsupportedAt(*name, "the format {} is not supported",
-                                  QuoteForError(*name->string()));
+      if (IsNumberFormat(*name->string())) {  // says nothing of strings
+        continue;
+      }
+      return UnknownFormat(source, *name);
     }
     if (!without_formats) {
       const auto nfa = ReadRegex(known->regex);
@@ -109,6 +112,15 @@ Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Fa
     }
   }
   return conditions;
+}
+
+bool IsStringFormat(std::string_view name) {
+  return std::ranges::find(Formats(), name, &Format::name) != Formats().end();
+}
+
+Error UnknownFormat(const SchemaSource& source, const Json& name) {
+  return source.UnsupportedAt(name, "the format {} is not supported",
+                              QuoteForError(*name.string()));
 }
 
 CharNfa OneOfTexts(const std::vector<std::string>& texts) {

@@ -24,6 +24,11 @@ struct StringConditions {
 Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Facts& facts,
                                             bool without_formats);
 
+// Whether `name` is a format of strings, as in "date".
+bool IsStringFormat(std::string_view name);
+// That `name`, the value of a `format`, is one of nothing.
+Error UnknownFormat(const SchemaSource& source, const Json& name);
+
 // The texts that one of `texts` is.
 CharNfa OneOfTexts(const std::vector<std::string>& texts);
 
