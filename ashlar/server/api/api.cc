@@ -321,6 +321,7 @@ class Api::State {
                            .constraints = &constraints_};
     ASHLAR_TRY(setting.network, FindNetwork(call, parameters));
     setting.max_positions = LongestFor(tenant, *setting.network, service_);
+    setting.room = service_.RoomFor(*setting.network);
     call.trace->SetModel(setting.network->name);
     std::random_device random;
     // 53 bits: what every client reads back as it is.

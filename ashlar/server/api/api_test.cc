@@ -554,6 +554,19 @@ TEST_F(ApiTest, AnAnswerIsAsLongAsThePagesHold) {
   EXPECT_EQ(At(*ParseJson(whole.body), {"usage", "total_tokens"}), Json(most));
   const HttpResponse response = ask("/v1/responses", R"({"model": "chat", "input": "Hello"})");
   EXPECT_EQ(response.status, 200) << response.body;
+  // Pages that a prefix keeps are no room for an answer that says not how long it may be.
+  const std::string prefix(40, 'a');
+  const auto pinned =
+      service->PinPrefix({.network = card, .prompt = testing_service::Spelled(prefix)});
+  ASSERT_TRUE(pinned.ok()) << pinned.error().message;
+  for (int i = 0; i < 2000 && service->RoomFor(*card) == most; ++i) {  // known after a step
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  const HttpResponse beside = ask("/v1/chat/completions", R"({"model": "chat", "temperature": 0,
+      "messages": [{"role": "user", "content": "Hello"}], "ignore_eos": true})");
+  ASSERT_EQ(beside.status, 200) << beside.body;
+  EXPECT_EQ(At(*ParseJson(beside.body), {"usage", "total_tokens"}), Json(service->RoomFor(*card)));
+  EXPECT_LT(service->RoomFor(*card), most);
   const HttpResponse longer =
       ask("/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 300})");
   EXPECT_EQ(longer.status, 400);

@@ -335,7 +335,8 @@ Status FitContext(Generation& generation, const RequestSetting& setting,
         "server: at most {} are left",
         length, *asked, used, setting.network->name, context, context - used);
   }
-  generation.max_tokens = asked.value_or(std::min(otherwise.value_or(context), context - used));
+  const std::int64_t left = std::max(least, std::min(context, setting.room) - used);
+  generation.max_tokens = asked.value_or(std::min(otherwise.value_or(left), left));
   if (generation.min_tokens > generation.max_tokens) {
     return Invalid("$.min_tokens: is {}, and the answer has at most {} tokens",
                    generation.min_tokens, generation.max_tokens);

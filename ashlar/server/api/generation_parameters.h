@@ -1,6 +1,7 @@
 // The parameters that everything that generates shares, and the Generation that they ask for.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,9 +25,10 @@ extern const ParameterPart kStreamParameters;
 struct RequestSetting {
   std::shared_ptr<const NetworkCard> network;
   std::int64_t max_positions = 4096;  // of a sequence of it on this server, and for this tenant
-  std::uint64_t seed = 0;             // for a request that names none
-  std::string id;                     // of letters, digits, '_' and '-'
-  std::int64_t created = 0;           // seconds since 1970
+  std::int64_t room = std::numeric_limits<std::int64_t>::max();  // of those, that can be had now
+  std::uint64_t seed = 0;                                        // for a request that names none
+  std::string id;                                                // of letters, digits, '_' and '-'
+  std::int64_t created = 0;                                      // seconds since 1970
   std::string tenant;
   std::string cache_scope;
   bool any_precision = false;  // of cached prefixes
@@ -54,9 +56,9 @@ struct StreamOptions {
 Result<StreamOptions> ReadStreamOptions(const Parameters& parameters);
 
 // Sets max_tokens: as asked for, or else `otherwise`, or what the context leaves when that is
-// nothing. A prompt that leaves no room for an answer, or an answer that was asked for and has no
-// room, is kExhausted with the numbers: nothing is cut silently. `prompt` and `length` are the
-// parameters to blame.
+// nothing, and no more than there is room for now. A prompt that leaves no room for an answer, or
+// an answer that was asked for and has no room, is kExhausted with the numbers: nothing is cut
+// silently. `prompt` and `length` are the parameters to blame.
 Status FitContext(Generation& generation, const RequestSetting& setting,
                   std::optional<std::int64_t> asked, std::optional<std::int64_t> otherwise,
                   std::string_view prompt, std::string_view length);

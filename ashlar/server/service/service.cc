@@ -88,6 +88,9 @@ const ServiceOptions& Service::options() const {
 std::int64_t Service::ContextOf(const NetworkCard& network) const {
   return state_->ContextOf(network);
 }
+std::int64_t Service::RoomFor(const NetworkCard& network) const {
+  return state_->RoomFor(network);
+}
 Result<GenerationId> Service::Submit(Generation generation, GenerationListener listener) {
   return state_->Submit(std::move(generation), std::move(listener));
 }

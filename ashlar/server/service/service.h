@@ -212,6 +212,9 @@ class Service {
   // made for, at most EngineOptions::max_positions, and what page_bytes hold of its state. 0: not
   // one.
   std::int64_t ContextOf(const NetworkCard& network) const;
+  // Of those, so many can be had now: beside pinned prefixes, and what the budget of the process
+  // leaves for state.
+  std::int64_t RoomFor(const NetworkCard& network) const;
 
   // Queues a generation. kInvalid: the prompt or an option, by name. kExhausted: it can never have
   // the pages or the weights that it needs (with numbers). kConflict: the tenant's part of the

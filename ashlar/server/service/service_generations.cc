@@ -244,6 +244,7 @@ void Service::State::PublishStatus() {
          .failure = resident.failure});
   }
   const std::lock_guard lock(mutex_);
+  free_page_bytes_ = most_page_bytes_ - std::min(most_page_bytes_, status.page_bytes_pinned);
   status_ = std::move(status);
 }
 

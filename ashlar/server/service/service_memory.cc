@@ -102,6 +102,7 @@ void Service::State::ManageMemory() {
   residents_changed_ |= division.most_weights != most_weights;
   full_ = division.full;
   engine_.SetPageBudget(division.page_bytes, division.most_pages);
+  most_page_bytes_ = std::min(division.most_pages, options.engine.page_bytes);
   FollowDivision(division.weight_bytes);
   if (!Shrinking() && stopped_.empty() && !PagesLeave()) {
     TellShrunk();

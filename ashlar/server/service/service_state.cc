@@ -104,8 +104,22 @@ Status Service::State::Ask(std::function<void(std::function<void(Status)>)> task
 // ---- What callers ask
 
 std::int64_t Service::State::ContextOf(const NetworkCard& card) const {
+  return PositionsWithin(card, options.engine.page_bytes);
+}
+
+std::int64_t Service::State::RoomFor(const NetworkCard& card) const {
+  std::uint64_t free_bytes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    free_bytes = free_page_bytes_;
+  }
+  return PositionsWithin(card, free_bytes);
+}
+
+std::int64_t Service::State::PositionsWithin(const NetworkCard& card,
+                                             std::uint64_t page_bytes) const {
   const auto fits = [&](std::int64_t positions) {
-    return SequencePageBytes(card.network, positions, card.kv_format) <= options.engine.page_bytes;
+    return SequencePageBytes(card.network, positions, card.kv_format) <= page_bytes;
   };
   std::int64_t most = card.Context(options.engine.max_positions);
   if (fits(most)) {

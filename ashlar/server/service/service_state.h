@@ -52,6 +52,7 @@ class Service::State {
   // ---- For all threads
   Status Check(const Generation& generation) const;
   std::int64_t ContextOf(const NetworkCard& card) const;
+  std::int64_t RoomFor(const NetworkCard& card) const;
   // `when_read` is called once on the engine's thread when the prompt was read and its pages are
   // there, if it comes to that.
   using WhenRead = std::function<void(NetworkId)>;
@@ -147,6 +148,8 @@ class Service::State {
 
   std::int64_t Now() const { return clock_.NowMicros(); }
   void Post(std::function<void()> task);  // any thread
+  // The most positions of a sequence that so many bytes of state hold, within its context.
+  std::int64_t PositionsWithin(const NetworkCard& card, std::uint64_t page_bytes) const;
   // Runs `task` on the engine's thread and waits for its result. Any other thread.
   Status Ask(std::function<void(std::function<void(Status)>)> task);
   // Reads the prompt, calls `then` on the engine's thread while its pages are there, and waits for
@@ -260,12 +263,13 @@ class Service::State {
   std::int64_t followed_at_ = 0;
   bool memory_changed_ = true;
   std::int64_t divided_at_ = 0;
-  internal::MemoryDivision division_;       // the last one
-  std::uint64_t asked_weights_ = 0;         // what weights were last cut to
-  std::shared_ptr<const Weights> weights_;  // null: to be counted again
-  std::uint64_t weights_now_ = 0;           // at the engine's precision, and what is still to go
-  std::vector<Level> used_parts_;           // of blobs, that the system should have in memory
-  std::shared_ptr<Change> change_;          // null: none
+  internal::MemoryDivision division_;                          // the last one
+  std::uint64_t most_page_bytes_ = options.engine.page_bytes;  // as the engine was last told
+  std::uint64_t asked_weights_ = 0;                            // what weights were last cut to
+  std::shared_ptr<const Weights> weights_;                     // null: to be counted again
+  std::uint64_t weights_now_ = 0;   // at the engine's precision, and what is still to go
+  std::vector<Level> used_parts_;   // of blobs, that the system should have in memory
+  std::shared_ptr<Change> change_;  // null: none
   std::vector<std::shared_ptr<const Change>> stopped_;  // changes that have yet to let go
   std::int64_t growth_failed_at_ = 0;
   std::vector<std::function<void()>> when_shrunk_;  // who waits until what is to go has gone
@@ -287,6 +291,7 @@ class Service::State {
   std::vector<std::function<void()>> tasks_;
   bool ending_ = false;
   ServiceStatus status_;
+  std::uint64_t free_page_bytes_ = options.engine.page_bytes;  // that one sequence can have now
   std::int64_t live_ = 0;          // continuations of which the last event is still to come
   internal::WaitingLine waiting_;  // of those, that the engine has not begun
   std::uint64_t next_id_ = 1;
