@@ -14,7 +14,9 @@
 #include "ashlar/formats/internal/row_order.h"
 #include "ashlar/formats/testing_gguf.h"
 #include "ashlar/graph/derive.h"
+#include "ashlar/graph/network_files.h"
 #include "ashlar/kernels/linear/linear.h"
+#include "ashlar/text/chat_format.h"
 #include "ashlar/text/tokenizer.h"
 #include "tests/support/imported.h"
 #include "tests/support/model_directories.h"
@@ -385,6 +387,44 @@ TEST_F(GgufImportLie, AVocabularyThatContradictsTheNetworkOrItselfIsNamed) {
   ExpectRefusal(lies, "tokenizer.ggml.scores is an array of u8, expected an array of f32");
   lies.pairs.back() = GgufLies::Array("tokenizer.ggml.scores", 6, 1, GgufLies::Bytes(0.0f));
   ExpectRefusal(lies, "scores");
+}
+
+TEST_F(GgufImport, OfAVocabularyWithATokenTwiceLeavesTheTokenizerOutAndSaysSo) {
+  GgufLies file = TinyFile();
+  file.pairs.push_back(GgufLies::Of("tokenizer.ggml.model", "gpt2"));
+  file.pairs.push_back(GgufLies::Texts("tokenizer.ggml.tokens", {"a", "b", "a"}));
+  const Path path = directory_ / "twice.gguf";
+  std::ofstream(path, std::ios::binary) << file.Write();
+  const auto report = ImportGguf(path, "twice", library_.catalog());
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks, ::testing::ElementsAre(HasSubstr(
+                                   "the tokenizer is not imported, so the network can be run by "
+                                   "ids only: tokenizer.ggml.tokens: \"a\" has both the ids 0 and "
+                                   "2")));
+  EXPECT_FALSE(library_.catalog().Load("twice")->files.contains("tokenizer.json"));
+}
+
+TEST_F(GgufImport, OfAFileWithNamedTemplatesTakesTheOneForToolsWithTools) {
+  GgufLies file = TinyFile();
+  file.pairs.push_back(GgufLies::Of("tokenizer.chat_template", "plain"));
+  file.pairs.push_back(GgufLies::Of("tokenizer.chat_template.tool_use", "with tools"));
+  const Path path = directory_ / "chat.gguf";
+  std::ofstream(path, std::ios::binary) << file.Write();
+  const Network network = MustImport(path, "chat");
+  const auto chat = ChatFormat::FromFiles(
+      {.chat_template = *ReadNetworkFile(network, library_.store(), "chat_template.jinja"),
+       .tokenizer_config = *ReadNetworkFile(network, library_.store(), "tokenizer_config.json")});
+  ASSERT_TRUE(chat.ok()) << chat.error().message;
+  const auto messages = Json::Array{Json::Of({{"role", "user"}, {"content", "hello"}})};
+  EXPECT_EQ(*chat->Render(Json::Of({{"messages", messages}}), {}), "plain");
+  EXPECT_EQ(*chat->Render(Json::Of({{"messages", messages}, {"tools", Json::Array{"f"}}}), {}),
+            "with tools");
+}
+
+TEST_F(GgufImportLie, ATensorOfFactorsThatNothingReadsIsNamed) {
+  GgufLies lies = TinyFile();
+  lies.tensors.push_back({"rope_factors_short.weight", {8}, 0, std::string(32, '\0')});
+  ExpectRefusal(lies, "tensor \"rope_factors_short.weight\" is one that the metadata do not call");
 }
 
 TEST_F(GgufImportLie, AScaleThatIsNotANumberIsNamedAndNothingIsTagged) {

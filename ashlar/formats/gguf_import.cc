@@ -103,10 +103,9 @@ Result<GgufPlan> PlanGguf(const GgufFile& file, const internal::GgufConfig& conf
                           const Recipe& recipe, const Kinds& kinds) {
   GgufPlan plan;
   plan.network.metadata = recipe.metadata;
+  plan.remarks = config.remarks;
   const bool tied = file.Find("output.weight") == nullptr;
-  std::set<std::string, std::less<>> used = {"rope_freqs.weight"};  // read with the metadata
-  used.emplace(internal::kShortRopeFactors);
-  used.emplace(internal::kLongRopeFactors);
+  std::set<std::string, std::less<>> used = config.tensors;
   for (const BlockRecipe& from : recipe.blocks) {
     ASHLAR_TRY(Block block, MakeGgufBlock(from, config, kinds));
     ASHLAR_TRY(const auto specs, block.kind->tensors(block.attributes));

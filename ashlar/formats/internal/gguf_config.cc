@@ -6,11 +6,13 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <set>
 #include <variant>
 
 #include "ashlar/base/join.h"
 #include "ashlar/formats/architecture.h"
 #include "ashlar/formats/internal/gguf_families.h"
+#include "ashlar/formats/internal/rope_draft.h"
 
 namespace ashlar::internal {
 namespace {
@@ -28,14 +30,10 @@ constexpr std::string_view kRuledKeys[] = {
     "attention.value_length_mla",
     "rope.dimension_count",
     "rope.freq_base",
-    "rope.scaling.attn_factor",
-    "rope.scaling.factor",
-    "rope.scaling.finetuned",
-    "rope.scaling.original_context_length",
-    "rope.scaling.type",
-    "rope.scaling.yarn_log_multiplier",
     "vocab_size",
 };
+
+constexpr std::string_view kScalingPrefix = "rope.scaling.";
 
 // The decimal that was meant: the shortest that gives this f32, as config.json had it.
 double Meant(double value) {
@@ -51,12 +49,15 @@ class ConfigWriter {
   ConfigWriter(const GgufOutline& file, const GgufFamily& family, const Architecture& row)
       : file_(file), family_(family), row_(row) {}
 
-  Result<Json> Write() {
+  Result<GgufConfig> Write() {
     Set("model_type", family_.model_type);
     ASHLAR_TRY(AddSizes());
     ASHLAR_TRY(AddEpsilon());
     if (row_.positions == Positions::kRotary && row_.attends()) {
       ASHLAR_TRY(AddRope());
+    }
+    if (row_.windows.which != Windows::kNone) {
+      Set("sliding_window", std::int64_t{0});  // unless a key says
     }
     for (const GgufFixedField& row : family_.fixed) {
       std::visit([&](const auto& value) { Set(row.field, value); }, row.value);
@@ -73,7 +74,7 @@ class ConfigWriter {
     }
     Set("tie_word_embeddings", file_.find("output.weight") == nullptr);
     ASHLAR_TRY(CheckAllKnown());
-    return std::move(json_);
+    return GgufConfig{std::move(json_), &family_, std::move(rope_tensors_), std::move(remarks_)};
   }
 
  private:
@@ -87,13 +88,13 @@ class ConfigWriter {
   }
 
   // An integer, or an array of equal ones, a layer each.
-  Result<std::optional<std::int64_t>> Integer(std::string_view key) const {
+  Result<std::optional<std::int64_t>> Integer(std::string_view key, std::int64_t least = 1) const {
     const std::string name = KeyOf(key);
     if (!fields().IsArray(name)) {
-      return fields().Integer(name, 1, kMaxSize);
+      return fields().Integer(name, least, kMaxSize);
     }
     ASHLAR_TRY(const auto values, fields().Integers(name));
-    if (values->empty() || values->front() < 1 || values->front() > kMaxSize ||
+    if (values->empty() || values->front() < least || values->front() > kMaxSize ||
         std::ranges::any_of(*values, [&](std::int64_t v) { return v != values->front(); })) {
       return Unsupported("{}: layers that differ in it cannot be imported", name);
     }
@@ -111,7 +112,7 @@ class ConfigWriter {
     for (const GgufKey& row : rows) {
       std::optional<Json> value;
       if (row.type == GgufKeyType::kInteger) {
-        ASHLAR_TRY(const auto integer, Integer(row.key));
+        ASHLAR_TRY(const auto integer, Integer(row.key, row.least));
         value = integer ? std::optional(Json(*integer)) : std::nullopt;
       } else if (row.type == GgufKeyType::kReal) {
         ASHLAR_TRY(const auto real, Real(row.key));
@@ -125,6 +126,8 @@ class ConfigWriter {
       }
       if (value) {
         json_.Set(row.field, *std::move(value));
+      } else if (!row.without.empty()) {
+        remarks_.push_back(fmt::format("the metadata have no {}: {}", KeyOf(row.key), row.without));
       }
     }
     return {};
@@ -271,57 +274,135 @@ class ConfigWriter {
     theta_ = base.value_or(10'000);
     SetSpelled(row_.rope.theta, theta_);
     ASHLAR_TRY(const auto dims, Integer("rope.dimension_count"));
-    SetSpelled(row_.rope.partial,
-               static_cast<double>(dims.value_or(head_dim_)) / static_cast<double>(head_dim_));
-    ASHLAR_TRY(const auto type, fields().Text(KeyOf("rope.scaling.type")));
-    ASHLAR_TRY(const auto factor, Real("rope.scaling.factor"));
-    ASHLAR_TRY(const auto original, Integer("rope.scaling.original_context_length"));
-    const GgufEntry* const long_factors = file_.find(kLongRopeFactors);
-    if (long_factors != nullptr) {
-      return AddLongrope(*long_factors, dims.value_or(head_dim_), original);
-    }
-    const GgufEntry* factors = file_.find("rope_freqs.weight");
-    if (factors != nullptr) {
-      if (type.value_or("none") != "none") {
-        return Unsupported(
-            "rope.scaling.type {} beside the tensor rope_freqs.weight cannot be "
-            "imported",
-            QuoteForError(*type));
+    SetSpelled(row_.rope.partial, PartOf(head_dim_, dims.value_or(head_dim_)));
+    ASHLAR_TRY(Json scaling, ReadScaling(dims.value_or(head_dim_)));
+    json_.Set("rope_scaling", std::move(scaling));
+    return {};
+  }
+
+  // The keys of rope.scaling that more than one scaling reads. No type is linear, as in llama.cpp.
+  struct ScalingKeys {
+    std::string type;
+    std::optional<double> factor;
+    std::optional<std::int64_t> original;
+    double length = 1;  // of the turned vectors
+  };
+
+  // Each scaling reads the keys and tensors that it honours; any other is an error.
+  Result<Json> ReadScaling(std::int64_t dims) {
+    ScalingKeys keys;
+    ASHLAR_TRY(keys.factor, Real(Scaling("factor")));
+    ASHLAR_TRY(keys.original, Integer(Scaling("original_context_length")));
+    ASHLAR_TRY(const auto length, Real(Scaling("attn_factor")));
+    keys.length = length.value_or(1);
+    ASHLAR_TRY(const auto type, fields().Text(KeyOf(Scaling("type"))));
+    keys.type = type ? std::string(*type) : keys.factor ? "linear" : "none";
+    Scaling("finetuned");  // it says how the network was trained
+    const GgufEntry* const long_factors = Factors(kLongRopeFactors);
+    const GgufEntry* const factors = long_factors == nullptr ? Factors(kRopeFrequencies) : nullptr;
+    if (long_factors != nullptr || factors != nullptr) {
+      const GgufEntry& tensor = long_factors != nullptr ? *long_factors : *factors;
+      const bool stretched = keys.type != "none" && keys.factor.value_or(1) != 1;
+      if (keys.type == "yarn" || stretched) {
+        return Unsupported("{} {} beside the tensor {} cannot be imported",
+                           KeyOf("rope.scaling.type"), QuoteForError(keys.type), tensor.name);
       }
-      return AddFrequencyFactors(*factors);
+      return long_factors != nullptr ? ReadLongrope(tensor, dims, keys)
+                                     : ReadFrequencyFactors(tensor, keys);
     }
-    if (!type || *type == "none") {
-      return {};
+    if (keys.type == "yarn") {
+      return ReadYarn(keys);
     }
-    if (*type != "linear" && *type != "yarn") {
+    if (keys.type != "none" && keys.type != "linear") {
       return Unsupported("{} {} cannot be imported; known: none, linear, yarn",
-                         KeyOf("rope.scaling.type"), QuoteForError(*type));
+                         KeyOf("rope.scaling.type"), QuoteForError(keys.type));
     }
-    if (!factor) {
+    ASHLAR_TRY(CheckLength(keys));
+    if (keys.type == "none") {
+      return Json::Of({{"rope_type", "default"}});
+    }
+    return Stretch(keys);
+  }
+
+  // The name of a key under rope.scaling, which counts as read from here on.
+  std::string Scaling(std::string_view key) {
+    return *scaling_keys_.insert(fmt::format("{}{}", kScalingPrefix, key)).first;
+  }
+  const GgufEntry* Factors(std::string_view tensor) {
+    const GgufEntry* const found = file_.find(tensor);
+    if (found != nullptr) {
+      rope_tensors_.insert(found->name);
+    }
+    return found;
+  }
+
+  Result<Json> Stretch(const ScalingKeys& keys) const {
+    if (!keys.factor) {
       return Invalid("the metadata have no {}", KeyOf("rope.scaling.factor"));
     }
-    Json scaling = Json::Of({{"rope_type", *type}, {"factor", *factor}});
-    if (original && *type == "yarn") {
-      scaling.Set("original_max_position_embeddings", *original);
+    return Json::Of({{"rope_type", keys.type}, {"factor", *keys.factor}});
+  }
+  Status CheckLength(const ScalingKeys& keys) const {
+    return keys.length == 1
+               ? Status()
+               : Status(Unsupported("{} is {}, which cannot be imported with {} {}; expected 1",
+                                    KeyOf("rope.scaling.attn_factor"), keys.length,
+                                    KeyOf("rope.scaling.type"), QuoteForError(keys.type)));
+  }
+
+  Result<Json> ReadYarn(const ScalingKeys& keys) {
+    ASHLAR_TRY(Json scaling, Stretch(keys));
+    if (keys.original) {
+      scaling.Set("original_max_position_embeddings", *keys.original);
     }
-    if (family_.fractional_ramp && *type == "yarn") {
+    if (family_.fractional_ramp) {
       scaling.Set("truncate", false);
     }
-    ASHLAR_TRY(AddScoresScale(*type, scaling));
-    json_.Set("rope_scaling", std::move(scaling));
+    for (const auto& [field, usual] : {std::pair("beta_fast", 32.0), {"beta_slow", 1.0}}) {
+      ASHLAR_TRY(const auto turns, YarnField(fmt::format("yarn_{}", field), usual));
+      if (turns) {
+        scaling.Set(field, *turns);
+      }
+    }
+    ASHLAR_TRY(const auto reach, Real(Scaling("yarn_ext_factor")));
+    if (reach.value_or(1) != 1) {
+      return Unsupported("{} is {}, and only 1 can be imported", KeyOf(Scaling("yarn_ext_factor")),
+                         *reach);
+    }
+    ASHLAR_TRY(row_.rope.scores_scaled ? AddScoresScale(keys, scaling)
+                                       : AddYarnLength(keys, scaling));
+    return scaling;
+  }
+
+  // A field of config.json that llama.cpp reads for a few architectures only.
+  Result<std::optional<double>> YarnField(std::string_view name, double usual) {
+    ASHLAR_TRY(const auto value, Real(Scaling(name)));
+    if (value && !(std::abs(*value - usual) <= 1e-5)) {
+      remarks_.push_back(fmt::format(
+          "{} is {}, as config.json has it; llama.cpp may take {} for this architecture",
+          KeyOf(Scaling(name)), *value, usual));
+    }
+    return value;
+  }
+
+  // The length is config.json's attention_factor, or so many times the usual one.
+  Status AddYarnLength(const ScalingKeys& keys, Json& scaling) {
+    const double usual = *keys.factor > 1 ? 0.1 * std::log(*keys.factor) + 1 : 1;
+    ASHLAR_TRY(const auto given, YarnField("yarn_attn_factor", usual));
+    if (given) {
+      ASHLAR_TRY(CheckLength(keys));
+      scaling.Set("attention_factor", *given);
+    } else if (keys.length != 1) {
+      scaling.Set("attention_factor", keys.length * usual);
+    }
     return {};
   }
 
   // Where the stretch of positions scales the scores, llama.cpp leaves the rotation's length as it
   // is, and writes a tenth of the factor that config.json has.
-  Status AddScoresScale(std::string_view type, Json& scaling) {
-    ASHLAR_TRY(const auto tenth, Real("rope.scaling.yarn_log_multiplier"));
-    if (!row_.rope.scores_scaled || type != "yarn") {
-      return tenth ? Status(Unsupported("{} cannot be imported in a network whose scores the "
-                                        "scaling leaves as they are",
-                                        KeyOf("rope.scaling.yarn_log_multiplier")))
-                   : Status();
-    }
+  Status AddScoresScale(const ScalingKeys& keys, Json& scaling) {
+    ASHLAR_TRY(CheckLength(keys));
+    ASHLAR_TRY(const auto tenth, Real(Scaling("yarn_log_multiplier")));
     scaling.Set("attention_factor", 1.0);
     if (tenth) {
       scaling.Set("mscale_all_dim", Meant(static_cast<double>(static_cast<float>(*tenth * 10))));
@@ -330,25 +411,21 @@ class ConfigWriter {
   }
 
   // What each pair's frequency is divided by, within the original context and beyond it.
-  Status AddLongrope(const GgufEntry& long_factors, std::int64_t dims,
-                     std::optional<std::int64_t> original) {
-    const GgufEntry* const short_factors = file_.find(kShortRopeFactors);
-    ASHLAR_TRY(const auto attention, Real("rope.scaling.attn_factor"));
-    if (short_factors == nullptr || !original) {
+  Result<Json> ReadLongrope(const GgufEntry& long_factors, std::int64_t dims,
+                            const ScalingKeys& keys) {
+    const GgufEntry* const short_factors = Factors(kShortRopeFactors);
+    if (short_factors == nullptr || !keys.original) {
       return Invalid("beside the tensor {} there must be {} and {}", kLongRopeFactors,
                      kShortRopeFactors, KeyOf("rope.scaling.original_context_length"));
     }
-    Json scaling =
-        Json::Of({{"rope_type", "longrope"}, {"original_max_position_embeddings", *original}});
-    if (attention) {
-      scaling.Set("attention_factor", *attention);
-    }
+    Json scaling = Json::Of({{"rope_type", "longrope"},
+                             {"original_max_position_embeddings", *keys.original},
+                             {"attention_factor", keys.length}});
     ASHLAR_TRY(Json short_list, Numbers(*short_factors, dims / 2));
     ASHLAR_TRY(Json long_list, Numbers(long_factors, dims / 2));
     scaling.Set("short_factor", std::move(short_list));
     scaling.Set("long_factor", std::move(long_list));
-    json_.Set("rope_scaling", std::move(scaling));
-    return {};
+    return scaling;
   }
 
   static Result<Json> Numbers(const GgufEntry& entry, std::int64_t count) {
@@ -369,7 +446,8 @@ class ConfigWriter {
   // original context are kept, those that turn less than `low` divided by the factor, and those
   // between lie on a line in the number of turns, by which `original` is known when low and high
   // are what they have been in every published network.
-  Status AddFrequencyFactors(const GgufEntry& entry) {
+  Result<Json> ReadFrequencyFactors(const GgufEntry& entry, const ScalingKeys& keys) {
+    ASHLAR_TRY(CheckLength(keys));
     constexpr double kLow = 1;
     constexpr double kHigh = 4;
     const auto pairs = static_cast<std::size_t>(head_dim_ / 2);
@@ -402,14 +480,11 @@ class ConfigWriter {
             "no other can be imported");
       }
     }
-    json_.Set(
-        "rope_scaling",
-        Json::Of({{"rope_type", "llama3"},
-                  {"factor", Meant(factor)},
-                  {"low_freq_factor", kLow},
-                  {"high_freq_factor", kHigh},
-                  {"original_max_position_embeddings", static_cast<std::int64_t>(original)}}));
-    return {};
+    return Json::Of({{"rope_type", "llama3"},
+                     {"factor", Meant(factor)},
+                     {"low_freq_factor", kLow},
+                     {"high_freq_factor", kHigh},
+                     {"original_max_position_embeddings", static_cast<std::int64_t>(original)}});
   }
 
   Status AddTokens() {
@@ -447,12 +522,13 @@ class ConfigWriter {
           std::ranges::find(family_.constants, rest, &GgufConstant::key) ==
               family_.constants.end() &&
           std::ranges::find(family_.products, rest, &GgufProduct::key) == family_.products.end() &&
-          rest != family_.layer_types.key &&
+          rest != family_.layer_types.key && !scaling_keys_.contains(rest) &&
           std::ranges::find(kRuledKeys, rest) == std::end(kRuledKeys)) {
         return Unsupported(
-            "{} is a key that ashlar does not know for this architecture; it might "
+            "{} is a key that ashlar does not know for this architecture{}; it might "
             "change the result, so it is not ignored",
-            QuoteForError(key));
+            QuoteForError(key),
+            rest.starts_with(kScalingPrefix) ? " with this scaling of positions" : "");
       }
     }
     return {};
@@ -462,6 +538,9 @@ class ConfigWriter {
   const GgufFamily& family_;
   const Architecture& row_;
   double theta_ = 10'000;
+  std::set<std::string, std::less<>> scaling_keys_;  // those that were read
+  std::set<std::string, std::less<>> rope_tensors_;
+  std::vector<std::string> remarks_;
   Json json_ = Json::Object();
   std::int64_t head_dim_ = 0;
 };
@@ -501,8 +580,7 @@ Result<GgufConfig> ReadGgufConfig(const GgufOutline& file) {
         continue;
       }
       ASHLAR_TRY(const auto rows, FindArchitectures(family.model_type));
-      ASHLAR_TRY(Json json, ConfigWriter(file, family, *rows.front()).Write());
-      return GgufConfig{std::move(json), &family};
+      return ConfigWriter(file, family, *rows.front()).Write();
     }
     if (known.empty() || known.back() != family.architecture) {
       known.push_back(family.architecture);

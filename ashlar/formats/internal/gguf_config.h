@@ -3,6 +3,9 @@
 #pragma once
 
 #include <functional>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "ashlar/base/json.h"
 #include "ashlar/formats/gguf_read.h"
@@ -23,8 +26,12 @@ inline GgufOutline OutlineOf(const GgufFile& file) {
 struct GgufConfig {
   Json json;  // config.json
   const GgufFamily* family;
+  std::set<std::string, std::less<>> tensors;  // whose numbers it has
+  std::vector<std::string> remarks;            // what it takes for granted
 };
 
+// What the llama3 scaling divides the frequencies of pairs by.
+inline constexpr std::string_view kRopeFrequencies = "rope_freqs.weight";
 // What the frequencies of pairs are divided by, within the context that a network was first trained
 // for and beyond it: config.json has these numbers itself.
 inline constexpr std::string_view kShortRopeFactors = "rope_factors_short.weight";

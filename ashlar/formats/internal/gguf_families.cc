@@ -9,13 +9,21 @@ constexpr GgufPartField kLlamaBiases[] = {{"attention_bias", "blk.0.attn_output.
                                           {"mlp_bias", "blk.0.ffn_up.bias"}};
 constexpr GgufFixedField kNoAttentionBias[] = {{"attention_bias", false}};
 
-constexpr GgufKey kGemmaKeys[] = {
+constexpr GgufKey kGemma2Keys[] = {
     {"attention.sliding_window", "sliding_window"},
     {"attn_logit_softcapping", "attn_logit_softcapping", GgufKeyType::kReal},
     {"final_logit_softcapping", "final_logit_softcapping", GgufKeyType::kReal},
 };
+constexpr GgufKey kGemma3Keys[] = {
+    {.key = "attention.sliding_window", .field = "sliding_window", .least = 0},
+    {"attn_logit_softcapping", "attn_logit_softcapping", GgufKeyType::kReal},
+    {"final_logit_softcapping", "final_logit_softcapping", GgufKeyType::kReal},
+    {"rope.freq_base_swa", "rope_local_base_freq", GgufKeyType::kReal},
+};
+// Without the key it has windows all the same, of so many positions.
+constexpr GgufFixedField kGemma2Fixed[] = {{"sliding_window", std::int64_t{4096}}};
 constexpr GgufKey kWindowKeys[] = {
-    {"attention.sliding_window", "sliding_window"},
+    {.key = "attention.sliding_window", .field = "sliding_window", .least = 0},
 };
 constexpr GgufPartField kStarcoder2Biases[] = {{"use_bias", "blk.0.attn_output.bias"}};
 
@@ -58,13 +66,13 @@ constexpr GgufFixedField kFalconTwo[] = {{"new_decoder_architecture", true},
 // apart, a matrix for each head.
 constexpr GgufKey kDeepSeekKeys[] = {
     {"attention.kv_lora_rank", "kv_lora_rank", GgufKeyType::kInteger, true},
-    {"leading_dense_block_count", "first_k_dense_replace"},
+    {.key = "leading_dense_block_count", .field = "first_k_dense_replace", .least = 0},
     {"expert_count", "n_routed_experts", GgufKeyType::kInteger, true},
     {"expert_used_count", "num_experts_per_tok", GgufKeyType::kInteger, true},
     {"expert_shared_count", "n_shared_experts"},
     {"expert_feed_forward_length", "moe_intermediate_size", GgufKeyType::kInteger, true},
-    {"expert_group_count", "n_group", GgufKeyType::kInteger, true},
-    {"expert_group_used_count", "topk_group", GgufKeyType::kInteger, true},
+    {.key = "expert_group_count", .field = "n_group", .without = "its experts are one group"},
+    {"expert_group_used_count", "topk_group"},
     {"expert_weights_scale", "routed_scaling_factor", GgufKeyType::kReal},
     {"expert_weights_norm", "norm_topk_prob", GgufKeyType::kBool},
     {"attention.q_lora_rank", "q_lora_rank"},
@@ -83,7 +91,7 @@ constexpr GgufConstant kDeepSeekV2Constants[] = {
 };
 constexpr GgufKey kDeepSeekV2Keys[] = {
     {"attention.kv_lora_rank", "kv_lora_rank", GgufKeyType::kInteger, true},
-    {"leading_dense_block_count", "first_k_dense_replace"},
+    {.key = "leading_dense_block_count", .field = "first_k_dense_replace", .least = 0},
     {"expert_count", "n_routed_experts", GgufKeyType::kInteger, true},
     {"expert_used_count", "num_experts_per_tok", GgufKeyType::kInteger, true},
     {"expert_shared_count", "n_shared_experts"},
@@ -108,6 +116,8 @@ constexpr GgufFixedField kDeepSeekFixed[] = {
     {"q_lora_rank", std::int64_t{0}},
     {"first_k_dense_replace", std::int64_t{0}},
     {"n_shared_experts", std::int64_t{0}},
+    {"n_group", std::int64_t{1}},
+    {"topk_group", std::int64_t{1}},
     {"routed_scaling_factor", 1.0},
     {"norm_topk_prob", false},
     {"attention_bias", false},
@@ -126,9 +136,6 @@ constexpr GgufName kNormAfterAttention[] = {
     {"mlp", "norm.weight", "blk.{}.post_attention_norm.weight"},
     {"moe", "norm.weight", "blk.{}.post_attention_norm.weight"},
 };
-
-// Without the key there are no windows, whatever the configuration's default is.
-constexpr GgufFixedField kExaone4Fixed[] = {{"sliding_window", std::int64_t{0}}};
 
 constexpr GgufConstant kNoExtraLayers[] = {
     {.key = "nextn_predict_layers",
@@ -211,13 +218,14 @@ constexpr GgufFamily kFamilies[] = {
     {.architecture = "gemma2",
      .model_type = "gemma2",
      .norms_hold_offset = true,
-     .keys = kGemmaKeys,
+     .keys = kGemma2Keys,
+     .fixed = kGemma2Fixed,
      .scores = {"query_pre_attn_scalar", 46},
      .windows = true},
     {.architecture = "gemma3",
      .model_type = "gemma3_text",
      .norms_hold_offset = true,
-     .keys = kGemmaKeys,
+     .keys = kGemma3Keys,
      .scores = {"query_pre_attn_scalar", 62},
      .windows = true},
     {.architecture = "phi3",
@@ -347,7 +355,6 @@ constexpr GgufFamily kFamilies[] = {
     {.architecture = "exaone4",
      .model_type = "exaone4",
      .keys = kWindowKeys,
-     .fixed = kExaone4Fixed,
      .constants = kNoExtraLayers,
      .layer_types = {"attention.sliding_window_pattern", "sliding_attention", "full_attention"},
      .frequency_factors = true,

@@ -24,6 +24,8 @@ struct GgufKey {
   std::string_view field;
   GgufKeyType type = GgufKeyType::kInteger;
   bool required = false;
+  std::int64_t least = 1;         // of an integer
+  std::string_view without = {};  // a remark on a file that lacks it: what holds then
 };
 
 // The sizes that every file has, under the names that its family's config.json has for them. Those

@@ -60,13 +60,17 @@ void AddScoresScale(const Attributes& attributes, Json& json) {
 
 }  // namespace
 
+double PartOf(std::int64_t head_dim, std::int64_t dims) {
+  const double guess = static_cast<double>(dims) / static_cast<double>(head_dim);
+  return NumberThat(guess, [&](double number) {
+    return static_cast<std::int64_t>(static_cast<double>(head_dim) * number) == dims;
+  });
+}
+
 double PartialRotation(const DecoderNode& attention) {
   const std::int64_t dims = attention.attributes.Integer("rope_dims");
   const std::int64_t of = HeadDim(attention.attributes).value_or(dims);
-  const double guess = static_cast<double>(dims) / static_cast<double>(of);
-  return NumberThat(guess, [&](double number) {
-    return static_cast<std::int64_t>(static_cast<double>(of) * number) == dims;
-  });
+  return PartOf(of, dims);
 }
 
 Json RopeParameters(const Architecture& architecture, const DecoderNode& attention) {

@@ -7,6 +7,9 @@
 
 namespace ashlar::internal {
 
+// The part of a head's dims of which a configuration's reader makes `dims`: it rounds down.
+double PartOf(std::int64_t head_dim, std::int64_t dims);
+
 // The part of each head that turns. Requires: some of it.
 double PartialRotation(const DecoderNode& attention);
 
