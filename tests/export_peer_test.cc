@@ -313,6 +313,31 @@ Json WholeHeadsMixture() {
                    {"vocab_size", 384}});
 }
 
+// A family's other forms: their files differ in tensors from the fixture's.
+Json StableLm(Json::Object fields) {
+  Json config = Json::Of({{"model_type", "stablelm"},
+                          {"hidden_size", 64},
+                          {"intermediate_size", 96},
+                          {"num_hidden_layers", 3},
+                          {"num_attention_heads", 4},
+                          {"num_key_value_heads", 2},
+                          {"vocab_size", 384}});
+  for (const auto& [field, value] : fields) {
+    config.Set(field, value);
+  }
+  return config;
+}
+Json NormsOfHeads() {
+  return Json::Of({{"model_type", "cohere"},
+                   {"hidden_size", 64},
+                   {"intermediate_size", 96},
+                   {"num_hidden_layers", 64},  // (from where on llama.cpp has such norms)
+                   {"num_attention_heads", 4},
+                   {"num_key_value_heads", 2},
+                   {"use_qk_norm", true},
+                   {"vocab_size", 384}});
+}
+
 // Every architecture that is written, of its family's fixture or, where llama.cpp asks for what the
 // fixture is not, of random weights: after a prompt, llama.cpp chooses the tokens that ashlar
 // chooses.
@@ -322,11 +347,15 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfEveryArchitecture) {
   const TempDirectory directory;
   testing::Library library;
   constexpr std::int64_t kTokens = 12;
-  const std::map<std::string, Json> random = {{"qwen3_next", MixedLayers()},
-                                              {"mamba", StateSpaces()},
-                                              {"mamba2_of_groups", StateSpacesOfGroups()},
-                                              {"deepseek_v2", GreedyLatentMixture()},
-                                              {"olmoe", WholeHeadsMixture()}};
+  const std::map<std::string, Json> random = {
+      {"qwen3_next", MixedLayers()},
+      {"mamba", StateSpaces()},
+      {"mamba2_of_groups", StateSpacesOfGroups()},
+      {"deepseek_v2", GreedyLatentMixture()},
+      {"olmoe", WholeHeadsMixture()},
+      {"stablelm_beside", StableLm({{"use_parallel_residual", true}})},
+      {"stablelm_norms", StableLm({{"qk_layernorm", true}})},
+      {"cohere_norms", NormsOfHeads()}};
   // Those that are also another architecture's network go to their own when it is asked for.
   const std::set<std::string> asked_for = {"phi3", "seed_oss", "smollm3"};
   struct Exported {
@@ -337,17 +366,42 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfEveryArchitecture) {
   std::vector<Exported> exported;
   Json::Array requests;
   const std::vector<std::int32_t> prompt = {7, 100, 31, 250, 68, 199, 40, 41, 42, 43};
-  for (const std::string fixture : {"llama",       "llama_rope3",   "mixtral",
-                                    "qwen2",       "qwen3",         "qwen2_moe",
-                                    "qwen3_moe",   "gemma2",        "gemma3",
-                                    "phi3",        "olmo2",         "olmoe",
-                                    "gpt2",        "starcoder2",    "falcon",
-                                    "granite",     "cohere",        "phi",
-                                    "gpt_neox",    "stablelm",      "glm4",
-                                    "ernie4_5",    "seed_oss",      "smollm3",
-                                    "gpt_oss",     "hunyuan_dense", "deepseek_v2",
-                                    "deepseek_v3", "exaone4",       "mamba",
-                                    "mamba2",      "qwen3_next",    "mamba2_of_groups"}) {
+  for (const std::string fixture : {"llama",
+                                    "llama_rope3",
+                                    "mixtral",
+                                    "qwen2",
+                                    "qwen3",
+                                    "qwen2_moe",
+                                    "qwen3_moe",
+                                    "gemma2",
+                                    "gemma3",
+                                    "phi3",
+                                    "olmo2",
+                                    "olmoe",
+                                    "gpt2",
+                                    "starcoder2",
+                                    "falcon",
+                                    "granite",
+                                    "cohere",
+                                    "phi",
+                                    "gpt_neox",
+                                    "stablelm",
+                                    "glm4",
+                                    "ernie4_5",
+                                    "seed_oss",
+                                    "smollm3",
+                                    "gpt_oss",
+                                    "hunyuan_dense",
+                                    "deepseek_v2",
+                                    "deepseek_v3",
+                                    "exaone4",
+                                    "mamba",
+                                    "mamba2",
+                                    "qwen3_next",
+                                    "mamba2_of_groups",
+                                    "stablelm_beside",
+                                    "stablelm_norms",
+                                    "cohere_norms"}) {
     SCOPED_TRACE(fixture);
     const Path model = directory / fixture;
     if (const auto made = random.find(fixture); made != random.end()) {

@@ -179,6 +179,12 @@ Json MixedConfig(const char* model_type, Json::Object fields) {
   return config;
 }
 
+// Of a family with layer norms.
+Json LayerNormConfig(const char* model_type, Json::Object fields) {
+  fields.insert(fields.end(), {{"rms_norm_eps", nullptr}, {"head_dim", nullptr}});
+  return MixedConfig(model_type, std::move(fields));
+}
+
 // Layers of several kinds, and what no other architecture has.
 TEST_F(GgufRoundTrip, OfLayersThatDifferIsTheSameNetwork) {
   const Json::Object latent = {
@@ -231,6 +237,18 @@ TEST_F(GgufRoundTrip, OfLayersThatDifferIsTheSameNetwork) {
                  {"vocab_size", 128},
                  {"tie_word_embeddings", false}}),
        "mamba2", Same::kNearly},
+      {LayerNormConfig("stablelm", {{"use_parallel_residual", true}}), "stablelm", Same::kBlocks},
+      {LayerNormConfig("stablelm", {{"qk_layernorm", true}}), "stablelm", Same::kBlocks},
+      {LayerNormConfig("stablelm", {{"qk_layernorm", true}, {"use_parallel_residual", true}}),
+       "stablelm", Same::kBlocks},
+      {LayerNormConfig("cohere", {{"use_qk_norm", true}}), "command-r", Same::kBlocks, "cohere"},
+      {LayerNormConfig("starcoder2", {{"use_bias", false}}), "starcoder2", Same::kBlocks,
+       "starcoder2"},
+      {MixedConfig("gemma3_text", {{"sliding_window", 4},
+                                   {"rope_local_base_freq", 5000.0},
+                                   {"query_pre_attn_scalar", 16},
+                                   {"num_hidden_layers", 6}}),
+       "gemma3", Same::kNearly},
       {MixedConfig("deepseek_v2", latent), "deepseek2", Same::kNumbers, "deepseek_v2"},
       {MixedConfig("deepseek_v2", groups), "deepseek2", Same::kNumbers, "deepseek_v2"},
   };
@@ -275,6 +293,41 @@ TEST_F(GgufRoundTrip, OfQueriesThatLlamaCppWouldNotLoadIsForAshlarAlone) {
   EXPECT_THAT(refusal(27, 24, ""), HasSubstr("would not load a file of 27 layers with one"));
   EXPECT_THAT(refusal(3, nullptr, "deepseek_v2"),
               HasSubstr("remark: llama.cpp's deepseek2 has queries without a latent"));
+}
+
+TEST_F(GgufRoundTrip, OfAFormThatLlamaCppWouldNotLoadIsForAshlarAloneAndSaysSo) {
+  struct Case {
+    Json config;
+    const char* family;
+    const char* why;
+  };
+  const Case cases[] = {
+      {LayerNormConfig("cohere", {{"use_qk_norm", true}}), "cohere",
+       "has norms of queries and keys in networks of 64 layers or more, and would not load a file "
+       "of 5"},
+      {LayerNormConfig("starcoder2", {{"use_bias", false}}), "starcoder2",
+       "has biases, and would not load a file without"},
+  };
+  for (const Case& each : cases) {
+    SCOPED_TRACE(each.family);
+    testing::WriteRandomModel(each.config, directory_ / each.family);
+    const Network network = library_.Import(directory_ / each.family, each.family);
+    EXPECT_THAT(ExportGguf(network, "name", library_.store(), file()).error().message,
+                HasSubstr(each.why));
+    EXPECT_THAT(Join(Write(network, {.usual = each.family}).remarks, "; "), HasSubstr(each.why));
+  }
+}
+
+// llama.cpp computes side by side where there is one norm, and has a norm for each head.
+TEST_F(GgufRoundTrip, OfNormsHasThemAsLlamaCppReadsThem) {
+  const Json config =
+      LayerNormConfig("stablelm", {{"use_parallel_residual", true}, {"qk_layernorm", true}});
+  testing::WriteRandomModel(config, directory_ / "m");
+  Write(library_.Import(directory_ / "m", "m"));
+  const GgufFile written = *GgufFile::Open(file());
+  EXPECT_EQ(written.Find("blk.0.ffn_norm.weight"), nullptr);
+  EXPECT_EQ(written.Find("blk.0.attn_q_norm.weight")->shape, (std::vector<std::int64_t>{4, 16}));
+  EXPECT_EQ(written.Find("blk.0.attn_k_norm.weight")->shape, (std::vector<std::int64_t>{2, 16}));
 }
 
 // ---- Types
@@ -382,6 +435,10 @@ TEST_F(GgufRoundTrip, OfAFileHasEveryPairOfItsTokenizerAndEveryTensor) {
         GgufLies::U32("tokenizer.ggml.unknown_token_id", 0),
         GgufLies::U32("tokenizer.ggml.padding_token_id", 2),
         {"tokenizer.ggml.add_bos_token", 7, std::string(1, '\1')},
+        GgufLies::Of("tokenizer.chat_template", "plain"),
+        GgufLies::Of("tokenizer.chat_template.tool_use", "with tools"),
+        GgufLies::Of("tokenizer.chat_template.rag", "with texts"),
+        GgufLies::Texts("tokenizer.chat_templates", {"tool_use", "rag"}),
     };
     for (const GgufLies::Pair& pair : pairs) {
       content.metadata.emplace_back(pair.key, Value(pair));

@@ -160,16 +160,41 @@ constexpr GgufKey kCommandRKeys[] = {
 constexpr GgufKey kParallelKeys[] = {
     {"use_parallel_residual", "use_parallel_residual", GgufKeyType::kBool, true},
 };
-constexpr GgufKey kStableLmKeys[] = {
-    {"use_parallel_residual", "use_parallel_residual", GgufKeyType::kBool},
-};
 constexpr GgufKey kGptOssKeys[] = {
     {"expert_count", "num_local_experts", GgufKeyType::kInteger, true},
     {"expert_used_count", "num_experts_per_tok", GgufKeyType::kInteger, true},
     {"expert_feed_forward_length", "intermediate_size"},
     {"attention.sliding_window", "sliding_window", GgufKeyType::kInteger, true},
 };
-constexpr GgufFixedField kStableLmFixed[] = {{"use_parallel_residual", false}};
+// llama.cpp knows them apart by the second norm; some files say it too.
+constexpr GgufConstant kStableLmSequential[] = {
+    {.key = "use_parallel_residual",
+     .value = 0,
+     .meaning = "two norms, one after the other",
+     .type = GgufKeyType::kBool,
+     .required = false},
+};
+constexpr GgufConstant kStableLmParallel[] = {
+    {.key = "use_parallel_residual",
+     .value = 1,
+     .meaning = "one norm for both",
+     .type = GgufKeyType::kBool,
+     .required = false},
+};
+constexpr GgufFixedField kStableLmTwo[] = {{"use_parallel_residual", false}};
+constexpr GgufFixedField kStableLmOne[] = {{"use_parallel_residual", true}};
+// Norms of queries and keys are a matrix, a row for each head.
+constexpr std::string_view kOfKeyHeads[] = {"kv_heads", ""};
+constexpr GgufName kStableLmTwoNorms[] = {
+    {"attention", "q_norm.weight", "blk.{}.attn_q_norm.weight", nullptr, kOfHeads},
+    {"attention", "k_norm.weight", "blk.{}.attn_k_norm.weight", nullptr, kOfKeyHeads},
+};
+constexpr GgufName kOneNormAndHeadNorms[] = {
+    {"attention", "q_norm.weight", "blk.{}.attn_q_norm.weight", nullptr, kOfHeads},
+    {"attention", "k_norm.weight", "blk.{}.attn_k_norm.weight", nullptr, kOfKeyHeads},
+    {"mlp", "norm.weight", "blk.{}.attn_norm.weight"},
+    {"mlp", "norm.bias", "blk.{}.attn_norm.bias"},
+};
 constexpr GgufFixedField kOlmoeFixed[] = {{"norm_topk_prob", false}, {"attention_bias", false}};
 constexpr GgufFixedField kNoBiases[] = {{"attention_bias", false}, {"mlp_bias", false}};
 constexpr GgufFixedField kErnieFixed[] = {{"use_bias", false}};
@@ -238,7 +263,8 @@ constexpr GgufFamily kFamilies[] = {
     {.architecture = "starcoder2",
      .model_type = "starcoder2",
      .parts = kStarcoder2Biases,
-     .square = true},
+     .square = true,
+     .biased = true},
     {.architecture = "falcon",
      .model_type = "falcon",
      .fixed = kFalconTwo,
@@ -269,8 +295,9 @@ constexpr GgufFamily kFamilies[] = {
      .keys = kCommandRKeys,
      .fixed = kNoAttentionBias,
      .parts = kCommandRParts,
-     .names = kOneNorm,
-     .square = true},
+     .names = kOneNormAndHeadNorms,
+     .square = true,
+     .head_norms_from = 64},
     {.architecture = "phi2",
      .model_type = "phi",
      .parts = kPhi2Parts,
@@ -284,17 +311,18 @@ constexpr GgufFamily kFamilies[] = {
      .square = true},
     {.architecture = "stablelm",
      .model_type = "stablelm",
-     .keys = kStableLmKeys,
-     .fixed = kStableLmFixed,
+     .fixed = kStableLmTwo,
+     .constants = kStableLmSequential,
      .parts = kStableLmParts,
+     .names = kStableLmTwoNorms,
      .needs = "blk.0.ffn_norm.weight",
      .square = true},
     {.architecture = "stablelm",
      .model_type = "stablelm",
-     .keys = kStableLmKeys,
-     .fixed = kStableLmFixed,
+     .fixed = kStableLmOne,
+     .constants = kStableLmParallel,
      .parts = kStableLmParts,
-     .names = kOneNorm,
+     .names = kOneNormAndHeadNorms,
      .lacks = "blk.0.ffn_norm.weight",
      .square = true},
     {.architecture = "glm4",

@@ -109,14 +109,16 @@ struct GgufFamily {
   bool last = false;  // written only when no other row will do
 
   // What llama.cpp asks of a file, or does with it.
-  bool joins = false;              // q, k and v are one tensor, and so are gate and up
-  bool square = false;             // all heads together are as wide as the network
-  bool frequency_factors = false;  // it reads rope_freqs.weight
-  bool windows = false;            // it applies them
-  std::int64_t windows_of = 0;     // but in networks of so many layers only; 0: in all
-  bool key_of_each_head = false;   // as many heads of keys as of queries
-  bool doubles_width = false;      // twice as many channels as the network is wide
-  bool ranks_two = false;          // groups of experts are as good as their two best
+  bool joins = false;                // q, k and v are one tensor, and so are gate and up
+  bool square = false;               // all heads together are as wide as the network
+  bool frequency_factors = false;    // it reads rope_freqs.weight
+  bool windows = false;              // it applies them
+  std::int64_t windows_of = 0;       // but in networks of so many layers only; 0: in all
+  std::int64_t head_norms_from = 0;  // norms of queries and keys, in so many layers or more
+  bool biased = false;               // all has biases
+  bool key_of_each_head = false;     // as many heads of keys as of queries
+  bool doubles_width = false;        // twice as many channels as the network is wide
+  bool ranks_two = false;            // groups of experts are as good as their two best
   // Whether queries have no latent, which it takes from the number of layers alone.
   std::optional<bool> light = {};
 };

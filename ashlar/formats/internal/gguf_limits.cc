@@ -95,6 +95,16 @@ Status CheckGgufLimits(const DecoderFacts& facts, const GgufFamily& family, std:
                     "of {} layers {} one",
                     family.architecture, layers, *family.light ? "without" : "with"));
   }
+  if (layers < family.head_norms_from && attends->attributes.Choice("qk_norm") != "none") {
+    otherwise.push_back(
+        fmt::format("llama.cpp's {} has norms of queries and keys in networks of {} layers or "
+                    "more, and would not load a file of {}",
+                    family.architecture, family.head_norms_from, layers));
+  }
+  if (family.biased && attends->attributes.Integer("o_bias") == 0) {
+    otherwise.push_back(fmt::format("llama.cpp's {} has biases, and would not load a file without",
+                                    family.architecture));
+  }
   const std::int64_t window = LeastWindow(facts);
   if (window != 0 && family.windows_of != 0 && layers != family.windows_of) {
     otherwise.push_back(
