@@ -356,6 +356,25 @@ TEST_F(ChatTemplates, OfAListStandBesideTheOneInAFileOfItsOwnWhichIsTheDefault) 
   EXPECT_EQ(read.Text("tokenizer.chat_template.rag"), "with texts");
 }
 
+TEST_F(ChatTemplates, InAFolderOfTheirOwnAreNamedAsTheirFilesAndComeFirst) {
+  const Path model = directory_ / "model";
+  std::filesystem::copy(testing::DemoModel(), model);
+  testing::WriteText(model / "chat_template.jinja", "filed");
+  testing::WriteText(model / "tokenizer_config.json",
+                     WriteJson(Json::Of({{"bos_token", "<s>"},
+                                         {"chat_template", Json::Array{Named("rag", "listed")}}})));
+  std::filesystem::create_directory(model / "additional_chat_templates");
+  testing::WriteText(model / "additional_chat_templates/tool_use.jinja", "with tools");
+  testing::WriteText(model / "additional_chat_templates/rag.jinja", "with texts");
+  testing::WriteText(model / "additional_chat_templates/README.md", "no template");
+  const GgufReader read = MustWrite(library_.Import(model, "model"));
+  EXPECT_EQ(read.Text("tokenizer.chat_template"), "filed");
+  EXPECT_EQ(read.metadata.at("tokenizer.chat_templates"),
+            (std::vector<std::string>{"rag", "tool_use"}));
+  EXPECT_EQ(read.Text("tokenizer.chat_template.tool_use"), "with tools");
+  EXPECT_EQ(read.Text("tokenizer.chat_template.rag"), "with texts");
+}
+
 TEST_F(ChatTemplates, ThatTheFormatHasNoRoomForAreSaid) {
   const Network network =
       With(Json::Array{Named("a b", "first"), Named("a-b", "second"), Named("", "third")});

@@ -11,6 +11,7 @@
 #include "ashlar/formats/internal/gguf_config.h"
 #include "ashlar/formats/internal/gguf_source.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
+#include "ashlar/formats/internal/named_templates.h"
 #include "ashlar/formats/recipe.h"
 #include "ashlar/text/tokenizer.h"
 
@@ -212,11 +213,45 @@ Status StoreGgufTensors(GgufPlan& plan, const GgufFile& file, BlobStore& store,
   return {};
 }
 
-// The file's tokenizer as a tokenizer.json, and its chat template. One that this version does not
-// have is left out, which is said.
+// The file's chat templates: the one without a name as a file of its own, the others in the list
+// that tokenizer_config.json has for them.
+Status PlanTemplates(const GgufFields& fields, GgufPlan& plan) {
+  constexpr std::string_view kPlain = "tokenizer.chat_template";
+  constexpr std::string_view kNamed = "tokenizer.chat_template.";
+  ASHLAR_TRY(const auto plain, fields.Text(kPlain));
+  if (plain) {
+    plan.files.emplace("chat_template.jinja", *plain);
+  }
+  std::vector<internal::NamedTemplate> named;
+  const auto add = [&](std::string_view name) -> Status {
+    ASHLAR_TRY(const auto text, fields.Text(fmt::format("{}{}", kNamed, name)));
+    if (text && std::ranges::find(named, name, &internal::NamedTemplate::name) == named.end()) {
+      named.push_back({std::string(name), std::string(*text)});
+    }
+    return named.size() <= internal::kMostTemplates
+               ? Status()
+               : Status(Invalid("there are more than {} chat templates", internal::kMostTemplates));
+  };
+  ASHLAR_TRY(const auto names, fields.Texts("tokenizer.chat_templates"));
+  for (const std::string_view name : names.value_or(std::span<const std::string_view>())) {
+    ASHLAR_TRY(add(name));
+  }
+  for (const std::string_view key : fields.keys()) {
+    if (key.starts_with(kNamed)) {
+      ASHLAR_TRY(add(key.substr(kNamed.size())));
+    }
+  }
+  if (!named.empty()) {
+    ASHLAR_TRY(const Json config, internal::WithTemplates(Json::Object{}, named));
+    plan.files.emplace(internal::kTokenizerConfig, WriteJsonPretty(config) + "\n");
+  }
+  return {};
+}
+
+// The file's tokenizer as a tokenizer.json. One that this version does not have is left out, which
+// is said.
 Status PlanTokenizer(const GgufFields& fields, std::int64_t ids, GgufPlan& plan) {
   ASHLAR_TRY(const auto vocabulary, internal::ReadGgufVocabulary(fields, ids));
-  ASHLAR_TRY(const auto chat_template, fields.Text("tokenizer.chat_template"));
   if (!vocabulary) {
     return {};
   }
@@ -236,9 +271,6 @@ Status PlanTokenizer(const GgufFields& fields, std::int64_t ids, GgufPlan& plan)
   }
   plan.network.vocabulary = tokenizer.vocabulary_size();
   plan.files.emplace("tokenizer.json", std::move(text));
-  if (chat_template) {
-    plan.files.emplace("chat_template.jinja", *chat_template);
-  }
   return {};
 }
 
@@ -247,6 +279,7 @@ Result<GgufPlan> ReadPlan(const GgufFile& file, const Kinds& kinds) {
              internal::ReadGgufConfig(internal::OutlineOf(file)));
   ASHLAR_TRY(const Recipe recipe, ReadRecipe(JsonCursor(config.json, "the configuration")));
   ASHLAR_TRY(GgufPlan plan, PlanGguf(file, config, recipe, kinds));
+  ASHLAR_TRY(PlanTemplates(file.fields(), plan));
   ASHLAR_TRY(PlanTokenizer(file.fields(), recipe.vocabulary, plan));
   plan.family = *config.json.Find("model_type")->string();
   return plan;

@@ -10,6 +10,7 @@
 #include "ashlar/formats/internal/config_json.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/hugging_face_tokenizer.h"
+#include "ashlar/formats/internal/named_templates.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/recipe.h"
 #include "ashlar/text/tokenizer.h"
@@ -23,8 +24,10 @@ constexpr std::uint64_t kMaxKeptBytes = 128u << 20;
 
 // Files that are kept whole beside the network, when the directory has them.
 constexpr std::string_view kKeptFiles[] = {
-    "tokenizer_config.json",  "special_tokens_map.json", "chat_template.jinja",
-    "generation_config.json", internal::kTokenizerGguf,
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "generation_config.json",
+    internal::kTokenizerGguf,
 };
 
 // Tensors that some checkpoints carry and every network computes itself.
@@ -280,10 +283,60 @@ Status StoreFile(std::string_view name, std::string_view text, Network& network,
   return {};
 }
 
+// The templates of additional_chat_templates, a file each.
+Result<std::vector<internal::NamedTemplate>> ReadAdditionalTemplates(const Path& directory) {
+  const Path folder = directory / "additional_chat_templates";
+  std::vector<internal::NamedTemplate> templates;
+  ASHLAR_TRY(const auto stat, RealFileSystem().Stat(folder));
+  if (!stat) {
+    return templates;
+  }
+  ASHLAR_TRY(const std::vector<DirectoryEntry> entries, RealFileSystem().List(folder));
+  for (const DirectoryEntry& entry : entries) {
+    const Path path = folder / entry.name;
+    if (path.extension() != ".jinja") {
+      continue;
+    }
+    if (templates.size() == internal::kMostTemplates) {
+      return Invalid("{} has more than {} templates", folder.string(), internal::kMostTemplates);
+    }
+    ASHLAR_TRY(std::string text, ReadTextFile(path, kMaxConfigBytes));
+    templates.push_back({path.stem().string(), std::move(text)});
+  }
+  return templates;
+}
+
+// tokenizer_config.json, with the additional templates in its list; nothing when there is neither.
+Result<std::optional<std::string>> ReadTokenizerConfig(const Path& directory) {
+  const Path path = directory / internal::kTokenizerConfig;
+  std::optional<std::string> text;
+  ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path));
+  if (stat) {
+    ASHLAR_TRY(text, ReadTextFile(path, kMaxKeptBytes));
+  }
+  ASHLAR_TRY(const auto templates, ReadAdditionalTemplates(directory));
+  if (templates.empty()) {
+    return text;
+  }
+  const Result<Json> config = ParseJson(text.value_or("{}"));
+  if (!config.ok()) {
+    return config.error().In(path.string());
+  }
+  const Result<Json> with = internal::WithTemplates(*config, templates);
+  if (!with.ok()) {
+    return with.error().In(directory.string());
+  }
+  return std::optional(WriteJsonPretty(*with) + "\n");
+}
+
 Status StoreFiles(const Path& directory, const std::optional<internal::FoundTokenizer>& tokenizer,
-                  Network& network, BlobStore& store, ImportReport& report) {
+                  const std::optional<std::string>& tokenizer_config, Network& network,
+                  BlobStore& store, ImportReport& report) {
   if (tokenizer) {
     ASHLAR_TRY(StoreFile("tokenizer.json", tokenizer->json, network, store, report));
+  }
+  if (tokenizer_config) {
+    ASHLAR_TRY(StoreFile(internal::kTokenizerConfig, *tokenizer_config, network, store, report));
   }
   for (const std::string_view name : kKeptFiles) {
     const Path path = directory / name;
@@ -351,6 +404,7 @@ Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view n
   ASHLAR_TRY(const std::optional<internal::FoundTokenizer> tokenizer,
              internal::ReadTokenizer(directory));
   ASHLAR_TRY(plan.network.vocabulary, CheckTokenizer(tokenizer, recipe.vocabulary));
+  ASHLAR_TRY(const std::optional<std::string> tokenizer_config, ReadTokenizerConfig(directory));
 
   ImportReport report;
   BlobStore& store = catalog.store();
@@ -358,7 +412,7 @@ Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view n
   const Status stored = StoreTensors(plan, checkpoint, store, report, progress);
   ASHLAR_TRY(checkpoint.CheckIntact());
   ASHLAR_TRY(stored);
-  ASHLAR_TRY(StoreFiles(directory, tokenizer, plan.network, store, report));
+  ASHLAR_TRY(StoreFiles(directory, tokenizer, tokenizer_config, plan.network, store, report));
   for (std::size_t i = 0; i < plan.blocks.size(); ++i) {
     plan.network.nodes[i].block = plan.network.AddBlock(std::move(plan.blocks[i]));
   }

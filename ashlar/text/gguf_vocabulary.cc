@@ -75,8 +75,8 @@ class Reader {
     for (std::size_t id = 0; id < contents_.size(); ++id) {
       const auto [other, added] = ids.emplace(contents_[id], id);
       if (!added) {
-        return Invalid("tokenizer.ggml.tokens: {} has both the ids {} and {}",
-                       QuoteForError(contents_[id]), other->second, id);
+        return Unsupported("tokenizer.ggml.tokens: {} has both the ids {} and {}",
+                           QuoteForError(contents_[id]), other->second, id);
       }
     }
     return {};

@@ -92,8 +92,8 @@ Result<std::int64_t> HostedNetwork::Context(std::optional<std::int64_t> asked) c
 Result<const Tokenizer*> HostedNetwork::RequireTokenizer() const {
   if (!tokenizer) {
     return Invalid(
-        "network \"{}\" has no tokenizer: it was imported from a directory without "
-        "tokenizer.json",
+        "network \"{}\" has no tokenizer: there was none where it was imported from, or none that "
+        "ashlar reads, as the import said",
         name);
   }
   return &*tokenizer;

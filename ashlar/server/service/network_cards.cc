@@ -44,7 +44,8 @@ void Measure(NetworkCard& card) {
 Result<const Tokenizer*> NetworkCard::RequireTokenizer() const {
   if (tokenizer == nullptr) {
     return Invalid(
-        "network \"{}\" has no tokenizer: it was imported from a directory without tokenizer.json",
+        "network \"{}\" has no tokenizer: there was none where it was imported from, or none that "
+        "ashlar reads, as the import said",
         name);
   }
   return &*tokenizer;
