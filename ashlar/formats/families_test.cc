@@ -405,7 +405,7 @@ TEST(Gpt2, HasNamesOfItsOwnForSizes) {
   EXPECT_EQ(Family::Real(other.attention(), "scale"), 1);
   config.Set("hidden_size", 32);
   EXPECT_THAT(ReadRecipe(JsonCursor(config, "config.json")).error().message,
-              HasSubstr("hidden_size is a field"));
+              HasSubstr("hidden_size: it is another spelling of n_embd, and they differ"));
   EXPECT_EQ(FamilyError("gpt2", {{"scale_attn_by_inverse_layer_idx", true}}).code,
             ErrorCode::kUnsupported);
 }

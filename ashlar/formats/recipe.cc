@@ -447,7 +447,8 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
   ASHLAR_TRY(const Architecture* chosen, ChooseArchitecture(config));
   const Architecture& architecture = *chosen;
   ASHLAR_TRY(CheckClass(json, architecture));
-  if (json.value().Find("quantization_config") != nullptr) {
+  ASHLAR_TRY(const auto quantization, config.Find("quantization_config"));
+  if (quantization) {
     return Unsupported(
         "{}.quantization_config: quantized checkpoints cannot be imported; take the "
         "unquantized one and encode it",

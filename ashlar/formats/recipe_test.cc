@@ -107,6 +107,44 @@ TEST(Recipe, OfATiedNetworkTakesTheHeadFromTheEmbedding) {
   EXPECT_EQ(recipe.tied_to, "model.embed_tokens.weight");
 }
 
+TEST(Recipe, OfFieldsThatChangeNoResultIsTheSame) {
+  ExpectSame(Llama({{"gradient_checkpointing", true},
+                    {"max_length", 4096},
+                    {"max_sequence_length", 2048},
+                    {"torchscript", false},
+                    {"sep_token_id", 5},
+                    {"finetuning_task", "x"},
+                    {"flash_attn", false},
+                    {"custom_pipelines", Json::Object{}},
+                    {"n_special", 0},
+                    {"predict_special_tokens", true},
+                    {"output_past", true},
+                    {"quantization_config", nullptr}}),
+             Llama());
+  EXPECT_THAT(ErrorOf(Llama({{"flash_attn", true}})).message, HasSubstr("flash_attn"));
+  Json yarn = Json::Of({{"type", "yarn"}, {"factor", 4.0}});
+  const Json bare = Llama({{"rope_scaling", yarn}});
+  yarn.Set("finetuned", true);
+  ExpectSame(Llama({{"rope_scaling", yarn}}), bare);
+}
+
+TEST(Recipe, OfTwoSpellingsOfOneFieldReadsBothWhenTheyAreEqual) {
+  const auto neox = [](Json::Object fields) {
+    return Config("gpt_neox", "GPTNeoXForCausalLM", std::move(fields));
+  };
+  const Json former = neox({{"rotary_emb_base", 500}, {"rotary_pct", 0.5}});
+  ExpectSame(neox({{"rotary_emb_base", 500},
+                   {"rope_theta", 500.0},
+                   {"rotary_pct", 0.5},
+                   {"partial_rotary_factor", 0.5}}),
+             former);
+  ExpectSame(neox({{"rotary_emb_base", 500}, {"rope_theta", nullptr}, {"rotary_pct", 0.5}}),
+             former);
+  EXPECT_EQ(ErrorOf(neox({{"rotary_emb_base", 500}, {"rope_theta", 600}})).message,
+            "config.json.rotary_emb_base: it is another spelling of rope_theta, and they differ; "
+            "remove the wrong one");
+}
+
 // The defaults of the families' configuration classes.
 TEST(Recipe, TakesAbsentFieldsFromTheFamily) {
   EXPECT_EQ(Integer(Llama(), "kv_heads"), 4);

@@ -2,6 +2,7 @@
 // those that nobody read can be named. A view, like JsonCursor.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -39,8 +40,8 @@ class ConfigReader {
   bool Has(std::string_view key) const { return json_.value().Find(key) != nullptr; }
 
   // The spelling that the configuration uses: the first that is there, else the first of all.
-  // Empty when the family has no such field.
-  std::string_view Spelled(const Spelling& field) const;
+  // Empty when the family has no such field. Another spelling beside it must say the same.
+  std::string_view Spelled(const Spelling& field);
   Result<std::int64_t> CountOf(const Count& count);
   // Without a field, what it is otherwise.
   Result<bool> Decide(const Switch& rule) {
@@ -50,7 +51,7 @@ class ConfigReader {
   void Ignore(std::string_view key) { Seen(key); }
 
   // kUnsupported names the first field that was not read, and is neither in `harmless` nor one of
-  // `off_switches` that is false.
+  // `off_switches` that is false. kInvalid names a field that has two spellings, which differ.
   Status CheckAllSeen(std::span<const std::string_view> harmless,
                       std::span<const std::string_view> off_switches = {}) const;
 
@@ -64,6 +65,7 @@ class ConfigReader {
 
   JsonCursor json_;
   std::set<std::string, std::less<>> seen_;
+  std::map<std::string, std::string, std::less<>> contradictions_;  // a spelling to the one read
 };
 
 }  // namespace ashlar::internal

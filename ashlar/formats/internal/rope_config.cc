@@ -161,6 +161,7 @@ class RopeReader {
       attention = (0.1 * mscale * std::log(factor) + 1) / (0.1 * mscale_all * std::log(factor) + 1);
     }
     Set("rope_attention_factor", attention);
+    rope_.Ignore("finetuned");  // it says how the network was trained
     ASHLAR_TRY(const bool truncate, rope_.BoolOr("truncate", true));
     if (!truncate) {
       Set("rope_fractional_ramp", std::int64_t{1});
