@@ -51,7 +51,8 @@ inline constexpr SettingSpec kServiceSettings[] = {
      .otherwise = "256",
      .min = 1,
      .max = 1 << 20,
-     .doc = "generations that wait; those beyond are refused with 429"},
+     .doc = "answers that wait, in even shares of the tenants that have some; those beyond are "
+            "refused with 429"},
     {.name = "keep-alive",
      .kind = SettingKind::kSeconds,
      .value = "S",
