@@ -6,26 +6,38 @@
 namespace ashlar {
 namespace {
 
-// {"type": "text"}, {"type": "json_object"}, or a JSON schema: in a member of its own (chat) or
-// beside the type (responses).
+// {"type": "text"}, {"type": "json_object"}, which may have a schema too, or a JSON schema: in a
+// member of its own (chat) or beside the type (responses).
 Result<std::optional<GrammarSource>> ReadFormat(const JsonCursor& format) {
   ASHLAR_TRY(const std::string type, format.String("type"));
   if (type == "text") {
+    ASHLAR_TRY(AllowMembers(format, {"type"}));
     return std::optional<GrammarSource>();
   }
+  std::optional<JsonCursor> schema;
   if (type == "json_object") {
-    return std::optional(
-        GrammarSource{.kind = GrammarKind::kJsonObject, .path = format.path() + ".type"});
-  }
-  if (type != "json_schema") {
+    ASHLAR_TRY(AllowMembers(format, {"type", "schema"}));
+    ASHLAR_TRY(schema, format.Find("schema"));
+    if (!schema) {
+      return std::optional(
+          GrammarSource{.kind = GrammarKind::kJsonObject, .path = format.path() + ".type"});
+    }
+  } else if (type == "json_schema") {
+    ASHLAR_TRY(const auto nested, format.Find("json_schema"));
+    if (nested) {
+      ASHLAR_TRY(AllowMembers(format, {"type", "json_schema"}));
+      ASHLAR_TRY(AllowMembers(*nested, {"name", "description", "schema", "strict"}));
+    } else {
+      ASHLAR_TRY(AllowMembers(format, {"type", "name", "description", "schema", "strict"}));
+    }
+    ASHLAR_TRY(schema, (nested ? *nested : format).At("schema"));
+  } else {
     return Unsupported("{}.type: expected text, json_object or json_schema, found {}",
                        format.path(), QuoteForError(type));
   }
-  ASHLAR_TRY(const auto nested, format.Find("json_schema"));
-  const JsonCursor& holder = nested ? *nested : format;
-  ASHLAR_TRY(const JsonCursor schema, holder.At("schema"));
-  return std::optional(GrammarSource{
-      .kind = GrammarKind::kJsonSchema, .text = WriteJson(schema.value()), .path = schema.path()});
+  return std::optional(GrammarSource{.kind = GrammarKind::kJsonSchema,
+                                     .text = WriteJson(schema->value()),
+                                     .path = schema->path()});
 }
 
 Json ArgumentsSchema(const Tool& tool) {
@@ -42,6 +54,17 @@ Json CallSchema(const Tool& tool, const ToolSyntax& syntax) {
 }
 
 }  // namespace
+
+Status AllowMembers(const JsonCursor& object, std::initializer_list<std::string_view> known) {
+  ASHLAR_TRY(const auto members, object.AsObject());
+  for (const auto& [key, member] : members) {
+    if (std::ranges::find(known, std::string_view(key)) == known.end()) {
+      return Unsupported("{}: there is no such member here: expected {}", member.path(),
+                         fmt::join(known, ", "));
+    }
+  }
+  return {};
+}
 
 Result<AnswerForm> ReadAnswerForm(const Parameters& parameters, std::vector<Tool> tools,
                                   const std::optional<JsonCursor>& format) {

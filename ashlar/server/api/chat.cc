@@ -67,8 +67,9 @@ constexpr Parameter kChatRows[] = {
     {.name = "response_format",
      .types = json_type::kObject,
      .otherwise = "{\"type\": \"text\"}",
-     .doc = "`json_object`: the answer is a JSON object; `json_schema`, with `{json_schema: {name, "
-            "schema}}`: one that is valid under the schema. What cannot be enforced is refused by "
+     .doc = "`json_object`: the answer is a JSON object; with `{schema}`, or `json_schema` with "
+            "`{json_schema: {name, schema}}`: one that is valid under the schema. What cannot be "
+            "enforced is refused by "
             "name"},
     {.name = "modalities", .types = json_type::kArray, .only = "[\"text\"]", .doc = "text only"},
     {.name = "store", .types = json_type::kBoolean, .only = "false", .doc = "nothing is kept"},
@@ -201,6 +202,10 @@ Status Hold(const RequestSetting& setting, const GrammarSource& source, Generati
   }
   if (generation.min_tokens > 0) {
     return Invalid("$.min_tokens: goes without {}, which says where the answer may end",
+                   source.path.substr(2));
+  }
+  if (generation.ignore_eos) {
+    return Invalid("$.ignore_eos: goes without {}, which says where the answer ends",
                    source.path.substr(2));
   }
   return setting.constraints->Limit(source, generation);

@@ -158,11 +158,40 @@ constexpr RefusalCase kRefusals[] = {
      R"({"messages": [{"role": "user", "content": "Hi"}], "stop_token_ids": [9], "response_format":
          {"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {}}}}})",
      "response_format.json_schema.schema", "not"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "stop_token_ids": [9], "response_format":
+         {"type": "json_object", "schema": {"not": {}}}})",
+     "response_format.schema", "\"not\""},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "response_format":
+         {"type": "json_schema", "extra": 2, "json_schema": {"name": "a", "schema": {}}}})",
+     "response_format.extra", "no such member"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "response_format":
+         {"type": "json_schema", "json_schema": {"name": "a", "bogus": 1, "schema": {}}}})",
+     "response_format.json_schema.bogus", "expected name, description, schema, strict"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "response_format":
+         {"type": "text", "schema": {}}})",
+     "response_format.schema", "no such member"},
+    {kChat,
+     R"({"messages": [{"role": "user", "content": "Hi"}], "stop_token_ids": [9], "ignore_eos": true,
+         "response_format": {"type": "json_object"}})",
+     "ignore_eos", "goes without response_format.type"},
     {kText, R"({"prompt": "a", "stop_token_ids": [9], "grammar": "root := x"})", "grammar", ""},
     {kText, R"({"prompt": "a", "grammar": "root ::= \"x\"", "guided_regex": "x"})", "guided_regex",
      "give one of them"},
     {"/v1/responses", R"({"input": "a", "previous_response_id": "b"})", "previous_response_id",
      "no such parameter"},
+    {"/v1/responses",
+     R"({"input": "a", "stop_token_ids": [9], "text": {"format":
+         {"type": "json_object", "schema": {"not": {}}}}})",
+     "text.format.schema", "\"not\""},
+    {"/v1/responses",
+     R"({"input": "a", "text": {"format": {"type": "json_schema", "schema": {}, "json": 1}}})",
+     "text.format.json", "no such member"},
+    {"/v1/responses", R"({"input": "a", "text": {"verbosity": "low"}})", "text.verbosity",
+     "no such member"},
     {"/v1/responses", R"({"input": [{"type": "image"}]})", "input[0].type", "expected message"},
     {"/v1/responses", R"({"input": [{"role": "user", "content": [{"type": "input_image"}]}]})",
      "input[0].content[0].type", "read text only"},
@@ -203,6 +232,18 @@ TEST(Requests, APromptThatLeavesNoRoomIsRefusedWithTheNumbers) {
   EXPECT_NE(problem.message.find("is 8"), std::string::npos) << problem.message;
   // What is not asked for is fitted: 16 tokens by default, 5 where no more fit.
   EXPECT_EQ(Ask(kText, R"({"prompt": "123"})", card)->generations.front().max_tokens, 5);
+}
+
+// A client that reads that the context is too long makes it shorter.
+TEST(Requests, AGrammarThatIsTooLargeIsNoContextThatIsTooLong) {
+  const Result<Work> work =
+      Ask(kText, R"({"prompt": "a", "stop_token_ids": [9], "guided_regex": "(a{999}b{999}){999}"})",
+          MakeCard());
+  ASSERT_FALSE(work.ok());
+  const Problem problem = ProblemOf(work.error());
+  EXPECT_EQ(problem.status, 400);
+  EXPECT_EQ(problem.code, "invalid_value") << problem.message;
+  EXPECT_EQ(problem.param, "guided_regex");
 }
 
 TEST(Requests, NullIsTheSameAsNotGiven) {

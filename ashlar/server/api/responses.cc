@@ -189,7 +189,7 @@ Result<Work> ReadResponses(const Parameters& parameters, const RequestSetting& s
   }
   std::optional<JsonCursor> format;
   if (const JsonCursor* text = parameters.Find("text")) {
-    ASHLAR_TRY(text->AllowOnly({"format"}));
+    ASHLAR_TRY(AllowMembers(*text, {"format"}));
     ASHLAR_TRY(format, text->Find("format"));
   }
   ASHLAR_TRY(const AnswerForm form, ReadAnswerForm(parameters, std::move(tools), format));
