@@ -7,6 +7,7 @@
 
 #include "ashlar/base/json.h"
 #include "ashlar/grammar/internal/parse_states.h"
+#include "ashlar/grammar/internal/rules.h"
 #include "ashlar/grammar/internal/token_slices.h"
 
 namespace ashlar {
@@ -14,18 +15,31 @@ namespace ashlar {
 using grammar::ParseStates;
 using grammar::TokenSlice;
 
+std::size_t Grammar::bytes() const {
+  return rules_->bytes();
+}
+
 GrammarMasks::GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
-                           std::span<const std::int32_t> ends)
+                           std::span<const std::int32_t> ends, std::shared_ptr<MaskBytes> together)
     : vocabulary_(std::move(vocabulary)),
+      together_(std::move(together)),
+      grammar_bytes_(grammar.bytes()),
       states_(std::make_unique<ParseStates>(std::move(grammar))) {
   std::ranges::copy_if(ends, std::back_inserter(ends_),
                        [this](std::int32_t end) { return end >= 0 && end < vocabulary_->size(); });
+  CountBytes();
 }
 
-GrammarMasks::~GrammarMasks() = default;
+GrammarMasks::~GrammarMasks() {
+  together_->used -= bytes_;
+}
 
-std::size_t GrammarMasks::bytes() const {
-  return states_->bytes() + mask_count_ * vocabulary_->words() * sizeof(std::uint64_t);
+void GrammarMasks::CountBytes() {
+  const std::size_t now = grammar_bytes_ + states_->bytes() +
+                          masks_.capacity() * sizeof(masks_[0]) +
+                          mask_count_ * vocabulary_->words() * sizeof(std::uint64_t);
+  together_->used += now - bytes_;
+  bytes_ = now;
 }
 
 Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id state,
@@ -71,7 +85,7 @@ Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id stat
 }
 
 void GrammarMasks::DropIfTooMuch() {
-  if (bytes() <= drop_at_bytes_) {
+  if (together_->used <= together_->most || bytes_ <= drop_at_bytes_) {
     return;
   }
   states_->Collect(places_);
@@ -88,7 +102,8 @@ void GrammarMasks::DropIfTooMuch() {
     }
   }
   // What answers hold on to is not looked for again at once.
-  drop_at_bytes_ = std::max(kMaxBytes, 2 * bytes());
+  CountBytes();
+  drop_at_bytes_ = std::max(kLeastBytes, 2 * bytes_.load());
 }
 
 Constraint::Constraint(std::shared_ptr<GrammarMasks> masks) : masks_(std::move(masks)) {
@@ -137,6 +152,7 @@ Result<std::span<const std::uint64_t>> Constraint::Allowed() {
   }
   masks_->DropIfTooMuch();
   auto mask = masks_->MaskOf(state(), work_);
+  masks_->CountBytes();
   if (!mask.ok()) {
     return mask.error().In(fmt::format("after {} bytes of the answer", bytes_));
   }
@@ -165,6 +181,7 @@ Status Constraint::Accept(std::int32_t token) {
     next = masks_->states_->Next(next, static_cast<std::uint8_t>(byte));
   }
   work_ = std::min(masks_->states_->work_left() + kWorkPerToken, kWorkAtFirst);
+  masks_->CountBytes();
   if (masks_->states_->exhausted()) {
     return Exhausted("the grammar is too ambiguous after {} bytes of the answer", bytes_);
   }

@@ -12,6 +12,7 @@
 // come Allowed is an error, never an empty mask.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -27,25 +28,34 @@ namespace grammar {
 class ParseStates;
 }  // namespace grammar
 
+// What the masks of several grammars may take together, and what they take. Thread-safe.
+struct MaskBytes {
+  explicit MaskBytes(std::size_t most_bytes) : most(most_bytes) {}
+  const std::size_t most;
+  std::atomic<std::size_t> used = 0;
+};
+
 // What answers to one grammar share: which masks were found in which states. The first answer pays
 // for the others, so keep it for as long as the grammar may come again.
 //
-// Confined: with all its constraints it belongs to one thread at a time.
+// Confined: with all its constraints it belongs to one thread at a time. (bytes() is for any.)
 class GrammarMasks {
  public:
-  // Beyond these, what no answer is at is dropped, and found again when it is needed.
+  // Of one that is alone. Beyond these, what no answer is at is dropped, and found again when it is
+  // needed.
   static constexpr std::size_t kMaxBytes = 128u << 20;
 
   // `ends`: the tokens that end an answer, which may come exactly where the grammar may end. Those
   // outside of the vocabulary count for nothing. With none left an answer ends where nothing can be
-  // added (Constraint::must_end).
+  // added (Constraint::must_end). `together`: with which others it shares its memory.
   GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
-               std::span<const std::int32_t> ends);
+               std::span<const std::int32_t> ends,
+               std::shared_ptr<MaskBytes> together = std::make_shared<MaskBytes>(kMaxBytes));
   ~GrammarMasks();
 
   const TokenVocabulary& vocabulary() const { return *vocabulary_; }
-  // Bytes that are kept now.
-  std::size_t bytes() const;
+  // Bytes that are kept now, the grammar's too; the vocabulary is others' as well.
+  std::size_t bytes() const { return bytes_; }
 
  private:
   friend class Constraint;
@@ -53,13 +63,20 @@ class GrammarMasks {
   // find off `work`.
   Result<std::span<const std::uint64_t>> MaskOf(std::uint32_t state, std::uint64_t& work);
   void DropIfTooMuch();
+  void CountBytes();
+
+  // What a grammar may keep whatever others take.
+  static constexpr std::size_t kLeastBytes = 256u << 10;
 
   std::shared_ptr<const TokenVocabulary> vocabulary_;
+  std::shared_ptr<MaskBytes> together_;
+  std::size_t grammar_bytes_;
+  std::atomic<std::size_t> bytes_ = 0;  // as counted in `together_`
   std::vector<std::int32_t> ends_;
   std::unique_ptr<grammar::ParseStates> states_;
   std::vector<std::unique_ptr<std::uint64_t[]>> masks_;  // by state; null: not found yet
   std::size_t mask_count_ = 0;
-  std::size_t drop_at_bytes_ = kMaxBytes;
+  std::size_t drop_at_bytes_ = kLeastBytes;
   std::vector<std::uint32_t> places_;  // the state that each constraint is in, by its number
   std::vector<std::size_t> free_places_;
   std::vector<std::uint32_t> path_;  // scratch of walks

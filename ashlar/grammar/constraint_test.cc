@@ -399,5 +399,28 @@ TEST(Constraint, WhatIsKeptIsBoundedAndALiveMaskStays) {
   }
 }
 
+TEST(Constraint, GrammarsThatShareTheirBytesDropWhatNoAnswerIsAt) {
+  const auto together = std::make_shared<MaskBytes>(2u << 20);
+  std::vector<std::shared_ptr<GrammarMasks>> all;
+  const std::int32_t ends[] = {kByteEnd};
+  for (int i = 0; i < 4; ++i) {
+    all.push_back(std::make_shared<GrammarMasks>(
+        *ParseGbnf("root ::= \"0\" root \"0\" | \"1\" root \"1\" | \"x\""), ByteVocabulary(), ends,
+        together));
+  }
+  std::mt19937_64 random(TestSeed());
+  for (int round = 0; round < (kSanitized ? 20 : 200); ++round) {
+    Constraint answer(all[static_cast<std::size_t>(round) % all.size()]);
+    for (int i = 0; i < 300; ++i) {
+      ASSERT_TRUE(answer.Allowed().ok() &&
+                  answer.Accept('0' + static_cast<int>(random() % 2)).ok());
+    }
+    // (Each may keep a little, and twice what an answer is at.)
+    ASSERT_LT(together->used, together->most + (2u << 20));
+  }
+  all.clear();
+  EXPECT_EQ(together->used, 0u);
+}
+
 }  // namespace
 }  // namespace ashlar

@@ -9,6 +9,7 @@
 // GBNF, the character for a regular expression, the JSON pointer for a schema.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -32,6 +33,7 @@ class Grammar {
   // Of `rules` that are trimmed (grammar/internal/rules.h).
   explicit Grammar(std::shared_ptr<const grammar::Rules> rules) : rules_(std::move(rules)) {}
   const grammar::Rules& rules() const { return *rules_; }
+  std::size_t bytes() const;
 
  private:
   std::shared_ptr<const grammar::Rules> rules_;

@@ -52,6 +52,14 @@ std::span<const TokenSlice> TokenVocabulary::slices() const {
   return slices_;
 }
 
+std::size_t TokenVocabulary::bytes() const {
+  std::size_t bytes = text_.capacity() + starts_.capacity() * sizeof(starts_[0]);
+  for (const TokenSlice& slice : slices_) {
+    bytes += slice.tree.bytes() + slice.mask.capacity() * sizeof(slice.mask[0]);
+  }
+  return bytes;
+}
+
 void TokenVocabulary::Slice() {
   // Few, so that a beginning that tokens of several slices share is not walked often.
   constexpr int kLimits[] = {4, 10, grammar::kLongestPlain, TokenSlice::kNotPlain};

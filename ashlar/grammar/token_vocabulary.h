@@ -39,6 +39,8 @@ class TokenVocabulary {
   // Whether each byte is a token, so that any text can be written. Without that, a grammar can lead
   // to a place that no token leads away from (Constraint::Allowed then says so).
   bool writes_any_text() const { return writes_any_text_; }
+  // What it takes of memory.
+  std::size_t bytes() const;
   // Internal: the tokens that write something, in parts (grammar/internal/token_slices.h).
   std::span<const grammar::TokenSlice> slices() const;
 

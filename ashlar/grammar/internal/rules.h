@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -46,6 +47,12 @@ struct Rules {
   }
   std::span<const StateId> SkipsOf(StateId state) const {
     return {skips.data() + states[state].skips, skips.data() + states[state + 1].skips};
+  }
+
+  std::size_t bytes() const {
+    return sizeof(Rules) + starts.capacity() * sizeof(StateId) + nullable.capacity() / 8 +
+           states.capacity() * sizeof(State) + reads.capacity() * sizeof(Read) +
+           calls.capacity() * sizeof(Call) + skips.capacity() * sizeof(StateId);
   }
 
   RuleId root = 0;

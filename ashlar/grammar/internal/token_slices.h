@@ -38,6 +38,10 @@ class TokenTree {
   void Walk(ParseStates& states, ParseStates::Id state, std::vector<ParseStates::Id>& path,
             std::span<std::uint64_t> mask) const;
 
+  std::size_t bytes() const {
+    return nodes_.capacity() * sizeof(Node) + tokens_.capacity() * sizeof(tokens_[0]);
+  }
+
  private:
   std::vector<Node> nodes_;  // and one more, behind the last
   std::vector<std::int32_t> tokens_;

@@ -119,6 +119,7 @@ class Api::State {
         // What the service lets wait is not refused here.
         queue_(options.workers, std::max(options.max_waiting,
                                          static_cast<std::size_t>(service.options().max_waiting))) {
+    service.UseSpare(constraints_.kept());
     if (options.metrics != nullptr) {
       metrics_.emplace(*options.metrics);
       SampleService(*options.metrics, service);
@@ -335,7 +336,7 @@ class Api::State {
   const BrowserGuard guard_;
   std::int64_t started_;
   std::optional<ServerMetrics> metrics_;
-  Constraints constraints_;
+  Constraints constraints_{service_.options().memory_bytes};
   WorkQueue queue_;  // last: its tasks use the others
 };
 

@@ -1,6 +1,7 @@
 #include "ashlar/server/api/constraints.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "ashlar/grammar/grammar.h"
@@ -10,6 +11,8 @@ namespace ashlar {
 namespace {
 
 constexpr std::size_t kGrammarsKept = 64;
+constexpr std::uint64_t kMostBytes = 32u << 20;
+constexpr std::uint64_t kShareOfMemory = 16;
 constexpr std::size_t kMostChoices = 1024;
 
 constexpr Parameter kGuideRows[] = {
@@ -81,10 +84,12 @@ Error FaultOf(Error error, const std::string& path) {
 
 class HeldAnswer final : public TokenConstraint {
  public:
-  HeldAnswer(std::shared_ptr<GrammarMasks> masks, std::string path)
-      : constraint_(std::move(masks)), path_(std::move(path)) {}
+  HeldAnswer(std::shared_ptr<KeptGrammars> kept, std::shared_ptr<GrammarMasks> masks,
+             std::string path)
+      : kept_(std::move(kept)), constraint_(std::move(masks)), path_(std::move(path)) {}
 
   Result<std::span<const std::uint64_t>> Allowed() override {
+    kept_->TrimIfTooMuch();
     auto allowed = constraint_.Allowed();
     return allowed.ok() ? allowed : FaultOf(allowed.error(), path_);
   }
@@ -95,6 +100,7 @@ class HeldAnswer final : public TokenConstraint {
   bool finished() const override { return constraint_.ended() || constraint_.must_end(); }
 
  private:
+  const std::shared_ptr<KeptGrammars> kept_;
   Constraint constraint_;
   const std::string path_;  // of the parameter to blame
 };
@@ -124,9 +130,15 @@ Result<std::optional<GrammarSource>> ReadGuide(const Parameters& parameters) {
   return source;
 }
 
-Result<Constraints::Kept> Constraints::Make(const GrammarSource& source, const NetworkCard& network,
-                                            std::vector<std::int32_t> ends) {
+KeptGrammars::KeptGrammars(std::size_t most_bytes)
+    : masks_(std::make_shared<MaskBytes>(most_bytes)) {}
+
+Result<std::shared_ptr<GrammarMasks>> KeptGrammars::Find(const GrammarSource& source,
+                                                         const NetworkCard& network,
+                                                         std::string_view scope,
+                                                         std::vector<std::int32_t> ends) {
   Kept kept{.network = network.digest.ToString(),
+            .scope = std::string(scope),
             .kind = source.kind,
             .text = source.text,
             .ends = std::move(ends)};
@@ -137,9 +149,10 @@ Result<Constraints::Kept> Constraints::Make(const GrammarSource& source, const N
         continue;
       }
       kept.vocabulary = known->vocabulary;
-      if (known->kind == kept.kind && known->text == kept.text && known->ends == kept.ends) {
+      if (known->scope == kept.scope && known->kind == kept.kind && known->text == kept.text &&
+          known->ends == kept.ends) {
         std::rotate(kept_.begin(), known, known + 1);
-        return kept_.front();
+        return kept_.front().masks;
       }
     }
   }
@@ -149,14 +162,59 @@ Result<Constraints::Kept> Constraints::Make(const GrammarSource& source, const N
                                                         static_cast<std::int32_t>(network.logits));
   }
   ASHLAR_TRY(Grammar grammar, ParseSource(source));
-  kept.masks = std::make_shared<GrammarMasks>(std::move(grammar), kept.vocabulary, kept.ends);
-  const std::lock_guard lock(mutex_);
-  kept_.insert(kept_.begin(), kept);
-  if (kept_.size() > kGrammarsKept) {
-    kept_.pop_back();
+  kept.masks =
+      std::make_shared<GrammarMasks>(std::move(grammar), kept.vocabulary, kept.ends, masks_);
+  auto masks = kept.masks;
+  {
+    const std::lock_guard lock(mutex_);
+    kept_.insert(kept_.begin(), std::move(kept));
   }
-  return kept;
+  Trim(masks_->most);
+  return masks;
 }
+
+void KeptGrammars::TrimIfTooMuch() {
+  if (masks_->used > masks_->most) {
+    Trim(masks_->most);
+  }
+}
+
+std::uint64_t KeptGrammars::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return Bytes(/*unused_only=*/true);
+}
+
+std::size_t KeptGrammars::Bytes(bool unused_only) const {
+  std::map<const TokenVocabulary*, bool> counted;  // by vocabulary
+  std::size_t bytes = 0;
+  for (const Kept& kept : kept_) {
+    const bool counts = !unused_only || !kept.used();
+    bytes += counts ? kept.bytes() : 0;
+    counted.try_emplace(kept.vocabulary.get(), true).first->second &= counts;
+  }
+  for (const auto& [vocabulary, counts] : counted) {
+    bytes += counts ? vocabulary->bytes() : 0;
+  }
+  return bytes;
+}
+
+void KeptGrammars::Trim(std::size_t most_bytes) {
+  std::vector<Kept> dropped;  // freed without the lock
+  const std::lock_guard lock(mutex_);
+  for (auto i = kept_.size(); i-- > 0;) {
+    if (Bytes(/*unused_only=*/false) <= most_bytes && kept_.size() <= kGrammarsKept) {
+      return;
+    }
+    if (!kept_[i].used()) {
+      dropped.push_back(std::move(kept_[i]));
+      kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+  }
+}
+
+Constraints::Constraints(std::uint64_t memory_bytes)
+    : kept_(std::make_shared<KeptGrammars>(
+          memory_bytes == 0 ? kMostBytes : std::min(kMostBytes, memory_bytes / kShareOfMemory))) {}
 
 Status Constraints::Limit(const GrammarSource& source, Generation& generation) {
   const NetworkCard& network = *generation.network;
@@ -166,14 +224,14 @@ Status Constraints::Limit(const GrammarSource& source, Generation& generation) {
     ends.insert(ends.end(), eos.begin(), eos.end());
   }
   std::ranges::sort(ends);
-  Result<Kept> kept = Make(source, network, std::move(ends));
-  if (!kept.ok()) {
-    return FaultOf(kept.error(), source.path);
+  auto masks = kept_->Find(source, network, generation.cache_scope, std::move(ends));
+  if (!masks.ok()) {
+    return FaultOf(masks.error(), source.path);
   }
   // Called where the engine steps, as the masks want it.
-  generation.constraint = [masks = kept->masks,
+  generation.constraint = [kept = kept_, masks = *std::move(masks),
                            path = source.path]() -> std::unique_ptr<TokenConstraint> {
-    return std::make_unique<HeldAnswer>(masks, path);
+    return std::make_unique<HeldAnswer>(kept, masks, path);
   };
   return {};
 }

@@ -50,10 +50,18 @@ MemoryDivision DivideMemory(const MemoryDemand& demand, const DivisionPace& pace
   // What is wanted of state, by those that are there; more may be remembered.
   const std::uint64_t needed =
       std::max(std::min(demand.wanted_pages, demand.most_pages), demand.held_pages);
-  other.See(Stepped(demand.other_bytes, kOtherStep), now, pace.release_after);
+  // What is spare is no need; while it is there, there is no room for anything else.
+  other.See(Stepped(Less(demand.other_bytes, demand.spare_bytes), kOtherStep), now,
+            pace.release_after);
   state.See(std::max(std::min(Stepped(needed, kStateStep), demand.most_pages), demand.held_pages),
             now, pace.release_after);
-  const std::uint64_t room = Less(demand.budget, other.bytes);
+  const std::uint64_t most_wanted = std::min(demand.weights.all, demand.most_weights);
+  const std::uint64_t spared = std::min(demand.spare_bytes, demand.other_bytes);
+  division.release_spare =
+      spared > 0 && Less(demand.budget, other.bytes + spared) <
+                        std::max(most_wanted, demand.weights.floor) + state.bytes;
+  const std::uint64_t room =
+      Less(demand.budget, other.bytes + (division.release_spare ? 0 : spared));
   division.least_bytes = other.bytes + demand.weights.floor + needed;
   division.most_weights = std::min(Less(room, needed), demand.most_weights);
   std::uint64_t for_weights = Less(room, state.bytes);

@@ -1,11 +1,12 @@
 // Divides the memory of the process among weights, state and all else: a pure function of the
 // budget and of what there is, tested as a table.
 //
-// When memory is short, cached pages that nobody holds go first, then networks that nobody has used
-// for a while, then levels of weights; at last networks that nobody uses just now. New requests are
-// refused only when all weights are at their floor (2 bits of each number) and the state of the
-// requests that are there has no room beside them. When memory returns, levels come back first:
-// what is left is for cached pages.
+// When memory is short, cached pages that nobody holds go first, then what else is kept in case it
+// is asked for again (SpareMemory), then networks that nobody has used for a while, then levels of
+// weights; at last networks that nobody uses just now. New requests are refused only when all
+// weights are at their floor (2 bits of each number) and the state of the requests that are there
+// has no room beside them. When memory returns, levels come back first: what is left is for cached
+// pages.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +31,8 @@ struct IdleNetwork {
 
 struct MemoryDemand {
   std::uint64_t budget = 0;        // of the process
-  std::uint64_t other_bytes = 0;   // program, workspace, text: nothing of it can be given
+  std::uint64_t other_bytes = 0;   // program, workspace, text: it cannot be given
+  std::uint64_t spare_bytes = 0;   // of these, what can be let go of at once
   std::uint64_t held_pages = 0;    // state that running requests hold now
   std::uint64_t wanted_pages = 0;  // state that those that are there may come to hold
   std::uint64_t most_pages = 0;    // for state there may be no more than this
@@ -71,6 +73,7 @@ struct MemoryDivision {
   std::uint64_t weight_bytes = 0;     // of weights: levels go, or return, until they take no more
   std::uint64_t least_bytes = 0;      // the budget at which nobody need be refused
   std::uint64_t most_weights = 0;     // that there could be
+  bool release_spare = false;         // all of it; then ask again
   std::optional<std::size_t> unload;  // index of `idle`; then ask again
   bool full = false;                  // new requests are refused
   DivisionHistory history;            // for the next one

@@ -39,6 +39,7 @@ MemoryDivision Divided(const InMegabytes& in, const DivisionHistory& before = {}
 std::string Told(const MemoryDivision& division) {
   std::string text = fmt::format("weights {}, pages {}", division.weight_bytes / kMega,
                                  division.page_bytes / kMega);
+  text += division.release_spare ? ", release spare" : "";
   if (division.unload) {
     text += fmt::format(", unload {}", *division.unload);
   }
@@ -51,6 +52,28 @@ TEST(MemoryDivision, CachedPagesGoBeforeWeights) {
   EXPECT_EQ(Told(Divided({.budget = 100})), "weights 80, pages 0");
   EXPECT_EQ(Told(Divided({.budget = 99})), "weights 79, pages 0");
   EXPECT_EQ(Told(Divided({.budget = 41})), "weights 21, pages 0");
+}
+
+TEST(MemoryDivision, WhatIsSpareGoesAfterCachedPagesAndBeforeNetworksAndIsNoNeed) {
+  const std::vector<IdleNetwork> idle = {{80 * kSecond, 5 * kMega}};
+  const auto divided = [&](std::uint64_t budget) {
+    return DivideMemory({.budget = budget * kMega,
+                         .other_bytes = 30 * kMega,
+                         .spare_bytes = 10 * kMega,
+                         .wanted_pages = 24 * kMega,
+                         .most_pages = 60 * kMega,
+                         .weights = {.floor = 20 * kMega, .all = 80 * kMega},
+                         .weights_now = 80 * kMega,
+                         .idle = idle},
+                        {}, {}, 100 * kSecond);
+  };
+  EXPECT_EQ(Told(divided(160)), "weights 80, pages 50");
+  EXPECT_EQ(Told(divided(134)), "weights 80, pages 24");
+  EXPECT_EQ(Told(divided(133)), "weights 80, pages 33, release spare");
+  EXPECT_EQ(Told(divided(124)), "weights 80, pages 24, release spare");
+  EXPECT_EQ(Told(divided(123)), "weights 79, pages 24, release spare, unload 0");
+  EXPECT_EQ(divided(160).least_bytes, 64 * kMega);
+  EXPECT_FALSE(divided(64).full);
 }
 
 TEST(MemoryDivision, WeightsGoBeforeTheStateOfThoseThatAreThere) {

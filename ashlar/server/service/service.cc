@@ -129,6 +129,9 @@ Result<std::int64_t> Service::RestoreSession(const std::shared_ptr<const Network
 Result<ServiceStatus> Service::SetBudget(std::uint64_t bytes) {
   return state_->SetBudget(bytes);
 }
+void Service::UseSpare(std::shared_ptr<SpareMemory> spare) {
+  state_->UseSpare(std::move(spare));
+}
 ServiceStatus Service::status() const {
   return state_->status();
 }

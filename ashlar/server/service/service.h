@@ -21,6 +21,7 @@
 #include "ashlar/base/result.h"
 #include "ashlar/runtime/engine.h"
 #include "ashlar/runtime/token_constraint.h"
+#include "ashlar/server/memory/spare_memory.h"
 #include "ashlar/server/service/network_cards.h"
 #include "ashlar/server/service/pooling.h"
 
@@ -251,6 +252,9 @@ class Service {
   // weights that have no room any more are gone; what has room again returns little by little.
   // kInvalid when the program alone takes more; kConflict when the budget follows the system.
   Result<ServiceStatus> SetBudget(std::uint64_t bytes);
+
+  // What it lets go of when memory is short, before networks; null: nothing.
+  void UseSpare(std::shared_ptr<SpareMemory> spare);
 
   ServiceStatus status() const;
 

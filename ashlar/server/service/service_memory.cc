@@ -4,6 +4,8 @@
 #include <limits>
 #include <utility>
 
+#include <malloc.h>
+
 #include "ashlar/base/check.h"
 #include "ashlar/graph/blob_parts.h"
 #include "ashlar/plan/plan.h"
@@ -94,6 +96,11 @@ void Service::State::ManageMemory() {
   divided_at_ = now;
   const std::uint64_t most_weights = division_.most_weights;
   MemoryDivision division = Divide(now);
+  if (division.release_spare) {
+    spare_->Release();
+    ::malloc_trim(0);  // else it would count on as needed
+    division = Divide(now);
+  }
   while (division.unload) {  // before any level goes
     UnloadResident(*idle_[*division.unload]);
     division = Divide(now);
@@ -147,6 +154,7 @@ internal::MemoryDivision Service::State::Divide(std::int64_t now) {
   division_ =
       DivideMemory({.budget = budget_.bytes == 0 ? kUnlimited : budget_.bytes,
                     .other_bytes = resident - std::min(resident, explained),
+                    .spare_bytes = spare_ != nullptr ? spare_->bytes() : 0,
                     .held_pages = pages.running,
                     .wanted_pages = pages.wanted,
                     .most_pages = options.engine.page_bytes,

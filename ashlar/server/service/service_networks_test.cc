@@ -1,9 +1,12 @@
 // Networks that come to a service, and go.
+#include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "ashlar/server/memory/memory_readings.h"
 #include "ashlar/server/service/testing_service_fixture.h"
 
 namespace ashlar {
@@ -99,6 +102,50 @@ TEST_F(ServiceNetworksTest, ANetworkWhoseWeightsAreGoneFailsAloneAndSaysWhy) {
   ASSERT_TRUE(failed.error.has_value());
   EXPECT_NE(failed.error->message.find("damaged"), std::string::npos) << failed.error->message;
   EXPECT_TRUE(Becomes(*service, "damaged", Residency::kFailed));
+  EXPECT_EQ(Answer(*service, Ask(base_, "Hello", 1)).end, GenerationEnd::kLength);
+}
+
+// Memory that is really taken until it is let go of.
+class TakenMemory final : public SpareMemory {
+ public:
+  std::uint64_t bytes() const override { return bytes_; }
+  void Release() override {
+    std::vector<char>().swap(taken_);
+    bytes_ = 0;
+  }
+
+ private:
+  std::vector<char> taken_ = std::vector<char>(kBytes, 'x');
+  static constexpr std::size_t kBytes = 64 << 20;
+  std::atomic<std::uint64_t> bytes_ = kBytes;
+};
+
+TEST_F(ServiceNetworksTest, WhatIsSpareIsNoNeedAndGoesBeforeNetworks) {
+  constexpr std::uint64_t kMuch = std::uint64_t{1} << 40;
+  ServiceOptions options = Options();
+  options.memory_bytes = kMuch;
+  const auto service = Started(options);
+  const auto spare = std::make_shared<TakenMemory>();
+  service->UseSpare(spare);
+  ASSERT_TRUE(service->Load(base_).ok());
+  ASSERT_TRUE(service->SetBudget(kMuch).ok());
+  EXPECT_GT(spare->bytes(), 0u);
+  // Memory that was believed to be needed before it was told of is forgotten after a while; the
+  // budget has room for what there is but the spare.
+  std::uint64_t floor = 0;
+  const auto believed = [&] {
+    floor = service->status().budget.floor_bytes;
+    return floor < ResidentBytes();
+  };
+  for (int i = 0; i < 6000 && !believed(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  ASSERT_TRUE(believed());
+  const auto set = service->SetBudget(floor + (32 << 20));
+  ASSERT_TRUE(set.ok()) << set.error().message;
+  EXPECT_EQ(spare->bytes(), 0u);
+  EXPECT_FALSE(set->budget.full);
+  EXPECT_EQ(ResidencyOf(*service, "base"), Residency::kLoaded);
   EXPECT_EQ(Answer(*service, Ask(base_, "Hello", 1)).end, GenerationEnd::kLength);
 }
 

@@ -356,6 +356,10 @@ bool Service::State::Drain(double seconds) {
   return false;
 }
 
+void Service::State::UseSpare(std::shared_ptr<SpareMemory> spare) {
+  Post([this, spare = std::move(spare)]() mutable { spare_ = std::move(spare); });
+}
+
 Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
   ASHLAR_TRY(Ask([this, bytes](std::function<void(Status)> answer) {
     if (options.follow_memory) {

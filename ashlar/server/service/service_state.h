@@ -70,6 +70,7 @@ class Service::State {
   Result<std::int64_t> RestoreSession(const std::shared_ptr<const NetworkCard>& card,
                                       const Session& session, const std::string& cache_scope);
   Result<ServiceStatus> SetBudget(std::uint64_t bytes);
+  void UseSpare(std::shared_ptr<SpareMemory> spare);
   ServiceStatus status() const;
   bool Drain(double seconds);
 
@@ -274,6 +275,7 @@ class Service::State {
   std::int64_t growth_failed_at_ = 0;
   std::vector<std::function<void()>> when_shrunk_;  // who waits until what is to go has gone
   std::vector<Resident*> idle_;                     // of the last division
+  std::shared_ptr<SpareMemory> spare_;              // null: none
   std::uint64_t resizes_ = 0;
   std::atomic<bool> full_ = false;
   std::atomic<std::uint64_t> refused_ = 0;
