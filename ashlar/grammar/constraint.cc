@@ -58,10 +58,12 @@ Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id stat
         slice.tree.Walk(*states_, state, path_, mask);
       }
     }
-    const std::uint64_t given = std::exchange(work, states_->work_left());
+    work = states_->work_left();
     if (states_->exhausted()) {
-      return Exhausted("the grammar is too ambiguous: its next tokens take more than {} steps",
-                       given);
+      return Exhausted(
+          "the grammar is too ambiguous, or too large: finding its next tokens takes more steps "
+          "than "
+          "an answer has");
     }
     for (const std::int32_t end : ends_) {
       std::uint64_t& word = mask[static_cast<std::size_t>(end) / 64];
@@ -183,7 +185,8 @@ Status Constraint::Accept(std::int32_t token) {
   work_ = std::min(masks_->states_->work_left() + kWorkPerToken, kWorkAtFirst);
   masks_->CountBytes();
   if (masks_->states_->exhausted()) {
-    return Exhausted("the grammar is too ambiguous after {} bytes of the answer", bytes_);
+    return Exhausted("the grammar is too ambiguous, or too large, after {} bytes of the answer",
+                     bytes_);
   }
   if (bytes.empty() || next == ParseStates::kDead) {
     return Invalid("token {} ({}) may not come after {} bytes of the answer", token,

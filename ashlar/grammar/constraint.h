@@ -85,10 +85,10 @@ class GrammarMasks {
 class Constraint {
  public:
   // Items of the parser that an answer may look at where nothing is known yet, which it does on the
-  // thread of everybody's answers: so many at first (some 10 ms), and so many more with each token
-  // (some 0.5 ms), of which no more than kWorkAtFirst are saved. Masks of grammars in use take
-  // thousands, and are found once.
-  static constexpr std::uint64_t kWorkAtFirst = 500'000;
+  // thread of everybody's answers: so many at first (some 100 ms, which a list of thousands of
+  // words takes a part of), and so many more with each token (some 0.5 ms), of which no more than
+  // kWorkAtFirst are saved. Masks of grammars in use take thousands, and are found once.
+  static constexpr std::uint64_t kWorkAtFirst = 4'000'000;
   static constexpr std::uint64_t kWorkPerToken = 20'000;
 
   explicit Constraint(std::shared_ptr<GrammarMasks> masks);
@@ -100,8 +100,8 @@ class Constraint {
 
   // The tokens that may come next: bit (id % 64) of word (id / 64); valid until this constraint's
   // next Accept. Never empty. Errors: kUnsupported when the vocabulary has no token for what must
-  // come, or it nests too deep; kExhausted when the grammar is too ambiguous here; kInvalid after
-  // an end token.
+  // come, or it nests too deep; kExhausted when the grammar is too ambiguous, or too large;
+  // kInvalid after an end token.
   Result<std::span<const std::uint64_t>> Allowed();
   // Goes on by `token`. kInvalid, and nothing changes, when it may not come.
   Status Accept(std::int32_t token);

@@ -314,6 +314,41 @@ TEST(Constraint, AGrammarThatIsAmbiguousAboutOneListIsAFewStates) {
   }
 }
 
+// Not ambiguous, though each state has many goals of its own: what looks for doubles must not take
+// the cube of them.
+TEST(Constraint, GrammarsOfManyRulesTakeWorkInProportion) {
+  constexpr int kRules = 1500;
+  std::string chain = "root ::= \"a\" r1 \"z\"\n";
+  std::string levels = "root ::= e1\n";
+  for (int i = 1; i < kRules; ++i) {
+    chain += fmt::format("r{} ::= r{} \"x\"\n", i, i + 1);
+  }
+  chain += fmt::format("r{} ::= \"b\" r1 \"y\" | \"q\"\n", kRules);
+  constexpr int kLevels = 26;
+  for (int i = 1; i < kLevels; ++i) {
+    levels += fmt::format("e{} ::= e{} \"{}\" e{} | e{}\n", i, i, static_cast<char>('a' + i), i + 1,
+                          i + 1);
+  }
+  levels += fmt::format("e{} ::= \"(\" e1 \")\" | \"1\"\n", kLevels);
+  for (const auto& [grammar, answer] : {std::pair{chain, "abbb"}, {levels, "1b(1c1d(1e1)f1)g1"}}) {
+    Constraint constraint(ByteMasks(*ParseGbnf(grammar)));
+    for (int i = 0; i < 25; ++i) {
+      for (const char byte : std::string_view(answer)) {
+        if (i > 0 && byte == 'a') {
+          continue;  // the chain's first
+        }
+        const auto allowed = constraint.Allowed();
+        ASSERT_TRUE(allowed.ok()) << allowed.error().message;
+        const Status status = constraint.Accept(static_cast<std::uint8_t>(byte));
+        ASSERT_TRUE(status.ok()) << status.error().message;
+      }
+      if (answer[0] == '1') {
+        ASSERT_TRUE(constraint.Accept('b').ok());
+      }
+    }
+  }
+}
+
 TEST(Constraint, AnAnswerTakesNoMoreWorkThanItsTokensBring) {
   // Each b may close any of the calls that are open, so the items of a state grow with the text.
   const auto masks = ByteMasks(*ParseGbnf(

@@ -8,7 +8,9 @@ namespace {
 
 // Callers that a state's own goals are compared with. Of ambiguous grammars in use the first or the
 // second will do.
-constexpr std::size_t kMostCompared = 8;
+constexpr std::size_t kMostCallers = 8;
+// Items that are looked at for one of them: those of large states are not worth more.
+constexpr std::uint64_t kMostCompared = 1 << 15;
 
 template <class T>
 void SortUnique(std::vector<T>& values) {
@@ -203,13 +205,20 @@ void ParseStates::DropCovered(Id id) {
   SortUnique(items);
   SortUnique(goals);
   SortUnique(callers);
-  callers.resize(std::min(callers.size(), kMostCompared));
+  callers.resize(std::min(callers.size(), kMostCallers));
   for (const Id earlier : callers) {
+    const auto has_twin = [&](const Item& item) {
+      return item.caller == id &&
+             std::ranges::binary_search(items, Item{item.at, item.goal, earlier});
+    };
+    Count(items.size());
+    if (std::ranges::none_of(items, has_twin)) {  // so it is in grammars that are not ambiguous
+      continue;
+    }
     const std::vector<RuleId> covered = CoveredGoals(goals, id, earlier);
     std::vector<Item> left;
     std::ranges::copy_if(items, std::back_inserter(left), [&](const Item& item) {
-      return item.caller != id || !std::ranges::binary_search(covered, item.goal) ||
-             !std::ranges::binary_search(items, Item{item.at, item.goal, earlier});
+      return !has_twin(item) || !std::ranges::binary_search(covered, item.goal);
     });
     items = std::move(left);
   }
@@ -218,10 +227,15 @@ void ParseStates::DropCovered(Id id) {
 // All are taken for covered; those that are not, that being so, are none, and the rest is looked at
 // again. What is left is covered however far it is followed: a simulation.
 std::vector<RuleId> ParseStates::CoveredGoals(std::vector<RuleId> goals, Id id, Id earlier) {
+  std::uint64_t compared = 0;
   for (std::size_t before = 0; before != goals.size();) {
     before = goals.size();
     const std::vector<RuleId> covered = goals;
     std::erase_if(goals, [&](RuleId goal) {
+      compared += states_[earlier].items.size() + states_[id].items.size();
+      if (compared > kMostCompared || exhausted()) {
+        return true;
+      }
       std::vector<Item> there;
       Return(goal, earlier, [&](const Item& next) { there.push_back(next); });
       SortUnique(there);
@@ -234,7 +248,7 @@ std::vector<RuleId> ParseStates::CoveredGoals(std::vector<RuleId> goals, Id id, 
       return !all;
     });
   }
-  return goals;
+  return compared > kMostCompared || exhausted() ? std::vector<RuleId>() : goals;
 }
 
 void ParseStates::Collect(std::span<const Id> kept) {
