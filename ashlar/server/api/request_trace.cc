@@ -12,10 +12,16 @@ RequestTrace::RequestTrace(const HttpRequest& request, ServerMetrics* metrics, A
               .path = request.path} {}
 
 void RequestTrace::OnEvent(std::size_t index, const GenerationEvent& event) {
-  if (metrics_ == nullptr || event.tokens.empty()) {
+  if (event.tokens.empty()) {
     return;
   }
   const Clock::time_point now = Clock::now();
+  if (first_token_seconds_ == 0) {
+    first_token_seconds_ = std::chrono::duration<double>(now - began_).count();
+  }
+  if (metrics_ == nullptr) {
+    return;
+  }
   const auto [last, first] = last_tokens_.try_emplace({index, event.continuation}, now);
   if (!first) {
     const std::chrono::duration<double> gap = now - last->second;
@@ -31,8 +37,8 @@ void RequestTrace::End(const WorkOutcome& outcome) {
   record_.completion_tokens = outcome.completion_tokens;
   record_.finish_reason = outcome.finish_reason;
   record_.queue_seconds = outcome.queue_seconds;
-  if (outcome.first_token_seconds > 0) {
-    record_.first_token_seconds = outcome.first_token_seconds;
+  if (outcome.prefill_seconds > 0) {
+    prefill_seconds_ = outcome.prefill_seconds;
   }
   Write();
 }
@@ -43,6 +49,9 @@ void RequestTrace::End(int status) {
 }
 
 void RequestTrace::Write() {
+  if (const double first = first_token_seconds_; first > 0) {
+    record_.first_token_seconds = first;
+  }
   record_.total_seconds = std::chrono::duration<double>(Clock::now() - began_).count();
   if (log_ != nullptr) {
     log_->Write(record_);
@@ -57,6 +66,7 @@ void RequestTrace::Write() {
                             .completion_tokens = record_.completion_tokens.value_or(0),
                             .total_seconds = record_.total_seconds,
                             .queue_seconds = record_.queue_seconds,
+                            .prefill_seconds = prefill_seconds_,
                             .first_token_seconds = record_.first_token_seconds});
   }
 }

@@ -1,8 +1,10 @@
 // A RequestTrace follows one request to its end, for the access log and the metrics.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -35,6 +37,8 @@ class RequestTrace {
   ServerMetrics* metrics_;
   AccessLog* log_;
   AccessRecord record_;
+  std::optional<double> prefill_seconds_;
+  std::atomic<double> first_token_seconds_ = 0;  // an event may come while another thread ends it
   Clock::time_point began_ = Clock::now();
   std::map<std::pair<std::size_t, int>, Clock::time_point> last_tokens_;  // of each continuation
 };

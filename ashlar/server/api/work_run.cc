@@ -179,7 +179,7 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     const WorkOutcome outcome{.status = status,
                               .finish_reason = status == kClientGone ? "cancelled" : finish_reason_,
                               .queue_seconds = queue_seconds_,
-                              .first_token_seconds = first_token_seconds_,
+                              .prefill_seconds = prefill_seconds_,
                               .prompt_tokens = usage_.prompt_tokens(),
                               .cached_tokens = usage_.cached_tokens(),
                               .completion_tokens = usage_.completion_tokens()};
@@ -202,8 +202,8 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     if (queue_seconds_ == 0) {
       queue_seconds_ = event.usage.queue_seconds;
     }
-    if (first_token_seconds_ == 0 && !event.tokens.empty()) {
-      first_token_seconds_ = event.usage.queue_seconds + event.usage.prompt_seconds;
+    if (prefill_seconds_ == 0 && !event.tokens.empty()) {
+      prefill_seconds_ = event.usage.prompt_seconds;
     }
   }
 
@@ -235,7 +235,7 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
   PlanTrail plans_;
   std::string finish_reason_;
   double queue_seconds_ = 0;
-  double first_token_seconds_ = 0;
+  double prefill_seconds_ = 0;
   bool streaming_ = false;
   bool over_ = false;  // answered, or nobody is there to answer
 };

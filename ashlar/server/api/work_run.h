@@ -20,10 +20,10 @@ namespace ashlar {
 
 // What became of a request, for logs and metrics.
 struct WorkOutcome {
-  int status = 200;                // 499: the client went away first
-  std::string finish_reason;       // of the last to end: "stop", "length", "cancelled", ...
-  double queue_seconds = 0;        // of the first one
-  double first_token_seconds = 0;  // 0: there was none
+  int status = 200;            // 499: the client went away first
+  std::string finish_reason;   // of the last to end: "stop", "length", "cancelled", ...
+  double queue_seconds = 0;    // of the first one
+  double prefill_seconds = 0;  // from there to its first token; 0: there was none
   std::int64_t prompt_tokens = 0;
   std::int64_t cached_tokens = 0;
   std::int64_t completion_tokens = 0;

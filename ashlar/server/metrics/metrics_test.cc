@@ -185,6 +185,7 @@ TEST(ServerMetrics, TellOfRequestsByModelAndTenant) {
                        .completion_tokens = 7,
                        .total_seconds = 0.5,
                        .queue_seconds = 0.0078125,
+                       .prefill_seconds = 0.015625,
                        .first_token_seconds = 0.0234375});
   server.OnRequestEnd({.tenant = "bob", .status = 404});
   server.token_gaps("lab", "alice").Observe(0.004);

@@ -73,9 +73,9 @@ void ServerMetrics::OnRequestEnd(const RequestReport& report) {
   if (report.first_token_seconds) {
     first_token_.With(labels).Observe(*report.first_token_seconds);
     decode_.With(labels).Observe(report.total_seconds - *report.first_token_seconds);
-    if (report.queue_seconds) {
-      prefill_.With(labels).Observe(*report.first_token_seconds - *report.queue_seconds);
-    }
+  }
+  if (report.prefill_seconds) {
+    prefill_.With(labels).Observe(*report.prefill_seconds);
   }
 }
 

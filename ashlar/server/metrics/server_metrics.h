@@ -21,6 +21,7 @@ struct RequestReport {
   std::int64_t completion_tokens = 0;
   double total_seconds = 0;
   std::optional<double> queue_seconds;
+  std::optional<double> prefill_seconds;      // from there to its first token
   std::optional<double> first_token_seconds;  // from the request to the first token
 };
 

@@ -1,5 +1,6 @@
 // PromptPacer says how much of prompts a step may read while others decode, so that their tokens
-// keep coming: a step should take no more than a few times as long as one that only decodes.
+// keep coming: a step should take no more than a few times as long as one that only decodes. (The
+// engine asks nobody's leave beside answers that have just begun: see its scheduler.)
 #pragma once
 
 #include <array>
