@@ -375,6 +375,43 @@ TEST_F(ChatTemplates, InAFolderOfTheirOwnAreNamedAsTheirFilesAndComeFirst) {
   EXPECT_EQ(read.Text("tokenizer.chat_template.rag"), "with texts");
 }
 
+TEST_F(ChatTemplates, InAFolderOfTheirOwnThatCannotBeReadAreLeftOutAndNamed) {
+  const Path model = directory_ / "model";
+  std::filesystem::copy(testing::DemoModel(), model);
+  testing::WriteText(model / "chat_template.jinja", "filed");
+  testing::WriteText(model / "tokenizer_config.json",
+                     WriteJson(Json::Of({{"chat_template", Json::Array{Named("rag", "listed")}}})));
+  std::filesystem::create_directory(model / "additional_chat_templates");
+  testing::WriteText(model / "additional_chat_templates/tool_use.jinja", "with tools");
+  testing::WriteText(model / "additional_chat_templates/rag.jinja", "{% nonsense %}");
+  const auto report = ImportHuggingFace(model, "model", library_.catalog());
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks,
+              ElementsAre(HasSubstr("the chat template \"rag\" is not imported: ")));
+  const GgufReader read = MustWrite(*library_.catalog().Load("model"));
+  EXPECT_EQ(read.Text("tokenizer.chat_template.tool_use"), "with tools");
+  EXPECT_EQ(read.Text("tokenizer.chat_template.rag"), "listed");
+}
+
+TEST_F(ChatTemplates, OfAListAndAFolderAreTogetherNoMoreThanChatsRead) {
+  const Path model = directory_ / "model";
+  std::filesystem::copy(testing::DemoModel(), model);
+  Json::Array listed;
+  for (int i = 0; i < 100; ++i) {
+    listed.push_back(Named(fmt::format("t{}", i).c_str(), "listed"));
+  }
+  testing::WriteText(model / "tokenizer_config.json",
+                     WriteJson(Json::Of({{"chat_template", listed}})));
+  std::filesystem::create_directory(model / "additional_chat_templates");
+  testing::WriteText(model / "additional_chat_templates/t1.jinja", "instead");
+  ASSERT_TRUE(ImportHuggingFace(model, "model", library_.catalog()).ok());
+  testing::WriteText(model / "additional_chat_templates/more.jinja", "one more");
+  const auto report = ImportHuggingFace(model, "more", library_.catalog());
+  ASSERT_FALSE(report.ok());
+  EXPECT_THAT(report.error().message,
+              HasSubstr("there are 101 chat templates: expected at most 100"));
+}
+
 TEST_F(ChatTemplates, ThatTheFormatHasNoRoomForAreSaid) {
   const Network network =
       With(Json::Array{Named("a b", "first"), Named("a-b", "second"), Named("", "third")});

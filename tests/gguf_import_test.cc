@@ -421,6 +421,33 @@ TEST_F(GgufImport, OfAFileWithNamedTemplatesTakesTheOneForToolsWithTools) {
             "with tools");
 }
 
+TEST_F(GgufImport, OfANamedTemplateThatCannotBeReadLeavesItOutAndChatsGoOn) {
+  GgufLies file = TinyFile();
+  file.pairs.push_back(GgufLies::Of("tokenizer.chat_template", "plain"));
+  file.pairs.push_back(GgufLies::Of("tokenizer.chat_template.rag", "{% nonsense %}"));
+  file.pairs.push_back(GgufLies::Of("tokenizer.chat_template.tool_use", "with tools"));
+  const Path path = directory_ / "chat.gguf";
+  std::ofstream(path, std::ios::binary) << file.Write();
+  const auto report = ImportGguf(path, "chat", library_.catalog());
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks,
+              ::testing::Contains(HasSubstr("the chat template \"rag\" is not imported: ")));
+  const Network network = *library_.catalog().Load("chat");
+  const auto chat = ChatFormat::FromFiles(
+      {.chat_template = *ReadNetworkFile(network, library_.store(), "chat_template.jinja"),
+       .tokenizer_config = *ReadNetworkFile(network, library_.store(), "tokenizer_config.json")});
+  ASSERT_TRUE(chat.ok()) << chat.error().message;
+  EXPECT_EQ(*chat->Render(Json::Of({{"tools", Json::Array{"f"}}}), {}), "with tools");
+}
+
+TEST_F(GgufImportLie, MoreNamedTemplatesThanChatsReadAreRefused) {
+  GgufLies lies = TinyFile();
+  for (int i = 0; i <= 100; ++i) {
+    lies.pairs.push_back(GgufLies::Of(fmt::format("tokenizer.chat_template.t{}", i), "t"));
+  }
+  ExpectRefusal(lies, "there are more than 100 chat templates");
+}
+
 TEST_F(GgufImportLie, ATensorOfFactorsThatNothingReadsIsNamed) {
   GgufLies lies = TinyFile();
   lies.tensors.push_back({"rope_factors_short.weight", {8}, 0, std::string(32, '\0')});

@@ -223,12 +223,16 @@ Status PlanTemplates(const GgufFields& fields, GgufPlan& plan) {
     plan.files.emplace("chat_template.jinja", *plain);
   }
   std::vector<internal::NamedTemplate> named;
+  std::set<std::string, std::less<>> seen;
   const auto add = [&](std::string_view name) -> Status {
     ASHLAR_TRY(const auto text, fields.Text(fmt::format("{}{}", kNamed, name)));
-    if (text && std::ranges::find(named, name, &internal::NamedTemplate::name) == named.end()) {
-      named.push_back({std::string(name), std::string(*text)});
+    if (text && seen.emplace(name).second) {
+      internal::NamedTemplate each = {std::string(name), std::string(*text)};
+      if (internal::KeepTemplate(each, plan.remarks)) {
+        named.push_back(std::move(each));
+      }
     }
-    return named.size() <= internal::kMostTemplates
+    return seen.size() <= internal::kMostTemplates
                ? Status()
                : Status(Invalid("there are more than {} chat templates", internal::kMostTemplates));
   };

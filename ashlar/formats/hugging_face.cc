@@ -283,8 +283,9 @@ Status StoreFile(std::string_view name, std::string_view text, Network& network,
   return {};
 }
 
-// The templates of additional_chat_templates, a file each.
-Result<std::vector<internal::NamedTemplate>> ReadAdditionalTemplates(const Path& directory) {
+// The templates of additional_chat_templates, a file each. Remarks say which are left out.
+Result<std::vector<internal::NamedTemplate>> ReadAdditionalTemplates(
+    const Path& directory, std::vector<std::string>& remarks) {
   const Path folder = directory / "additional_chat_templates";
   std::vector<internal::NamedTemplate> templates;
   ASHLAR_TRY(const auto stat, RealFileSystem().Stat(folder));
@@ -301,20 +302,24 @@ Result<std::vector<internal::NamedTemplate>> ReadAdditionalTemplates(const Path&
       return Invalid("{} has more than {} templates", folder.string(), internal::kMostTemplates);
     }
     ASHLAR_TRY(std::string text, ReadTextFile(path, kMaxConfigBytes));
-    templates.push_back({path.stem().string(), std::move(text)});
+    internal::NamedTemplate each = {path.stem().string(), std::move(text)};
+    if (internal::KeepTemplate(each, remarks)) {
+      templates.push_back(std::move(each));
+    }
   }
   return templates;
 }
 
 // tokenizer_config.json, with the additional templates in its list; nothing when there is neither.
-Result<std::optional<std::string>> ReadTokenizerConfig(const Path& directory) {
+Result<std::optional<std::string>> ReadTokenizerConfig(const Path& directory,
+                                                       std::vector<std::string>& remarks) {
   const Path path = directory / internal::kTokenizerConfig;
   std::optional<std::string> text;
   ASHLAR_TRY(const auto stat, RealFileSystem().Stat(path));
   if (stat) {
     ASHLAR_TRY(text, ReadTextFile(path, kMaxKeptBytes));
   }
-  ASHLAR_TRY(const auto templates, ReadAdditionalTemplates(directory));
+  ASHLAR_TRY(const auto templates, ReadAdditionalTemplates(directory, remarks));
   if (templates.empty()) {
     return text;
   }
@@ -404,9 +409,10 @@ Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view n
   ASHLAR_TRY(const std::optional<internal::FoundTokenizer> tokenizer,
              internal::ReadTokenizer(directory));
   ASHLAR_TRY(plan.network.vocabulary, CheckTokenizer(tokenizer, recipe.vocabulary));
-  ASHLAR_TRY(const std::optional<std::string> tokenizer_config, ReadTokenizerConfig(directory));
-
   ImportReport report;
+  ASHLAR_TRY(const std::optional<std::string> tokenizer_config,
+             ReadTokenizerConfig(directory, report.remarks));
+
   BlobStore& store = catalog.store();
   ASHLAR_TRY(const auto lease, store.BeginWriting());
   const Status stored = StoreTensors(plan, checkpoint, store, report, progress);

@@ -1,11 +1,23 @@
 #include "ashlar/formats/internal/named_templates.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/text/chat_template.h"
 
 namespace ashlar::internal {
+
+bool KeepTemplate(const NamedTemplate& each, std::vector<std::string>& remarks) {
+  if (each.name == "default") {
+    return true;
+  }
+  const Result<ChatTemplate> parsed = ChatTemplate::Parse(each.text);
+  if (!parsed.ok()) {
+    remarks.push_back(fmt::format("the chat template {} is not imported: {}",
+                                  QuoteForError(each.name), parsed.error().message));
+  }
+  return parsed.ok();
+}
 
 Result<Json> WithTemplates(const Json& tokenizer_config, std::span<const NamedTemplate> templates) {
   const JsonCursor config(tokenizer_config, std::string(kTokenizerConfig));
@@ -29,6 +41,9 @@ Result<Json> WithTemplates(const Json& tokenizer_config, std::span<const NamedTe
     } else {
       same->text = each.text;
     }
+  }
+  if (all.size() > kMostTemplates) {
+    return Invalid("there are {} chat templates: expected at most {}", all.size(), kMostTemplates);
   }
   Json list = Json::Array();
   for (const NamedTemplate& each : all) {
