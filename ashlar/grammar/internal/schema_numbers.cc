@@ -18,9 +18,11 @@ constexpr int kBoundDigits = 20;
 constexpr std::uint32_t kLargestDivisor = 5'000;
 // Of fractions: all are written out.
 constexpr double kMostMultiples = 5'000;
+// Of the fractions that doubles divide exactly, 1/2, 1/4...: so many places end all multiples.
+constexpr int kMostBinaryPlaces = 6;
 // Beyond these are numbers that are never written.
 constexpr double kLargest = 999'999'999'999'999;
-constexpr double kLargestWhole = 999'999'999'999'999'999;
+constexpr double kLargestWhole = 999'999'999'999'999'999;  // 1e18 as a double: one too large
 
 struct NumberFormat {
   std::string_view name;
@@ -166,6 +168,22 @@ bool IsCounted(double divisor) {
   return divisor == std::trunc(divisor) && divisor <= kLargestDivisor;
 }
 
+// The places of the multiples of 1/2 to the power of so many; 0 for all other divisors.
+int BinaryPlaces(double divisor) {
+  int exponent = 0;
+  const int places = std::frexp(divisor, &exponent) == 0.5 ? 1 - exponent : 0;
+  return places <= kMostBinaryPlaces ? std::max(places, 0) : 0;
+}
+
+// Behind the point of the multiples that are not whole, each in one spelling: "25|5|75".
+std::string BinaryFractions(int places) {
+  std::string fractions;
+  for (int i = 1; i < 1 << places; ++i) {
+    fractions += (i == 1 ? "" : "|") + ToDecimal(std::ldexp(i, -places)).fraction;
+  }
+  return fractions;
+}
+
 void Tighten(std::optional<NumberConditions::Bound>& bound, const NumberConditions::Bound& other,
              bool larger) {
   const bool tighter = !bound ||
@@ -240,9 +258,13 @@ bool NumberConditions::Hold(double number) const {
 Status NumberConditions::Check(const SchemaSource& source, bool whole_only) const {
   const bool exact = !divisors.empty() || (min && min->exclusive) || (max && max->exclusive);
   const double largest = (whole_only || whole) && !exact ? kLargestWhole : kLargest;
-  for (const auto& [bound, beyond] : {std::pair(min, min && min->value > largest),
-                                      std::pair(max, max && max->value < -largest)}) {
-    if (beyond) {
+  // No number is beyond a bound that is the largest and excludes itself; kLargestWhole is none.
+  const auto beyond = [largest](const Bound& bound, double value) {
+    return value > largest || (value == largest && (bound.exclusive || largest == kLargestWhole));
+  };
+  for (const auto& [bound, nothing] : {std::pair(min, min && beyond(*min, min->value)),
+                                       std::pair(max, max && beyond(*max, -max->value))}) {
+    if (nothing) {
       return source.UnsupportedAt(
           *bound->at,
           "{} is beyond what is written: numbers under this condition have up to {} digits",
@@ -250,7 +272,7 @@ Status NumberConditions::Check(const SchemaSource& source, bool whole_only) cons
     }
   }
   for (const auto& [divisor, at] : divisors) {
-    if (IsCounted(divisor)) {
+    if (IsCounted(divisor) || BinaryPlaces(divisor) > 0) {
       continue;
     }
     // Of numbers that 15 digits write.
@@ -263,10 +285,9 @@ Status NumberConditions::Check(const SchemaSource& source, bool whole_only) cons
       return source.UnsupportedAt(
           *at,
           "multipleOf {}: validators divide doubles and find many multiples of fractions to be "
-          "none "
-          "(0.57 of 0.01), so that only whole numbers up to {} are supported, and others where "
-          "minimum and maximum leave at most {} multiples",
-          EcmaScriptNumber(divisor), kLargestDivisor, kMostMultiples);
+          "none (0.57 of 0.01), so that only whole numbers up to {} and 1/2, 1/4... 1/{} are "
+          "supported, and others where minimum and maximum leave at most {} multiples",
+          EcmaScriptNumber(divisor), kLargestDivisor, 1 << kMostBinaryPlaces, kMostMultiples);
     }
   }
   return {};
@@ -302,7 +323,12 @@ Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole
 Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
   whole_only |= whole;
   CharDfa multiples = *CharDfa::OfLength(0, kUnbounded);
+  int places = -1;  // all that may stand behind a point; else the fewest of the binary ones
   for (const Divisor& divisor : divisors) {
+    if (const int binary = BinaryPlaces(divisor.value); binary > 0) {
+      places = places < 0 ? binary : std::min(places, binary);
+      continue;
+    }
     if (!IsCounted(divisor.value)) {
       return ListedMultiples(divisor.value, whole_only);
     }
@@ -315,6 +341,8 @@ Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
   Alternatives form;
   if (whole_only) {
     form.Add("0|[1-9][0-9]{{0,{}}}", exact ? kDoubleDigits - 1 : 17);
+  } else if (places > 0) {
+    form.Add("(0|[1-9][0-9]{{0,14}})(\\.({}))?", BinaryFractions(places));
   } else {
     form.Add("(0|[1-9][0-9]{{0,14}})(\\.[0-9]{{1,{}}})?", kDoubleDigits);
   }
