@@ -22,6 +22,15 @@ if [[ $# -gt 0 ]]; then
   binaries=("${@/#/build/$preset/ashlar_}")
   binaries=("${binaries[@]/%/_test}")
 fi
+missing=()
+for binary in "${binaries[@]}"; do
+  [[ -x $binary ]] || missing+=("$binary")
+done
+if [[ ${#missing[@]} -gt 0 ]]; then
+  echo "run-tests.sh: expected these test binaries, and they are not there: ${missing[*]}" >&2
+  echo "Build them (ninja -C build/$preset), or name modules that have tests." >&2
+  exit 2
+fi
 # The largest first: what tests most takes longest.
 ls -S "${binaries[@]}" |
   while read -r binary; do printf '%s\n' "$binary "{0..3}; done |
