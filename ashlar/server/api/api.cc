@@ -114,7 +114,7 @@ class Api::State {
       : service_(service),
         store_(store),
         options_(options),
-        guard_(options.host, options.cors_origin),
+        guard_(options.host, options.cors_origin, options.allowed_hosts),
         started_(std::time(nullptr)),
         // What the service lets wait is not refused here.
         queue_(options.workers, std::max(options.max_waiting,

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ashlar/server/access_log/access_log.h"
 #include "ashlar/server/http/http.h"
@@ -24,6 +25,7 @@ struct ApiOptions {
   // are asked for.
   std::string host = "127.0.0.1";
   std::string cors_origin = {};
+  std::vector<std::string> allowed_hosts = {};
   int workers = 2;                // threads that read requests and write prompts
   std::size_t max_waiting = 256;  // requests that no worker has begun; more are refused
 };

@@ -658,6 +658,18 @@ TEST_F(ApiTest, NoWebPageAdministersAServerWithoutKeys) {
   EXPECT_TRUE(service_->draining());
 }
 
+TEST_F(ApiTest, AServerWithoutKeysIsAskedByTheNamesThatItIsAllowed) {
+  Api api(*service_, *store_, {.allowed_hosts = {"box.example"}});
+  const auto status = [&](const char* host) {
+    auto responder = std::make_shared<HeardResponder>();
+    api.Handle({.method = "GET", .path = "/v1/models", .headers = {{"Host", host}}, .id = "x"},
+               responder);
+    return responder->Wait().status;
+  };
+  EXPECT_EQ(status("box.example:8080"), 200);
+  EXPECT_EQ(status("evil.example:8080"), 403);
+}
+
 TEST_F(ApiTest, AKeySaysWhoMayUseWhatAndHowMuch) {
   const TempDirectory directory;
   const std::string alice = NewKey();

@@ -1,5 +1,6 @@
 #include "ashlar/server/config/http_settings.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ashlar {
@@ -7,6 +8,13 @@ namespace {
 
 std::chrono::milliseconds MillisOf(double seconds) {
   return std::chrono::milliseconds(std::llround(seconds * 1000));
+}
+
+bool IsHostName(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
 }
 
 }  // namespace
@@ -31,6 +39,18 @@ HttpServerOptions HttpOptionsOf(const Settings& settings) {
           .header_timeout = MillisOf(settings.Seconds("header-timeout")),
           .body_timeout = MillisOf(settings.Seconds("body-timeout")),
           .write_timeout = MillisOf(settings.Seconds("write-timeout"))};
+}
+
+Result<std::vector<std::string>> AllowedHosts(const Settings& settings) {
+  std::vector<std::string> names = SplitList(settings.Text("allowed-hosts"));
+  for (const std::string& name : names) {
+    if (!IsHostName(name)) {
+      return Invalid(
+          "{}: expected names without scheme or port, as in box.example,ashlar.lan, found {}",
+          settings.source("allowed-hosts"), QuoteForError(name));
+    }
+  }
+  return names;
 }
 
 }  // namespace ashlar

@@ -2,6 +2,9 @@
 // anything it takes.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "ashlar/server/config/settings.h"
 #include "ashlar/server/http/http_server.h"
 
@@ -35,6 +38,10 @@ inline constexpr SettingSpec kHttpSettings[] = {
     {.name = "cors-origin",
      .value = "ORIGIN",
      .doc = "whose pages may ask from a browser; \"*\" is all"},
+    {.name = "allowed-hosts",
+     .value = "NAMES",
+     .doc = "joined by commas: what this server is called besides its addresses and the machine's "
+            "own name; without keys a browser may ask it by no other name"},
     {.name = "http-threads",
      .kind = SettingKind::kInteger,
      .value = "N",
@@ -113,5 +120,8 @@ inline constexpr SettingSpec kHttpSettings[] = {
 
 // Requires: the settings are of a table that has all of kHttpSettings.
 HttpServerOptions HttpOptionsOf(const Settings& settings);
+// kInvalid, naming the setting: one of them has a scheme or a port or is otherwise no name, and so
+// would allow nothing.
+Result<std::vector<std::string>> AllowedHosts(const Settings& settings);
 
 }  // namespace ashlar

@@ -13,19 +13,6 @@ namespace {
 
 constexpr std::uint64_t kDefaultPages = 1'000'000'000;
 
-// The parts between commas that are not empty.
-std::vector<std::string> SplitList(std::string_view list) {
-  std::vector<std::string> parts;
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(','), list.size());
-    if (end > 0) {
-      parts.emplace_back(list.substr(0, end));
-    }
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-  return parts;
-}
-
 // "f16", "f16,lab=q8,base=f32", "lab=q8".
 Status ReadKvFormats(std::string_view text, ServiceOptions& service) {
   bool has_default = false;

@@ -199,6 +199,18 @@ const std::string& Settings::source(std::string_view name) const {
   return found->second.source;
 }
 
+std::vector<std::string> SplitList(std::string_view list) {
+  std::vector<std::string> parts;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    if (end > 0) {
+      parts.emplace_back(list.substr(0, end));
+    }
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return parts;
+}
+
 std::string SettingsMarkdown(std::span<const SettingSpec> table) {
   std::string text =
       "| flag, and name in the file | environment | default | what |\n|---|---|---|---|\n";

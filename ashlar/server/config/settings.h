@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ashlar/base/file.h"
 #include "ashlar/base/result.h"
@@ -74,6 +75,9 @@ class Settings {
 
   std::map<std::string, Value, std::less<>> values_;
 };
+
+// The parts between commas that are not empty.
+std::vector<std::string> SplitList(std::string_view list);
 
 // The table as Markdown, for the documentation.
 std::string SettingsMarkdown(std::span<const SettingSpec> table);

@@ -130,6 +130,23 @@ TEST(HttpSettings, AreTheOptionsOfTheServerAndHaveItsDefaults) {
   EXPECT_EQ(options.write_timeout, defaults.write_timeout);
 }
 
+TEST(HttpSettings, AllowedHostsAreNamesAndNothingElse) {
+  const auto allowed = [](const char* names) {
+    return AllowedHosts(*Settings::Collect(kHttpSettings, {.flags = {{"allowed-hosts", names}}}));
+  };
+  EXPECT_TRUE(AllowedHosts(*Settings::Collect(kHttpSettings, {}))->empty());
+  EXPECT_EQ(*allowed("box,Ashlar.my_lan-1.example"),
+            (std::vector<std::string>{"box", "Ashlar.my_lan-1.example"}));
+  for (const char* const wrong : {"box:8080", "https://box", "*", "box.example/", " box"}) {
+    const auto names = allowed(wrong);
+    ASSERT_FALSE(names.ok()) << wrong;
+    EXPECT_EQ(names.error().message,
+              fmt::format("--allowed-hosts: expected names without scheme or port, as in "
+                          "box.example,ashlar.lan, found \"{}\"",
+                          wrong));
+  }
+}
+
 TEST(HttpSettings, TheDocumentationHasEachAsItIs) {
   std::ifstream file(ASHLAR_SOURCE_DIR "/docs/serving.md");
   const std::string page((std::istreambuf_iterator<char>(file)), {});

@@ -169,6 +169,7 @@ Status RunServe(Session& session) {
   ServerSignals signals;
   ASHLAR_TRY(const Settings settings, CollectSettings(session.options));
   ASHLAR_TRY(ServiceOptions service_options, ServiceOptionsOf(settings));
+  ASHLAR_TRY(std::vector<std::string> allowed_hosts, AllowedHosts(settings));
   const char* const forced = std::getenv("ASHLAR_ISA");
   ASHLAR_TRY(service_options.engine.isa, ChooseIsa(forced == nullptr ? "" : forced));
   const SteadyClock clock;
@@ -186,7 +187,8 @@ Status RunServe(Session& session) {
            .metrics = &metrics,
            .log = log.get(),
            .host = settings.Text("host"),
-           .cors_origin = settings.Text("cors-origin")});
+           .cors_origin = settings.Text("cors-origin"),
+           .allowed_hosts = std::move(allowed_hosts)});
   ASHLAR_TRY(const std::unique_ptr<HttpServer> server,
              HttpServer::Start(HttpOptionsOf(settings),
                                [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
