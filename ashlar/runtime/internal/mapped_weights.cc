@@ -73,7 +73,10 @@ Result<const std::byte*> MappedWeights::Map(const TensorManifest& tensor, int le
   Blob& blob = fetched_[whole.blob];
   if (blob.bytes().size() < whole.offset + whole.length) {  // else as it was for another tensor
     ASHLAR_TRY(Blob longer, fetch(whole.blob, whole.offset + whole.length));
-    kept_.push_back(std::exchange(blob, std::move(longer)));  // others point into it
+    Blob shorter = std::exchange(blob, std::move(longer));
+    if (!shorter.bytes().empty()) {
+      kept_.push_back(std::move(shorter));  // others point into it
+    }
   }
   ASHLAR_TRY(const std::span<const std::byte> bytes,
              CheckedRange(blob.bytes(), whole.offset, whole.length,
