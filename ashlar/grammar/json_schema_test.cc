@@ -238,8 +238,7 @@ TEST(JsonSchema, RefusesWhatItCannotEnforceByNameAndPointer) {
       {R"({"type":"number","format":"nonsense"})", "#/format: the format \"nonsense\" is not"},
       {R"({"type":"number","minimum":1e15,"maximum":1e17})",
        "#/minimum: 1000000000000000 is beyond what is written: numbers under this condition have "
-       "up "
-       "to 15 digits"},
+       "up to 15 digits"},
       {R"({"type":"integer","maximum":-1e20})", "#/maximum: -100000000000000000000 is beyond"},
       {R"({"type":"integer","minimum":1e18})",
        "#/minimum: 1000000000000000000 is beyond what is written: numbers under this condition "

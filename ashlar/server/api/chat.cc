@@ -69,8 +69,7 @@ constexpr Parameter kChatRows[] = {
      .otherwise = "{\"type\": \"text\"}",
      .doc = "`json_object`: the answer is a JSON object; with `{schema}`, or `json_schema` with "
             "`{json_schema: {name, schema}}`: one that is valid under the schema. What cannot be "
-            "enforced is refused by "
-            "name"},
+            "enforced is refused by name"},
     {.name = "modalities", .types = json_type::kArray, .only = "[\"text\"]", .doc = "text only"},
     {.name = "store", .types = json_type::kBoolean, .only = "false", .doc = "nothing is kept"},
     {.name = "service_tier",
