@@ -55,17 +55,6 @@ Json CallSchema(const Tool& tool, const ToolSyntax& syntax) {
 
 }  // namespace
 
-Status AllowMembers(const JsonCursor& object, std::initializer_list<std::string_view> known) {
-  ASHLAR_TRY(const auto members, object.AsObject());
-  for (const auto& [key, member] : members) {
-    if (std::ranges::find(known, std::string_view(key)) == known.end()) {
-      return Unsupported("{}: there is no such member here: expected {}", member.path(),
-                         fmt::join(known, ", "));
-    }
-  }
-  return {};
-}
-
 Result<AnswerForm> ReadAnswerForm(const Parameters& parameters, std::vector<Tool> tools,
                                   const std::optional<JsonCursor>& format) {
   AnswerForm form{.parallel_tool_calls = parameters.Bool("parallel_tool_calls", true)};

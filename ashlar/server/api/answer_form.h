@@ -1,7 +1,6 @@
 // What an answer must be: whether it may or must call tools, and the form of its text.
 #pragma once
 
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,9 +20,6 @@ struct AnswerForm {
   bool must_call = false;
   std::string forced_tool;
 };
-
-// kUnsupported, which blames the member, where `object` has one that is not `known`.
-Status AllowMembers(const JsonCursor& object, std::initializer_list<std::string_view> known);
 
 // Reads tool_choice, parallel_tool_calls, the guides and `format` ({"type": "json_schema", ...}),
 // which may be null.

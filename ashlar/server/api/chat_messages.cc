@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "ashlar/server/api/parameters.h"
+
 namespace ashlar {
 namespace {
 
@@ -44,9 +46,9 @@ Result<std::string> ReadContent(const JsonCursor& content) {
   for (const JsonCursor& part : parts) {
     ASHLAR_TRY(const std::string type, part.String("type"));
     if (type == "output_text") {  // as an answer has it
-      ASHLAR_TRY(part.AllowOnly({"type", "text", "annotations", "logprobs"}));
+      ASHLAR_TRY(AllowMembers(part, {"type", "text", "annotations", "logprobs"}));
     } else if (type == "text" || type == "input_text") {
-      ASHLAR_TRY(part.AllowOnly({"type", "text"}));
+      ASHLAR_TRY(AllowMembers(part, {"type", "text"}));
     } else {
       return Unsupported("{}.type: networks here read text only, not {}", part.path(),
                          QuoteForError(type));
@@ -68,7 +70,7 @@ Result<Json> ReadToolCalls(const JsonCursor& calls) {
   ASHLAR_TRY(const std::vector<JsonCursor> elements, calls.AsArray(kMostTools));
   Json list = Json::Array();
   for (const JsonCursor& call : elements) {
-    ASHLAR_TRY(call.AllowOnly({"id", "type", "function", "index"}));
+    ASHLAR_TRY(AllowMembers(call, {"id", "type", "function", "index"}));
     ASHLAR_TRY(const std::string type, call.StringOr("type", "function"));
     if (type != "function") {
       return Unsupported("{}.type: expected \"function\", found {}", call.path(),
@@ -76,7 +78,7 @@ Result<Json> ReadToolCalls(const JsonCursor& calls) {
     }
     ASHLAR_TRY(const std::string id, call.StringOr("id", ""));
     ASHLAR_TRY(const JsonCursor function, call.At("function"));
-    ASHLAR_TRY(function.AllowOnly({"name", "arguments"}));
+    ASHLAR_TRY(AllowMembers(function, {"name", "arguments"}));
     ASHLAR_TRY(const std::string name, function.String("name"));
     ASHLAR_TRY(const std::string arguments, function.StringOr("arguments", "{}"));
     list.Append(Json::Of(
@@ -98,17 +100,15 @@ Result<const RoleRow*> FindRole(const JsonCursor& message) {
 }
 
 bool SaysNothing(const Json& value) {
-  return value.is_null() || (value.string() != nullptr && value.string()->empty()) ||
+  return (value.string() != nullptr && value.string()->empty()) ||
          (value.array() != nullptr && value.array()->empty());
 }
 
 // One of the members beside role, content and what belongs to calls.
 Status ReadFurtherMember(std::string_view key, const JsonCursor& member, Json& message) {
   if (std::ranges::find(kTextMembers, key) != std::end(kTextMembers)) {
-    if (!member.is_null()) {
-      ASHLAR_TRY(std::string text, member.AsString());
-      message.Set(key, std::move(text));
-    }
+    ASHLAR_TRY(std::string text, member.AsString());
+    message.Set(key, std::move(text));
     return {};
   }
   if (std::ranges::find(kEmptyMembers, key) != std::end(kEmptyMembers) &&
@@ -123,14 +123,12 @@ Result<Json> ReadMessage(const JsonCursor& message) {
   Json read = Json::Of({{"role", role->said_by}});
   ASHLAR_TRY(const auto members, message.AsObject());
   for (const auto& [key, member] : members) {
-    if (key == "role") {
+    if (key == "role" || member.is_null()) {
       continue;
     }
-    if (key == "content" && !member.is_null()) {
+    if (key == "content") {
       ASHLAR_TRY(std::string content, ReadContent(member));
       read.Set("content", std::move(content));
-    } else if (key == "content") {
-      // Templates add it to text.
     } else if (key == "tool_calls" && role->may_call) {
       if (!SaysNothing(member.value())) {
         ASHLAR_TRY(Json calls, ReadToolCalls(member));
@@ -193,14 +191,14 @@ Result<std::vector<Tool>> ReadTools(const JsonCursor& tools) {
   std::vector<Tool> list;
   std::set<std::string> names;
   for (const JsonCursor& element : elements) {
-    ASHLAR_TRY(element.AllowOnly({"type", "function"}));
+    ASHLAR_TRY(AllowMembers(element, {"type", "function"}));
     ASHLAR_TRY(const std::string type, element.String("type"));
     if (type != "function") {
       return Unsupported("{}.type: expected \"function\", found {}", element.path(),
                          QuoteForError(type));
     }
     ASHLAR_TRY(const JsonCursor function, element.At("function"));
-    ASHLAR_TRY(function.AllowOnly({"name", "description", "parameters", "strict"}));
+    ASHLAR_TRY(AllowMembers(function, {"name", "description", "parameters", "strict"}));
     ASHLAR_TRY(Tool tool, ReadFunction(function));
     if (!names.insert(tool.name).second) {
       return Invalid("{}.name: {} stands twice", function.path(), QuoteForError(tool.name));
@@ -230,10 +228,10 @@ Result<ToolChoice> ReadToolChoice(const JsonCursor& choice, const std::vector<To
   ASHLAR_TRY(const auto function, choice.Find("function"));
   const JsonCursor& holder = function ? *function : choice;
   if (function) {
-    ASHLAR_TRY(choice.AllowOnly({"type", "function"}));
-    ASHLAR_TRY(function->AllowOnly({"name"}));
+    ASHLAR_TRY(AllowMembers(choice, {"type", "function"}));
+    ASHLAR_TRY(AllowMembers(*function, {"name"}));
   } else {
-    ASHLAR_TRY(choice.AllowOnly({"type", "name", "function"}));
+    ASHLAR_TRY(AllowMembers(choice, {"type", "name", "function"}));
   }
   ToolChoice named{.use = ToolUse::kRequired};
   ASHLAR_TRY(named.name, holder.String("name"));

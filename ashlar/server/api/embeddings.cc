@@ -315,7 +315,7 @@ Result<std::vector<NamedText>> ReadDocuments(const JsonCursor& value) {
   std::vector<NamedText> documents;
   for (const JsonCursor& element : elements) {
     if (element.value().object() != nullptr) {
-      ASHLAR_TRY(element.AllowOnly({"text"}));
+      ASHLAR_TRY(AllowMembers(element, {"text"}));
     }
     ASHLAR_TRY(std::string text,
                element.value().object() != nullptr ? element.String("text") : element.AsString());

@@ -310,7 +310,7 @@ Result<StreamOptions> ReadStreamOptions(const Parameters& parameters) {
     if (!options.stream) {
       return value->Invalid("goes with \"stream\": true only");
     }
-    ASHLAR_TRY(value->AllowOnly({"include_usage", "include_obfuscation"}));
+    ASHLAR_TRY(AllowMembers(*value, {"include_usage", "include_obfuscation"}));
     ASHLAR_TRY([[maybe_unused]] const bool taken, value->BoolOr("include_obfuscation", false));
     ASHLAR_TRY(options.include_usage, value->BoolOr("include_usage", false));
   }

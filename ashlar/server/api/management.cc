@@ -144,7 +144,7 @@ Result<std::vector<TransformStep>> ReadSteps(const JsonCursor& value) {
   }
   std::vector<TransformStep> steps;
   for (const JsonCursor& element : elements) {
-    ASHLAR_TRY(element.AllowOnly({"transform", "arguments"}));
+    ASHLAR_TRY(AllowMembers(element, {"transform", "arguments"}));
     ASHLAR_TRY(const std::string name, element.String("transform"));
     const Result<const Transform*> transform = FindTransform(name);
     if (!transform.ok()) {

@@ -148,4 +148,15 @@ std::string Parameters::String(std::string_view name, std::string_view otherwise
   return value == nullptr ? std::string(otherwise) : *value->AsString();
 }
 
+Status AllowMembers(const JsonCursor& object, std::initializer_list<std::string_view> known) {
+  ASHLAR_TRY(const auto members, object.AsObject());
+  for (const auto& [key, member] : members) {
+    if (!member.is_null() && std::ranges::find(known, std::string_view(key)) == known.end()) {
+      return Unsupported("{}: there is no such member here: expected {}", member.path(),
+                         fmt::join(known, ", "));
+    }
+  }
+  return {};
+}
+
 }  // namespace ashlar

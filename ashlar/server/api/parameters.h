@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <optional>
@@ -69,6 +70,10 @@ class Parameters {
   ParameterTable table_;
   std::map<std::string, JsonCursor, std::less<>> values_;
 };
+
+// The same within a value: kUnsupported, which blames the member, where `object` has one that is
+// not `known`. Null asks for nothing there too.
+Status AllowMembers(const JsonCursor& object, std::initializer_list<std::string_view> known);
 
 // The names of the types, for people: "string or array".
 std::string TypeNames(unsigned types);

@@ -86,8 +86,8 @@ constexpr RefusalCase kRefusals[] = {
     {kText, R"({"prompt": "a", "stop": [1]})", "stop[0]", "expected a string"},
     {kText, R"({"prompt": "a", "stream_options": {"include_usage": true}})", "stream_options",
      "\"stream\": true only"},
-    {kText, R"({"prompt": "a", "stream": true, "stream_options": {"x": 1}})", "stream_options",
-     "unknown member"},
+    {kText, R"({"prompt": "a", "stream": true, "stream_options": {"x": 1}})", "stream_options.x",
+     "no such member here: expected include_usage"},
     {kText, R"({"prompt": "a", "n": 3, "best_of": 2})", "best_of", "at least n"},
     {kText, R"({"prompt": "a", "best_of": 2, "stream": true})", "best_of", "cannot be streamed"},
     {kText, R"({"prompt": "a", "max_tokens": 0})", "max_tokens", "echo"},
@@ -110,21 +110,21 @@ constexpr RefusalCase kRefusals[] = {
      "messages[0].content[0].type", "read text only"},
     {kChat,
      R"({"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "bogus": 1}]}]})",
-     "messages[0].content[0]", "unknown member \"bogus\""},
+     "messages[0].content[0].bogus", "no such member here: expected"},
     {kChat,
      R"({"messages": [{"role": "assistant", "tool_calls": [{"id": "1", "type": "function",
          "function": {"name": "f", "arguments": "{}", "bogus": 1}}]}]})",
-     "messages[0].tool_calls[0].function", "unknown member \"bogus\""},
+     "messages[0].tool_calls[0].function.bogus", "no such member here: expected"},
     {kChat,
      R"({"messages": [{"role": "user", "content": "a"}],
          "tools": [{"type": "function", "function": {"name": "f"}}],
          "tool_choice": {"type": "function", "function": {"name": "f", "bogus": 1}}})",
-     "tool_choice.function", "unknown member \"bogus\""},
+     "tool_choice.function.bogus", "no such member here: expected"},
     {kChat,
      R"({"messages": [{"role": "user", "content": "a"}],
          "tools": [{"type": "function", "function": {"name": "f"}}],
          "tool_choice": {"type": "function", "name": "f", "bogus": 1}})",
-     "tool_choice", "unknown member \"bogus\""},
+     "tool_choice.bogus", "no such member here: expected"},
     {kChat, R"({"messages": [{"role": "user", "content": "a", "mood": 1}]})", "messages[0].mood",
      "no such member"},
     {kChat, R"({"messages": [{"role": "user", "content": "a", "tool_calls": [1]}]})",
@@ -198,8 +198,8 @@ constexpr RefusalCase kRefusals[] = {
     {"/v1/embeddings", R"({"input": "a", "dimensions": 5})", "dimensions", "have 4"},
     {"/v1/embeddings", R"({"input": "a", "encoding_format": "hex"})", "encoding_format",
      "one of float, base64"},
-    {"/v1/rerank", R"({"query": "a", "documents": [{"title": "b"}]})", "documents[0]",
-     "unknown member"},
+    {"/v1/rerank", R"({"query": "a", "documents": [{"title": "b"}]})", "documents[0].title",
+     "no such member here: expected text"},
     {"/v1/rerank", R"({"query": "", "documents": ["b"]})", "query", "has no tokens"},
     {"/v1/score", R"({"text_1": ["a", "b"], "text_2": "c"})", "text_1", "as many"},
 };
@@ -252,6 +252,41 @@ TEST(Requests, NullIsTheSameAsNotGiven) {
   ASSERT_TRUE(work.ok()) << work.error().message;
   EXPECT_TRUE(work->generations.front().stop.empty());
   EXPECT_EQ(work->generations.front().sampling.seed, 7u);  // the setting's
+}
+
+TEST(Requests, NullInsideOfValuesIsTheSameAsNotGiven) {
+  const auto card = MakeCard({.chat_template = kToolTemplate});
+  const auto same = [&](std::string_view path, const std::string& body) {
+    const auto with_nulls = Ask(path, body, card);
+    ASSERT_TRUE(with_nulls.ok()) << body << "\n" << with_nulls.error().message;
+    std::string bare = body;
+    constexpr std::string_view kNull = R"(, "x": null)";
+    for (auto at = bare.find(kNull); at != std::string::npos; at = bare.find(kNull)) {
+      bare.erase(at, kNull.size());
+    }
+    const auto without = Ask(path, bare, card);
+    ASSERT_TRUE(without.ok()) << bare << "\n" << without.error().message;
+    EXPECT_EQ(TextOf(with_nulls->generations.front()), TextOf(without->generations.front()));
+  };
+  same(kChat, R"({"messages": [
+      {"role": "user", "content": [{"type": "text", "text": "a", "x": null}], "x": null},
+      {"role": "assistant", "content": [{"type": "output_text", "text": "b", "x": null}],
+       "tool_calls": [{"id": "123456789", "type": "function", "x": null,
+                       "function": {"name": "f", "arguments": "{}", "x": null}}]},
+      {"role": "tool", "tool_call_id": "123456789", "content": "c", "x": null}],
+      "tools": [{"type": "function", "x": null, "function": {"name": "f", "x": null}}],
+      "tool_choice": {"type": "function", "function": {"name": "f", "x": null}, "x": null}})");
+  same(kChat, R"({"messages": [{"role": "user", "content": "a", "tool_call_id": null}],
+      "tools": [{"type": "function", "function": {"name": "f"}}],
+      "tool_choice": {"type": "function", "name": "f", "x": null}})");
+  same(kChat, R"({"messages": [{"role": "user", "content": "a"}], "stream": true,
+      "stream_options": {"include_usage": true, "x": null}, "response_format":
+      {"type": "json_schema", "json_schema": {"name": "n", "schema": {}, "x": null}, "x": null}})");
+  same("/v1/responses", R"({"input": [
+      {"type": "message", "role": "user", "content": "a", "x": null},
+      {"type": "function_call", "call_id": "123456789", "name": "f", "arguments": "{}", "x": null},
+      {"type": "function_call_output", "call_id": "123456789", "output": "c", "x": null}],
+      "text": {"format": {"type": "text", "x": null}, "x": null}})");
 }
 
 // Requests as OpenAI's clients write them out, with what they know and do not ask for.

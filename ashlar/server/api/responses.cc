@@ -78,7 +78,7 @@ Result<std::vector<Tool>> ReadFlatTools(const JsonCursor& tools) {
       return Unsupported("{}.type: expected \"function\", found {}", element.path(),
                          QuoteForError(type));
     }
-    ASHLAR_TRY(element.AllowOnly({"type", "name", "description", "parameters", "strict"}));
+    ASHLAR_TRY(AllowMembers(element, {"type", "name", "description", "parameters", "strict"}));
     ASHLAR_TRY(Tool tool, ReadFunction(element));
     list.push_back(std::move(tool));
   }
@@ -89,13 +89,13 @@ Result<std::vector<Tool>> ReadFlatTools(const JsonCursor& tools) {
 Result<Json> MessageOfItem(const JsonCursor& item) {
   ASHLAR_TRY(const std::string type, item.StringOr("type", "message"));
   if (type == "message") {
-    ASHLAR_TRY(item.AllowOnly({"type", "id", "status", "role", "content", "phase"}));
+    ASHLAR_TRY(AllowMembers(item, {"type", "id", "status", "role", "content", "phase"}));
     ASHLAR_TRY(const std::string role, item.String("role"));
     ASHLAR_TRY(const JsonCursor content, item.At("content"));
     return Json::Of({{"role", role}, {"content", content.value()}});
   }
   if (type == "function_call") {
-    ASHLAR_TRY(item.AllowOnly({"type", "id", "status", "call_id", "name", "arguments"}));
+    ASHLAR_TRY(AllowMembers(item, {"type", "id", "status", "call_id", "name", "arguments"}));
     ASHLAR_TRY(const std::string id, item.String("call_id"));
     ASHLAR_TRY(const std::string name, item.String("name"));
     ASHLAR_TRY(const std::string arguments, item.String("arguments"));
@@ -106,7 +106,7 @@ Result<Json> MessageOfItem(const JsonCursor& item) {
     return Json::Of({{"role", "assistant"}, {"tool_calls", Json::Array{call}}});
   }
   if (type == "function_call_output") {
-    ASHLAR_TRY(item.AllowOnly({"type", "id", "status", "call_id", "output"}));
+    ASHLAR_TRY(AllowMembers(item, {"type", "id", "status", "call_id", "output"}));
     ASHLAR_TRY(const std::string id, item.String("call_id"));
     ASHLAR_TRY(const JsonCursor output, item.At("output"));
     return Json::Of({{"role", "tool"}, {"tool_call_id", id}, {"content", output.value()}});
@@ -208,7 +208,7 @@ Result<Work> ReadResponses(const Parameters& parameters, const RequestSetting& s
     if (!work.stream) {
       return value->Invalid("goes with \"stream\": true only");
     }
-    ASHLAR_TRY(value->AllowOnly({"include_obfuscation"}));
+    ASHLAR_TRY(AllowMembers(*value, {"include_obfuscation"}));
     ASHLAR_TRY([[maybe_unused]] const bool taken, value->BoolOr("include_obfuscation", false));
   }
   work.answer = std::make_unique<ResponsesAnswer>(
