@@ -113,6 +113,9 @@ TEST_F(MemoryReadingsTest, WhatIsNoNumberIsPassedOver) {
 
 TEST_F(MemoryReadingsTest, TheMachineHasWhatTheSystemListsAsItsTotal) {
   const std::string listed = *ReadTextFile("/proc/meminfo");
+  if (ReadTextFile("/proc/self/mountinfo")->find(" /proc/meminfo ") != std::string::npos) {
+    GTEST_SKIP() << "/proc/meminfo is mounted over: it tells of a container, not of the machine";
+  }
   EXPECT_TRUE(listed.starts_with(fmt::format("MemTotal: {:>14} kB\n", MachineBytes() / 1024)))
       << listed << MachineBytes();
 }
