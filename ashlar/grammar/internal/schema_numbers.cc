@@ -22,7 +22,7 @@ constexpr double kMostMultiples = 5'000;
 constexpr int kMostBinaryPlaces = 6;
 // Beyond these are numbers that are never written.
 constexpr double kLargest = 999'999'999'999'999;
-constexpr double kLargestWhole = 999'999'999'999'999'999;  // 1e18 as a double: one too large
+constexpr double kLargestWhole = 1e18;  // the double next to 999'999'999'999'999'999: one too large
 
 struct NumberFormat {
   std::string_view name;
