@@ -1,25 +1,19 @@
 // The metrics that a server exposes are those that docs/serving.md lists.
 #include <filesystem>
-#include <fstream>
 #include <regex>
 #include <set>
-#include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/file.h"
+
+namespace ashlar {
 namespace {
 
 namespace fs = std::filesystem;
 
 const fs::path kSources = ASHLAR_SOURCE_DIR;
-
-std::string TextOf(const fs::path& path) {
-  std::ifstream file(path);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 // The first group of every match.
 void AddMatches(const std::string& text, const std::regex& wanted, std::set<std::string>& found) {
@@ -34,15 +28,16 @@ TEST(Metrics, AreListedInTheDocumentation) {
   for (const auto& entry : fs::recursive_directory_iterator(kSources / "ashlar/server")) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with("_metrics.cc")) {
-      AddMatches(TextOf(entry.path()), literal, exposed);
+      AddMatches(*ReadTextFile(entry.path()), literal, exposed);
     }
   }
   EXPECT_GE(exposed.size(), 40u);
 
   std::set<std::string> listed;
-  AddMatches(TextOf(kSources / "docs/serving.md"),
+  AddMatches(*ReadTextFile(kSources / "docs/serving.md"),
              std::regex(R"re(`((?:ashlar|process)_[a-z0-9_]+)`)re"), listed);
   EXPECT_EQ(exposed, listed);
 }
 
 }  // namespace
+}  // namespace ashlar

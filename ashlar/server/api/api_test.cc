@@ -2,148 +2,23 @@
 // would send them.
 #include "ashlar/server/api/api.h"
 
-#include <condition_variable>
 #include <fstream>
-#include <mutex>
 #include <thread>
 
 #include <gtest/gtest.h>
 
-#include "ashlar/base/clock.h"
-#include "ashlar/base/temp_directory.h"
 #include "ashlar/graph/catalog.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/server/api/reference.h"
-#include "ashlar/server/api/testing_networks.h"
+#include "ashlar/server/api/testing_api_fixture.h"
 #include "ashlar/server/config/service_settings.h"
-#include "ashlar/server/http/http_server.h"
-#include "ashlar/server/http/testing_client.h"
 #include "ashlar/server/service/testing_service.h"
 
 namespace ashlar {
 namespace {
 
-using testing_service::SpellingNetwork;
-
-// The client's side of one request.
-class HeardResponder final : public HttpResponder {
- public:
-  void Send(HttpResponse response) override {
-    const std::lock_guard lock(mutex_);
-    EXPECT_FALSE(over_);
-    response_ = std::move(response);
-    over_ = true;
-    changed_.notify_all();
-  }
-  void BeginStream(int status, std::string_view type, HttpHeaders headers) override {
-    const std::lock_guard lock(mutex_);
-    response_ = {.status = status, .content_type = std::string(type), .headers = headers};
-  }
-  bool Write(std::string_view bytes) override {
-    const std::lock_guard lock(mutex_);
-    EXPECT_FALSE(over_);
-    response_.body += bytes;
-    changed_.notify_all();
-    return !gone_;
-  }
-  void End() override {
-    const std::lock_guard lock(mutex_);
-    EXPECT_FALSE(over_);
-    over_ = true;
-    changed_.notify_all();
-  }
-  void OnClosed(std::function<void()> closed) override {
-    const std::lock_guard lock(mutex_);
-    closed_ = std::move(closed);
-  }
-
-  HttpResponse Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return over_; });
-    return response_;
-  }
-  // Waits for something of a stream.
-  void WaitForBytes() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return over_ || !response_.body.empty(); });
-  }
-  void GoAway() {
-    std::unique_lock lock(mutex_);
-    gone_ = true;
-    const auto closed = closed_;
-    lock.unlock();
-    closed();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  HttpResponse response_;
-  bool over_ = false;
-  bool gone_ = false;
-  std::function<void()> closed_;
-};
-
-class ApiTest : public ::testing::Test {
- protected:
-  ApiTest() {
-    Network plain = SpellingNetwork(*store_, {});
-    const auto source = std::as_bytes(std::span(testing_api::kToolTemplate));
-    Network chat = SpellingNetwork(*store_, {.seed = 2});
-    chat.files["chat_template.jinja"] = {*store_->Put(source), source.size()};
-    Catalog catalog(*store_, AllKinds());
-    const auto lease = *store_->BeginWriting();
-    CHECK(catalog.Save(plain, "plain", Json::Array()).ok());
-    CHECK(catalog.Save(chat, "chat", Json::Array()).ok());
-    service_ = *Service::Start(*store_, {.engine = {.max_positions = 512,
-                                                    .max_rows = 64,
-                                                    .max_logit_rows = 16,
-                                                    .max_sequences = 8,
-                                                    .page_bytes = 8 << 20},
-                                         .session_directory = directory_ / "sessions"});
-    api_ = std::make_unique<Api>(*service_, *store_);
-  }
-
-  std::shared_ptr<HeardResponder> Begin(std::string_view method, std::string_view path,
-                                        std::string_view body = "") {
-    auto responder = std::make_shared<HeardResponder>();
-    api_->Handle({.method = std::string(method),
-                  .path = std::string(path),
-                  .headers = {{"Content-Type", "application/json"}},
-                  .body = std::string(body),
-                  .id = "test-id"},
-                 responder);
-    return responder;
-  }
-  HttpResponse Ask(std::string_view path, std::string_view body) {
-    return Begin("POST", path, body)->Wait();
-  }
-  // The answer to what must succeed.
-  Json Asked(std::string_view path, std::string_view body) {
-    const HttpResponse response = Ask(path, body);
-    EXPECT_EQ(response.status, 200) << response.body;
-    return *ParseJson(response.body);
-  }
-  Json Got(std::string_view path) {
-    const HttpResponse response = Begin("GET", path)->Wait();
-    EXPECT_EQ(response.status, 200) << response.body;
-    return *ParseJson(response.body);
-  }
-  static const Json& At(const Json& json, std::initializer_list<std::string_view> path) {
-    const Json* at = &json;
-    for (const std::string_view key : path) {
-      at = at->array() != nullptr ? &at->array()->at(static_cast<std::size_t>(key[0] - '0'))
-                                  : at->Find(key);
-      CHECK(at != nullptr);
-    }
-    return *at;
-  }
-
-  const TempDirectory directory_;
-  std::unique_ptr<BlobStore> store_ = NewMemoryStore();
-  std::unique_ptr<Service> service_;
-  std::unique_ptr<Api> api_;
-};
+using testing_api::ApiTest;
+using testing_api::HeardResponder;
 
 constexpr std::string_view kHello =
     R"({"model": "chat", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 12,
@@ -437,7 +312,8 @@ TEST_F(ApiTest, TheBudgetMovesAndAnswersSayWhatComputedThem) {
   {
     Catalog catalog(*store_, AllKinds());
     const auto lease = *store_->BeginWriting();
-    const Network levels = SpellingNetwork(*store_, {.layers = 1, .codec = "bitplane"});
+    const Network levels =
+        testing_service::SpellingNetwork(*store_, {.layers = 1, .codec = "bitplane"});
     ASSERT_TRUE(catalog.Save(levels, "levels", Json::Array()).ok());
   }
   constexpr std::string_view kAsk = R"({"model": "levels", "prompt": "ab", "max_tokens": 3})";
@@ -607,157 +483,6 @@ TEST_F(ApiTest, AStreamThatFailsSaysSoInItsOwnForm) {
   const std::string chunks = chat->Wait().body;
   EXPECT_NE(chunks.find("data: {\"error\":"), std::string::npos) << chunks;
   EXPECT_TRUE(chunks.ends_with("data: [DONE]\n\n"));
-}
-
-// As `curl -d` of a machine's user, and as a browser that shows a page.
-TEST_F(ApiTest, NoWebPageAdministersAServerWithoutKeys) {
-  const auto server =
-      *HttpServer::Start({}, [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
-        api_->Handle(std::move(request), std::move(responder));
-      });
-  const auto ask = [&](std::string_view path, std::string_view headers, std::string_view body) {
-    return testing_http::Client(server->port())
-        .Send(fmt::format("{} {} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n{}",
-                          body.empty() ? "GET" : "POST", path, headers, body.size(), body))
-        .Read();
-  };
-  const std::string json = "Host: localhost:8080\r\nContent-Type: application/json\r\n";
-  struct PageCase {
-    const char* path;
-    std::string headers;
-    const char* body;
-    int status;
-  };
-  constexpr const char* kDrain = R"({"seconds": 0})";
-  constexpr const char* kUnload = R"({"model": "plain"})";
-  constexpr const char* kPrompt = R"({"model": "plain", "prompt": "a", "max_tokens": 1})";
-  const PageCase cases[] = {
-      {"/admin/drain", json + "Origin: https://evil.example\r\n", kDrain, 403},
-      {"/admin/drain",
-       "Host: localhost\r\nOrigin: https://evil.example\r\nContent-Type: text/plain\r\n", kDrain,
-       403},
-      {"/admin/drain", "Host: evil.example\r\nContent-Type: application/json\r\n", kDrain, 403},
-      {"/admin/drain", "Host: localhost\r\nContent-Type: text/plain\r\n", kDrain, 415},
-      {"/admin/drain", "Host: localhost\r\n", kDrain, 415},
-      {"/admin/networks/unload", json + "Origin: null\r\n", kUnload, 403},
-      {"/admin/networks/unload", json, kUnload, 404},  // it is not loaded
-      {"/metrics", "Host: evil.example\r\n", "", 403},
-      {"/metrics", "Host: 127.0.0.1\r\n", "", 200},
-      {"/v1/completions", "Host: evil.example\r\n", kPrompt, 403},
-      {"/v1/completions", "Host: localhost\r\nOrigin: https://evil.example\r\n", kPrompt, 403},
-      {"/v1/completions", "Host: localhost\r\n", kPrompt, 200},
-      {"/health", "Host: evil.example\r\n", "", 200},
-  };
-  for (const PageCase& each : cases) {
-    const testing_http::Answer answer = ask(each.path, each.headers, each.body);
-    EXPECT_EQ(answer.status, each.status) << each.path << ' ' << each.headers << answer.body;
-    EXPECT_EQ(answer.body.find("--keys") != std::string::npos, each.status == 403) << answer.body;
-  }
-  EXPECT_FALSE(service_->draining());
-  EXPECT_EQ(ask("/admin/drain", json, kDrain).status, 200);
-  EXPECT_TRUE(service_->draining());
-}
-
-TEST_F(ApiTest, AServerWithoutKeysIsAskedByTheNamesThatItIsAllowed) {
-  Api api(*service_, *store_, {.allowed_hosts = {"box.example"}});
-  const auto status = [&](const char* host) {
-    auto responder = std::make_shared<HeardResponder>();
-    api.Handle({.method = "GET", .path = "/v1/models", .headers = {{"Host", host}}, .id = "x"},
-               responder);
-    return responder->Wait().status;
-  };
-  EXPECT_EQ(status("box.example:8080"), 200);
-  EXPECT_EQ(status("evil.example:8080"), 403);
-}
-
-TEST_F(ApiTest, AKeySaysWhoMayUseWhatAndHowMuch) {
-  const TempDirectory directory;
-  const std::string alice = NewKey();
-  const std::string root = NewKey();
-  std::ofstream(directory / "keys.toml") << fmt::format(
-      "[[tenant]]\nname = \"alice\"\nkeys = [\"{}\"]\nnetworks = [\"pl*\"]\n"
-      "tokens_per_minute = 100\ncontext_length = 90\n"
-      "[[tenant]]\nname = \"root\"\nkeys = [\"{}\"]\nadmin = true\n",
-      KeyDigestText(DigestOfKey(alice)), KeyDigestText(DigestOfKey(root)));
-  const SteadyClock clock;
-  const auto tenants = *Tenants::Open(directory / "keys.toml", clock);
-  Metrics metrics;
-  const auto log = *AccessLog::Open(directory / "log");
-  Api api(*service_, *store_, {.tenants = tenants.get(), .metrics = &metrics, .log = log.get()});
-  const auto ask = [&](const std::string& key, std::string_view path, std::string_view body) {
-    auto responder = std::make_shared<HeardResponder>();
-    HttpRequest request{.method = body.empty() ? "GET" : "POST",
-                        .path = std::string(path),
-                        .body = std::string(body),
-                        .id = "x"};
-    if (!key.empty()) {
-      request.headers.push_back({"authorization", "Bearer " + key});
-    }
-    api.Handle(std::move(request), responder);
-    return responder->Wait();
-  };
-  constexpr std::string_view kAsk = R"({"model": "plain", "prompt": "secret", "max_tokens": 60})";
-  const HttpResponse none = ask("", "/v1/completions", kAsk);
-  EXPECT_EQ(none.status, 401);
-  EXPECT_NE(none.body.find("none was sent"), std::string::npos) << none.body;
-  ASSERT_NE(none.headers.Find("WWW-Authenticate"), nullptr);
-  EXPECT_EQ(*none.headers.Find("WWW-Authenticate"), "Bearer");
-  const HttpResponse wrong = ask("ash-wrong", "/v1/completions", kAsk);
-  EXPECT_EQ(wrong.status, 401);
-  EXPECT_NE(wrong.body.find("no such key"), std::string::npos) << wrong.body;
-  EXPECT_EQ(ask("", "/health", "").status, 200);
-  EXPECT_EQ(ask(alice, "/admin/status", "").status, 403);
-  EXPECT_EQ(ask(alice, "/metrics", "").status, 403);
-  EXPECT_EQ(ask(alice, "/v1/completions", R"({"model": "chat", "prompt": "a"})").status, 404);
-  EXPECT_EQ(ask(alice, "/v1/models/chat", "").status, 404);
-  EXPECT_EQ(ask(alice, "/v1/models", "").body.find("chat"), std::string::npos);
-  EXPECT_EQ(ask(alice, "/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 90})")
-                .status,
-            400);
-  EXPECT_EQ(ask(alice, "/v1/completions", kAsk).status, 200);
-  const HttpResponse limited = ask(alice, "/v1/completions", kAsk);  // 66 of 100 are used
-  EXPECT_EQ(limited.status, 429);
-  EXPECT_NE(limited.headers.Find("Retry-After"), nullptr);
-  const HttpResponse exposed = ask(root, "/metrics", "");
-  EXPECT_TRUE(exposed.content_type.starts_with("text/plain"));
-  EXPECT_NE(exposed.body.find("tenant=\"alice\""), std::string::npos) << exposed.body;
-  EXPECT_NE(exposed.body.find("\nashlar_network_unique_bytes{model=\"plain\"} "), std::string::npos)
-      << exposed.body;
-  const std::string lines = *ReadTextFile(directory / "log");
-  EXPECT_NE(lines.find("\"completion_tokens\":60"), std::string::npos) << lines;
-  EXPECT_EQ(lines.find("secret"), std::string::npos);
-}
-
-TEST_F(ApiTest, WhatIsOnlyReadCountsAmongATenantsRequestsToo) {
-  const TempDirectory directory;
-  const std::string key = NewKey();
-  std::ofstream(directory / "keys.toml")
-      << fmt::format("[[tenant]]\nname = \"alice\"\nkeys = [\"{}\"]\nconcurrent_requests = 1\n",
-                     KeyDigestText(DigestOfKey(key)));
-  const SteadyClock clock;
-  const auto tenants = *Tenants::Open(directory / "keys.toml", clock);
-  Api api(*service_, *store_, {.tenants = tenants.get()});
-  const auto begin = [&](std::string_view path, std::string_view body) {
-    auto responder = std::make_shared<HeardResponder>();
-    api.Handle({.method = "POST",
-                .path = std::string(path),
-                .headers = {{"Authorization", "Bearer " + key}},
-                .body = std::string(body),
-                .id = "x"},
-               responder);
-    return responder;
-  };
-  constexpr std::string_view kContent = R"({"model": "plain", "content": "a"})";
-  const auto streamed = begin("/v1/completions", R"({"model": "plain", "prompt": "a",
-      "max_tokens": 400, "stream": true})");
-  streamed->WaitForBytes();
-  EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 429);
-  streamed->Wait();
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 200) << "the one before is over";
-  }
-  EXPECT_EQ(begin("/v1/completions", R"({"model": "plain"})")->Wait().status, 400);
-  EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 200);
 }
 
 TEST(Reference, IsThePageInTheDocs) {
