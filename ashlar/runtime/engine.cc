@@ -153,6 +153,11 @@ void Engine::PrefaultWorkspace() {
   state_->interpreter.Touch(internal::Interpreter::kAll);
 }
 
+void Engine::Rest() {
+  CHECK(idle());
+  state_->Rest();
+}
+
 void Engine::SetPageBudget(std::uint64_t bytes, std::uint64_t most) {
   state_->page_most = std::min(most, state_->options.page_bytes);
   state_->page_budget = std::min(bytes, state_->page_most);

@@ -268,6 +268,12 @@ class Engine {
   // deliveries are gone.
   void PrefaultWorkspace();
 
+  // For who waits until there are requests: gives back to the system what nothing runs on, pages
+  // that hold nothing cached and, unless it was prefaulted, the workspace; for a millisecond or so,
+  // so that more may be left for the next call. The logits of deliveries are gone. Requires:
+  // idle().
+  void Rest();
+
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when
   // even alone it could not get the pages that it may need.
   Result<RequestId> Submit(Request request);

@@ -97,13 +97,14 @@ TEST_F(EngineTest, SequencesThatAreSampledTogetherGetWhatEachGetsAlone) {
   }
 }
 
-TEST_F(EngineTest, HoldsCachedPagesAndNoOthersWhenNothingRuns) {
+TEST_F(EngineTest, HoldsCachedPagesAndNoOthersWhileItRests) {
   const RequestId short_one = *engine_.Submit(Ask({1, 2, 3}, 4));
   const RequestId long_one = *engine_.Submit(Ask({4, 5, 6}, 40));
   ASSERT_TRUE(RunToEnd(engine_, short_one).ok());
   const PageUse running = engine_.page_use();
   EXPECT_GT(running.resident, running.running);  // for whoever comes next
   ASSERT_TRUE(RunToEnd(engine_, long_one).ok());
+  engine_.Rest();
   const PageUse idle = engine_.page_use();
   EXPECT_GT(idle.cached, 0u);
   EXPECT_EQ(idle.resident, idle.cached);
@@ -409,6 +410,30 @@ TEST_F(EngineTest, AWorkspaceThatIsNotPrefaultedTakesWhatStepsNeededUntilItIs) {
   EXPECT_LT(ResidentBytesNow() - before, all / 4);
   engine.PrefaultWorkspace();
   EXPECT_GT(ResidentBytesNow() - before, all / 4 * 3);
+}
+
+TEST_F(EngineTest, AWorkspaceGoesBackWhileTheEngineRestsUnlessItWasPrefaulted) {
+  EngineOptions options = Options();
+  options.max_rows = 256;
+  const Network wide = RandomLlama(*store_, {.layers = 1, .width = 2048});
+  std::mt19937_64 random(1);
+  const std::vector<std::int32_t> prompt = RandomTokens(random, 250, 96);
+  for (const bool prefault : {false, true}) {
+    options.prefault_workspace = prefault;
+    Engine engine(*store_, options);
+    network_ = *engine.Load(wide);
+    Request request = Ask(prompt, 2);
+    const Completion first = *RunToEnd(engine, *engine.Submit(request));
+    const auto all = static_cast<std::int64_t>(
+        *Engine::WorkspaceBytes(std::vector<const Network*>{&wide}, options));
+    const std::int64_t before = ResidentBytesNow();
+    engine.Rest();
+    const std::int64_t given = before - ResidentBytesNow();
+    EXPECT_EQ(given > all / 2, !prefault) << given << " of " << all;
+    request.cache_scope = 1;  // what comes next is computed again, and the same
+    const Completion second = *RunToEnd(engine, *engine.Submit(request));
+    EXPECT_EQ(second.tokens[1].logprob, first.tokens[1].logprob);
+  }
 }
 
 }  // namespace

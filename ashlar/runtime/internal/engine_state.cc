@@ -19,6 +19,9 @@ constexpr std::uint64_t kTouchBytes = 1 << 20;
 constexpr std::int64_t kTrimPart = 4;
 constexpr std::int64_t kTrimMicros = 500;
 
+// For giving back what nothing runs on: whoever comes meanwhile waits for it.
+constexpr std::int64_t kRestMicros = 1000;
+
 }  // namespace
 
 Engine::State::State(const BlobStore& store, const EngineOptions& options_in)
@@ -121,14 +124,18 @@ void Engine::State::TrimPages() {
   const std::int64_t end = clock.NowMicros() + std::max(kTrimMicros, computing_micros_ / kTrimPart);
   while (cache.Trim() && (sequences.empty() || clock.NowMicros() < end)) {
   }
-  // Pages that were not full when their sequence ended are soon wanted again, unless nobody is
-  // there: after 8 sequences on 8 layers, one page in seven. (What there is no time for, now that
-  // the last tokens wait to be delivered, goes another time.)
-  if (sequences.empty()) {
-    while (clock.NowMicros() < end && cache.ReleaseIdle()) {
-    }
-  }
   counters.pages_evicted += cache.evictions() - evicted;
+}
+
+void Engine::State::Rest() {
+  const std::int64_t end = clock.NowMicros() + kRestMicros;
+  if (!prefault_workspace) {
+    interpreter.Rest();
+  }
+  // Those that were not full when their sequence ended: after 8 sequences on 8 layers, one in
+  // seven.
+  while (clock.NowMicros() < end && cache.ReleaseIdle()) {
+  }
 }
 
 void Engine::State::MakeRoom(Sequence& sequence) {

@@ -44,6 +44,7 @@ struct Engine::State {
   void FitPageBudget();
   // Gives back what is beyond the budget, in parts while requests run, else at once.
   void TrimPages();
+  void Rest();
 
   void Step();
 

@@ -168,6 +168,13 @@ void Interpreter::Touch(std::uint64_t bytes) {
   }
 }
 
+void Interpreter::Rest() {
+  if (memory_ != nullptr) {
+    memory_->Release(0, memory_bytes_);
+    touched_bytes_ = 0;
+  }
+}
+
 float* Interpreter::RegistersOf(const RunOfRows& run, std::int64_t position) const {
   const std::int64_t row = run.step->first_row + position - run.step->sequence->position;
   return buffers_.registers + row * sizes_.register_floats;

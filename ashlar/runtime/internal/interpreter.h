@@ -49,6 +49,8 @@ class Interpreter {
   static constexpr std::uint64_t kAll = std::numeric_limits<std::uint64_t>::max();
   // Makes so many more bytes of that room resident: all at once would hold up who streams.
   void Touch(std::uint64_t bytes);
+  // Gives the memory of that room back: steps take it again as they need it.
+  void Rest();
 
   // Requires: Prepare has seen the networks; at most max_rows rows, max_logit_rows of which want
   // logits; the sequences have their pages. `order` is MergeGraphs of `networks`; `profile` may be

@@ -405,6 +405,7 @@ void Service::State::Run() {
         return;
       }
     }
+    engine_.Rest();
     WaitForTasks();
   }
 }
