@@ -20,13 +20,19 @@ std::size_t Grammar::bytes() const {
 }
 
 GrammarMasks::GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
-                           std::span<const std::int32_t> ends, std::shared_ptr<MaskBytes> together)
+                           std::span<const std::int32_t> ends, std::shared_ptr<MaskBytes> together,
+                           std::span<const std::int32_t> silent)
     : vocabulary_(std::move(vocabulary)),
       together_(std::move(together)),
       grammar_bytes_(grammar.bytes()),
       states_(std::make_unique<ParseStates>(std::move(grammar))) {
   std::ranges::copy_if(ends, std::back_inserter(ends_),
                        [this](std::int32_t end) { return end >= 0 && end < vocabulary_->size(); });
+  for (const std::int32_t token : silent) {
+    CHECK(vocabulary_->Bytes(token).empty());
+    silent_.resize(vocabulary_->words());
+    silent_[static_cast<std::size_t>(token) / 64] |= std::uint64_t{1} << (token % 64);
+  }
   CountBytes();
 }
 
@@ -34,8 +40,14 @@ GrammarMasks::~GrammarMasks() {
   together_->used -= bytes_;
 }
 
+bool GrammarMasks::IsSilent(std::int32_t token) const {
+  return !silent_.empty() &&
+         (silent_[static_cast<std::size_t>(token) / 64] >> (token % 64) & 1) != 0;
+}
+
 void GrammarMasks::CountBytes() {
   const std::size_t now = grammar_bytes_ + states_->bytes() +
+                          silent_.capacity() * sizeof(silent_[0]) +
                           masks_.capacity() * sizeof(masks_[0]) +
                           mask_count_ * vocabulary_->words() * sizeof(std::uint64_t);
   together_->used += now - bytes_;
@@ -64,6 +76,9 @@ Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id stat
           "the grammar is too ambiguous, or too large: finding its next tokens takes more steps "
           "than "
           "an answer has");
+    }
+    if (states_->accepting(state) && !silent_.empty()) {
+      std::ranges::transform(mask, silent_, mask.begin(), std::bit_or());
     }
     for (const std::int32_t end : ends_) {
       std::uint64_t& word = mask[static_cast<std::size_t>(end) / 64];
@@ -175,6 +190,9 @@ Status Constraint::Accept(std::int32_t token) {
   }
   if (token < 0 || token >= masks_->vocabulary_->size()) {
     return Invalid("token {} is not in the vocabulary of {}", token, masks_->vocabulary_->size());
+  }
+  if (masks_->IsSilent(token) && may_end()) {
+    return {};
   }
   const std::string_view bytes = masks_->vocabulary_->Bytes(token);
   masks_->states_->GiveWork(work_);

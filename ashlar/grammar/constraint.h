@@ -47,10 +47,12 @@ class GrammarMasks {
 
   // `ends`: the tokens that end an answer, which may come exactly where the grammar may end. Those
   // outside of the vocabulary count for nothing. With none left an answer ends where nothing can be
-  // added (Constraint::must_end). `together`: with which others it shares its memory.
+  // added (Constraint::must_end). `together`: with which others it shares its memory. `silent`:
+  // tokens that write nothing, and may come, and change nothing, where the grammar may end.
   GrammarMasks(Grammar grammar, std::shared_ptr<const TokenVocabulary> vocabulary,
                std::span<const std::int32_t> ends,
-               std::shared_ptr<MaskBytes> together = std::make_shared<MaskBytes>(kMaxBytes));
+               std::shared_ptr<MaskBytes> together = std::make_shared<MaskBytes>(kMaxBytes),
+               std::span<const std::int32_t> silent = {});
   ~GrammarMasks();
 
   const TokenVocabulary& vocabulary() const { return *vocabulary_; }
@@ -59,6 +61,7 @@ class GrammarMasks {
 
  private:
   friend class Constraint;
+  bool IsSilent(std::int32_t token) const;
   // The mask of `state`; stays for as long as a constraint is in that state. Takes what it took to
   // find off `work`.
   Result<std::span<const std::uint64_t>> MaskOf(std::uint32_t state, std::uint64_t& work);
@@ -73,6 +76,7 @@ class GrammarMasks {
   std::size_t grammar_bytes_;
   std::atomic<std::size_t> bytes_ = 0;  // as counted in `together_`
   std::vector<std::int32_t> ends_;
+  std::vector<std::uint64_t> silent_;  // as a mask; empty: none
   std::unique_ptr<grammar::ParseStates> states_;
   std::vector<std::unique_ptr<std::uint64_t[]>> masks_;  // by state; null: not found yet
   std::size_t mask_count_ = 0;

@@ -82,6 +82,15 @@ struct Case {
   const char* answer;
 };
 
+// Text that is free until a call begins, as answers are that may call strict tools.
+Result<Grammar> ReadCalls(std::string_view schema) {
+  const FreeText text = {.mark = "<tool_call>"};
+  const NamedGrammar given[] = {{"call", *GrammarFromJsonSchema(schema)},
+                                {"up-to-opener", FreeTextUpToMark(text)},
+                                {"rest", FreeTextWithoutMark(text)}};
+  return ParseGbnfWith("root ::= (up-to-opener [ \\n]? call)* rest", given);
+}
+
 constexpr Case kCases[] = {
     {"any_object", [](std::string_view) -> Result<Grammar> { return GrammarForAnyJsonObject(); },
      "",
@@ -117,6 +126,17 @@ constexpr Case kCases[] = {
      "root ::= expr\nexpr ::= term ([+-] term)*\nterm ::= factor ([*/] factor)*\n"
      "factor ::= [0-9]+ | \"(\" expr \")\" | [a-z]+",
      "(12+alpha)*(beta-7/(gamma+3))*42"},
+    {"free_text", ReadCalls, R"({"type":"object"})",
+     "The wall is of ashlar: blocks < 1 m, cut so that no mortar is needed between them. Whoever "
+     "lays them needs a level and patience; what was laid first bears all the rest."},
+    {"text_and_call", ReadCalls,
+     R"({"type":"object","properties":{"name":{"const":"weather"},"arguments":{"type":"object",
+"properties":{"place":{"type":"string"},"day":{"type":"string","format":"date"}},"required":["place"]}},
+"required":["name","arguments"]})",
+     R"(I shall look.
+<tool_call>
+{"name": "weather", "arguments": {"place": "Cusco", "day": "2026-03-01"}}
+</tool_call>)"},
 };
 
 // Of this thread's own time, which a busy machine does not lengthen.

@@ -27,7 +27,13 @@ bool IsGbnfNameChar(char c) {
 
 class GbnfReader {
  public:
-  explicit GbnfReader(std::string_view text) : text_(text) {}
+  GbnfReader(std::string_view text, std::span<const NamedGrammar> given) : text_(text) {
+    for (const NamedGrammar& each : given) {
+      rules_.emplace(
+          each.name,
+          Rule{.id = builder_.AddRulesOf(each.grammar), .defined = true, .first_use = {}});
+    }
+  }
 
   Result<Grammar> Read() {
     for (SkipBlanks(/*over_lines=*/true); !text_.at_end(); SkipBlanks(/*over_lines=*/true)) {
@@ -270,8 +276,12 @@ class GbnfReader {
 }  // namespace
 
 Result<Grammar> ParseGbnf(std::string_view text) {
+  return ParseGbnfWith(text, {});
+}
+
+Result<Grammar> ParseGbnfWith(std::string_view text, std::span<const NamedGrammar> given) {
   ASHLAR_TRY(grammar::CheckSource(text, "GBNF"));
-  return GbnfReader(text).Read();
+  return GbnfReader(text, given).Read();
 }
 
 }  // namespace ashlar

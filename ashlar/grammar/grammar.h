@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "ashlar/base/result.h"
@@ -39,9 +40,17 @@ class Grammar {
   std::shared_ptr<const grammar::Rules> rules_;
 };
 
+// A grammar that others are made of, by this name.
+struct NamedGrammar {
+  std::string_view name;
+  Grammar grammar;
+};
+
 // GBNF as llama.cpp reads it: rules `name ::= alternatives`, of which `root` is the answer; "text",
 // [sets], `.`, groups, `*`, `+`, `?`, `{m,n}`, comments. Left recursion is allowed here.
 Result<Grammar> ParseGbnf(std::string_view text);
+// The same, where the rules `given` are there already.
+Result<Grammar> ParseGbnfWith(std::string_view text, std::span<const NamedGrammar> given);
 
 // A regular expression of ECMAScript (with its flag `u`), which the whole answer matches. Refused
 // by name: look-around, back references, \b, \p. Lazy quantifiers match what greedy ones do.
@@ -52,5 +61,15 @@ Result<Grammar> GrammarFromJsonSchema(std::string_view schema);
 
 // Any JSON object: OpenAI's response format `json_object`.
 Grammar GrammarForAnyJsonObject();
+
+// Bytes that are held to nothing, whole characters or not, as far as the first `mark`.
+struct FreeText {
+  std::string_view mark;            // not empty
+  std::string_view not_first = {};  // bytes that none of it begins with, behind any blanks
+};
+// With the mark at its end.
+Grammar FreeTextUpToMark(const FreeText& text);
+// Without one.
+Grammar FreeTextWithoutMark(const FreeText& text);
 
 }  // namespace ashlar

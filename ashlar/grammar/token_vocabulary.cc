@@ -25,9 +25,14 @@ int PlainChars(std::string_view bytes) {
 
 }  // namespace
 
-TokenVocabulary::TokenVocabulary(const Tokenizer& tokenizer, std::int32_t size) : starts_(1) {
+TokenVocabulary::TokenVocabulary(const Tokenizer& tokenizer, std::int32_t size,
+                                 std::span<const std::int32_t> written)
+    : starts_(1) {
   for (std::int32_t id = 0; id < size; ++id) {
-    if (id < tokenizer.vocabulary_size() && !tokenizer.IsSpecial(id)) {
+    const bool writes =
+        id < tokenizer.vocabulary_size() &&
+        (!tokenizer.IsSpecial(id) || std::ranges::find(written, id) != written.end());
+    if (writes) {
       // (Slice leaves longer ones out; together they would pass what starts_ can say.)
       if (const std::string bytes = tokenizer.TokenBytes(id); bytes.size() <= 0xFFFF) {
         text_ += bytes;

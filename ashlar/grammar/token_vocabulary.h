@@ -23,8 +23,10 @@ struct TokenSlice;
 class TokenVocabulary {
  public:
   // Of the ids below `size`, which is the number of logits of the network: it may be more or fewer
-  // than the tokenizer has. Special tokens and ids without a token write nothing.
-  TokenVocabulary(const Tokenizer& tokenizer, std::int32_t size);
+  // than the tokenizer has. Special tokens and ids without a token write nothing, but for those in
+  // `written`, which write what they are called.
+  TokenVocabulary(const Tokenizer& tokenizer, std::int32_t size,
+                  std::span<const std::int32_t> written = {});
   // tokens[id] is what the token writes; an empty text for one that writes nothing.
   explicit TokenVocabulary(std::span<const std::string> tokens);
   ~TokenVocabulary();

@@ -1,6 +1,7 @@
 #include "ashlar/grammar/internal/builder.h"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
 #include <tuple>
 
@@ -15,6 +16,36 @@ RuleId Builder::AddRule() {
 
 StateId Builder::AddState() {
   return states_++;
+}
+
+RuleId Builder::AddRulesOf(const Grammar& grammar) {
+  const Rules& rules = grammar.rules();
+  const auto first_rule = static_cast<RuleId>(starts_.size());
+  const StateId before = states_ - (kEnd + 1);  // the end is everybody's
+  const auto here = [before](StateId state) { return state == kEnd ? kEnd : before + state; };
+  const auto states = static_cast<StateId>(rules.states.size() - 1);
+  states_ += states - 1;
+  for (const StateId start : rules.starts) {
+    starts_.push_back(here(start));
+  }
+  std::array<ByteRange, 256> bytes_of = {};  // by class
+  for (int byte = 255; byte >= 0; --byte) {
+    ByteRange& range = bytes_of[rules.class_of[byte]];
+    range.first = static_cast<std::uint8_t>(byte);
+    range.last = std::max(range.last, range.first);
+  }
+  for (StateId state = kEnd + 1; state < states && !full(); ++state) {
+    for (const Rules::Read& read : rules.ReadsOf(state)) {
+      Read(here(state), {bytes_of[read.first].first, bytes_of[read.last].last}, here(read.to));
+    }
+    for (const Rules::Call& call : rules.CallsOf(state)) {
+      Call(here(state), first_rule + call.rule, here(call.to));
+    }
+    for (const StateId to : rules.SkipsOf(state)) {
+      Skip(here(state), here(to));
+    }
+  }
+  return first_rule + rules.root;
 }
 
 bool Builder::full() const {

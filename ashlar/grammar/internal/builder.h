@@ -31,6 +31,8 @@ class Builder {
 
   // A rule that derives nothing until something is drawn from its start to kEnd.
   RuleId AddRule();
+  // The rules of another grammar; returns its root.
+  RuleId AddRulesOf(const Grammar& grammar);
   StateId start(RuleId rule) const { return starts_[rule]; }
   StateId AddState();
 

@@ -40,17 +40,12 @@ Result<std::optional<GrammarSource>> ReadFormat(const JsonCursor& format) {
                                      .path = schema->path()});
 }
 
-Json ArgumentsSchema(const Tool& tool) {
-  return tool.parameters.object()->empty() ? Json::Of({{"type", "object"}}) : tool.parameters;
+Json AnyObject() {
+  return Json::Of({{"type", "object"}});
 }
 
-Json CallSchema(const Tool& tool, const ToolSyntax& syntax) {
-  return Json::Of(
-      {{"type", "object"},
-       {"properties", Json::Of({{"name", Json::Of({{"const", tool.name}})},
-                                {std::string(syntax.arguments_key), ArgumentsSchema(tool)}})},
-       {"required", Json::Array{"name", syntax.arguments_key}},
-       {"additionalProperties", false}});
+Json ArgumentsSchema(const Tool& tool) {
+  return tool.parameters.object()->empty() ? AnyObject() : tool.parameters;
 }
 
 }  // namespace
@@ -91,10 +86,10 @@ Result<AnswerForm> ReadAnswerForm(const Parameters& parameters, std::vector<Tool
 }
 
 Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax) {
-  std::vector<Tool> tools;
+  std::vector<CallableTool> tools;
   for (const Tool& tool : form.tools) {
     if (form.forced_tool.empty() || tool.name == form.forced_tool) {
-      tools.push_back(tool);
+      tools.push_back({tool.name, ArgumentsSchema(tool)});
     }
   }
   if (syntax.body == ToolBody::kTags) {
@@ -103,31 +98,39 @@ Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax) {
         "an answer cannot be made to be a call");
   }
   ForcedCall forced{.text = std::string(syntax.bare ? "" : syntax.opener),
-                    .grammar = {.kind = GrammarKind::kJsonSchema, .path = "$.tools"}};
-  if (syntax.body == ToolBody::kNamed) {
-    if (tools.size() > 1) {
-      return Unsupported(
-          "$.tool_choice: this network's template writes the name before the "
-          "arguments: name the function to call");
-    }
+                    .grammar = {.kind = GrammarKind::kCalls, .path = "$.tools", .calls = &syntax}};
+  if (syntax.body == ToolBody::kNamed && tools.size() == 1) {  // its name is no choice
     forced.text += tools.front().name + std::string(syntax.argument_mark);
-    forced.grammar.text = WriteJson(ArgumentsSchema(tools.front()));
+    forced.grammar = {.kind = GrammarKind::kJsonSchema,
+                      .text = WriteJson(tools.front().arguments),
+                      .path = "$.tools"};
     return forced;
   }
-  Json::Array calls;
-  for (const Tool& tool : tools) {
-    calls.push_back(CallSchema(tool, syntax));
-  }
-  Json call = calls.size() == 1 ? calls.front() : Json::Of({{"anyOf", calls}});
-  if (syntax.body == ToolBody::kList) {
-    constexpr int kMostCalls = 16;
-    call = Json::Of({{"type", "array"},
-                     {"items", std::move(call)},
-                     {"minItems", 1},
-                     {"maxItems", form.parallel_tool_calls ? kMostCalls : 1}});
-  }
-  forced.grammar.text = WriteJson(call);
+  forced.grammar.text = WriteCallableTools(tools, form.parallel_tool_calls);
   return forced;
+}
+
+Result<std::optional<GrammarSource>> HoldStrictCalls(const AnswerForm& form,
+                                                     const ToolSyntax& syntax) {
+  const auto strict =
+      std::ranges::find_if(form.tools, [](const Tool& tool) { return !tool.strict_at.empty(); });
+  if (strict == form.tools.end()) {
+    return std::optional<GrammarSource>();
+  }
+  if (syntax.body == ToolBody::kTags) {
+    return Unsupported(
+        "{}: this network writes the arguments of calls in tags, which no schema holds",
+        strict->strict_at);
+  }
+  std::vector<CallableTool> tools;
+  for (const Tool& tool : form.tools) {
+    tools.push_back({tool.name, tool.strict_at.empty() ? AnyObject() : ArgumentsSchema(tool)});
+  }
+  return std::optional(GrammarSource{.kind = GrammarKind::kCalls,
+                                     .text = WriteCallableTools(tools, form.parallel_tool_calls),
+                                     .path = strict->strict_at,
+                                     .calls = &syntax,
+                                     .place = CallPlace::kWithinText});
 }
 
 }  // namespace ashlar

@@ -32,7 +32,13 @@ struct ForcedCall {
   std::string text;
   GrammarSource grammar;
 };
-// Requires: form.must_call. kUnsupported where the syntax cannot choose among several tools.
+// Requires: form.must_call. kUnsupported where the syntax has arguments that no schema holds.
 Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax);
+
+// What an answer that may call tools is held to where one of them is strict: text is free up to a
+// call; a call is one of these tools, with arguments that are valid under its schema, or any where
+// it is not strict. Nothing where none is. kUnsupported as above.
+Result<std::optional<GrammarSource>> HoldStrictCalls(const AnswerForm& form,
+                                                     const ToolSyntax& syntax);
 
 }  // namespace ashlar

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ashlar/server/api/answer_form.h"
+#include "ashlar/server/api/call_grammar.h"
 #include "ashlar/server/api/chat_answer.h"
 
 namespace ashlar {
@@ -19,10 +20,12 @@ constexpr Parameter kTemplateRows[] = {
          "template sees, and writes where it knows of them"},
     {.name = "tools",
      .types = json_type::kArray,
-     .doc = "functions that the network may call, `{type: \"function\", function: {name, "
-            "description, parameters}}`, where its chat template knows tools. `strict` holds "
-            "arguments to the schema where `tool_choice` makes the answer a call; where it is left "
-            "to the network it is taken, and nothing is held"},
+     .doc =
+         "functions that the network may call, `{type: \"function\", function: {name, "
+         "description, parameters}}`, where its chat template knows tools; 400 where it does not, "
+         "or writes calls in a way that is not known. With `strict` arguments are valid under "
+         "the schema: the answer is free until the network begins a call, which from there on "
+         "is one of these tools; 400 where the network writes arguments in tags"},
     {.name = "chat_template_kwargs",
      .types = json_type::kObject,
      .doc = "further variables for the network's chat template"},
@@ -189,8 +192,8 @@ Status WriteChatPrompt(const RequestSetting& setting, const ChatPrompt& prompt,
                          style->stop_strings.end());
   if (prompt.tools != nullptr) {
     // Its marks may be special tokens, which text leaves out.
-    const auto mark = network.tokenizer->TokenId(prompt.tools->opener);
-    generation.keep_special_tokens |= mark && network.tokenizer->IsSpecial(*mark);
+    generation.keep_special_tokens |=
+        !MarksOfCalls(*prompt.tools, CallPlace::kWithinText, *network.tokenizer).empty();
   }
   return {};
 }
@@ -213,8 +216,12 @@ Status Hold(const RequestSetting& setting, const GrammarSource& source, Generati
 Result<std::string> HoldToForm(const RequestSetting& setting, const AnswerForm& form,
                                const ToolSyntax* tools, Generation& generation) {
   if (!form.must_call) {
-    if (form.grammar) {
-      ASHLAR_TRY(Hold(setting, *form.grammar, generation));
+    std::optional<GrammarSource> grammar = form.grammar;
+    if (tools != nullptr) {
+      ASHLAR_TRY(grammar, HoldStrictCalls(form, *tools));
+    }
+    if (grammar) {
+      ASHLAR_TRY(Hold(setting, *grammar, generation));
     }
     return std::string();
   }

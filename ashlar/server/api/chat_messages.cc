@@ -173,7 +173,10 @@ Result<Tool> ReadFunction(const JsonCursor& function) {
                    tool.name.size());
   }
   ASHLAR_TRY(const std::string description, function.StringOr("description", ""));
-  ASHLAR_TRY([[maybe_unused]] const bool strict, function.BoolOr("strict", false));
+  ASHLAR_TRY(const bool strict, function.BoolOr("strict", false));
+  if (strict) {
+    tool.strict_at = function.path() + ".strict";
+  }
   ASHLAR_TRY(const auto parameters, function.Find("parameters"));
   if (parameters && parameters->value().object() == nullptr) {
     return parameters->Invalid("expected a JSON schema, found {}", parameters->value().type_name());

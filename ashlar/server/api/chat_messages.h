@@ -19,6 +19,9 @@ struct Tool {
   std::string name;
   Json definition;  // {"type":"function","function":{"name","description","parameters"}}
   Json parameters;  // its JSON schema; an empty object without one
+  // Where the request says that arguments are held to it: "$.tools[0].function.strict"; empty: it
+  // does not.
+  std::string strict_at;
 };
 Result<std::vector<Tool>> ReadTools(const JsonCursor& tools);
 // Of one tool, from the object that says what function it is ({"name","description",...}).

@@ -68,8 +68,31 @@ Result<Grammar> ParseSource(const GrammarSource& source) {
       return GrammarFromRegex(source.text);
     case GrammarKind::kGbnf:
       return ParseGbnf(source.text);
+    case GrammarKind::kCalls:
+      return GrammarOfCalls(*source.calls, source.place, source.text);
   }
   return GrammarForAnyJsonObject();
+}
+
+// Whether two sources are one grammar.
+bool SameGrammar(const GrammarSource& a, const GrammarSource& b) {
+  return a.kind == b.kind && a.text == b.text && a.calls == b.calls && a.place == b.place;
+}
+
+// The tokens that may stand in text around calls though no grammar knows them: special ones, but
+// for those that could make an opener, and ids without a token.
+std::vector<std::int32_t> SilentTokens(const GrammarSource& source, const NetworkCard& network,
+                                       const TokenVocabulary& vocabulary) {
+  std::vector<std::int32_t> silent;
+  if (source.kind == GrammarKind::kCalls && source.place == CallPlace::kWithinText) {
+    for (std::int32_t token = 0; token < vocabulary.size(); ++token) {
+      if (vocabulary.Bytes(token).empty() &&
+          !MayMakeAnOpener(*source.calls, network.tokenizer->TokenContent(token))) {
+        silent.push_back(token);
+      }
+    }
+  }
+  return silent;
 }
 
 // What a grammar or an answer to it comes to is the request's fault, and asking again does not
@@ -139,17 +162,19 @@ Result<std::shared_ptr<GrammarMasks>> KeptGrammars::Find(const GrammarSource& so
                                                          std::vector<std::int32_t> ends) {
   Kept kept{.network = network.digest.ToString(),
             .scope = std::string(scope),
-            .kind = source.kind,
-            .text = source.text,
+            .source = source,
             .ends = std::move(ends)};
+  if (source.kind == GrammarKind::kCalls) {
+    kept.written = MarksOfCalls(*source.calls, source.place, *network.tokenizer);
+  }
   {
     const std::lock_guard lock(mutex_);
     for (auto known = kept_.begin(); known != kept_.end(); ++known) {
-      if (known->network != kept.network) {
+      if (known->network != kept.network || known->written != kept.written) {
         continue;
       }
       kept.vocabulary = known->vocabulary;
-      if (known->scope == kept.scope && known->kind == kept.kind && known->text == kept.text &&
+      if (known->scope == kept.scope && SameGrammar(known->source, kept.source) &&
           known->ends == kept.ends) {
         std::rotate(kept_.begin(), known, known + 1);
         return kept_.front().masks;
@@ -158,12 +183,13 @@ Result<std::shared_ptr<GrammarMasks>> KeptGrammars::Find(const GrammarSource& so
   }
   // Not under the lock: a large schema takes its time.
   if (kept.vocabulary == nullptr) {
-    kept.vocabulary = std::make_shared<TokenVocabulary>(*network.tokenizer,
-                                                        static_cast<std::int32_t>(network.logits));
+    kept.vocabulary = std::make_shared<TokenVocabulary>(
+        *network.tokenizer, static_cast<std::int32_t>(network.logits), kept.written);
   }
   ASHLAR_TRY(Grammar grammar, ParseSource(source));
   kept.masks =
-      std::make_shared<GrammarMasks>(std::move(grammar), kept.vocabulary, kept.ends, masks_);
+      std::make_shared<GrammarMasks>(std::move(grammar), kept.vocabulary, kept.ends, masks_,
+                                     SilentTokens(source, network, *kept.vocabulary));
   auto masks = kept.masks;
   {
     const std::lock_guard lock(mutex_);

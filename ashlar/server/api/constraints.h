@@ -10,18 +10,22 @@
 #include <vector>
 
 #include "ashlar/grammar/constraint.h"
+#include "ashlar/server/api/call_grammar.h"
 #include "ashlar/server/api/parameters.h"
 #include "ashlar/server/memory/spare_memory.h"
 #include "ashlar/server/service/service.h"
 
 namespace ashlar {
 
-enum class GrammarKind : std::uint8_t { kJsonObject, kJsonSchema, kRegex, kGbnf };
+enum class GrammarKind : std::uint8_t { kJsonObject, kJsonSchema, kRegex, kGbnf, kCalls };
 
 struct GrammarSource {
   GrammarKind kind = GrammarKind::kJsonObject;
   std::string text;  // empty for kJsonObject
   std::string path;  // of the parameter to blame: "$.guided_regex"
+  // kCalls: how they are written, and where; `text` is what WriteCallableTools writes.
+  const ToolSyntax* calls = nullptr;
+  CallPlace place = CallPlace::kWhole;
 };
 
 // Parameters that limit an answer whatever it is an answer to.
@@ -52,13 +56,13 @@ class KeptGrammars final : public SpareMemory {
   struct Kept {
     std::string network;  // digest
     std::string scope;
-    GrammarKind kind;
-    std::string text;
+    GrammarSource source;
     std::vector<std::int32_t> ends;
+    std::vector<std::int32_t> written;  // special tokens that the vocabulary writes
     std::shared_ptr<const TokenVocabulary> vocabulary;
     std::shared_ptr<GrammarMasks> masks;
     bool used() const { return masks.use_count() > 1; }
-    std::size_t bytes() const { return sizeof(Kept) + text.capacity() + masks->bytes(); }
+    std::size_t bytes() const { return sizeof(Kept) + source.text.capacity() + masks->bytes(); }
   };
   // With the vocabularies, of those alone that nobody uses or of all. Requires: locked.
   std::size_t Bytes(bool unused_only) const;

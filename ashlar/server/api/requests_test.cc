@@ -415,6 +415,106 @@ TEST(Requests, AnAnswerThatMustBeACallBeginsWithItsMark) {
   EXPECT_TRUE(((*last)[0] >> 9 & 1) != 0);  // the end
 }
 
+bool MayCome(TokenConstraint& answer, std::int32_t token) {
+  const auto allowed = answer.Allowed();
+  CHECK(allowed.ok());
+  return ((*allowed)[static_cast<std::size_t>(token) / 64] >> (token % 64) & 1) != 0;
+}
+
+TEST(Requests, CallsOfStrictToolsAreHeldWhereverTheNetworkBeginsThem) {
+  constexpr std::string_view kTools = R"("tools": [
+      {"type": "function", "function": {"name": "f", "strict": true, "parameters":
+          {"type": "object", "properties": {"x": {"enum": [1, 2]}}, "required": ["x"]}}},
+      {"type": "function", "function": {"name": "g", "strict": false, "parameters":
+          {"type": "object", "properties": {"y": {"not": {}}}}}}])";
+  const auto card = MakeCard({.chat_template = kToolTemplate});
+  const auto work = Ask(kChat,
+                        fmt::format(R"({{"messages": [{{"role": "user", "content": "a"}}],
+      "stop_token_ids": [9], {}}})",
+                                    kTools),
+                        card);
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  EXPECT_TRUE(TextOf(work->generations.front()).ends_with("<|im_start|>assistant\n"));
+  const auto say = [&](TokenConstraint& answer, std::string_view text) {
+    for (const char c : text) {
+      if (!MayCome(answer, static_cast<unsigned char>(c)) ||
+          !answer.Accept(static_cast<unsigned char>(c)).ok()) {
+        return false;
+      }
+    }
+    return true;
+  };
+  constexpr std::int32_t kSpecial = 256;  // <|im_start|>, which no grammar knows
+  const auto answer = work->generations.front().constraint();
+  ASSERT_TRUE(say(*answer, "Well, \xFF<tool"));
+  EXPECT_TRUE(MayCome(*answer, 9) && MayCome(*answer, kSpecial));
+  ASSERT_TRUE(answer->Accept(kSpecial).ok());
+  ASSERT_TRUE(say(*answer, " <tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": "));
+  for (int token = 0; token < 258; ++token) {
+    EXPECT_EQ(MayCome(*answer, token), token == '1' || token == '2') << token;
+  }
+  ASSERT_TRUE(say(*answer, "2}}\n</tool_call>; <tool_call>"));
+  EXPECT_FALSE(MayCome(*answer, 9) || MayCome(*answer, kSpecial));
+  // Of the other tool any object will do.
+  ASSERT_TRUE(say(*answer, "{\"name\": \"g\", \"arguments\": {\"z\": [true]}} and so on"));
+  EXPECT_TRUE(MayCome(*answer, 9));
+  EXPECT_FALSE(answer->finished());
+
+  const auto flat = Ask("/v1/responses", R"({"input": "a", "stop_token_ids": [9], "tools": [
+      {"type": "function", "name": "f", "strict": true}]})",
+                        card);
+  ASSERT_TRUE(flat.ok()) << flat.error().message;
+  EXPECT_FALSE(say(*flat->generations.front().constraint(), "<tool_call>{\"name\": \"h"));
+  // What costs nothing where nothing is strict.
+  const auto free = Ask(kChat, R"({"messages": [{"role": "user", "content": "a"}], "tools": [
+      {"type": "function", "function": {"name": "f"}}]})",
+                        card);
+  ASSERT_TRUE(free.ok()) << free.error().message;
+  EXPECT_EQ(free->generations.front().constraint, nullptr);
+}
+
+TEST(Requests, WhatCannotBeHeldOfAStrictToolIsRefused) {
+  const auto refused = [](std::string_view chat_template, std::string_view more) {
+    const auto work = Ask(kChat,
+                          fmt::format(R"({{"messages": [{{"role": "user", "content": "a"}}],
+        "tools": [{{"type": "function", "function": {{"name": "e"}}}},
+                  {{"type": "function", "function": {{"name": "f", "strict": true {} }}}}]}})",
+                                      more),
+                          MakeCard({.chat_template = chat_template}));
+    return work.ok() ? Problem{} : ProblemOf(work.error());
+  };
+  const Problem schema = refused(kToolTemplate, R"(, "parameters": {"type": "object", "not": {}})");
+  EXPECT_EQ(schema.param, "tools[1].function.strict");
+  EXPECT_NE(schema.message.find("the parameters of \"f\""), std::string::npos) << schema.message;
+  const Problem tags = refused(
+      "{% if tools %}T{% endif %}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or "
+      "[] %}<tool_call><function=f><parameter=a>1</parameter></function></tool_call>{% endfor %}"
+      "{% endfor %}",
+      "");
+  EXPECT_EQ(tags.param, "tools[1].function.strict");
+  EXPECT_NE(tags.message.find("in tags"), std::string::npos) << tags.message;
+  EXPECT_EQ(tags.status, 400);
+}
+
+TEST(Requests, MarksThatAreSpecialTokensBeginCallsOfStrictTools) {
+  constexpr std::string_view kTemplate =
+      "{% if tools %}T{% endif %}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or "
+      "[] %}<|python_tag|>{\"name\": \"{{ c.function.name }}\", \"parameters\": {{ "
+      "c.function.arguments | tojson }}}{% endfor %}{% endfor %}";
+  const auto work = Ask(
+      kChat, R"({"messages": [{"role": "user", "content": "a"}],
+      "stop_token_ids": [9], "tools": [{"type": "function", "function":
+          {"name": "f", "strict": true}}]})",
+      MakeCard({.chat_template = kTemplate, .further_tokens = {"<|im_start|>", "<|python_tag|>"}}));
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  EXPECT_TRUE(work->generations.front().keep_special_tokens);
+  const auto answer = work->generations.front().constraint();
+  ASSERT_TRUE(MayCome(*answer, 257) && MayCome(*answer, 256));
+  ASSERT_TRUE(answer->Accept('a').ok() && answer->Accept(257).ok());
+  EXPECT_TRUE(MayCome(*answer, '{'));
+  EXPECT_FALSE(MayCome(*answer, 'a') || MayCome(*answer, 256) || MayCome(*answer, 9));
+}
+
 TEST(Requests, ResponsesAreConversationsOfItems) {
   const auto work = Ask("/v1/responses", R"({"instructions": "Be kind.", "input": [
       {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},

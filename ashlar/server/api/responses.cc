@@ -25,8 +25,9 @@ constexpr Parameter kResponsesRows[] = {
     {.name = "tools",
      .types = json_type::kArray,
      .doc = "functions that the network may call, `{type: \"function\", name, description, "
-            "parameters}`. `strict` holds arguments to the schema where `tool_choice` makes the "
-            "answer a call; where it is left to the network it is taken, and nothing is held"},
+            "parameters}`. With `strict` arguments are valid under the schema: the answer is free "
+            "until the network begins a call, which from there on is one of these tools; 400 where "
+            "the network writes arguments in tags"},
     {.name = "tool_choice",
      .types = json_type::kString | json_type::kObject,
      .otherwise = "auto",

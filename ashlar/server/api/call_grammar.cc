@@ -1,0 +1,131 @@
+#include "ashlar/server/api/call_grammar.h"
+
+#include <algorithm>
+
+#include "ashlar/base/check.h"
+
+namespace ashlar {
+namespace {
+
+constexpr int kMostCallsOfAList = 16;
+
+// Blanks as the grammars of JSON schemas have them.
+constexpr std::string_view kBlanks =
+    "blank ::= (\" \" | \"\\n\" [ \\x09]{0,40})?\n"
+    "space ::= [ \\n\\r\\x09]*\n";
+
+std::string GbnfText(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted += '\\';
+    }
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+std::string RuleOfCall(const ToolSyntax& syntax, const std::string& name,
+                       const std::string& arguments) {
+  if (syntax.body == ToolBody::kNamed) {
+    return GbnfText(name + std::string(syntax.argument_mark)) + " " + arguments;
+  }
+  return fmt::format(R"("{{" blank "\"name\":" blank {} "," blank "\"{}\":" blank {} blank "}}")",
+                     GbnfText(WriteJson(name)), syntax.arguments_key, arguments);
+}
+
+// What stands behind an opener, up to where text may follow.
+std::string RuleOfCalls(const ToolSyntax& syntax, CallPlace place, std::int64_t most) {
+  if (syntax.body == ToolBody::kList) {
+    return fmt::format(R"("[" blank call ("," blank call){{0,{}}} blank "]")", most - 1);
+  }
+  if (syntax.bare && place == CallPlace::kWithinText) {
+    return "call (space ([;,] space)? call)*";
+  }
+  return "call";
+}
+
+std::string RuleOfAnswer(const ToolSyntax& syntax, CallPlace place) {
+  if (place == CallPlace::kWhole) {
+    return "calls";
+  }
+  const char* const before = syntax.body == ToolBody::kNamed ? "" : "blank";
+  const std::string more = fmt::format("(up-to-opener {} calls)* rest", before);
+  return syntax.bare ? "first-rest | (space calls | first-up-to-opener blank calls) " + more : more;
+}
+
+}  // namespace
+
+std::string WriteCallableTools(const std::vector<CallableTool>& tools, bool parallel) {
+  Json::Array list;
+  for (const CallableTool& tool : tools) {
+    list.push_back(Json::Of({{"name", tool.name}, {"arguments", tool.arguments}}));
+  }
+  return WriteJson(
+      Json::Of({{"most", parallel ? kMostCallsOfAList : 1}, {"tools", std::move(list)}}));
+}
+
+Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::string_view tools) {
+  CHECK(syntax.body != ToolBody::kTags);
+  ASHLAR_TRY(const Json written, ParseJson(tools));
+  const Json::Array& list = *written.Find("tools")->array();
+  std::vector<std::string> names(list.size());  // of the rules of their arguments
+  std::vector<NamedGrammar> given;
+  std::string call;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string& tool = *list[i].Find("name")->string();
+    names[i] = fmt::format("arguments-{}", i);
+    const Result<Grammar> arguments = GrammarFromJsonSchema(WriteJson(*list[i].Find("arguments")));
+    if (!arguments.ok()) {
+      return arguments.error().In(fmt::format("the parameters of {}", QuoteForError(tool)));
+    }
+    given.push_back({names[i], *arguments});
+    call += (i == 0 ? "" : " | ") + RuleOfCall(syntax, tool, names[i]);
+  }
+  if (place == CallPlace::kWithinText) {
+    // A bare call is JSON that the answer begins with, or that follows another call.
+    const FreeText later = {.mark = syntax.opener, .not_first = syntax.bare ? "{;," : ""};
+    const FreeText first = {.mark = syntax.opener, .not_first = syntax.bare ? "{" : ""};
+    given.push_back({"up-to-opener", FreeTextUpToMark(later)});
+    given.push_back({"rest", FreeTextWithoutMark(later)});
+    given.push_back({"first-up-to-opener", FreeTextUpToMark(first)});
+    given.push_back({"first-rest", FreeTextWithoutMark(first)});
+  }
+  return ParseGbnfWith(
+      fmt::format("root ::= {}\ncalls ::= {}\ncall ::= {}\n{}", RuleOfAnswer(syntax, place),
+                  RuleOfCalls(syntax, place, *written.Find("most")->integer()), call, kBlanks),
+      given);
+}
+
+std::vector<std::int32_t> MarksOfCalls(const ToolSyntax& syntax, CallPlace place,
+                                       const Tokenizer& tokenizer) {
+  std::vector<std::int32_t> marks;
+  for (const std::string_view mark :
+       {place == CallPlace::kWithinText ? syntax.opener : "", syntax.argument_mark}) {
+    const auto token = tokenizer.TokenId(mark);
+    if (!mark.empty() && token && tokenizer.IsSpecial(*token)) {
+      marks.push_back(*token);
+    }
+  }
+  return marks;
+}
+
+bool MayMakeAnOpener(const ToolSyntax& syntax, std::string_view content) {
+  const std::string_view opener = syntax.opener;
+  if (content.empty()) {
+    return false;
+  }
+  if (content.find(opener) != std::string_view::npos ||
+      opener.find(content) != std::string_view::npos) {
+    return true;
+  }
+  for (std::size_t size = 1; size < std::min(opener.size(), content.size()); ++size) {
+    if (content.ends_with(opener.substr(0, size)) ||
+        content.starts_with(opener.substr(opener.size() - size))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace ashlar

@@ -1,0 +1,288 @@
+#include "ashlar/server/api/call_grammar.h"
+
+#include <algorithm>
+#include <random>
+
+#include <gtest/gtest.h>
+
+#include "ashlar/base/test_seed.h"
+#include "ashlar/grammar/constraint.h"
+#include "ashlar/server/api/testing_networks.h"
+#include "ashlar/server/api/tool_parser.h"
+
+namespace ashlar {
+namespace {
+
+const ToolSyntax& SyntaxNamed(std::string_view name) {
+  const auto found = std::ranges::find(AllToolSyntaxes(), name, &ToolSyntax::name);
+  CHECK(found != AllToolSyntaxes().end());
+  return *found;
+}
+
+// Bytes, an end, and pieces that calls are written in: within, across and around their marks.
+constexpr std::int32_t kEnd = 256;
+constexpr std::string_view kPieces[] = {"<tool_call>",
+                                        "<tool",
+                                        "_call>{\"",
+                                        "_call>",
+                                        "</tool_call>",
+                                        "}}</tool_call>\n<tool_",
+                                        "[TOOL_CALLS]",
+                                        "[TOOL",
+                                        "_CALLS][",
+                                        "_CALLS]f[ARGS]{",
+                                        "[ARGS]",
+                                        "f",
+                                        "g[ARGS",
+                                        "]{\"x\"",
+                                        "<function=",
+                                        "<function=f>{\"",
+                                        "=g>",
+                                        "</function>",
+                                        "<|python_tag|>",
+                                        "tag|>{\"",
+                                        ">{",
+                                        "{\"name\":",
+                                        "{\"",
+                                        "name\": \"",
+                                        "f\", \"",
+                                        "g\",",
+                                        "\"arguments\": {",
+                                        "arguments\":{\"",
+                                        "parameters\": {",
+                                        "x\": ",
+                                        "y\":true}}",
+                                        "1}}",
+                                        "22}",
+                                        "\"}",
+                                        "}]",
+                                        "}, {\"name\":\"g\",",
+                                        "; {\"",
+                                        "\n",
+                                        " text "};
+
+std::shared_ptr<const TokenVocabulary> Vocabulary() {
+  static const auto vocabulary = [] {
+    std::vector<std::string> tokens(kEnd + 1);
+    for (int byte = 0; byte < kEnd; ++byte) {
+      tokens[byte] = std::string(1, static_cast<char>(byte));
+    }
+    tokens.insert(tokens.end(), std::begin(kPieces), std::end(kPieces));
+    return std::make_shared<const TokenVocabulary>(tokens);
+  }();
+  return vocabulary;
+}
+
+bool IsAllowed(std::span<const std::uint64_t> mask, std::int32_t token) {
+  return (mask[static_cast<std::size_t>(token) / 64] >> (token % 64) & 1) != 0;
+}
+
+std::string TwoTools(bool parallel = true) {
+  return WriteCallableTools(
+      {{"f", *ParseJson(R"({"type": "object", "properties": {"x": {"$ref": "#/$defs/number"}},
+            "required": ["x"], "$defs": {"number": {"enum": [1, 22]}}})")},
+       {"g", *ParseJson(R"({"type": "object", "properties": {"y": {"type": "boolean"}},
+            "required": ["y"]})")}},
+      parallel);
+}
+
+Constraint AnswerTo(const ToolSyntax& syntax, CallPlace place, bool parallel = true) {
+  const Result<Grammar> grammar = GrammarOfCalls(syntax, place, TwoTools(parallel));
+  CHECK(grammar.ok());
+  const std::int32_t ends[] = {kEnd};
+  return Constraint(std::make_shared<GrammarMasks>(*grammar, Vocabulary(), ends));
+}
+
+// Whether `text` may be a whole answer.
+bool IsAnswer(Constraint answer, std::string_view text) {
+  for (const char c : text) {
+    if (!answer.Accept(static_cast<std::uint8_t>(c)).ok()) {
+      return false;
+    }
+  }
+  return answer.may_end();
+}
+
+struct SeenCall {
+  std::string name;
+  std::string arguments;
+};
+std::vector<SeenCall> CallsIn(const ToolSyntax& syntax, std::string_view answer) {
+  ToolParser parser(syntax, 1000);
+  std::vector<ToolNews> news = parser.Push(answer);
+  const std::vector<ToolNews> last = parser.Finish();
+  news.insert(news.end(), last.begin(), last.end());
+  std::vector<SeenCall> calls;
+  for (const ToolNews& each : news) {
+    if (each.kind == ToolNews::Kind::kCall) {
+      calls.push_back({each.text, ""});
+    } else if (each.kind == ToolNews::Kind::kArguments) {
+      calls.back().arguments += each.text;
+    }
+  }
+  return calls;
+}
+
+bool IsValid(const SeenCall& call) {
+  const Result<Json> arguments = ParseJson(call.arguments);
+  if (!arguments.ok() || arguments->object() == nullptr || arguments->object()->size() != 1) {
+    return false;
+  }
+  const auto& [name, value] = arguments->object()->front();
+  return call.name == "f" ? name == "x" && (value == Json(1) || value == Json(22))
+                          : call.name == "g" && name == "y" && value.boolean() != nullptr;
+}
+
+// Whatever a network writes: what the reader of answers takes for a call is one that is valid.
+TEST(CallGrammar, EveryCallThatIsReadFromARandomAnswerIsValid) {
+  std::mt19937_64 random(TestSeed());
+  for (const ToolSyntax& syntax : AllToolSyntaxes()) {
+    if (syntax.body == ToolBody::kTags) {
+      continue;
+    }
+    const Constraint begin = AnswerTo(syntax, CallPlace::kWithinText);
+    std::size_t calls_seen = 0;
+    for (int round = 0; round < 150; ++round) {
+      Constraint answer = begin;
+      std::string text;
+      for (int step = 0; step < 400 && (step < 100 || !answer.may_end()); ++step) {
+        const auto mask = answer.Allowed();
+        ASSERT_TRUE(mask.ok()) << mask.error().message << "\n" << syntax.name << ": " << text;
+        std::vector<std::int32_t> allowed;
+        for (std::int32_t token = 0; token < Vocabulary()->size(); ++token) {
+          // Most tokens are bytes, and of blanks there is no end.
+          if (token != kEnd && IsAllowed(*mask, token) &&
+              (token > kEnd || random() % 64 == 0 || !answer.may_end())) {
+            allowed.push_back(token);
+          }
+        }
+        if (allowed.empty()) {
+          continue;
+        }
+        const std::int32_t token = allowed[random() % allowed.size()];
+        ASSERT_TRUE(answer.Accept(token).ok());
+        text += Vocabulary()->Bytes(token);
+      }
+      ASSERT_TRUE(answer.may_end()) << syntax.name << ": " << text;
+      for (const SeenCall& call : CallsIn(syntax, text)) {
+        ASSERT_TRUE(IsValid(call))
+            << syntax.name << ": " << call.name << call.arguments << "\nin " << text;
+        ++calls_seen;
+      }
+    }
+    EXPECT_GT(calls_seen, 100u) << syntax.name;
+  }
+}
+
+struct AnswerCase {
+  const char* syntax;
+  const char* answer;
+  bool held;  // may be
+};
+
+constexpr AnswerCase kAnswers[] = {
+    {"tool_call", "", true},
+    {"tool_call", "text {\"name\": 3} <tool_", true},
+    {"tool_call", "\xFF", true},
+    {"tool_call",
+     "Hm.\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"x\": 22}}\n</tool_call>\n<tool_call>"
+     "{\"name\":\"g\",\"arguments\":{\"y\":true}}</tool_call> so",
+     true},
+    {"tool_call", "<tool_call>", false},
+    {"tool_call", "<tool_call>{\"name\": \"f\", \"arguments\": {\"x\": 2}}", false},
+    {"tool_call", "<tool_call>{\"name\": \"f\", \"arguments\": {\"y\": true}}", false},
+    {"tool_call", "<tool_call>{\"name\": \"h\", \"arguments\": {}}", false},
+    {"tool_call", "<tool_call>{\"name\": \"f\"}", false},
+    {"tool_call", "<tool_call>no", false},
+    {"tool_calls_list",
+     "[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"x\": 1}}, {\"name\": \"g\", \"arguments\": "
+     "{\"y\": false}}] and [",
+     true},
+    {"tool_calls_list", "[TOOL_CALLS] {\"name\": \"f\", \"arguments\": {\"x\": 1}}", false},
+    {"tool_calls_named", "a[TOOL_CALLS]f[ARGS]{\"x\": 1}[TOOL_CALLS]g[ARGS]{\"y\": true}b", true},
+    {"tool_calls_named", "[TOOL_CALLS]f[ARGS]{\"y\": true}", false},
+    {"function_tag", "<function=f>{\"x\": 22}</function><function=g>{\"y\": true}</function>",
+     true},
+    {"function_tag", "<function=f>{\"x\": 23}</function>", false},
+    {"json",
+     "{\"name\": \"f\", \"parameters\": {\"x\": 1}}; {\"name\": \"g\", \"parameters\": "
+     "{\"y\": true}}\n",
+     true},
+    {"json", "It is {\"name\": 3}", true},
+    {"json", " <|python_tag|>{\"name\": \"f\", \"parameters\": {\"x\": 1}} is it; {", true},
+    {"json", " \n{\"name\": 3}", false},
+    {"json", "{\"name\": \"f\", \"parameters\": {\"x\": 1}} {\"name\": 3}", false},
+    {"json", "{\"name\": \"f\", \"parameters\": {\"x\": 1}}; {}", false},
+    {"json", "a <|python_tag|>print(1)", false},
+};
+
+TEST(CallGrammar, TextIsFreeAndCallsAreHeld) {
+  for (const AnswerCase& each : kAnswers) {
+    EXPECT_EQ(IsAnswer(AnswerTo(SyntaxNamed(each.syntax), CallPlace::kWithinText), each.answer),
+              each.held)
+        << each.syntax << ": " << each.answer;
+  }
+}
+
+TEST(CallGrammar, ATokenAcrossTheOpenerIsHeldFromThereOn) {
+  Constraint answer = AnswerTo(SyntaxNamed("tool_call"), CallPlace::kWithinText);
+  const auto piece = [](std::string_view text) {
+    return kEnd + 1 + static_cast<std::int32_t>(std::ranges::find(kPieces, text) - kPieces);
+  };
+  EXPECT_TRUE(IsAllowed(*answer.Allowed(), piece("_call>{\"")));
+  ASSERT_TRUE(answer.Accept(piece("<tool")).ok());
+  EXPECT_TRUE(IsAllowed(*answer.Allowed(), piece("_call>{\"")));
+  Constraint other = AnswerTo(SyntaxNamed("function_tag"), CallPlace::kWithinText);
+  EXPECT_TRUE(IsAllowed(*other.Allowed(), piece("<function=")));
+  EXPECT_FALSE(IsAllowed(*other.Allowed(), piece("<function=f>{\"")) &&
+               !IsAllowed(*other.Allowed(), piece("<function=")));
+  ASSERT_TRUE(other.Accept(piece("<function=f>{\"")).ok());
+  EXPECT_FALSE(other.Accept('y').ok());
+  EXPECT_TRUE(other.Accept('x').ok());
+}
+
+TEST(CallGrammar, AWholeAnswerIsACall) {
+  const auto whole = [](std::string_view syntax, std::string_view text, bool parallel = true) {
+    return IsAnswer(AnswerTo(SyntaxNamed(syntax), CallPlace::kWhole, parallel), text);
+  };
+  EXPECT_TRUE(whole("tool_call", "{\"name\":\"f\",\"arguments\":{\"x\":1}}"));
+  EXPECT_TRUE(whole("tool_call", "{ \"name\":\n\t\"g\", \"arguments\": {\"y\": true} }"));
+  EXPECT_FALSE(whole("tool_call", "{\"name\":\"f\",\"arguments\":{\"x\":1}} "));
+  EXPECT_FALSE(whole("tool_call", ""));
+  EXPECT_TRUE(whole("tool_calls_named", "g[ARGS]{\"y\": true}"));
+  EXPECT_TRUE(whole("json", "{\"name\":\"f\",\"parameters\":{\"x\":1}}"));
+  constexpr std::string_view kTwo =
+      "[{\"name\":\"f\",\"arguments\":{\"x\":1}}, {\"name\":\"f\",\"arguments\":{\"x\":22}}]";
+  EXPECT_TRUE(whole("tool_calls_list", kTwo));
+  EXPECT_FALSE(whole("tool_calls_list", kTwo, /*parallel=*/false));
+}
+
+TEST(CallGrammar, ASchemaThatIsNotEnforcedIsRefusedWithItsTool) {
+  const std::string tools =
+      WriteCallableTools({{"look", *ParseJson(R"({"type": "object", "not": {}})")}}, true);
+  const auto grammar = GrammarOfCalls(SyntaxNamed("tool_call"), CallPlace::kWithinText, tools);
+  ASSERT_FALSE(grammar.ok());
+  EXPECT_EQ(grammar.error().code, ErrorCode::kUnsupported);
+  EXPECT_NE(grammar.error().message.find("the parameters of \"look\""), std::string::npos)
+      << grammar.error().message;
+}
+
+TEST(CallGrammar, MarksThatAreSpecialTokensAreWrittenAndOthersStandApart) {
+  const Tokenizer tokenizer = testing_api::ByteTokenizer({"<|python_tag|>", "<|x|>", "[ARGS]"});
+  EXPECT_EQ(MarksOfCalls(SyntaxNamed("json"), CallPlace::kWithinText, tokenizer),
+            std::vector<std::int32_t>{256});
+  EXPECT_TRUE(MarksOfCalls(SyntaxNamed("json"), CallPlace::kWhole, tokenizer).empty());
+  EXPECT_TRUE(
+      MarksOfCalls(SyntaxNamed("tool_calls_named"), CallPlace::kWithinText, tokenizer).empty());
+  const ToolSyntax& syntax = SyntaxNamed("tool_call");
+  for (const std::string_view content :
+       {"<tool_call>", "x<tool_call>", "tool", "x<", "<tool", ">", "call>x"}) {
+    EXPECT_TRUE(MayMakeAnOpener(syntax, content)) << content;
+  }
+  for (const std::string_view content : {"", "<|im_start|>", "<think>", "</s>", "tools"}) {
+    EXPECT_FALSE(MayMakeAnOpener(syntax, content)) << content;
+  }
+}
+
+}  // namespace
+}  // namespace ashlar
