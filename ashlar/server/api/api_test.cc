@@ -224,6 +224,7 @@ TEST_F(ApiTest, NetworksAreListedLoadedDerivedAndUnloaded) {
   const Json shown = Got("/v1/models/plain");
   EXPECT_EQ(At(shown, {"id"}), Json("plain"));
   EXPECT_EQ(At(shown, {"embedding_dimensions"}), Json(64));
+  EXPECT_EQ(At(Got("/v1/models"), {"data", "1", "max_model_len"}), At(shown, {"max_model_len"}));
   Asked("/admin/networks/derive", R"({"name": "short", "from": "plain",
       "steps": [{"transform": "drop", "arguments": {"layers": [1, 2]}}]})");
   EXPECT_EQ(At(Got("/v1/models"), {"data"}).array()->size(), 3u);
@@ -400,6 +401,24 @@ TEST_F(ApiTest, AServerThatDrainsFinishesWhatWasBegunAndRefusesTheRest) {
   EXPECT_EQ(Begin("GET", "/health/live")->Wait().status, 200);
 }
 
+TEST_F(ApiTest, ANetworkWhoseManifestsAreDamagedIsListedWithoutAContext) {
+  const auto lease = *store_->BeginWriting();
+  const std::string_view nothing = "{}";
+  const Digest digest = *store_->Put(std::as_bytes(std::span(nothing)));
+  const Status tagged = store_->UpdateTags([&](Tags& tags) -> Status {
+    Descriptor& broken = tags["broken"] = tags.at("plain");
+    broken.digest = digest;
+    broken.size = nothing.size();
+    return {};
+  });
+  ASSERT_TRUE(tagged.ok()) << tagged.error().message;
+  const Json list = Got("/v1/models");
+  EXPECT_EQ(At(list, {"data", "0", "id"}), Json("broken"));
+  EXPECT_EQ(At(list, {"data", "0"}).Find("max_model_len"), nullptr);
+  EXPECT_EQ(At(list, {"data", "2", "max_model_len"}),
+            At(Got("/v1/models/plain"), {"max_model_len"}));
+}
+
 TEST_F(ApiTest, AnAnswerIsAsLongAsThePagesHold) {
   // A layer's keys and values of 16 positions, in 4 bytes each, for less than the context of 512.
   const auto card = *service_->cards().Find("chat");
@@ -424,6 +443,7 @@ TEST_F(ApiTest, AnAnswerIsAsLongAsThePagesHold) {
   EXPECT_GE(most, 100);
   EXPECT_LT(most, 512);
   EXPECT_EQ(most % 16, 0) << "whole pages";
+  EXPECT_EQ(At(*ParseJson(ask("/v1/models", "").body), {"data", "0", "max_model_len"}), Json(most));
   const HttpResponse whole = ask("/v1/chat/completions", R"({"model": "chat", "temperature": 0,
       "messages": [{"role": "user", "content": "Hello"}], "ignore_eos": true})");
   ASSERT_EQ(whole.status, 200) << whole.body;

@@ -186,9 +186,15 @@ Result<Json> ListModels(const Parameters&, const ServerContext& context) {
   ASHLAR_TRY(const std::vector<std::string> names, context.service.cards().Names());
   Json::Array list;
   for (const std::string& name : names) {
-    if (context.tenant.MayUse(name)) {
-      list.push_back(ModelEntry(name, context));
+    if (!context.tenant.MayUse(name)) {
+      continue;
     }
+    Json entry = ModelEntry(name, context);
+    // (A network whose manifests are damaged is one of the list nevertheless.)
+    if (const auto card = context.service.cards().Outline(name); card.ok()) {
+      entry.Set("max_model_len", LongestFor(context.tenant, **card, context.service));
+    }
+    list.push_back(std::move(entry));
   }
   return Json::Of({{"object", "list"}, {"data", std::move(list)}});
 }

@@ -39,6 +39,17 @@ void Measure(NetworkCard& card) {
   }
 }
 
+// What manifests say.
+NetworkCard OutlineOf(std::string name, Network network, KvFormat kv_format) {
+  NetworkCard card;
+  card.name = std::move(name);
+  card.kv_format = kv_format;
+  card.digest = network.digest();
+  card.network = std::move(network);
+  Measure(card);
+  return card;
+}
+
 }  // namespace
 
 Result<const Tokenizer*> NetworkCard::RequireTokenizer() const {
@@ -58,13 +69,9 @@ std::int64_t NetworkCard::Context(std::int64_t most) const {
 Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
     std::string name, Network network, const BlobStore& store,
     std::shared_ptr<const Tokenizer> tokenizer, KvFormat kv_format, LevelLosses losses) {
-  auto card = std::make_shared<NetworkCard>();
-  card->name = std::move(name);
-  card->kv_format = kv_format;
+  auto card =
+      std::make_shared<NetworkCard>(OutlineOf(std::move(name), std::move(network), kv_format));
   card->losses = std::move(losses);
-  card->digest = network.digest();
-  card->network = std::move(network);
-  Measure(*card);
   const Network* const networks[] = {&card->network};
   card->weight_bytes = PredictMemory({.networks = networks, .max_positions = 1}).weight_bytes;
   const StackNetwork alone[] = {{.network = &card->network}};
@@ -163,6 +170,16 @@ Result<std::shared_ptr<const NetworkCard>> NetworkCards::Find(std::string_view n
     cards_.pop_back();
   }
   return card;
+}
+
+Result<std::shared_ptr<const NetworkCard>> NetworkCards::Outline(std::string_view name) {
+  ASHLAR_TRY(Network network, Catalog(store_, AllKinds()).Load(name));
+  const KvFormat kv_format = KvFormatOf(name);
+  if (auto known = FindCard(name, network.digest(), kv_format)) {
+    return known;
+  }
+  return std::make_shared<const NetworkCard>(
+      OutlineOf(std::string(name), std::move(network), kv_format));
 }
 
 Result<std::vector<std::string>> NetworkCards::Names() const {

@@ -65,6 +65,9 @@ class NetworkCards {
 
   // kNotFound when the store has no such network.
   Result<std::shared_ptr<const NetworkCard>> Find(std::string_view name);
+  // The same of its manifests alone, quickly, whatever its files hold: unless the card is known,
+  // one without tokenizer, chat and bytes.
+  Result<std::shared_ptr<const NetworkCard>> Outline(std::string_view name);
   // The format of the state of a network, from the next Find of this name on.
   void SetKvFormat(std::string_view name, KvFormat kv_format);
   // The names of the networks in the store, in order.
