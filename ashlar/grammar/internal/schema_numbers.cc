@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "ashlar/grammar/internal/regex.h"
@@ -20,6 +22,11 @@ constexpr std::uint32_t kLargestDivisor = 5'000;
 constexpr double kMostMultiples = 5'000;
 // Of the fractions that doubles divide exactly, 1/2, 1/4...: so many places end all multiples.
 constexpr int kMostBinaryPlaces = 6;
+// Of the decimal fractions that divide 1 (0.01, 0.05), by places behind the point: digits of the
+// whole numbers behind which fractions stand. (All are tried, and more take too large an
+// automaton.)
+constexpr int kDigitsTried[] = {0, 5, 4};
+constexpr std::size_t kMostUnitPlaces = std::size(kDigitsTried) - 1;
 // Beyond these are numbers that are never written.
 constexpr double kLargest = 999'999'999'999'999;
 constexpr double kLargestWhole = 1e18;  // the double next to 999'999'999'999'999'999: one too large
@@ -184,6 +191,96 @@ std::string BinaryFractions(int places) {
   return fractions;
 }
 
+// 100 for 0.01, 20 for 0.05: how many of a decimal fraction with few places are 1; 0 for all other
+// divisors.
+std::int64_t UnitsOf(double divisor) {
+  const Decimal decimal = ToDecimal(divisor);
+  if (decimal.whole != "0" || decimal.fraction.size() > kMostUnitPlaces) {
+    return 0;
+  }
+  std::int64_t one = 1;
+  for (std::size_t i = 0; i < decimal.fraction.size(); ++i) {
+    one *= 10;
+  }
+  const std::int64_t step = std::stoll(decimal.fraction);
+  return one % step == 0 ? one / step : 0;
+}
+
+bool IsMultiple(double number, double divisor) {
+  const double times = number / divisor;
+  return times == std::trunc(times);
+}
+
+// The multiples of a fraction that is 1/`units`, as validators find them, each in one spelling.
+//
+// Which fractions stand behind a whole number is seen by dividing: rounding decides. It does so
+// alike for long rows of whole numbers, since behind numbers of one binade it moves a fraction by
+// the same, and so few prefixes say it all. Behind numbers beyond those that are tried there are
+// none. Whole numbers themselves are multiples always: the double of the divisor is within 2^-54 of
+// it, relatively, so that the quotient is next to a whole one or too large to be anything else.
+class UnitFractions {
+ public:
+  UnitFractions(double divisor, std::int64_t units) : units_(units) {
+    const int digits = kDigitsTried[ToDecimal(divisor).fraction.size()];
+    const auto end = static_cast<std::int64_t>(std::pow(10, digits));
+    for (std::int64_t whole = 0; whole < end; ++whole) {
+      std::vector<bool> found(static_cast<std::size_t>(units));
+      for (std::int64_t i = 1; i < units; ++i) {
+        // (Rounded once, as the decimal is when it is read: both are whole, and exact.)
+        found[i] = IsMultiple(static_cast<double>(whole * units + i) / static_cast<double>(units),
+                              divisor);
+      }
+      fractions_.push_back(rows_.try_emplace(std::move(found)).first);
+    }
+    std::int64_t count = 1;
+    for (int behind = 0; behind < digits; ++behind, count *= 10) {
+      for (int first = behind == 0 ? 0 : 1; first < 10; ++first) {
+        Split(first * count, count, std::to_string(first), behind);
+      }
+    }
+  }
+
+  Result<CharDfa> Texts() const {
+    Alternatives texts;
+    texts.Add("0|[1-9][0-9]*");
+    for (const auto& [found, wholes] : rows_) {
+      std::string fractions;
+      for (std::int64_t i = 1; i < units_; ++i) {
+        if (found[i]) {
+          fractions += (fractions.empty() ? "" : "|") +
+                       ToDecimal(static_cast<double>(i) / static_cast<double>(units_)).fraction;
+        }
+      }
+      if (!fractions.empty()) {
+        texts.Add("({})\\.({})", wholes, fractions);
+      }
+    }
+    return texts.Determined();
+  }
+
+ private:
+  // By which fractions are found: the whole numbers before them, as a regular expression.
+  using Rows = std::map<std::vector<bool>, std::string>;
+
+  // The `count` numbers from `begin` on: those of `prefix` and so many digits behind it.
+  void Split(std::int64_t begin, std::int64_t count, const std::string& prefix, int behind) {
+    const auto row = fractions_.begin() + begin;
+    if (std::adjacent_find(row, row + count, std::not_equal_to()) == row + count) {
+      std::string& wholes = (*row)->second;
+      wholes += (wholes.empty() ? "" : "|") + prefix +
+                (behind == 0 ? "" : fmt::format("[0-9]{{{}}}", behind));
+      return;
+    }
+    for (char digit = '0'; digit <= '9'; ++digit) {
+      Split(begin + (digit - '0') * (count / 10), count / 10, prefix + digit, behind - 1);
+    }
+  }
+
+  const std::int64_t units_;
+  Rows rows_;
+  std::vector<Rows::iterator> fractions_;  // by whole number
+};
+
 void Tighten(std::optional<NumberConditions::Bound>& bound, const NumberConditions::Bound& other,
              bool larger) {
   const bool tighter = !bound ||
@@ -250,8 +347,7 @@ bool NumberConditions::Hold(double number) const {
   }
   return (!whole || number == std::trunc(number)) &&
          std::ranges::all_of(divisors, [number](const Divisor& divisor) {
-           const double times = number / divisor.value;
-           return times == std::trunc(times);
+           return IsMultiple(number, divisor.value);
          });
 }
 
@@ -272,25 +368,26 @@ Status NumberConditions::Check(const SchemaSource& source, bool whole_only) cons
     }
   }
   for (const auto& [divisor, at] : divisors) {
-    if (IsCounted(divisor) || BinaryPlaces(divisor) > 0) {
-      continue;
-    }
-    // Of numbers that 15 digits write.
-    const double last_place =
-        std::pow(10, -static_cast<double>(ToDecimal(divisor).fraction.size()));
-    const bool few =
-        min && max && (max->value - min->value) / divisor <= kMostMultiples &&
-        std::max({divisor, std::abs(min->value), std::abs(max->value)}) / last_place <= kLargest;
-    if (!few) {
+    if (!IsCounted(divisor) && BinaryPlaces(divisor) == 0 && UnitsOf(divisor) == 0 &&
+        !HaveFew(divisor)) {
       return source.UnsupportedAt(
           *at,
           "multipleOf {}: validators divide doubles and find many multiples of fractions to be "
-          "none (0.57 of 0.01), so that only whole numbers up to {} and 1/2, 1/4... 1/{} are "
-          "supported, and others where minimum and maximum leave at most {} multiples",
-          EcmaScriptNumber(divisor), kLargestDivisor, 1 << kMostBinaryPlaces, kMostMultiples);
+          "none (0.57 of 0.01), so that only whole numbers up to {}, 1/2, 1/4... 1/{} and decimal "
+          "fractions of {} places that divide 1 are supported, and others where minimum and "
+          "maximum leave at most {} multiples",
+          EcmaScriptNumber(divisor), kLargestDivisor, 1 << kMostBinaryPlaces, kMostUnitPlaces,
+          kMostMultiples);
     }
   }
   return {};
+}
+
+// Whether the bounds leave few multiples, which 15 digits write.
+bool NumberConditions::HaveFew(double divisor) const {
+  const double last_place = std::pow(10, -static_cast<double>(ToDecimal(divisor).fraction.size()));
+  return min && max && (max->value - min->value) / divisor <= kMostMultiples &&
+         std::max({divisor, std::abs(min->value), std::abs(max->value)}) / last_place <= kLargest;
 }
 
 // Those that a validator takes for multiples, each in one spelling.
@@ -329,8 +426,13 @@ Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
       places = places < 0 ? binary : std::min(places, binary);
       continue;
     }
-    if (!IsCounted(divisor.value)) {
+    if (!IsCounted(divisor.value) && HaveFew(divisor.value)) {
       return ListedMultiples(divisor.value, whole_only);
+    }
+    if (!IsCounted(divisor.value)) {
+      ASHLAR_TRY(const CharDfa found, UnitFractions(divisor.value, UnitsOf(divisor.value)).Texts());
+      ASHLAR_TRY(multiples, Both(multiples, found));
+      continue;
     }
     whole_only = true;
     ASHLAR_TRY(multiples,

@@ -42,6 +42,7 @@ struct NumberConditions {
   bool Hold(double number) const;
 
  private:
+  bool HaveFew(double divisor) const;
   Result<NumberTexts> ListedMultiples(double divisor, bool whole_only) const;
 };
 
