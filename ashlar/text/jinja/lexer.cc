@@ -64,7 +64,7 @@ class Lexer {
           ASHLAR_TRY(Inside(Kind::kOutputBegin, Kind::kOutputEnd, "}}"));
           break;
         default:
-          if (const std::optional<std::size_t> end = RawTag(at_, "raw")) {
+          if (const std::optional<std::size_t> end = RawTag(at_, "raw", /*may_keep=*/false)) {
             ASHLAR_TRY(Raw(*end));
           } else {
             ASHLAR_TRY(Inside(Kind::kBlockBegin, Kind::kBlockEnd, "%}"));
@@ -153,25 +153,25 @@ class Lexer {
     return {};
   }
 
-  // The end of the tag at `at`, if it is {% word %}.
-  std::optional<std::size_t> RawTag(std::size_t at, std::string_view word) const {
+  // The end of the tag at `at`, if it is {% word %}. `may_keep`: it may end with +%}.
+  std::optional<std::size_t> RawTag(std::size_t at, std::string_view word, bool may_keep) const {
     const auto skip = [&](std::string_view blanks) {
       at = std::min(text_.find_first_not_of(blanks, at), text_.size());
     };
-    const auto control = [&] {
-      if (at < text_.size() && (text_[at] == '-' || text_[at] == '+')) {
+    const auto control = [&](bool plus) {
+      if (at < text_.size() && (text_[at] == '-' || (plus && text_[at] == '+'))) {
         ++at;
       }
     };
     at += 2;
-    control();
+    control(/*plus=*/true);
     skip(kWhitespace);
     if (!text_.substr(at).starts_with(word)) {
       return {};
     }
     at += word.size();
     skip(kWhitespace);
-    control();
+    control(may_keep);
     return text_.substr(at).starts_with("%}") ? std::optional(at + 2) : std::nullopt;
   }
 
@@ -179,10 +179,10 @@ class Lexer {
     const char opening = text_[begin_end - 3];
     const int line = line_;
     Advance(begin_end);
-    AfterTag(opening, /*takes_line=*/true);
+    AfterTag(opening, /*takes_line=*/false);  // a raw text begins right there
     for (std::size_t tag = text_.find("{%", at_); tag != std::string_view::npos;
          tag = text_.find("{%", tag + 2)) {
-      if (const std::optional<std::size_t> end = RawTag(tag, "endraw")) {
+      if (const std::optional<std::size_t> end = RawTag(tag, "endraw", /*may_keep=*/true)) {
         ASHLAR_TRY(Text(tag));
         const char closing = text_[*end - 3];
         Advance(*end);
@@ -206,7 +206,8 @@ class Lexer {
         Advance(std::min(next, text_.size()));
         continue;
       }
-      const bool control = (At("-") || At("+")) && text_.substr(at_ + 1).starts_with(close);
+      const bool control = (At("-") || (At("+") && end == Kind::kBlockEnd)) &&
+                           text_.substr(at_ + 1).starts_with(close);
       if (braces == 0 && (control || At(close))) {
         const char sign = control ? text_[at_] : ' ';
         Advance(at_ + (control ? 3 : 2));

@@ -157,44 +157,76 @@ Result<Value> WordCount(const Call& call) {
   return Value(static_cast<std::int64_t>(Split(text, {}, -1).size()));
 }
 
-Result<Value> UrlEncode(const Call& call) {
-  ASHLAR_TRY(const std::string text, Printed(call));
+// For a URL's path, where "/" stands for itself; or for its query, where a blank is "+".
+enum class UrlPart : std::uint8_t { kPath, kQuery };
+std::string UrlQuoted(std::string_view text, UrlPart part) {
+  const bool path = part == UrlPart::kPath;
   std::string out;
   for (const char c : text) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("_.-~/").find(c) != std::string_view::npos;
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+                       std::string_view("_.-~").find(c) != std::string_view::npos ||
+                       (c == '/' && path);
+    out += plain               ? std::string(1, c)
+           : c == ' ' && !path ? "+"
+                               : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
+// A text for a path; of a dict, or of pairs, the query: "a=1&b=2".
+Result<Value> UrlEncode(const Call& call) {
+  const Value& self = call.self();
+  ASHLAR_TRY(call.machine().Walk(self));
+  if (self.list() == nullptr && self.dict() == nullptr) {
+    return call.machine().Make(UrlQuoted(Str(self), UrlPart::kPath));
+  }
+  std::vector<std::pair<Value, Value>> pairs;
+  if (const Dict* dict = self.dict()) {
+    pairs = dict->items;
+  } else {
+    for (const Value& item : self.list()->items) {
+      const Result<std::vector<Value>> pair = Iterate(item);
+      if (!pair.ok() || pair->size() != 2) {
+        return call.Wrong("the items of a list must be pairs");
+      }
+      pairs.emplace_back((*pair)[0], (*pair)[1]);
+    }
+  }
+  std::string out;
+  for (const auto& [key, value] : pairs) {
+    out += fmt::format("{}{}={}", out.empty() ? "" : "&", UrlQuoted(Str(key), UrlPart::kQuery),
+                       UrlQuoted(Str(value), UrlPart::kQuery));
   }
   return call.machine().Make(std::move(out));
 }
 
 Result<Value> ToJsonFilter(const Call& call) {
   ASHLAR_TRY(call.machine().Walk(call.self()));
-  JsonStyle style;
-  if (const Value* indent = call[0]; indent != nullptr && !indent->is_none()) {
+  JsonStyle style{.ensure_ascii = call.FlagOr(0, false),
+                  .sort_keys = call.FlagOr(3, false),
+                  .most_bytes = call.machine().room()};
+  if (const Value* indent = call[1]; indent != nullptr && !indent->is_none()) {
     if (indent->string() != nullptr) {
       style.indent = *indent->string();
     } else {
-      ASHLAR_TRY(const std::int64_t width, call.IntegerOr(0, 0));
-      style.indent =
-          std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(width, 0, 100)), ' ');
+      ASHLAR_TRY(const std::int64_t width, call.IntegerOr(1, 0));
+      if (width > static_cast<std::int64_t>(style.most_bytes)) {
+        return TooLong(call);
+      }
+      style.indent = std::string(static_cast<std::size_t>(std::max<std::int64_t>(width, 0)), ' ');
     }
   }
-  if (const Value* separators = call[1]; separators != nullptr && !separators->is_none()) {
-    const List* pair = separators->list();
-    if (pair == nullptr || pair->items.size() != 2) {
+  if (const Value* separators = call[2]; separators != nullptr && !separators->is_none()) {
+    const Result<std::vector<Value>> pair = Iterate(*separators);
+    if (!pair.ok() || pair->size() != 2 || (*pair)[0].string() == nullptr ||
+        (*pair)[1].string() == nullptr) {
       return call.Wrong("\"separators\" must be two strings");
     }
-    style.item_separator = Str(pair->items[0]);
-    style.key_separator = Str(pair->items[1]);
-  }
-  style.sort_keys = call.FlagOr(2, false);
-  if (call.FlagOr(3, false)) {
-    return call.Wrong("\"ensure_ascii\" can only be false");
+    style.separators = {*(*pair)[0].string(), *(*pair)[1].string()};
   }
   Result<std::string> text = ToJson(call.self(), style);
   if (!text.ok()) {
-    return call.Wrong("{}", text.error().message);
+    return text.error().In(call.name());
   }
   return call.machine().Make(*std::move(text));
 }
@@ -212,7 +244,7 @@ constexpr Function kTextFilters[] = {
     {"safe", MapText<Same>},
     {"string", MapText<Same>},
     {"title", MapText<Title>},
-    {"tojson", ToJsonFilter, 0, {"indent", "separators", "sort_keys", "ensure_ascii"}},
+    {"tojson", ToJsonFilter, 0, {"ensure_ascii", "indent", "separators", "sort_keys"}},
     {"trim", Trim, 0, {"chars"}},
     {"truncate", Truncate, 0, {"length", "killwords", "end", "leeway"}},
     {"upper", MapText<Upper>},

@@ -65,45 +65,92 @@ std::string Quoted(std::string_view text) {
   return out + quote;
 }
 
+// JSON's text of a string, with \uXXXX (two of them beyond 16 bits) for all that is not ASCII.
+std::string AsciiJson(std::string_view text) {
+  const std::string json = WriteJson(Json(std::string(text)));
+  std::string out;
+  for (const std::string_view character : Characters(json)) {
+    const auto code = static_cast<std::uint32_t>(internal::FirstChar(character).code);
+    if (code < 0x7f) {
+      out += character;
+    } else if (code < 0x10000) {
+      out += fmt::format("\\u{:04x}", code);
+    } else {
+      out += fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + ((code - 0x10000) >> 10),
+                         0xdc00 + (code & 0x3ff));
+    }
+  }
+  return out;
+}
+
 class JsonWriter {
  public:
-  explicit JsonWriter(const JsonStyle& style) : style_(style) {}
+  explicit JsonWriter(const JsonStyle& style)
+      : style_(style),
+        // (Python leaves the space of ", " out where a line ends.)
+        item_separator_(style.separators ? style.separators->first
+                        : style.indent   ? ","
+                                         : ", "),
+        key_separator_(style.separators ? style.separators->second : ": ") {}
 
   Status Write(const Value& value) {
     if (const auto* list = value.list()) {
       return Group('[', ']', list->items, [&](const Value& item) { return Write(item); });
     }
     if (const auto* dict = value.dict()) {
-      std::vector<std::pair<Value, Value>> members = dict->items;
-      if (style_.sort_keys) {
-        std::ranges::stable_sort(members, {}, [](const auto& member) { return Str(member.first); });
-      }
+      ASHLAR_TRY(const auto members, Members(*dict));
       return Group('{', '}', members, [&](const auto& member) -> Status {
-        out_ += Json(member.first);
-        out_ += style_.key_separator;
+        ASHLAR_TRY(const std::string key, Scalar(member.first));
+        out_ += member.first.string() != nullptr ? key : Text(key);
+        out_ += key_separator_;
         return Write(member.second);
       });
     }
-    if (value.undefined() != nullptr || value.ns() != nullptr || value.callable() != nullptr) {
-      return Invalid("{} cannot be written as JSON", value.TypeName());
-    }
-    out_ += value.string() != nullptr ? WriteJson(*value.string()) : Scalar(value);
+    ASHLAR_TRY(const std::string text, Scalar(value));
+    out_ += text;
     return {};
   }
   std::string Take() { return std::move(out_); }
 
  private:
-  static std::string Scalar(const Value& value) {
+  std::string Text(std::string_view text) const {
+    return style_.ensure_ascii ? AsciiJson(text) : WriteJson(std::string(text));
+  }
+
+  Result<std::string> Scalar(const Value& value) const {
+    if (const std::string* text = value.string()) {
+      return Text(*text);
+    }
     if (value.is_none()) {
       return "null";
     }
     if (const bool* boolean = value.boolean()) {
       return *boolean ? "true" : "false";
     }
-    return Str(value);
+    if (const double* real = value.real(); real != nullptr && !std::isfinite(*real)) {
+      return std::isnan(*real) ? "NaN" : *real > 0 ? "Infinity" : "-Infinity";
+    }
+    if (value.integer() != nullptr || value.real() != nullptr) {
+      return Str(value);
+    }
+    return Invalid("{} cannot be written as JSON{}", value.TypeName(),
+                   value.list() != nullptr || value.dict() != nullptr ? "'s key" : "");
   }
-  static std::string Json(const Value& key) {
-    return WriteJson(key.string() != nullptr ? *key.string() : Scalar(key));
+
+  Result<std::vector<std::pair<Value, Value>>> Members(const Dict& dict) const {
+    std::vector<std::pair<Value, Value>> members = dict.items;
+    if (style_.sort_keys) {
+      Status status;
+      std::ranges::stable_sort(members, [&](const auto& a, const auto& b) {
+        const Result<int> order = Compare(a.first, b.first);
+        if (!order.ok()) {
+          status = order.error();
+        }
+        return order.ok() && *order < 0;
+      });
+      ASHLAR_TRY(status);
+    }
+    return members;
   }
 
   template <class Items, class Body>
@@ -113,30 +160,34 @@ class JsonWriter {
     bool first = true;
     for (const auto& item : items) {
       if (!first) {
-        // (Python leaves the space of ", " out where a line ends.)
-        out_ += style_.indent && style_.item_separator == ", " ? "," : style_.item_separator;
+        out_ += item_separator_;
       }
       first = false;
-      Line();
+      ASHLAR_TRY(Line());
       ASHLAR_TRY(body(item));
     }
     --depth_;
     if (!items.empty()) {
-      Line();
+      ASHLAR_TRY(Line());
     }
     out_ += close;
     return {};
   }
-  void Line() {
+  Status Line() {
     if (style_.indent) {
       out_ += '\n';
       for (int i = 0; i < depth_; ++i) {
         out_ += *style_.indent;
       }
     }
+    return out_.size() <= style_.most_bytes
+               ? Status()
+               : Status(Exhausted("the text is longer than {} bytes", style_.most_bytes));
   }
 
   const JsonStyle& style_;
+  const std::string item_separator_;
+  const std::string key_separator_;
   std::string out_;
   int depth_ = 0;
 };

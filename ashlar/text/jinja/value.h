@@ -113,13 +113,18 @@ Result<int> Compare(const Value& a, const Value& b);
 std::string Str(const Value& value);
 std::string Repr(const Value& value);
 
-// json.dumps without ensure_ascii, as chat templates' tojson has it.
+// json.dumps and what it can be told, as chat templates' tojson has it.
 struct JsonStyle {
-  std::optional<std::string> indent;
-  std::string item_separator = ", ";
-  std::string key_separator = ": ";
+  bool ensure_ascii = false;  // what is not ASCII is written as \uXXXX
+  std::optional<std::string> indent = {};
+  // Between items, and between a key and its value. Nothing: ", " (at the end of a line ",") and
+  // ": ".
+  std::optional<std::pair<std::string, std::string>> separators = {};
   bool sort_keys = false;
+  std::size_t most_bytes;
 };
+// kInvalid for a value that JSON has not, and keys that cannot be ordered; kExhausted beyond
+// most_bytes.
 Result<std::string> ToJson(const Value& value, const JsonStyle& style);
 
 Value FromJson(const Json& json);
