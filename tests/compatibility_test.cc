@@ -71,6 +71,10 @@ Claims AllClaims() {
   Claims claims;
   const Json config = Json::Of({{"model_type", "none"}});
   claims["Architectures"] = KnownOf(ReadRecipe(JsonCursor(config, "config.json")));
+  const Json quantized = Json::Of(
+      {{"model_type", "llama"}, {"quantization_config", Json::Of({{"quant_method", "none"}})}});
+  claims["Quantized checkpoints of Hugging Face directories"] =
+      KnownOf(ReadRecipe(JsonCursor(quantized, "config.json")));
   claims["Architectures of GGUF files"] = KnownGgufArchitectures();
   for (const GgufTensorType& type : AllGgufTensorTypes()) {
     claims["Tensor types of GGUF files"].emplace(type.name, "");

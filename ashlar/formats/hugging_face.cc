@@ -6,10 +6,12 @@
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/join.h"
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/formats/checkpoint.h"
 #include "ashlar/formats/internal/config_json.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/hugging_face_tokenizer.h"
+#include "ashlar/formats/internal/mxfp4_source.h"
 #include "ashlar/formats/internal/named_templates.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/recipe.h"
@@ -76,14 +78,30 @@ struct PlannedTensor {
   TensorManifest manifest;  // without its level
   internal::TensorPlace place;
   std::vector<std::span<const std::byte>> sources;
-  std::vector<float> numbers;  // instead of sources: config.json has them
+  std::optional<internal::Mxfp4Source> mxfp4;  // instead of a place and sources
+  std::vector<float> numbers;                  // instead of all these: config.json has them
 
-  std::uint64_t bytes() const {
-    return manifest.codec->band_bytes(1) * static_cast<std::uint64_t>(manifest.shape.elements());
-  }
-  // Of its blob, which a whole stack shares.
+  std::uint64_t bytes() const { return *PackedBytes(*manifest.codec, manifest.shape); }
+  // Of its blob, which a whole stack of plain matrices shares.
   std::uint64_t blob_bytes() const {
     return bytes() * static_cast<std::uint64_t>(std::max<std::int64_t>(place.stack, 1));
+  }
+  // Those of its blob; in `buffer`, unless they lie somewhere as they are.
+  std::span<const std::byte> BlobIn(std::vector<std::byte>& buffer) const {
+    if (!numbers.empty()) {
+      return std::as_bytes(std::span(numbers));
+    }
+    return mxfp4 ? mxfp4->Pack(buffer)
+                 : internal::Gather(place, sources, manifest.codec->band_bytes(1), buffer);
+  }
+  void DropResident() const {
+    for (const std::span<const std::byte> source : sources) {
+      DropResidentPages(source);
+    }
+    if (mxfp4) {
+      DropResidentPages(mxfp4->blocks);
+      DropResidentPages(mxfp4->scales);
+    }
   }
 };
 
@@ -105,6 +123,12 @@ class NamedTensors {
     return checkpoint_.Find(tensor) == nullptr && tensor.starts_with(recipe_.base_prefix)
                ? tensor.substr(recipe_.base_prefix.size())
                : tensor;
+  }
+
+  // Whether it is there in MXFP4.
+  bool HasMxfp4(const std::string& tensor) const {
+    return recipe_.mxfp4 && checkpoint_.Find(NameOf(tensor)) == nullptr &&
+           checkpoint_.Find(NameOf(internal::Mxfp4BlocksName(tensor))) != nullptr;
   }
 
   Result<const SafetensorsEntry*> Find(const std::string& tensor) {
@@ -146,6 +170,21 @@ class NamedTensors {
   std::set<std::string> used_;
 };
 
+Status PlanMxfp4(NamedTensors& tensors, const TensorSpec& spec, const std::string& name,
+                 const Path& directory, PlannedTensor& planned) {
+  ASHLAR_TRY(const SafetensorsEntry* blocks, tensors.Find(internal::Mxfp4BlocksName(name)));
+  ASHLAR_TRY(const SafetensorsEntry* scales, tensors.Find(internal::Mxfp4ScalesName(name)));
+  auto source = internal::FindMxfp4(planned.place, spec, *blocks, *scales);
+  if (!source.ok()) {
+    return source.error().In(directory.string());
+  }
+  planned.mxfp4 = *std::move(source);
+  planned.place = {};  // a blob of its own, as a GGUF file's: the same bytes are one blob
+  planned.source = fmt::format("{} ({})", blocks->name, spec.name);
+  planned.manifest.codec = &kMxfp4;
+  return {};
+}
+
 Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
                                  std::span<const TensorSpec> specs, const Attributes& attributes,
                                  const TensorSource& source, const Path& directory) {
@@ -156,6 +195,10 @@ Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
     return planned;
   }
   ASHLAR_TRY(planned.place, internal::PlaceOf(spec, specs, attributes, source));
+  if (source.stack > 0 && !planned.place.turned && tensors.HasMxfp4(source.tensors.front())) {
+    ASHLAR_TRY(PlanMxfp4(tensors, spec, source.tensors.front(), directory, planned));
+    return planned;
+  }
   planned.source = source.joined == nullptr
                        ? source.tensors.front()
                        : fmt::format("{} ({})", source.tensors.front(), internal::OwnName(spec));
@@ -224,6 +267,17 @@ Result<ImportPlan> PlanImport(const Recipe& recipe, const Checkpoint& checkpoint
   return plan;
 }
 
+// kCorrupt when a kernel must not meet these bytes.
+Status CheckPacked(const PlannedTensor& tensor, std::span<const std::byte> bytes) {
+  const Codec& codec = *tensor.manifest.codec;
+  if (codec.check == nullptr) {
+    return {};
+  }
+  const Shape& shape = tensor.manifest.shape;
+  const Status status = codec.check(bytes, shape[0], shape[1]);
+  return status.ok() ? status : Status(status.error().In(fmt::format("tensor {}", tensor.source)));
+}
+
 // Stores every distinct source once, and writes its level into each tensor that uses it.
 Status StoreTensors(ImportPlan& plan, const Checkpoint& checkpoint, BlobStore& store,
                     ImportReport& report,
@@ -236,10 +290,8 @@ Status StoreTensors(ImportPlan& plan, const Checkpoint& checkpoint, BlobStore& s
       // Hashed to learn whether the store has it, and again by Put: so what is there is never
       // copied, not even to a temporary file. The second pass is an eighth of the time of a new
       // import (52 of 420 ms for 59 MB, with SHA instructions): the rest is writing and fsync.
-      const std::span<const std::byte> bytes =
-          tensor.sources.empty() ? std::as_bytes(std::span(tensor.numbers))
-                                 : internal::Gather(tensor.place, tensor.sources,
-                                                    tensor.manifest.codec->band_bytes(1), buffer);
+      const std::span<const std::byte> bytes = tensor.BlobIn(buffer);
+      ASHLAR_TRY(CheckPacked(tensor, bytes));
       const Digest digest = Sha256(bytes);
       ASHLAR_TRY(checkpoint.CheckIntact());
       ASHLAR_TRY(const auto present, store.Stat(digest));
@@ -254,9 +306,7 @@ Status StoreTensors(ImportPlan& plan, const Checkpoint& checkpoint, BlobStore& s
         }
         report.added_bytes += bytes.size();
       }
-      for (const std::span<const std::byte> source : tensor.sources) {
-        DropResidentPages(source);
-      }
+      tensor.DropResident();
       report.source_bytes += bytes.size();
       known = stored.emplace(tensor.source, digest).first;
       if (progress) {

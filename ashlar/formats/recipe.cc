@@ -396,6 +396,26 @@ Status CheckWords(ConfigReader& config, std::span<const FixedWord> words) {
   return {};
 }
 
+// Whether the checkpoint has matrices in MXFP4.
+Result<bool> ReadQuantization(ConfigReader& config) {
+  ASHLAR_TRY(const auto field, config.Find("quantization_config"));
+  if (!field) {
+    return false;
+  }
+  ConfigReader quantization(*field);
+  ASHLAR_TRY(const std::string method, quantization.String("quant_method"));
+  if (method != "mxfp4") {
+    return Unsupported(
+        "{}: checkpoints quantized by \"{}\" cannot be imported, take the unquantized one and "
+        "encode it; known: mxfp4",
+        field->path(), method);
+  }
+  // The names of the tensors say which are packed; whether a framework unpacks them is up to it.
+  constexpr std::string_view kHarmless[] = {"modules_to_not_convert", "dequantize"};
+  ASHLAR_TRY(quantization.CheckAllSeen(kHarmless));
+  return true;
+}
+
 Status ReadMetadata(const JsonCursor& config, const Sizes& sizes, Metadata& metadata) {
   metadata.context_length = sizes.positions;
   ASHLAR_TRY(metadata.eos_tokens, ReadTokenIds(config, "eos_token_id"));
@@ -447,17 +467,11 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
   ASHLAR_TRY(const Architecture* chosen, ChooseArchitecture(config));
   const Architecture& architecture = *chosen;
   ASHLAR_TRY(CheckClass(json, architecture));
-  ASHLAR_TRY(const auto quantization, config.Find("quantization_config"));
-  if (quantization) {
-    return Unsupported(
-        "{}.quantization_config: quantized checkpoints cannot be imported; take the "
-        "unquantized one and encode it",
-        json.path());
-  }
   Recipe recipe{.base_prefix = architecture.base_prefix,
                 .ignored_tensors = architecture.ignored_tensors,
                 .ignored_prefixes = {architecture.ignored_prefixes.begin(),
                                      architecture.ignored_prefixes.end()}};
+  ASHLAR_TRY(recipe.mxfp4, ReadQuantization(config));
   ASHLAR_TRY(const Sizes sizes, internal::ReadSizes(config, architecture));
   ASHLAR_TRY(const double eps,
              config.RealOr(config.Spelled(architecture.norms.eps), architecture.norms.default_eps));

@@ -48,6 +48,8 @@ struct Recipe {
   std::string_view base_prefix;
   std::span<const std::string_view> ignored_tensors;
   std::vector<std::string> ignored_prefixes;  // beginnings of names of tensors that none computes
+  // Matrices may stand in the checkpoint in MXFP4 (internal/mxfp4_source.h).
+  bool mxfp4 = false;
 };
 
 // Reads config.json. Every field is either honoured, or known to change no result, or an error:

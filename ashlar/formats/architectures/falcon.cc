@@ -91,6 +91,8 @@ constexpr Architecture Falcon(std::span<const Condition> when, const FalconTenso
                 .default_eps = 1e-5,
                 .bias = true},
       .parallel = {.otherwise = parallel},
+      // (The reference rounds slopes, positions and their products to bf16, so that its bias
+      // depends on where in a text two tokens stand: here it falls with their distance alone.)
       .alibi = {.used = {.field = "alibi"}, .in_scale = true},
       .sizes = {.width = {{"hidden_size", "n_embed"}},
                 .channels = {{"ffn_hidden_size"}},

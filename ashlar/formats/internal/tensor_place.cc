@@ -78,7 +78,7 @@ template <class Move>
 void ForNumbers(const TensorPlace& place, const Move& move) {
   const std::int64_t rows = place.groups * place.count;
   for (std::int64_t row = 0; row < rows; ++row) {
-    const std::int64_t there = place.first + row / place.count * place.stride + row % place.count;
+    const std::int64_t there = place.RowThere(row);
     for (std::int64_t column = 0; column < place.columns; ++column) {
       move(place.transposed ? column * place.rows + there : there * place.columns + column,
            place.turned ? column * rows + row : row * place.columns + column);

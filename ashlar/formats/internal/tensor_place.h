@@ -34,6 +34,10 @@ struct TensorPlace {
   bool contiguous() const {
     return groups == 1 && !transposed && !turned && (stack == 0 || count == rows);
   }
+  // Which row of the checkpoint's matrix is row `row` of those that the block's tensor has of it.
+  std::int64_t RowThere(std::int64_t row) const {
+    return first + row / count * stride + row % count;
+  }
 };
 
 // "gate" of "experts.3.gate.bias", "q" of "q".
