@@ -185,6 +185,38 @@ Json LayerNormConfig(const char* model_type, Json::Object fields) {
   return MixedConfig(model_type, std::move(fields));
 }
 
+// Of yarn GGUF has the length of turned vectors, as so many times the usual one; and no ends of its
+// ramp that llama.cpp would read.
+TEST_F(GgufRoundTrip, OfYarnKeepsTheLengthAndRefusesOtherEnds) {
+  const auto stretched = [&](const char* name, Json::Object fields) {
+    fields.insert(
+        fields.end(),
+        {{"rope_type", "yarn"}, {"factor", 4.0}, {"original_max_position_embeddings", 64}});
+    const TinySpec spec{.fields = {{"rope_scaling", Json(std::move(fields))}}};
+    WriteModel(testing::MakeTinyModel(spec), directory_ / name);
+    return library_.Import(directory_ / name, name);
+  };
+  for (const double length : {1.2, 1.0, 0.75, 1.3333}) {
+    SCOPED_TRACE(length);
+    const std::string name = fmt::format("long{}", length);
+    const Network network = stretched(name.c_str(), {{"attention_factor", length}});
+    Write(network);
+    const Network again = Read(name + "-again");
+    ExpectSame(network, again, Logits(network), Logits(again), Same::kBlocks);
+  }
+  for (const auto& [name, ends] : {std::pair{"fast", "rope_beta_fast = 24; llama has 32"},
+                                   {"slow", "rope_beta_slow = 2; llama has 1"}}) {
+    const bool fast = std::string_view(name) == "fast";
+    const Network network =
+        stretched(name, {{fast ? "beta_fast" : "beta_slow", fast ? 24.0 : 2.0}});
+    const auto report =
+        ExportGguf(network, "tiny", library_.store(), directory_ / "refused.gguf", {});
+    ASSERT_FALSE(report.ok());
+    EXPECT_EQ(report.error().code, ErrorCode::kUnsupported);
+    EXPECT_THAT(report.error().message, HasSubstr(ends));
+  }
+}
+
 // Layers of several kinds, and what no other architecture has.
 TEST_F(GgufRoundTrip, OfLayersThatDifferIsTheSameNetwork) {
   const Json::Object latent = {

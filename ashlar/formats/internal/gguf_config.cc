@@ -12,6 +12,7 @@
 #include "ashlar/base/join.h"
 #include "ashlar/formats/architecture.h"
 #include "ashlar/formats/internal/gguf_families.h"
+#include "ashlar/formats/internal/number_that.h"
 #include "ashlar/formats/internal/rope_draft.h"
 
 namespace ashlar::internal {
@@ -387,13 +388,16 @@ class ConfigWriter {
 
   // The length is config.json's attention_factor, or so many times the usual one.
   Status AddYarnLength(const ScalingKeys& keys, Json& scaling) {
-    const double usual = *keys.factor > 1 ? 0.1 * std::log(*keys.factor) + 1 : 1;
+    const double usual = YarnLength(*keys.factor);
     ASHLAR_TRY(const auto given, YarnField("yarn_attn_factor", usual));
     if (given) {
       ASHLAR_TRY(CheckLength(keys));
       scaling.Set("attention_factor", *given);
     } else if (keys.length != 1) {
-      scaling.Set("attention_factor", keys.length * usual);
+      const auto times = static_cast<float>(keys.length);
+      scaling.Set("attention_factor", NumberThat(keys.length * usual, [&](double length) {
+                    return static_cast<float>(length / usual) == times;
+                  }));
     }
     return {};
   }
@@ -563,6 +567,10 @@ Status CheckConstants(const GgufFields& fields, const GgufFamily& family) {
 }
 
 }  // namespace
+
+double YarnLength(double factor) {
+  return factor > 1 ? 0.1 * std::log(factor) + 1 : 1;
+}
 
 Result<GgufConfig> ReadGgufConfig(const GgufOutline& file) {
   ASHLAR_TRY(const auto architecture, file.fields.Text("general.architecture"));

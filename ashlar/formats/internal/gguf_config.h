@@ -37,6 +37,9 @@ inline constexpr std::string_view kRopeFrequencies = "rope_freqs.weight";
 inline constexpr std::string_view kShortRopeFactors = "rope_factors_short.weight";
 inline constexpr std::string_view kLongRopeFactors = "rope_factors_long.weight";
 
+// The usual length of vectors that yarn turned, of which `rope.scaling.attn_factor` is a multiple.
+double YarnLength(double factor);
+
 // kUnsupported names an architecture, or a key of it, that cannot be imported: no key that might
 // change the result is ignored. kInvalid names one that is missing or outside its bounds.
 Result<GgufConfig> ReadGgufConfig(const GgufOutline& file);

@@ -158,7 +158,7 @@ class GgufDraft {
         static_cast<float>(facts_.norm().attributes.Real("eps")));
     ASHLAR_TRY(AddInteger("vocab_size", facts_.embed().attributes.Integer("vocabulary")));
     if (row.positions == Positions::kRotary) {
-      ASHLAR_TRY(AddRope());
+      ASHLAR_TRY(AddRope(row));
     }
     for (const GgufKey& key : family_.keys) {
       ASHLAR_TRY(AddField(key.key, key.field, key.type));
@@ -232,7 +232,7 @@ class GgufDraft {
     return found;
   }
 
-  Status AddRope() {
+  Status AddRope(const Architecture& row) {
     const DecoderNode* const main = MainAttention();
     if (main == nullptr) {
       return {};
@@ -254,16 +254,28 @@ class GgufDraft {
       ASHLAR_TRY(AddInteger("rope.scaling.original_context_length",
                             attributes.Integer("rope_original_positions")));
     }
-    if (const Json* const parameters = config_.Find("rope_scaling");
-        scaling == "yarn" && parameters != nullptr &&
-        parameters->Find("mscale_all_dim") != nullptr) {
-      Add("rope.scaling.yarn_log_multiplier",
-          static_cast<float>(0.1 * *parameters->Find("mscale_all_dim")->real()));
+    if (scaling == "yarn") {
+      AddYarn(row, attributes);
     }
     if (scaling == "longrope") {
       Add("rope.scaling.attn_factor", static_cast<float>(attributes.Real("rope_attention_factor")));
     }
     return {};
+  }
+
+  // (The ends of the ramp have keys too, which llama.cpp reads for none of these architectures:
+  // they are not written, so that others than the usual ones are refused.)
+  void AddYarn(const Architecture& row, const Attributes& attention) {
+    const double length = attention.Real("rope_attention_factor");
+    if (const Json* const parameters = config_.Find("rope_scaling");
+        parameters != nullptr && parameters->Find("mscale_all_dim") != nullptr) {
+      Add("rope.scaling.yarn_log_multiplier",
+          static_cast<float>(0.1 * *parameters->Find("mscale_all_dim")->real()));
+    }
+    if (length != 0 && !row.rope.scores_scaled) {
+      Add("rope.scaling.attn_factor",
+          static_cast<float>(length / YarnLength(attention.Real("rope_factor"))));
+    }
   }
 
   void AddFactors() {

@@ -14,9 +14,7 @@ const Codec& GgufSource::codec() const {
 }
 
 std::int64_t GgufSource::RowThere(std::int64_t row) const {
-  const TensorPlace& rows = place.rows;
-  const std::int64_t at = order.InFile(row);
-  return rows.index * rows.rows + rows.first + at / rows.count * rows.stride + at % rows.count;
+  return place.rows.index * place.rows.rows + place.rows.RowThere(order.InFile(row));
 }
 
 // In the codec of the file. A vector's numbers are the rows that have an order.
