@@ -10,6 +10,7 @@
 
 #include "ashlar/base/temp_directory.h"
 #include "ashlar/base/test_evidence.h"
+#include "ashlar/codec/gguf/testing_blocks.h"
 #include "ashlar/formats/gguf_export.h"
 #include "ashlar/formats/internal/row_order.h"
 #include "ashlar/formats/testing_gguf.h"
@@ -167,6 +168,87 @@ TEST_F(GgufImport, OfEveryTypeKeepsNumbersAndBytesAndComputesWithThem) {
     Record({kTypesTable, type, std::string("its kernel, ") + KernelOf(*k.codec),
             fmt::format("logits within {:.2g} % of those of f32", 100 * difference / largest),
             difference < 0.03 * largest});
+  }
+}
+
+// A network whose matrices are random blocks of a type, by its definition: one layer, one block of
+// 256 wide where the type has such.
+GgufLies BlockFile(const GgufTensorType& type, const BlockCodec& of) {
+  const std::uint64_t width = 256;
+  GgufLies file{.pairs = {GgufLies::Of("general.architecture", "llama"),
+                          GgufLies::U32("llama.block_count", 1),
+                          GgufLies::U32("llama.context_length", 64),
+                          GgufLies::U32("llama.embedding_length", width),
+                          GgufLies::U32("llama.feed_forward_length", 2 * width),
+                          GgufLies::U32("llama.attention.head_count", 4),
+                          GgufLies::F32("llama.attention.layer_norm_rms_epsilon", 1e-5f)}};
+  std::mt19937_64 random(type.id);
+  const auto text = [](std::span<const std::byte> bytes) {
+    return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  };
+  const auto matrix = [&](const std::string& name, std::uint64_t columns, std::uint64_t rows) {
+    const auto blocks = static_cast<std::int64_t>(rows * columns) / of.type->columns;
+    file.tensors.push_back(
+        {name, {columns, rows}, type.id, text(RandomBlocks(*of.type, blocks, random))});
+  };
+  const auto norm = [&](const std::string& name) {
+    const std::vector<float> ones(width, 1.0f);
+    file.tensors.push_back({name, {width}, 0, text(std::as_bytes(std::span(ones)))});
+  };
+  matrix("token_embd.weight", width, 128);
+  norm("blk.0.attn_norm.weight");
+  for (const char* name : {"q", "k", "v", "output"}) {
+    matrix(std::string("blk.0.attn_") + name + ".weight", width, width);
+  }
+  norm("blk.0.ffn_norm.weight");
+  matrix("blk.0.ffn_gate.weight", width, 2 * width);
+  matrix("blk.0.ffn_up.weight", width, 2 * width);
+  matrix("blk.0.ffn_down.weight", 2 * width, width);
+  norm("output_norm.weight");
+  return file;
+}
+
+// Of the types that no file at hand has, too: files made here.
+TEST_F(GgufImport, OfBlocksOfEveryTypeKeepsBytesAndComputesWithThem) {
+  for (const BlockCodec& of : AllBlockCodecs()) {
+    const GgufTensorType& type = **GgufTypeOf(*of.codec);
+    const std::string name(type.name);
+    SCOPED_TRACE(name);
+    const Path path = directory_ / (name + ".gguf");
+    const std::string before = BlockFile(type, of).Write();
+    std::ofstream(path, std::ios::binary) << before;
+    const Network network = MustImport(path, name);
+    // An export has the bytes of every tensor, and so those of another import.
+    const Path out = directory_ / (name + "-again.gguf");
+    const auto report = ExportGguf(network, name, library_.store(), out);
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    EXPECT_EQ(MustImport(out, name + "-again").digest(), network.digest());
+    const auto read = GgufFile::Open(path);
+    const auto written = GgufFile::Open(out);
+    ASSERT_TRUE(read.ok() && written.ok());
+    EXPECT_EQ(read->entries().size(), written->entries().size());
+    bool same = true;
+    std::size_t bytes = 0;
+    for (const GgufEntry& entry : read->entries()) {
+      const GgufEntry* const again = written->Find(entry.name);
+      ASSERT_NE(again, nullptr) << entry.name;
+      EXPECT_EQ(again->type, entry.type) << entry.name;
+      same = same && std::ranges::equal(again->bytes, entry.bytes);
+      bytes += entry.bytes.size();
+    }
+    EXPECT_TRUE(same);
+    // Its kernels' logits are those of plain numbers, up to the rounding of activations.
+    const std::vector<float> logits = Logits(network);
+    const std::vector<float> plain = Logits(Encoded(name, "f32"));
+    const double largest = testing::LargestDifference(plain, std::vector<float>(plain.size()));
+    const double difference = testing::LargestDifference(logits, plain);
+    EXPECT_GT(largest, 0);
+    EXPECT_LT(difference, 0.05 * largest);
+    Record({kTypesTable, type.name,
+            fmt::format("a file of random blocks; its kernel, {}", KernelOf(*of.codec)),
+            fmt::format("{} bytes the same when exported; logits within {:.2g} % of those of f32",
+                        bytes, 100 * difference / largest),
+            same && difference < 0.05 * largest});
   }
 }
 
