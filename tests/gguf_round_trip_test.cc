@@ -350,6 +350,17 @@ TEST_F(GgufRoundTrip, OfAFormThatLlamaCppWouldNotLoadIsForAshlarAloneAndSaysSo) 
   }
 }
 
+TEST_F(GgufRoundTrip, OfNormsThatLlamaCppHasNotIsRefused) {
+  const Json config = LayerNormConfig("phi", {{"qk_layernorm", true}, {"num_key_value_heads", 4}});
+  testing::WriteRandomModel(config, directory_ / "phi");
+  const Network network = library_.Import(directory_ / "phi", "phi");
+  const auto report = ExportGguf(network, "phi", library_.store(), file(), {.usual = "phi"});
+  ASSERT_FALSE(report.ok());
+  EXPECT_EQ(report.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(report.error().message,
+              HasSubstr("layers.0.attention: GGUF has no name for its tensor \"q_norm.bias\""));
+}
+
 // llama.cpp computes side by side where there is one norm, and has a norm for each head.
 TEST_F(GgufRoundTrip, OfNormsHasThemAsLlamaCppReadsThem) {
   const Json config =

@@ -209,6 +209,23 @@ TEST(LatentConfig, LayersThatPredictFurtherTokensAreNotAskedFor) {
   EXPECT_THAT(recipe.ignored_prefixes, ElementsAre("model.layers.4.", "model.layers.5."));
 }
 
+TEST(DeepSeekV2Config, TakesAbsentFieldsFromItsConfigurationClass) {
+  const Json::Object least = {{"num_experts_per_tok", 6}};
+  EXPECT_EQ(OfMixture("experts", "deepseek_v2", least), 64);
+  EXPECT_EQ(OfMixture("channels", "deepseek_v2", least), 1407);
+  EXPECT_EQ(OfMixture("shared_channels", "deepseek_v2", least), 2 * 1407);
+  EXPECT_EQ(OfMixture<double>("scaling", "deepseek_v2", least), 1.0);
+  EXPECT_EQ(OfMixture("normalized", "deepseek_v2", least), std::nullopt);
+  EXPECT_THAT(LayerKinds("deepseek_v2", least), ElementsAre("moe", "moe", "moe", "moe"));
+  EXPECT_EQ(OfAttention("query_latent_dim", "deepseek_v2", least), 1536);
+  EXPECT_EQ(OfAttention("latent_dim", "deepseek_v2", least), 512);
+  EXPECT_EQ(OfAttention("plain_dim", "deepseek_v2", least), 128);
+  EXPECT_EQ(OfAttention("rope_dims", "deepseek_v2", least), 64);
+  EXPECT_EQ(OfAttention("value_dim", "deepseek_v2", least), 128);
+  EXPECT_EQ(OfMixture("experts", "deepseek_v2", {{"num_experts_per_tok", 6}, {"num_experts", 8}}),
+            8);
+}
+
 TEST(DeepSeekV2Config, ChoosesByTheBestOfGroupsOrFromAll) {
   const Json::Object groups = {{"num_experts_per_tok", 6},
                                {"n_group", 8},
