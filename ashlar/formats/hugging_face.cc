@@ -7,8 +7,10 @@
 #include "ashlar/base/join.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/codec/gguf/gguf.h"
+#include "ashlar/codec/raw/raw.h"
 #include "ashlar/formats/checkpoint.h"
 #include "ashlar/formats/internal/config_json.h"
+#include "ashlar/formats/internal/fp8_source.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/hugging_face_tokenizer.h"
 #include "ashlar/formats/internal/mxfp4_source.h"
@@ -69,6 +71,12 @@ Result<Json> ReadJsonFile(const Path& path) {
   return json;
 }
 
+// Where bytes are made that a checkpoint has otherwise.
+struct Scratch {
+  std::vector<std::byte> plain;  // of one of its tensors
+  std::vector<std::byte> blob;
+};
+
 // A tensor of a block, matched with its bytes in the checkpoint and checked against the shape that
 // the block's attributes give it.
 struct PlannedTensor {
@@ -79,6 +87,7 @@ struct PlannedTensor {
   internal::TensorPlace place;
   std::vector<std::span<const std::byte>> sources;
   std::optional<internal::Mxfp4Source> mxfp4;  // instead of a place and sources
+  std::optional<internal::Fp8Source> fp8;      // instead of sources
   std::vector<float> numbers;                  // instead of all these: config.json has them
 
   std::uint64_t bytes() const { return *PackedBytes(*manifest.codec, manifest.shape); }
@@ -86,13 +95,20 @@ struct PlannedTensor {
   std::uint64_t blob_bytes() const {
     return bytes() * static_cast<std::uint64_t>(std::max<std::int64_t>(place.stack, 1));
   }
-  // Those of its blob; in `buffer`, unless they lie somewhere as they are.
-  std::span<const std::byte> BlobIn(std::vector<std::byte>& buffer) const {
+  // Those of its blob; in `scratch`, unless they lie somewhere as they are.
+  std::span<const std::byte> BlobIn(Scratch& scratch) const {
     if (!numbers.empty()) {
       return std::as_bytes(std::span(numbers));
     }
-    return mxfp4 ? mxfp4->Pack(buffer)
-                 : internal::Gather(place, sources, manifest.codec->band_bytes(1), buffer);
+    if (mxfp4) {
+      return mxfp4->Pack(scratch.blob);
+    }
+    if (fp8) {
+      scratch.plain = fp8->ToBF16();
+      const std::span<const std::byte> plain[] = {scratch.plain};
+      return internal::Gather(place, plain, manifest.codec->band_bytes(1), scratch.blob);
+    }
+    return internal::Gather(place, sources, manifest.codec->band_bytes(1), scratch.blob);
   }
   void DropResident() const {
     for (const std::span<const std::byte> source : sources) {
@@ -101,6 +117,9 @@ struct PlannedTensor {
     if (mxfp4) {
       DropResidentPages(mxfp4->blocks);
       DropResidentPages(mxfp4->scales);
+    }
+    if (fp8) {
+      DropResidentPages(fp8->codes->bytes);
     }
   }
 };
@@ -141,6 +160,14 @@ class NamedTensors {
     used_.insert(name);
     return entry;
   }
+
+  // Whether it is there in FP8.
+  bool HasFp8(const std::string& tensor) const {
+    const SafetensorsEntry* const entry = checkpoint_.Find(NameOf(tensor));
+    return recipe_.fp8 && entry != nullptr && entry->dtype == internal::kFp8DType;
+  }
+  // Requires: recipe's checkpoint has them.
+  const Fp8Blocks& fp8_blocks() const { return *recipe_.fp8; }
 
   // kUnsupported names a tensor that nobody asked for.
   Status CheckAllUsed() const {
@@ -185,6 +212,29 @@ Status PlanMxfp4(NamedTensors& tensors, const TensorSpec& spec, const std::strin
   return {};
 }
 
+Status CheckShape(const SafetensorsEntry& entry, const internal::TensorPlace& place,
+                  const TensorSpec& spec, const Path& directory) {
+  return internal::HasShape(place, spec, entry.shape)
+             ? Status()
+             : Status(Invalid("{}: tensor \"{}\" has shape [{}], but config.json makes it [{}]",
+                              directory.string(), entry.name, Join(entry.shape, ", "),
+                              Join(internal::CheckpointShape(place, spec), ", ")));
+}
+
+Status PlanFp8(NamedTensors& tensors, const TensorSpec& spec, const std::string& name,
+               const Path& directory, PlannedTensor& planned) {
+  ASHLAR_TRY(const SafetensorsEntry* codes, tensors.Find(name));
+  ASHLAR_TRY(CheckShape(*codes, planned.place, spec, directory));
+  ASHLAR_TRY(const SafetensorsEntry* scales, tensors.Find(internal::Fp8ScalesName(name)));
+  auto source = internal::FindFp8(*codes, *scales, tensors.fp8_blocks());
+  if (!source.ok()) {
+    return source.error().In(directory.string());
+  }
+  planned.fp8 = *source;
+  planned.manifest.codec = &kRawBF16;
+  return {};
+}
+
 Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
                                  std::span<const TensorSpec> specs, const Attributes& attributes,
                                  const TensorSource& source, const Path& directory) {
@@ -202,13 +252,13 @@ Result<PlannedTensor> PlanTensor(NamedTensors& tensors, const TensorSpec& spec,
   planned.source = source.joined == nullptr
                        ? source.tensors.front()
                        : fmt::format("{} ({})", source.tensors.front(), internal::OwnName(spec));
+  if (source.tensors.size() == 1 && tensors.HasFp8(source.tensors.front())) {
+    ASHLAR_TRY(PlanFp8(tensors, spec, source.tensors.front(), directory, planned));
+    return planned;
+  }
   for (const std::string& name : source.tensors) {
     ASHLAR_TRY(const SafetensorsEntry* entry, tensors.Find(name));
-    if (!internal::HasShape(planned.place, spec, entry->shape)) {
-      return Invalid("{}: tensor \"{}\" has shape [{}], but config.json makes it [{}]",
-                     directory.string(), name, Join(entry->shape, ", "),
-                     Join(internal::CheckpointShape(planned.place, spec), ", "));
-    }
+    ASHLAR_TRY(CheckShape(*entry, planned.place, spec, directory));
     const std::optional<DType> dtype = FloatDType(entry->dtype);
     if (!dtype) {
       return Unsupported("{}: tensor \"{}\" is {}; F32, F16 and BF16 can be imported",
@@ -267,6 +317,22 @@ Result<ImportPlan> PlanImport(const Recipe& recipe, const Checkpoint& checkpoint
   return plan;
 }
 
+// What the checkpoint has that the network has otherwise.
+void Remark(const ImportPlan& plan, std::vector<std::string>& remarks) {
+  std::set<const SafetensorsEntry*> in_fp8;
+  for (const PlannedTensor& tensor : plan.tensors) {
+    if (tensor.fp8) {
+      in_fp8.insert(tensor.fp8->codes);
+    }
+  }
+  if (!in_fp8.empty()) {
+    remarks.push_back(
+        fmt::format("{} tensors are in FP8: each number became its code times the scale of its "
+                    "block, in bf16",
+                    in_fp8.size()));
+  }
+}
+
 // kCorrupt when a kernel must not meet these bytes.
 Status CheckPacked(const PlannedTensor& tensor, std::span<const std::byte> bytes) {
   const Codec& codec = *tensor.manifest.codec;
@@ -283,14 +349,14 @@ Status StoreTensors(ImportPlan& plan, const Checkpoint& checkpoint, BlobStore& s
                     ImportReport& report,
                     const std::function<void(const ImportProgress&)>& progress) {
   std::map<std::string, Digest, std::less<>> stored;
-  std::vector<std::byte> buffer;  // of a tensor that is not in the checkpoint as it is
+  Scratch scratch;
   for (PlannedTensor& tensor : plan.tensors) {
     auto known = stored.find(tensor.source);
     if (known == stored.end()) {
       // Hashed to learn whether the store has it, and again by Put: so what is there is never
       // copied, not even to a temporary file. The second pass is an eighth of the time of a new
       // import (52 of 420 ms for 59 MB, with SHA instructions): the rest is writing and fsync.
-      const std::span<const std::byte> bytes = tensor.BlobIn(buffer);
+      const std::span<const std::byte> bytes = tensor.BlobIn(scratch);
       ASHLAR_TRY(CheckPacked(tensor, bytes));
       const Digest digest = Sha256(bytes);
       ASHLAR_TRY(checkpoint.CheckIntact());
@@ -460,6 +526,7 @@ Result<ImportReport> ImportHuggingFace(const Path& directory, std::string_view n
              internal::ReadTokenizer(directory));
   ASHLAR_TRY(plan.network.vocabulary, CheckTokenizer(tokenizer, recipe.vocabulary));
   ImportReport report;
+  Remark(plan, report.remarks);
   ASHLAR_TRY(const std::optional<std::string> tokenizer_config,
              ReadTokenizerConfig(directory, report.remarks));
 

@@ -396,24 +396,47 @@ Status CheckWords(ConfigReader& config, std::span<const FixedWord> words) {
   return {};
 }
 
-// Whether the checkpoint has matrices in MXFP4.
-Result<bool> ReadQuantization(ConfigReader& config) {
+Result<Fp8Blocks> ReadFp8(ConfigReader& quantization) {
+  static constexpr FixedWord kWords[] = {{"fmt", "e4m3"}, {"activation_scheme", "dynamic"}};
+  ASHLAR_TRY(CheckWords(quantization, kWords));
+  ASHLAR_TRY(const auto size, quantization.Find("weight_block_size"));
+  if (!size) {
+    return Unsupported("{}: FP8 without a weight_block_size cannot be imported",
+                       quantization.json().path());
+  }
+  ASHLAR_TRY(const std::vector<JsonCursor> sizes, size->AsArray());
+  if (sizes.size() != 2) {
+    return size->Invalid("expected two numbers, found {}", sizes.size());
+  }
+  Fp8Blocks blocks;
+  ASHLAR_TRY(blocks.rows, sizes[0].AsInteger(1, ConfigReader::kMaxSize));
+  ASHLAR_TRY(blocks.columns, sizes[1].AsInteger(1, ConfigReader::kMaxSize));
+  return blocks;
+}
+
+// In what the checkpoint has its matrices, if not in plain numbers.
+Status ReadQuantization(ConfigReader& config, Recipe& recipe) {
   ASHLAR_TRY(const auto field, config.Find("quantization_config"));
   if (!field) {
-    return false;
+    return {};
   }
   ConfigReader quantization(*field);
   ASHLAR_TRY(const std::string method, quantization.String("quant_method"));
-  if (method != "mxfp4") {
+  if (method == "mxfp4") {
+    recipe.mxfp4 = true;
+  } else if (method == "fp8") {
+    ASHLAR_TRY(recipe.fp8, ReadFp8(quantization));
+  } else {
     return Unsupported(
         "{}: checkpoints quantized by \"{}\" cannot be imported, take the unquantized one and "
-        "encode it; known: mxfp4",
+        "encode it; known: fp8, mxfp4",
         field->path(), method);
   }
-  // The names of the tensors say which are packed; whether a framework unpacks them is up to it.
-  constexpr std::string_view kHarmless[] = {"modules_to_not_convert", "dequantize"};
-  ASHLAR_TRY(quantization.CheckAllSeen(kHarmless));
-  return true;
+  // The tensors say themselves which are quantized; whether a framework unpacks them, and in what
+  // it has the scales of activations, is up to it.
+  constexpr std::string_view kHarmless[] = {"dequantize", "ignored_layers",
+                                            "modules_to_not_convert", "scale_fmt"};
+  return quantization.CheckAllSeen(kHarmless);
 }
 
 Status ReadMetadata(const JsonCursor& config, const Sizes& sizes, Metadata& metadata) {
@@ -471,7 +494,7 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
                 .ignored_tensors = architecture.ignored_tensors,
                 .ignored_prefixes = {architecture.ignored_prefixes.begin(),
                                      architecture.ignored_prefixes.end()}};
-  ASHLAR_TRY(recipe.mxfp4, ReadQuantization(config));
+  ASHLAR_TRY(ReadQuantization(config, recipe));
   ASHLAR_TRY(const Sizes sizes, internal::ReadSizes(config, architecture));
   ASHLAR_TRY(const double eps,
              config.RealOr(config.Spelled(architecture.norms.eps), architecture.norms.default_eps));

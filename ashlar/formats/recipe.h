@@ -36,6 +36,12 @@ struct BlockRecipe {
   int reads = 1;  // the node so many before it; a block with a layer also carries the node before
 };
 
+// Matrices in FP8 have a scale for each block of so many outputs and inputs.
+struct Fp8Blocks {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+};
+
 struct Recipe {
   std::vector<BlockRecipe> blocks;  // in order
   Metadata metadata;
@@ -48,8 +54,9 @@ struct Recipe {
   std::string_view base_prefix;
   std::span<const std::string_view> ignored_tensors;
   std::vector<std::string> ignored_prefixes;  // beginnings of names of tensors that none computes
-  // Matrices may stand in the checkpoint in MXFP4 (internal/mxfp4_source.h).
-  bool mxfp4 = false;
+  // How matrices may stand in the checkpoint that are in no plain numbers.
+  bool mxfp4 = false;                 // internal/mxfp4_source.h
+  std::optional<Fp8Blocks> fp8 = {};  // internal/fp8_source.h
 };
 
 // Reads config.json. Every field is either honoured, or known to change no result, or an error:
