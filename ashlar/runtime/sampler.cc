@@ -54,6 +54,12 @@ double TotalWeight(std::span<const Candidate> candidates) {
   return total;
 }
 
+// Whether the bit of `token` is set; of no words all are.
+bool Allows(std::span<const std::uint64_t> allowed, std::int32_t token) {
+  const auto word = static_cast<std::size_t>(token) / 64;
+  return allowed.empty() || (word < allowed.size() && (allowed[word] >> (token % 64) & 1) != 0);
+}
+
 // Makes every token impossible whose bit is not set.
 void Forbid(std::span<const std::uint64_t> allowed, std::span<float> logits) {
   constexpr std::size_t kBits = 64;
@@ -177,10 +183,15 @@ Result<SampledToken> Sampler::SampleAmong(std::span<const std::uint64_t> allowed
 Result<SampledToken> Sampler::Next(std::span<const std::uint64_t> allowed,
                                    std::span<const float> logits, SamplerScratch& scratch) {
   SampledToken sampled;
-  const bool as_they_are = allowed.empty() && options_.logit_bias.empty() && !penalises();
+  const bool as_they_are = options_.logit_bias.empty() && !penalises();
   if (options_.temperature == 0 && options_.top_logprobs < 0 && as_they_are) {
     sampled.token = Largest(logits);  // the common case needs no copy
-    if (!(logits[sampled.token] > kImpossible)) {
+    if (!Allows(allowed, sampled.token)) {
+      scratch.logits_.assign(logits.begin(), logits.end());
+      Forbid(allowed, scratch.logits_);
+      sampled.token = Largest(scratch.logits_);
+    }
+    if (!Allows(allowed, sampled.token) || !(logits[sampled.token] > kImpossible)) {
       return Corrupt("none of the {} logits is a number above -infinity", logits.size());
     }
   } else {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -125,6 +126,33 @@ TEST(Sampler, TemperatureZeroTakesTheLargestAndTheSmallestIdAmongEquals) {
   EXPECT_EQ(SampleOnce({.temperature = 0}, {1, 5, 5, 2}).token, 1);
   EXPECT_EQ(SampleOnce({.temperature = 0}, {kNaN, -kInfinity, -3, kNaN}).token, 2);
   EXPECT_EQ(SampleOnce({.temperature = 0}, {0, kInfinity}).token, 1);
+}
+
+TEST(Sampler, AmongSomeTokensTemperatureZeroTakesTheLargestOfThem) {
+  constexpr float kPool[] = {-kInfinity, kNaN, -1, 0, 2, 2, 3};
+  std::mt19937_64 random(TestSeed());
+  SamplerScratch scratch;
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<float> logits(70);
+    for (float& logit : logits) {
+      logit = kPool[random() % (1 + random() % std::size(kPool))];
+    }
+    const std::uint64_t allowed[] = {random() & random() & random(), random() % 4};
+    std::optional<std::int32_t> expected;
+    for (std::int32_t token = 0; token < 70; ++token) {
+      const bool possible =
+          (allowed[token / 64] >> (token % 64) & 1) != 0 && logits[token] > -kInfinity;
+      if (possible && (!expected || logits[token] > logits[*expected])) {
+        expected = token;
+      }
+    }
+    for (const int top_logprobs : {-1, 0}) {
+      Sampler sampler({.temperature = 0, .top_logprobs = top_logprobs}, 70);
+      const auto sampled = sampler.SampleAmong(allowed, logits, scratch);
+      ASSERT_EQ(sampled.ok(), expected.has_value());
+      ASSERT_TRUE(!sampled.ok() || sampled->token == *expected);
+    }
+  }
 }
 
 TEST(Sampler, LogitsWithoutANumberAreCorrupt) {
