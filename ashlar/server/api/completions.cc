@@ -10,6 +10,7 @@ namespace ashlar {
 namespace {
 
 constexpr std::size_t kMostPrompts = 256;
+constexpr std::size_t kMostContextFiles = 1024;
 constexpr std::int64_t kDefaultTokens = 16;
 constexpr std::int64_t kMostCompletionLogprobs = 20;
 
@@ -60,6 +61,11 @@ constexpr Parameter kInfillRows[] = {
      .types = json_type::kString,
      .required = true,
      .doc = "what comes after"},
+    {.name = "input_extra",
+     .types = json_type::kArray,
+     .doc =
+         "files that the middle may go by, `{filename, text}`, at most 1024, before all else; the "
+         "name may be left out. 400 where the vocabulary has no mark that a file begins"},
     {.name = "prompt",
      .types = json_type::kString,
      .otherwise = "empty",
@@ -218,6 +224,28 @@ Result<Work> ReadCompletion(const Parameters& parameters, const RequestSetting& 
   return work;
 }
 
+Result<std::vector<ContextFile>> ReadContextFiles(const Parameters& parameters,
+                                                  const MiddleMarks& marks) {
+  std::vector<ContextFile> files;
+  const JsonCursor* const value = parameters.Find("input_extra");
+  if (value == nullptr) {
+    return files;
+  }
+  ASHLAR_TRY(const std::vector<JsonCursor> elements, value->AsArray(kMostContextFiles));
+  if (!elements.empty() && !marks.file) {
+    return Unsupported("{}: the network's vocabulary has no mark that a file begins",
+                       value->path());
+  }
+  for (const JsonCursor& element : elements) {
+    ASHLAR_TRY(AllowMembers(element, {"filename", "text"}));
+    ContextFile file;
+    ASHLAR_TRY(file.name, element.StringOr("filename", "tmp"));
+    ASHLAR_TRY(file.text, element.String("text"));
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
 Result<Work> ReadInfill(const Parameters& parameters, const RequestSetting& setting) {
   const NetworkCard& network = *setting.network;
   constexpr std::int64_t kDefaultMiddle = 128;
@@ -225,10 +253,11 @@ Result<Work> ReadInfill(const Parameters& parameters, const RequestSetting& sett
   generation.continuations = static_cast<int>(parameters.Integer("n", 1));
   ASHLAR_TRY(const StreamOptions stream, ReadStreamOptions(parameters));
   ASHLAR_TRY(const MiddleMarks marks, RequireMiddleMarks(network, "$.model"));
+  ASHLAR_TRY(const std::vector<ContextFile> context, ReadContextFiles(parameters, marks));
   ASHLAR_TRY(generation.prompt,
              MiddlePrompt(*network.tokenizer, marks,
                           parameters.String("input_prefix", "") + parameters.String("prompt", ""),
-                          parameters.String("input_suffix", "")));
+                          parameters.String("input_suffix", ""), context));
   const char* const length = parameters.Has("n_predict") ? "n_predict" : "max_tokens";
   const std::optional<std::int64_t> asked =
       parameters.Has(length) ? std::optional(parameters.Integer(length, 0)) : std::nullopt;

@@ -555,6 +555,34 @@ TEST(Requests, TheMiddleOfATextIsAskedForByTheMarksOfTheVocabulary) {
   ASSERT_TRUE(infill.ok()) << infill.error().message;
   EXPECT_EQ(TextOf(infill->generations.front()), "<|fim_prefix|>ab<|fim_suffix|>z<|fim_middle|>");
   EXPECT_EQ(infill->generations.front().max_tokens, 4);
+
+  constexpr std::string_view kWithFiles = R"({"input_prefix": "a", "input_suffix": "z",
+      "input_extra": [{"filename": "x.c", "text": "X<|fim_suffix|>"}, {"text": "Y"}]})";
+  const auto none = Ask("/infill", kWithFiles, card);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(ProblemOf(none.error()).param, "input_extra");
+  EXPECT_TRUE(
+      Ask("/infill", R"({"input_prefix": "a", "input_suffix": "z", "input_extra": []})", card)
+          .ok());
+  const auto with_files =
+      Ask("/infill", kWithFiles,
+          MakeCard({.further_tokens = {"<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
+                                       "<|repo_name|>", "<|file_sep|>"}}));
+  ASSERT_TRUE(with_files.ok()) << with_files.error().message;
+  EXPECT_EQ(TextOf(with_files->generations.front()),
+            "<|repo_name|>myproject\n<|file_sep|>x.c\nX<|fim_suffix|><|file_sep|>tmp\nY"
+            "<|file_sep|>filename\n<|fim_prefix|>a<|fim_suffix|>z<|fim_middle|>");
+  EXPECT_EQ(std::ranges::count(with_files->generations.front().prompt, 257), 1);
+  const auto without_name = Ask(
+      "/infill", kWithFiles, MakeCard({.further_tokens = {"[SUFFIX]", "[PREFIX]", "<filename>"}}));
+  ASSERT_TRUE(without_name.ok()) << without_name.error().message;
+  EXPECT_EQ(TextOf(without_name->generations.front()),
+            "<filename>x.c\nX<|fim_suffix|><filename>tmp\nY<filename>filename\n[SUFFIX]z[PREFIX]a");
+  const auto wrong = Ask("/infill", R"({"input_prefix": "a", "input_suffix": "z",
+      "input_extra": [{"text": "b", "path": "x"}]})",
+                         MakeCard({.further_tokens = {"[SUFFIX]", "[PREFIX]", "<filename>"}}));
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_EQ(ProblemOf(wrong.error()).param, "input_extra[0].path");
 }
 
 TEST(Requests, EveryEndpointHasOneHandlerAndEachOfItsParametersOnce) {
