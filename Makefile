@@ -34,7 +34,7 @@ bench: packages-bench  ## networks, tokenizer, kernels; writes their part of doc
 bench-peers: packages-build  ## ashlar beside llama.cpp (npm, half an hour); writes its part of the same
 	@scripts/bench-peers.sh
 
-bench-serving: packages-build  ## a server against its goals (node, ten minutes); writes docs/serving.md
+bench-serving: packages-bench  ## a server against its goals (node, ten minutes); writes docs/serving.md
 	@scripts/bench-serving.sh
 
 bench-anysize: packages-build  ## one network at many sizes (node, shared files); writes docs/anysize.md

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures a running server against the goals of docs/serving.md, and writes their table there.
-# Needs node. Quiet machine, please; some ten minutes. ASHLAR_SERVING_LARGE="" leaves the network of
+# Needs node and Google Benchmark. Quiet machine, please; some ten minutes. ASHLAR_SERVING_LARGE="" leaves the network of
 # a billion parameters out. ASHLAR_SERVING_OPTIONS="--rounds 1 --mixed 50" measures less.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,7 +29,8 @@ words=(--quantized base-q4)
 compared=(base base-q4)
 if [[ -n $large ]]; then
   "$ashlar" synth --shape "$large" --codec q4 --as "$large" >/dev/null
-  words+=(--large "$large")
+  "$ashlar" derive "$large-short" --from "$large" drop --layers 3 >/dev/null
+  words+=(--large "$large" --large-derived "$large-short")
   compared+=("$large")
 fi
 if peer=$(tests/peers/install.sh llama); then
@@ -44,6 +45,14 @@ else
   echo 'llama.cpp (npm node-llama-cpp) cannot be installed: measured without it' >&2
 fi
 
+# What masks cost is measured without a server, at a vocabulary that is larger than these networks'.
+cmake --preset release -B build/bench -DASHLAR_BENCHMARKS=ON -DASHLAR_TESTS=OFF >/dev/null
+ninja -C build/bench ashlar_grammar_bench >build/bench.log || { cat build/bench.log; exit 1; }
+build/bench/ashlar_grammar_bench --benchmark_filter='FirstAnswer|NextAnswer' \
+  --benchmark_min_time=0.2 --benchmark_format=json >build/serving/masks.json 2>/dev/null
+words+=(--masks build/serving/masks.json)
+
+ulimit -n "$(ulimit -Hn)"  # for ten thousand connections
 node bench/load/goals.mjs --ashlar "$ashlar" --store "$ASHLAR_STORE" \
   --family base,base-short,tuned,tuned-short "${words[@]}" ${ASHLAR_SERVING_OPTIONS:-} \
   >build/serving/results.tmp

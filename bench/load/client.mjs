@@ -1,6 +1,7 @@
 // A client of ashlar's server that notes when things happen. Times are in milliseconds of
 // performance.now().
 import http from "node:http";
+import net from "node:net";
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: Infinity });
 
@@ -58,4 +59,22 @@ export function complete(url, body, { key } = {}) {
     });
     request.end(payload);
   });
+}
+
+// Opens so many connections, each of which has asked something and waits. Gives what closes them.
+export async function idleConnections(url, count) {
+  const { hostname, port } = new URL(url);
+  const sockets = [];
+  const open = () => new Promise((resolve, reject) => {
+    const socket = net.connect(Number(port), hostname, () =>
+      socket.write(`GET /health HTTP/1.1\r\nHost: ${hostname}:${port}\r\n\r\n`));
+    sockets.push(socket);
+    socket.on("error", reject);
+    socket.once("data", (data) => (`${data}`.startsWith("HTTP/1.1 200") ? resolve()
+      : reject(new Error(`${data}`))));
+  });
+  while (sockets.length < count) {
+    await Promise.all(Array.from({ length: Math.min(250, count - sockets.length) }, open));
+  }
+  return () => sockets.forEach((socket) => socket.destroy());
 }

@@ -1,16 +1,18 @@
 // node bench/load/goals.mjs --ashlar FILE --store DIR --family A,A2,B,B2 [--large NET]
-//   [--quantized NET] [--peer DIR --gguf NET=FILE,...]
+//   [--large-derived NET] [--quantized NET] [--masks FILE] [--peer DIR --gguf NET=FILE,...]
+//   [--only PART,...]
 //
 // Measures what docs/serving.md promises, against running servers, and prints JSON (render.mjs makes
 // a table of it). `family`: two networks, and one derived from each, in the order base, derived,
-// base, derived. `large`: another network, whose steps take long. `quantized`: the first one in fewer
-// bits. `peer`: where bench/peers/peer.mjs and node-llama-cpp are, to run the same numbers of
+// base, derived. `large`: another network, whose steps take long, and one derived from it. `quantized`: the first one in fewer
+// bits. `masks`: what ashlar_grammar_bench has said as JSON. `peer`: where bench/peers/peer.mjs and node-llama-cpp are, to run the same numbers of
 // requests on files.
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
-import { complete } from "./client.mjs";
+import { complete, idleConnections } from "./client.mjs";
 import { sentence, uniform } from "./random.mjs";
 import { pss, serve } from "./server.mjs";
 import { gaps, median, percentile } from "./statistics.mjs";
@@ -20,7 +22,8 @@ const { values: flags } = parseArgs({ options: {
   family: { type: "string" }, large: { type: "string" }, quantized: { type: "string" },
   threads: { type: "string", default: "2" },
   rounds: { type: "string", default: "3" }, mixed: { type: "string", default: "500" },
-  peer: { type: "string" }, gguf: { type: "string", default: "" },
+  masks: { type: "string" }, peer: { type: "string" }, gguf: { type: "string", default: "" },
+  "large-derived": { type: "string" }, only: { type: "string" },
 } });
 const family = flags.family.split(",");
 const rounds = Number(flags.rounds);
@@ -212,27 +215,119 @@ async function exactness() {
   return { requests: bodies.length, different };
 }
 
-const measure = async (what, run) => {
+// How much more is resident when one network after another is asked for besides the first, and what
+// of each no other has.
+async function loadedBeside([first, ...others]) {
+  const server = await start("--threads", flags.threads);
+  const resident = async (network) => {
+    await rate([{ url: server.url, body: body(network, 0, 8) }]);
+    await sleep(1000); // what a step takes goes back to the system
+    return pss(server.pid);
+  };
+  let before = await resident(first);
+  const of = {};
+  for (const network of others) {
+    const after = await resident(network);
+    const { networks } = await (await fetch(`${server.url}/admin/networks`)).json();
+    const { weight_bytes: weights, unique_bytes: unique } =
+      networks.find(({ model }) => model === network);
+    of[network] = { more: after - before, weights, unique };
+    before = after;
+  }
+  await server.stop();
+  return { beside: first, of };
+}
+
+// What connections that wait take of the server's memory, and of the time of those that ask.
+async function idle(network, count = 10000) {
+  const server = await start("--threads", flags.threads);
+  let fresh = 0;
+  const answered = async () => {
+    const times = [];
+    for (let i = 0; i < 20; ++i) {
+      const { sent, ended, error } = await complete(server.url, body(network, ++fresh, 1));
+      if (error) throw new Error(error);
+      times.push(ended - sent);
+    }
+    await sleep(1000);
+    return median(times);
+  };
+  await answered();
+  const alone = await answered();
+  const before = pss(server.pid);
+  const close = await idleConnections(server.url, count);
+  const bytes = pss(server.pid) - before;
+  const beside = await answered();
+  const open = await metric(server.url, "ashlar_http_connections");
+  if (open < count) throw new Error(`of ${count} connections ${open} are open`);
+  close();
+  await server.stop();
+  return { count, bytes_each: bytes / count, alone_ms: alone, beside_ms: beside };
+}
+
+// Answers that are held to a form (any text before a character that never comes) against free ones:
+// tokens per second of one stream and of eight, as a share.
+async function held(network) {
+  const server = await start("--threads", flags.threads);
+  let fresh = 0;
+  const { vocabulary } = await (await fetch(`${server.url}/v1/models/${network}`)).json();
+  const of = (count, form) => rate(Array.from({ length: count }, () =>
+    ({ url: server.url, body: { ...body(network, ++fresh, 48), ...form } })));
+  const form = { guided_regex: "[^]*\\u0000", ignore_eos: false };
+  await of(1, form);
+  const share = async (count) => {
+    const shares = [];
+    for (let round = 0; round < rounds; ++round) {
+      const free = await of(count, {});
+      shares.push(await of(count, form) / free);
+    }
+    return median(shares);
+  };
+  const shares = { 1: await share(1), 8: await share(8) };
+  await server.stop();
+  return { vocabulary, shares };
+}
+
+// What ashlar_grammar_bench has measured, by grammar: microseconds per token of the first answer to
+// it and of those after it.
+function masks() {
+  const { benchmarks } = JSON.parse(readFileSync(flags.masks, "utf8"));
+  const of = (name) => Object.fromEntries(benchmarks.filter((each) => each.name.startsWith(name))
+    .map(({ label, mean_us }) => [label, mean_us]));
+  return { first_us: of("BM_FirstAnswer"), next_us: of("BM_NextAnswer") };
+}
+
+const results = {};
+const only = flags.only?.split(",");
+const measure = async (part, what, run) => {
+  if (only && !only.includes(part)) return;
   note(what);
-  return run();
+  Object.assign(results[part] ??= {}, await run());
 };
-const results = {
-  throughput: {},
-  long_prompt: { tokens: longPrompt, of: {} },
-  loading: {},
-  one_process: await measure("four networks in one process", oneProcess),
-  together: await measure("a network and its derived one together", together),
-  exactness: await measure("the same requests crowded and alone", exactness),
-};
+const loaded = flags.large ?? family[2];
+await measure("one_process", "four networks in one process", oneProcess);
+await measure("together", "a network and its derived one together", together);
+await measure("exactness", "the same requests crowded and alone", exactness);
 for (const network of [family[0], flags.quantized, flags.large].filter(Boolean)) {
-  results.throughput[network] =
-    await measure(`throughput of ${network}`, () => throughput(network));
+  await measure("throughput", `throughput of ${network}`,
+                async () => ({ [network]: await throughput(network) }));
 }
 for (const network of [family[0], flags.large].filter(Boolean)) {
-  results.long_prompt.of[network] =
-    await measure(`a long prompt beside streams of ${network}`, () => besideAPrompt(network));
+  await measure("long_prompt", `a long prompt beside streams of ${network}`,
+                async () => ({ [network]: { prompt: longPrompt, ...await besideAPrompt(network) } }));
 }
-const loaded = flags.large ?? family[2];
-results.loading[loaded] =
-  await measure(`loading ${loaded} beside streams`, () => besideALoad(family[0], loaded));
+await measure("loading", `loading ${loaded} beside streams`,
+              async () => ({ [loaded]: await besideALoad(family[0], loaded) }));
+await measure("second", "networks that share weights with one that is loaded",
+              async () => ({ [family[0]]: await loadedBeside(family.slice(0, 3)) }));
+if (flags.large && flags["large-derived"]) {
+  await measure("second", `the same of ${flags.large}`, async () =>
+    ({ [flags.large]: await loadedBeside([flags.large, flags["large-derived"]]) }));
+}
+for (const network of [family[0], flags.large].filter(Boolean)) {
+  await measure("held", `answers of ${network} that are held to a form`,
+                async () => ({ [network]: await held(network) }));
+}
+await measure("idle", "connections that wait", () => idle(family[0]));
+if (flags.masks) await measure("masks", "masks of grammars", masks);
 console.log(JSON.stringify(results, null, 2));
