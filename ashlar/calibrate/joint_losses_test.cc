@@ -61,7 +61,7 @@ TEST(JointLosses, AreThoseOfAnEngineAtTheSamePrecision) {
   const std::vector<JointLoss>& joint = shrunk->statistics.joint;
   ASSERT_GE(joint.size(), 3u);
 
-  const LevelLosses losses = *LoadLosses(catalog, "any");
+  const LevelLosses losses = *LoadLosses(catalog, "any", shrunk->network);
   const StackNetwork stacked{&shrunk->network, &losses};
   const Precision floor = Stack({&stacked, 1}).First(0).precision;
   EXPECT_NEAR(joint.back().sum, ExpectedLoss(shrunk->network, losses, floor),
@@ -80,7 +80,7 @@ TEST(JointLosses, AreThoseOfAnEngineAtTheSamePrecision) {
   }
   EXPECT_GT(divergence, 0.001);
   EXPECT_NEAR(joint.back().measured, divergence, 1e-3 * divergence);
-  EXPECT_EQ(*LoadJointLosses(catalog, "any"), joint);
+  EXPECT_EQ(*LoadJointLosses(catalog, "any", shrunk->network), joint);
 }
 
 }  // namespace

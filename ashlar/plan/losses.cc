@@ -45,6 +45,14 @@ Status VisitStatistics(const Catalog& catalog, std::string_view name, const Visi
   return {};
 }
 
+bool HasLevels(const Network& network) {
+  return std::ranges::any_of(network.blocks, [](const auto& block) {
+    return std::ranges::any_of(block.second->tensors, [](const auto& tensor) {
+      return tensor.second.codec->residual != nullptr;
+    });
+  });
+}
+
 }  // namespace
 
 Result<std::map<Level, TensorStatistics>> LoadTensorStatistics(const Catalog& catalog,
@@ -68,9 +76,13 @@ Result<TensorLosses> LoadTensorLosses(const BlobStore& store, const TensorStatis
   return TensorLosses(tensor, measured.losses, errors);
 }
 
-Result<LevelLosses> LoadLosses(const Catalog& catalog, std::string_view name) {
-  ASHLAR_TRY(const auto all, LoadTensorStatistics(catalog, name));
+Result<LevelLosses> LoadLosses(const Catalog& catalog, std::string_view name,
+                               const Network& network) {
   LevelLosses losses;
+  if (!HasLevels(network)) {
+    return losses;
+  }
+  ASHLAR_TRY(const auto all, LoadTensorStatistics(catalog, name));
   for (const auto& [first, measured] : all) {
     ASHLAR_TRY(TensorLosses loaded, LoadTensorLosses(catalog.store(), measured));
     losses.emplace(first, std::move(loaded));
@@ -78,8 +90,12 @@ Result<LevelLosses> LoadLosses(const Catalog& catalog, std::string_view name) {
   return losses;
 }
 
-Result<std::vector<JointLoss>> LoadJointLosses(const Catalog& catalog, std::string_view name) {
+Result<std::vector<JointLoss>> LoadJointLosses(const Catalog& catalog, std::string_view name,
+                                               const Network& network) {
   std::vector<JointLoss> joint;
+  if (!HasLevels(network)) {
+    return joint;
+  }
   ASHLAR_TRY(VisitStatistics(catalog, name, [&](Statistics statistics) {
     if (joint.empty()) {
       joint = std::move(statistics.joint);

@@ -48,9 +48,13 @@ class LossesTest : public testing::GraphTest {
     const auto lease = Must(store_->BeginWriting());
     Must(AttachStatistics(catalog_, name, statistics));
   }
+  std::vector<JointLoss> Joint(const std::string& name) {
+    return Must(LoadJointLosses(catalog_, name, Must(catalog_.Load(name))));
+  }
   std::vector<double> FirstLosses(const std::string& name) {
     std::vector<double> first;
-    for (const auto& [level, losses] : Must(LoadLosses(catalog_, name))) {
+    for (const auto& [level, losses] :
+         Must(LoadLosses(catalog_, name, Must(catalog_.Load(name))))) {
       first.push_back(losses.whole(1));
       EXPECT_NEAR(losses.whole(2), first.back() / 2, 1e-9);
     }
@@ -59,7 +63,7 @@ class LossesTest : public testing::GraphTest {
 };
 
 TEST_F(LossesTest, AreThoseOfTheStatisticsAndNoneWithoutThem) {
-  EXPECT_TRUE(Must(LoadLosses(catalog_, "planes")).empty());
+  EXPECT_TRUE(Must(LoadLosses(catalog_, "planes", Must(catalog_.Load("planes")))).empty());
   Attach("planes", 0.5);
   const std::vector<double> first = FirstLosses("planes");
   ASSERT_FALSE(first.empty());
@@ -70,13 +74,19 @@ TEST_F(LossesTest, AreThoseOfTheStatisticsAndNoneWithoutThem) {
   EXPECT_EQ(CompleteLosses({&network, nullptr}).size(), first.size());
 }
 
+TEST_F(LossesTest, OfANetworkWithoutLevelsAreNotLookedFor) {
+  Attach("toy", 0.5);
+  Attach("planes", 0.5);
+  EXPECT_TRUE(Joint("toy").empty());
+  EXPECT_FALSE(Joint("planes").empty());
+}
+
 TEST_F(LossesTest, OfADerivedNetworkAreThoseOfWhatItWasDerivedFrom) {
   Attach("planes", 0.5);
   Derive("short", "planes", "drop --layers 0");
   EXPECT_EQ(FirstLosses("short"), FirstLosses("planes"));
-  EXPECT_EQ(Must(LoadJointLosses(catalog_, "short")),
-            (std::vector<JointLoss>{{0.01, 0.02}, {0.5, 1.5}}));
-  EXPECT_TRUE(Must(LoadJointLosses(catalog_, "toy")).empty());
+  EXPECT_EQ(Joint("short"), (std::vector<JointLoss>{{0.01, 0.02}, {0.5, 1.5}}));
+  EXPECT_TRUE(Joint("toy").empty());
 }
 
 TEST(JointLossOf, GoesThroughWhatWasMeasuredAndBeyondItInProportion) {

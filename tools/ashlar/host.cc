@@ -175,14 +175,16 @@ Result<HostPlan> PlanHost(const Session& session, std::span<const std::string> n
     hosted.logits = hosted.network.BlockOf(last)
                         .kind->interface(EffectiveAttributes(hosted.network, last))
                         .vocabulary;
+    ASHLAR_TRY(plan.losses.emplace_back(), LoadLosses(catalog, name, hosted.network));
+    ASHLAR_TRY(plan.joint_losses.emplace_back(), LoadJointLosses(catalog, name, hosted.network));
     plan.networks.push_back(std::move(hosted));
-    ASHLAR_TRY(plan.losses.emplace_back(), LoadLosses(catalog, name));
-    ASHLAR_TRY(plan.joint_losses.emplace_back(), LoadJointLosses(catalog, name));
   }
   std::int64_t max_positions = options.max_positions;
   if (options.measure_positions) {
     ASHLAR_TRY(max_positions, options.measure_positions(plan.networks));
   }
+  // Else the first step makes its weights resident, by all threads, and of the workspace its part.
+  const bool resident = options.as_planned || settings.memory_bytes;
   plan.engine = {.threads = settings.threads,
                  .isa = settings.isa,
                  .max_positions = max_positions,
@@ -191,7 +193,9 @@ Result<HostPlan> PlanHost(const Session& session, std::span<const std::string> n
                  .max_sequences = options.max_sequences,
                  .kv_format = settings.kv_format,
                  .prefix_cache = options.prefix_cache,
-                 .verify_blobs = settings.verify};
+                 .verify_blobs = settings.verify,
+                 .prefault = resident,
+                 .prefault_workspace = resident};
 
   const std::vector<const Network*> views = plan.Views();
   std::vector<StackNetwork> stacked;

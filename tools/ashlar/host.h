@@ -103,6 +103,7 @@ struct HostOptions {
   std::int64_t max_logit_rows = 64;
   bool prefix_cache = true;
   std::optional<std::uint64_t> weight_bytes = {};  // in place of --weights
+  bool as_planned = false;  // all that was planned is resident from the start, as with --memory
 };
 
 // What is typed for every verb that runs networks.

@@ -160,7 +160,7 @@ Result<std::shared_ptr<const NetworkCard>> NetworkCards::Find(std::string_view n
     return known;
   }
   std::shared_ptr<const Tokenizer> tokenizer = FindTokenizer(network);
-  ASHLAR_TRY(LevelLosses losses, LoadLosses(catalog, name));
+  ASHLAR_TRY(LevelLosses losses, LoadLosses(catalog, name, network));
   ASHLAR_TRY(std::shared_ptr<const NetworkCard> card,
              MakeNetworkCard(std::string(name), std::move(network), store_, std::move(tokenizer),
                              kv_format, std::move(losses)));

@@ -266,7 +266,8 @@ Status RunBench(Session& session) {
                                    {.measure_positions = context,
                                     .max_sequences = batch,
                                     .max_rows = 512,
-                                    .prefix_cache = false}));
+                                    .prefix_cache = false,
+                                    .as_planned = true}));
   const HostedNetwork& network = host.networks().front();
   const int threads = host.engine().options().threads;
   const KvFormat kv_format = host.engine().options().kv_format;
