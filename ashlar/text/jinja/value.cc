@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "ashlar/text/internal/utf8.h"
+#include "ashlar/text/jinja/machine.h"
 
 namespace ashlar::jinja {
 namespace {
