@@ -1,5 +1,5 @@
 // Checkpoints whose experts are in MXFP4, as gpt-oss is published: nothing is lost on the way in,
-// and on the way out to GGUF.
+// and on the way out again.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -12,6 +12,7 @@
 #include "ashlar/formats/checkpoint.h"
 #include "ashlar/formats/gguf_export.h"
 #include "ashlar/formats/gguf_import.h"
+#include "ashlar/formats/hugging_face_export.h"
 #include "tests/support/imported.h"
 #include "tests/support/random_model.h"
 
@@ -263,6 +264,29 @@ TEST_F(Mxfp4Import, IsExportedToGgufAsItIs) {
       }
     }
   }
+}
+
+TEST_F(Mxfp4Import, IsExportedToADirectoryAsItIs) {
+  const Network network = Import(twins_.packed, "packed");
+  const Path path = directory_ / "out";
+  const auto report = ExportHuggingFace(network, library_.store(), path);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_TRUE(report->remarks.empty());
+  const Checkpoint written = *Checkpoint::Open(path);
+  EXPECT_EQ(written.Names().size(), twins_.packed.tensors.size());
+  for (const auto& [name, tensor] : twins_.packed.tensors) {
+    SCOPED_TRACE(name);
+    const SafetensorsEntry* const entry = written.Find(name);
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(entry->dtype, tensor.dtype);
+    EXPECT_EQ(entry->shape, tensor.shape);
+    EXPECT_TRUE(std::ranges::equal(entry->bytes, tensor.bytes));
+  }
+  EXPECT_EQ(library_.Import(path, "again").digest(), network.digest());
+  // In a plain type where one is asked for: the plain network.
+  const Path plain = directory_ / "plain-out";
+  ASSERT_TRUE(ExportHuggingFace(network, library_.store(), plain, {.dtype = DType::kF32}).ok());
+  EXPECT_EQ(Logits(library_.Import(plain, "plain-again")), Logits(Import(twins_.plain, "plain")));
 }
 
 TEST_F(Mxfp4Import, RefusesTensorsThatAreNotAsTheFormatHasThem) {

@@ -5,8 +5,10 @@
 #include <map>
 
 #include "ashlar/base/byte_reader.h"
+#include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/codec/raw/raw.h"
 #include "ashlar/formats/internal/family_form.h"
+#include "ashlar/formats/internal/mxfp4_source.h"
 #include "ashlar/formats/internal/new_directory.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/safetensors.h"
@@ -51,7 +53,8 @@ struct HfPart {
 struct HfTensor {
   std::string name;
   std::vector<std::int64_t> shape;
-  const HfNumberType* type = nullptr;
+  const HfNumberType* type = nullptr;                  // null: bytes
+  std::optional<internal::Mxfp4Part> mxfp4_part = {};  // which, of a stack in MXFP4
   std::vector<HfPart> parts;
 
   std::uint64_t bytes() const {
@@ -59,9 +62,18 @@ struct HfTensor {
     for (const std::int64_t dim : shape) {
       numbers *= static_cast<std::uint64_t>(dim);
     }
-    return numbers * type->codec->band_bytes(1);
+    return numbers * (type == nullptr ? 1 : type->codec->band_bytes(1));
   }
+  std::string dtype() const { return std::string(type == nullptr ? "U8" : type->name); }
 };
+
+// Whether a stack can be written as it is stored: all in MXFP4.
+bool IsInMxfp4(const HfTensor& tensor) {
+  return std::ranges::all_of(tensor.parts, [](const HfPart& part) {
+    return part.stored->codec == &kMxfp4 && part.stored->base == nullptr && part.shift == 0 &&
+           part.place.stack > 0 && !part.place.turned;
+  });
+}
 
 // Which tensors a directory of this form has, in the order of the network.
 class HfTensorLister {
@@ -75,10 +87,16 @@ class HfTensorLister {
         return status.error().In(NodeName(network_, node));
       }
     }
+    std::vector<HfTensor> written;
     for (HfTensor& tensor : tensors_) {
+      if (!dtype_ && IsInMxfp4(tensor)) {
+        AddMxfp4(tensor, written);
+        continue;
+      }
       ASHLAR_TRY(tensor.type, TypeOf(tensor));
+      written.push_back(std::move(tensor));
     }
-    return std::move(tensors_);
+    return written;
   }
 
  private:
@@ -131,6 +149,18 @@ class HfTensorLister {
           NodeName(network_, same_place->node));
     }
     return {};
+  }
+
+  static void AddMxfp4(const HfTensor& tensor, std::vector<HfTensor>& written) {
+    for (const auto& [part, name] :
+         {std::pair(internal::Mxfp4Part::kBlocks, internal::Mxfp4BlocksName(tensor.name)),
+          std::pair(internal::Mxfp4Part::kScales, internal::Mxfp4ScalesName(tensor.name))}) {
+      written.push_back(
+          {.name = name,
+           .shape = internal::Mxfp4Shape(tensor.parts.front().place, tensor.shape, part),
+           .mxfp4_part = part,
+           .parts = tensor.parts});
+    }
   }
 
   // The type that all parts have, or the one that is asked for.
@@ -206,7 +236,21 @@ Result<std::vector<std::byte>> NumbersOf(const HfPart& part, const HfNumberType&
   return out;
 }
 
+Status WriteMxfp4(const HfTensor& tensor, const BlobStore& store, SafetensorsWriter& writer) {
+  std::vector<std::byte> whole(tensor.bytes());
+  for (const HfPart& part : tensor.parts) {
+    ASHLAR_TRY(const StoredTensor stored, StoredTensor::Open(store, *part.stored));
+    internal::UnpackMxfp4(part.place, stored.bytes(), part.stored->shape[1], *tensor.mxfp4_part,
+                          whole);
+    ASHLAR_TRY(stored.CheckWhole());
+  }
+  return writer.Write(whole);
+}
+
 Status WriteTensor(const HfTensor& tensor, const BlobStore& store, SafetensorsWriter& writer) {
+  if (tensor.mxfp4_part) {
+    return WriteMxfp4(tensor, store, writer);
+  }
   const std::size_t number = tensor.type->codec->band_bytes(1);
   std::vector<std::byte> whole;
   for (const HfPart& part : tensor.parts) {
@@ -292,7 +336,7 @@ class DirectoryWriter {
     std::vector<SafetensorsWriter::Layout> layouts;
     for (const HfTensor& tensor : tensors) {
       layouts.push_back({.name = tensor.name,
-                         .dtype = std::string(tensor.type->name),
+                         .dtype = tensor.dtype(),
                          .shape = tensor.shape,
                          .bytes = tensor.bytes()});
     }
@@ -318,11 +362,13 @@ class DirectoryWriter {
   std::uint64_t done_ = 0;
 };
 
-// The type that most bytes have.
+// The type that most bytes of numbers have.
 std::string_view MainTorchName(std::span<const HfTensor> tensors) {
   std::map<std::string_view, std::uint64_t> bytes;
   for (const HfTensor& tensor : tensors) {
-    bytes[tensor.type->torch_name] += tensor.bytes();
+    if (tensor.type != nullptr) {
+      bytes[tensor.type->torch_name] += tensor.bytes();
+    }
   }
   return std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; })->first;
 }
@@ -401,6 +447,10 @@ Result<HuggingFaceReport> ExportHuggingFace(
   HuggingFaceReport report{.model_type = std::string(form.row->model_type),
                            .remarks = Remarks(network, form, options)};
   form.config.Set("torch_dtype", MainTorchName(tensors));
+  if (std::ranges::any_of(tensors,
+                          [](const HfTensor& each) { return each.mxfp4_part.has_value(); })) {
+    form.config.Set("quantization_config", Json::Of({{"quant_method", "mxfp4"}}));
+  }
 
   ASHLAR_TRY(internal::NewDirectory made, internal::NewDirectory::Create(directory));
   DirectoryWriter writer(made.path(), store, progress);

@@ -16,8 +16,8 @@
 namespace ashlar {
 
 struct HuggingFaceOptions {
-  // Every number is written in this type. Without it each tensor keeps its own, and one whose codec
-  // is none of f32, f16 and bf16 is refused.
+  // Every number is written in this type. Without it each tensor keeps its own: f32, f16 or bf16,
+  // and MXFP4 where a family has a stack of matrices; one in another codec is refused.
   std::optional<DType> dtype = {};
   // A shard has no more bytes of tensors than this, unless one tensor has.
   std::uint64_t shard_bytes = 5'000'000'000;

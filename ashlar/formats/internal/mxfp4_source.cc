@@ -36,6 +36,17 @@ void Reorder(const std::byte* codes, std::byte* out) {
   }
 }
 
+// The way back: inputs 2i and 2i + 1 in byte i.
+void OrderBack(const std::byte* codes, std::byte* out) {
+  const auto code = [&](std::int64_t input) {
+    const std::byte both = codes[input % kCodeBytes];
+    return input < kCodeBytes ? both & std::byte{15} : both >> 4;
+  };
+  for (std::int64_t i = 0; i < kCodeBytes; ++i) {
+    out[i] = code(2 * i) | code(2 * i + 1) << 4;
+  }
+}
+
 }  // namespace
 
 std::string Mxfp4BlocksName(std::string_view tensor) {
@@ -45,17 +56,14 @@ std::string Mxfp4ScalesName(std::string_view tensor) {
   return fmt::format("{}_scales", tensor);
 }
 
-Result<Mxfp4Source> FindMxfp4(TensorPlace place, const TensorSpec& spec,
+Result<Mxfp4Source> FindMxfp4(const TensorPlace& place, const TensorSpec& spec,
                               const SafetensorsEntry& blocks, const SafetensorsEntry& scales) {
   if (const auto bytes = PackedBytes(kMxfp4, spec.shape); !bytes.ok()) {
     return bytes.error().In(fmt::format("tensor \"{}\"", blocks.name));
   }
-  place.transposed = false;
-  std::vector<std::int64_t> shape = CheckpointShape(place, spec);
-  shape.back() /= kGroup;
-  ASHLAR_TRY(CheckBytes(scales, shape));
-  shape.push_back(kCodeBytes);
-  ASHLAR_TRY(CheckBytes(blocks, shape));
+  const std::vector<std::int64_t> plain = CheckpointShape(place, spec);
+  ASHLAR_TRY(CheckBytes(scales, Mxfp4Shape(place, plain, Mxfp4Part::kScales)));
+  ASHLAR_TRY(CheckBytes(blocks, Mxfp4Shape(place, plain, Mxfp4Part::kBlocks)));
   const auto matrix = [&](std::span<const std::byte> stack) {
     const std::size_t bytes =
         stack.size() / static_cast<std::size_t>(std::max<std::int64_t>(place.stack, 1));
@@ -85,6 +93,37 @@ std::span<const std::byte> Mxfp4Source::Pack(std::vector<std::byte>& buffer) con
                buffer.data() + static_cast<std::size_t>(first / type.rows) * band_bytes);
   }
   return buffer;
+}
+
+std::vector<std::int64_t> Mxfp4Shape(const TensorPlace& place, std::vector<std::int64_t> shape,
+                                     Mxfp4Part part) {
+  if (place.transposed) {
+    std::iter_swap(shape.end() - 2, shape.end() - 1);
+  }
+  shape.back() /= kGroup;
+  if (part == Mxfp4Part::kBlocks) {
+    shape.push_back(kCodeBytes);
+  }
+  return shape;
+}
+
+void UnpackMxfp4(const TensorPlace& place, std::span<const std::byte> packed,
+                 std::int64_t stored_columns, Mxfp4Part part, std::span<std::byte> out) {
+  const BlockType& type = kMxfp4Blocks;
+  const std::int64_t groups = place.columns / kGroup;
+  std::vector<std::byte> blocks(static_cast<std::size_t>(groups * type.bytes));
+  for (std::int64_t row = 0; row < place.groups * place.count; ++row) {
+    UnpackBlocks(type, packed.data(), stored_columns, row, place.columns, blocks.data());
+    const std::int64_t there = (place.index * place.rows + place.RowThere(row)) * groups;
+    for (std::int64_t group = 0; group < groups; ++group) {
+      const std::byte* const block = blocks.data() + group * type.bytes;
+      if (part == Mxfp4Part::kScales) {
+        out[static_cast<std::size_t>(there + group)] = *block;
+      } else {
+        OrderBack(block + 1, out.data() + (there + group) * kCodeBytes);
+      }
+    }
+  }
 }
 
 }  // namespace ashlar::internal

@@ -36,7 +36,17 @@ struct Mxfp4Source {
 // `place` is where the family has the plain numbers of `spec`. Requires: in a stack, not turned.
 // kInvalid when the tensors' shapes
 // are others, or rows are no whole groups of 32; kUnsupported when they are no bytes.
-Result<Mxfp4Source> FindMxfp4(TensorPlace place, const TensorSpec& spec,
+Result<Mxfp4Source> FindMxfp4(const TensorPlace& place, const TensorSpec& spec,
                               const SafetensorsEntry& blocks, const SafetensorsEntry& scales);
+
+// The way back, into one of the two tensors that stand for a whole stack.
+enum class Mxfp4Part : std::uint8_t { kBlocks, kScales };
+// Its shape, where the plain one has `shape`. Requires: as FindMxfp4 of `place`; whole groups.
+std::vector<std::int64_t> Mxfp4Shape(const TensorPlace& place, std::vector<std::int64_t> shape,
+                                     Mxfp4Part part);
+// Puts the first place.columns inputs of what is packed in the codec mxfp4.1, with `stored_columns`
+// of them, where the block's tensor stands in `out`, which is all of the part.
+void UnpackMxfp4(const TensorPlace& place, std::span<const std::byte> packed,
+                 std::int64_t stored_columns, Mxfp4Part part, std::span<std::byte> out);
 
 }  // namespace ashlar::internal

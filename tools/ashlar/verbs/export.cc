@@ -203,7 +203,7 @@ constinit const Verb kExport{
     .details =
         "hf: an import of the directory gives the same network, to the digest. The family is found "
         "from the network itself; one that no family has is refused, with what stands in the way. "
-        "4-bit and 8-bit tensors need a --dtype.\n"
+        "4-bit and 8-bit tensors need a --dtype, but for stacks of experts in MXFP4 (gpt_oss).\n"
         "gguf: without --type lossless; q4 becomes Q4_0, q8 Q8_0, and f32, f16 and bf16 stay what "
         "they are. With --type vectors, routers and learned positions are F32 all the same, and "
         "what "
