@@ -236,8 +236,12 @@ TEST_F(Fp8Import, RefusesWhatIsNotAsTheFormatHasIt) {
        [&](Fp8Directory& it) { set(it, "fmt", "e5m2"); }},
       {"quantization_config: activation_scheme \"static\" cannot be imported; known: dynamic",
        [&](Fp8Directory& it) { set(it, "activation_scheme", "static"); }},
-      {"quantization_config: FP8 without a weight_block_size cannot be imported",
+      {"quantization_config: FP8 whose weight_block_size is null, without blocks, cannot be",
        [&](Fp8Directory& it) { set(it, "weight_block_size", nullptr); }},
+      {"q_proj.weight_scale_inv\" has shape [13, 3], but blocks of 128 x 128 make it [4, 1]",
+       [&](Fp8Directory& it) {
+         it.config.Set("quantization_config", Json::Of({{"quant_method", "fp8"}}));
+       }},
       {"quantization_config.weight_block_size: expected two numbers, found 3",
        [&](Fp8Directory& it) {
          set(it, "weight_block_size", Json::Array{1, 2, 3});

@@ -399,10 +399,14 @@ Status CheckWords(ConfigReader& config, std::span<const FixedWord> words) {
 Result<Fp8Blocks> ReadFp8(ConfigReader& quantization) {
   static constexpr FixedWord kWords[] = {{"fmt", "e4m3"}, {"activation_scheme", "dynamic"}};
   ASHLAR_TRY(CheckWords(quantization, kWords));
+  if (!quantization.Has("weight_block_size")) {
+    return Fp8Blocks{.rows = 128, .columns = 128};  // of the configuration class
+  }
   ASHLAR_TRY(const auto size, quantization.Find("weight_block_size"));
   if (!size) {
-    return Unsupported("{}: FP8 without a weight_block_size cannot be imported",
-                       quantization.json().path());
+    return Unsupported(
+        "{}: FP8 whose weight_block_size is null, without blocks, cannot be imported",
+        quantization.json().path());
   }
   ASHLAR_TRY(const std::vector<JsonCursor> sizes, size->AsArray());
   if (sizes.size() != 2) {
