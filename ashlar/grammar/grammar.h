@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "ashlar/base/result.h"
@@ -42,7 +43,7 @@ class Grammar {
 
 // A grammar that others are made of, by this name.
 struct NamedGrammar {
-  std::string_view name;
+  std::string name;
   Grammar grammar;
 };
 
@@ -58,6 +59,10 @@ Result<Grammar> GrammarFromRegex(std::string_view pattern);
 
 // The JSON texts of the values that a JSON schema allows; README.md lists what is honoured.
 Result<Grammar> GrammarFromJsonSchema(std::string_view schema);
+
+// The same, where `escaped`, a printing character of ASCII that only strings have, is written as
+// \uXXXX: for JSON within other text that it could end.
+Result<Grammar> GrammarFromJsonSchemaEscaping(std::string_view schema, char escaped);
 
 // Any JSON object: OpenAI's response format `json_object`.
 Grammar GrammarForAnyJsonObject();

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "ashlar/base/json.h"
 #include "ashlar/grammar/grammar.h"
 #include "ashlar/grammar/internal/json_text.h"
@@ -5,7 +7,9 @@
 
 namespace ashlar {
 
-Result<Grammar> GrammarFromJsonSchema(std::string_view schema) {
+namespace {
+
+Result<Grammar> Compile(std::string_view schema, std::optional<char> escaped) {
   const JsonLimits limits = {.max_bytes = Grammar::kMaxSourceBytes,
                              .max_depth = Grammar::kMaxNesting,
                              .max_values = 1u << 16};
@@ -13,7 +17,17 @@ Result<Grammar> GrammarFromJsonSchema(std::string_view schema) {
   if (!root.ok()) {
     return root.error().In("schema");
   }
-  return grammar::SchemaCompiler(*root).Compile();
+  return grammar::SchemaCompiler(*root, escaped).Compile();
+}
+
+}  // namespace
+
+Result<Grammar> GrammarFromJsonSchema(std::string_view schema) {
+  return Compile(schema, std::nullopt);
+}
+
+Result<Grammar> GrammarFromJsonSchemaEscaping(std::string_view schema, char escaped) {
+  return Compile(schema, escaped);
 }
 
 Grammar GrammarForAnyJsonObject() {

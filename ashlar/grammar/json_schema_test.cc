@@ -316,6 +316,22 @@ TEST(JsonSchema, SchemasThatExplodeDoNotHang) {
   }
 }
 
+TEST(JsonSchema, ACharacterMayBeEscapedEverywhere) {
+  const auto grammar = GrammarFromJsonSchemaEscaping(R"({"properties": {"a<": {"type": "string"},
+      "b": {"enum": ["x<"]}, "c": {"type": "string", "pattern": "^<+$"}, "d": {}}})",
+                                                     '<');
+  ASSERT_TRUE(grammar.ok()) << grammar.error().message;
+  for (const std::string_view text :
+       {R"({"a\u003c":"x\u003C>"})", R"({"b":"x\u003c"})", R"({"c":"\u003c\u003c"})",
+        R"({"d":{"a\u003c":["\u003c"]}})"}) {
+    EXPECT_TRUE(Read(*grammar, text).whole) << text;
+  }
+  for (const std::string_view text :
+       {R"({"a<)", R"({"a\u003c":"<)", R"({"b":"x<)", R"({"c":"<)", R"({"d":{"<)", R"({"d":"<)"}) {
+    EXPECT_EQ(Read(*grammar, text).bytes, text.size() - 1) << text;
+  }
+}
+
 TEST(JsonSchema, AnyJsonObjectIsAnObject) {
   const Grammar grammar = GrammarForAnyJsonObject();
   EXPECT_TRUE(Read(grammar, R"({"a":[1,{"b":"\u00e9"}],"c":null})").whole);

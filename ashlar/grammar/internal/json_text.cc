@@ -22,6 +22,23 @@ RuleId JsonText::Rule(Drawer drawer) {
   return rule;
 }
 
+CharSet JsonText::Escaped() const {
+  const CharSet always = {{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
+  if (!escaped_char_) {
+    return always;
+  }
+  const auto also = static_cast<char32_t>(*escaped_char_);
+  return always | CharSet{{also, also}};
+}
+
+std::string JsonText::Written(const Json& value) const {
+  std::string text;
+  for (const char c : WriteJson(value)) {
+    text += c == escaped_char_ ? fmt::format("\\u{:04x}", c) : std::string(1, c);
+  }
+  return text;
+}
+
 void JsonText::DrawBlank(StateId from) {
   const StateId line = builder_.AddState();
   builder_.Skip(from, kEnd);
@@ -85,7 +102,7 @@ void JsonText::DrawString(StateId from) {
 }
 
 void JsonText::DrawCharacter(StateId from) {
-  builder_.Chars(from, CharSet{{' ', CharSet::kLargest}} - CharSet{{'"', '"'}, {'\\', '\\'}}, kEnd);
+  builder_.Chars(from, CharSet::All() - Escaped(), kEnd);
   const StateId escape = builder_.AddState();
   builder_.Literal(from, "\\", escape);
   for (const char letter : std::string_view("\"\\/bfnrt")) {
@@ -158,13 +175,12 @@ void JsonText::DrawBoolean(StateId from) {
 }
 
 void JsonText::Constant(StateId from, const Json& value, StateId to) {
-  builder_.Literal(from, WriteJson(value), to);
+  builder_.Literal(from, Written(value), to);
 }
 
 void JsonText::Chars(StateId from, const CharSet& set, StateId to) {
-  static const CharSet kEscaped = {{0, 0x1F}, {'"', '"'}, {'\\', '\\'}};
-  const CharSet escaped = set & kEscaped;
-  builder_.Chars(from, set - kEscaped, to);
+  const CharSet escaped = set & Escaped();
+  builder_.Chars(from, set - Escaped(), to);
   if (escaped.empty()) {
     return;
   }
@@ -173,7 +189,7 @@ void JsonText::Chars(StateId from, const CharSet& set, StateId to) {
     place->second = builder_.AddRule();
     for (const CharRange& range : escaped.ranges()) {
       for (char32_t code = range.first; code <= range.last; ++code) {
-        const std::string quoted = WriteJson(std::string(1, static_cast<char>(code)));
+        const std::string quoted = Written(std::string(1, static_cast<char>(code)));
         builder_.Literal(builder_.start(place->second),
                          std::string_view(quoted).substr(1, quoted.size() - 2), kEnd);
       }

@@ -22,7 +22,9 @@ class JsonText {
   // can hold, and the first within 64 bits.
   static constexpr std::uint32_t kMaxDigits = 18;
 
-  explicit JsonText(Builder& builder) : builder_(builder) {}
+  // escaped: a printing character of ASCII that strings have as \uXXXX only.
+  explicit JsonText(Builder& builder, std::optional<char> escaped = std::nullopt)
+      : builder_(builder), escaped_char_(escaped) {}
 
   RuleId blank() { return Rule(&JsonText::DrawBlank); }
   RuleId value() { return Rule(&JsonText::DrawValue); }
@@ -62,7 +64,13 @@ class JsonText {
   // The elements of an array or an object, each a `member`, and what closes it.
   void List(StateId from, RuleId member, std::string_view close);
 
+  // What strings do not have as itself.
+  CharSet Escaped() const;
+  // `value` as WriteJson writes it, but for what is escaped.
+  std::string Written(const Json& value) const;
+
   Builder& builder_;
+  const std::optional<char> escaped_char_;
   std::vector<std::pair<Drawer, RuleId>> rules_;
   std::map<CharSet, RuleId> escaped_;
 };

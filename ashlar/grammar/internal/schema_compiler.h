@@ -22,7 +22,8 @@ class SchemaCompiler {
   // Sets of schemas that hold together: choices within all of several choices multiply.
   static constexpr std::size_t kMaxSets = 1u << 14;
 
-  explicit SchemaCompiler(const Json& root) : root_(root), source_(root), json_(builder_) {}
+  SchemaCompiler(const Json& root, std::optional<char> escaped)
+      : root_(root), source_(root), json_(builder_, escaped) {}
 
   Result<Grammar> Compile() &&;
 

@@ -40,12 +40,9 @@ Result<std::optional<GrammarSource>> ReadFormat(const JsonCursor& format) {
                                      .path = schema->path()});
 }
 
-Json AnyObject() {
-  return Json::Of({{"type", "object"}});
-}
-
+// Null where it says nothing.
 Json ArgumentsSchema(const Tool& tool) {
-  return tool.parameters.object()->empty() ? AnyObject() : tool.parameters;
+  return tool.parameters.object()->empty() ? Json() : tool.parameters;
 }
 
 }  // namespace
@@ -92,18 +89,12 @@ Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax) {
       tools.push_back({tool.name, ArgumentsSchema(tool)});
     }
   }
-  if (syntax.body == ToolBody::kTags) {
-    return Unsupported(
-        "$.tool_choice: this network writes the arguments of calls in tags, which no schema holds: "
-        "an answer cannot be made to be a call");
-  }
   ForcedCall forced{.text = std::string(syntax.bare ? "" : syntax.opener),
                     .grammar = {.kind = GrammarKind::kCalls, .path = "$.tools", .calls = &syntax}};
   if (syntax.body == ToolBody::kNamed && tools.size() == 1) {  // its name is no choice
     forced.text += tools.front().name + std::string(syntax.argument_mark);
-    forced.grammar = {.kind = GrammarKind::kJsonSchema,
-                      .text = WriteJson(tools.front().arguments),
-                      .path = "$.tools"};
+    forced.grammar = {
+        .kind = GrammarKind::kJsonSchema, .text = SchemaTextOf(tools.front()), .path = "$.tools"};
     return forced;
   }
   forced.grammar.text = WriteCallableTools(tools, form.parallel_tool_calls);
@@ -117,14 +108,9 @@ Result<std::optional<GrammarSource>> HoldStrictCalls(const AnswerForm& form,
   if (strict == form.tools.end()) {
     return std::optional<GrammarSource>();
   }
-  if (syntax.body == ToolBody::kTags) {
-    return Unsupported(
-        "{}: this network writes the arguments of calls in tags, which no schema holds",
-        strict->strict_at);
-  }
   std::vector<CallableTool> tools;
   for (const Tool& tool : form.tools) {
-    tools.push_back({tool.name, tool.strict_at.empty() ? AnyObject() : ArgumentsSchema(tool)});
+    tools.push_back({tool.name, tool.strict_at.empty() ? Json() : ArgumentsSchema(tool)});
   }
   return std::optional(GrammarSource{.kind = GrammarKind::kCalls,
                                      .text = WriteCallableTools(tools, form.parallel_tool_calls),

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "ashlar/base/check.h"
+#include "ashlar/server/api/tag_grammar.h"
 
 namespace ashlar {
 namespace {
@@ -14,24 +14,19 @@ constexpr std::string_view kBlanks =
     "blank ::= (\" \" | \"\\n\" [ \\x09]{0,40})?\n"
     "space ::= [ \\n\\r\\x09]*\n";
 
-std::string GbnfText(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-    }
-    quoted += c;
+// The alternative for calls of one tool; adds the rules of its arguments to `given`.
+Result<std::string> RuleOfCall(const ToolSyntax& syntax, const CallableTool& tool,
+                               const std::string& rule, std::vector<NamedGrammar>& given) {
+  if (syntax.body == ToolBody::kTags) {
+    return RuleOfTaggedCall(syntax.tags, tool.name, tool.arguments, rule, given);
   }
-  return quoted + '"';
-}
-
-std::string RuleOfCall(const ToolSyntax& syntax, const std::string& name,
-                       const std::string& arguments) {
+  ASHLAR_TRY(Grammar json, GrammarFromJsonSchema(SchemaTextOf(tool)));
+  given.push_back({rule, std::move(json)});
   if (syntax.body == ToolBody::kNamed) {
-    return GbnfText(name + std::string(syntax.argument_mark)) + " " + arguments;
+    return GbnfText(tool.name + std::string(syntax.argument_mark)) + " " + rule;
   }
   return fmt::format(R"("{{" blank "\"name\":" blank {} "," blank "\"{}\":" blank {} blank "}}")",
-                     GbnfText(WriteJson(name)), syntax.arguments_key, arguments);
+                     GbnfText(WriteJson(tool.name)), syntax.arguments_key, rule);
 }
 
 // What stands behind an opener, up to where text may follow.
@@ -47,14 +42,18 @@ std::string RuleOfCalls(const ToolSyntax& syntax, CallPlace place, std::int64_t 
 
 std::string RuleOfAnswer(const ToolSyntax& syntax, CallPlace place) {
   if (place == CallPlace::kWhole) {
-    return "calls";
+    return syntax.body == ToolBody::kTags ? "blank calls" : "calls";
   }
-  const char* const before = syntax.body == ToolBody::kNamed ? "" : "blank";
-  const std::string more = fmt::format("(up-to-opener {} calls)* rest", before);
+  const std::string more =
+      fmt::format("(up-to-opener {} calls)* rest", syntax.body == ToolBody::kNamed ? "" : "blank");
   return syntax.bare ? "first-rest | (space calls | first-up-to-opener blank calls) " + more : more;
 }
 
 }  // namespace
+
+std::string SchemaTextOf(const CallableTool& tool) {
+  return tool.arguments.is_null() ? R"({"type":"object"})" : WriteJson(tool.arguments);
+}
 
 std::string WriteCallableTools(const std::vector<CallableTool>& tools, bool parallel) {
   Json::Array list;
@@ -66,21 +65,17 @@ std::string WriteCallableTools(const std::vector<CallableTool>& tools, bool para
 }
 
 Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::string_view tools) {
-  CHECK(syntax.body != ToolBody::kTags);
   ASHLAR_TRY(const Json written, ParseJson(tools));
-  const Json::Array& list = *written.Find("tools")->array();
-  std::vector<std::string> names(list.size());  // of the rules of their arguments
   std::vector<NamedGrammar> given;
   std::string call;
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const std::string& tool = *list[i].Find("name")->string();
-    names[i] = fmt::format("arguments-{}", i);
-    const Result<Grammar> arguments = GrammarFromJsonSchema(WriteJson(*list[i].Find("arguments")));
-    if (!arguments.ok()) {
-      return arguments.error().In(fmt::format("the parameters of {}", QuoteForError(tool)));
+  for (const Json& each : *written.Find("tools")->array()) {
+    const CallableTool tool = {*each.Find("name")->string(), *each.Find("arguments")};
+    const Result<std::string> rule =
+        RuleOfCall(syntax, tool, fmt::format("arguments-{}", given.size()), given);
+    if (!rule.ok()) {
+      return rule.error().In(fmt::format("the parameters of {}", QuoteForError(tool.name)));
     }
-    given.push_back({names[i], *arguments});
-    call += (i == 0 ? "" : " | ") + RuleOfCall(syntax, tool, names[i]);
+    call += (call.empty() ? "" : " | ") + *rule;
   }
   if (place == CallPlace::kWithinText) {
     // A bare call is JSON that the answer begins with, or that follows another call.

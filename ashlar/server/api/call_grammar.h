@@ -13,11 +13,13 @@
 
 namespace ashlar {
 
-// A tool that may be called, and the JSON schema of its arguments.
+// A tool that may be called, and the JSON schema of its arguments; null: any object.
 struct CallableTool {
   std::string name;
   Json arguments;
 };
+
+std::string SchemaTextOf(const CallableTool& tool);
 
 enum class CallPlace : std::uint8_t {
   kWhole,       // the answer is a call (a list of them), behind the opener
@@ -29,7 +31,7 @@ enum class CallPlace : std::uint8_t {
 std::string WriteCallableTools(const std::vector<CallableTool>& tools, bool parallel);
 
 // kUnsupported, naming the tool, for schemas that cannot be enforced. Requires: `tools` was written
-// by WriteCallableTools; the syntax has no tags.
+// by WriteCallableTools.
 Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::string_view tools);
 
 // The special tokens that such an answer writes as text: the marks of its calls.

@@ -58,6 +58,22 @@ constexpr std::string_view kPieces[] = {"<tool_call>",
                                         "}]",
                                         "}, {\"name\":\"g\",",
                                         "; {\"",
+                                        "<function=f>\n<parameter=x>\n22\n</parameter>",
+                                        "<parameter=s>\n",
+                                        "<parameter=t>[\"",
+                                        "<parameter=e>",
+                                        "\"]\n</parameter>",
+                                        "</parameter>",
+                                        "</param",
+                                        "<function=g><parameter=y>",
+                                        "true</parameter>\n</function>",
+                                        "f\n<arg_key>x</arg_key>\n<arg_value>1</arg_value>",
+                                        "g\n<arg_key>y</arg_key><arg_value>false",
+                                        "<arg_key>t</arg_key><arg_value>[\"",
+                                        "<arg_key>s</arg_key>\n<arg_value>",
+                                        "</arg_value>",
+                                        "\"]</arg_value>",
+                                        "\n</tool_call>",
                                         "\n",
                                         " text "};
 
@@ -77,10 +93,14 @@ bool IsAllowed(std::span<const std::uint64_t> mask, std::int32_t token) {
   return (mask[static_cast<std::size_t>(token) / 64] >> (token % 64) & 1) != 0;
 }
 
+// f(x: 1 or 22, [t: texts], [s: a text], [e: one of two]) and g(y: a boolean).
 std::string TwoTools(bool parallel = true) {
   return WriteCallableTools(
-      {{"f", *ParseJson(R"({"type": "object", "properties": {"x": {"$ref": "#/$defs/number"}},
-            "required": ["x"], "$defs": {"number": {"enum": [1, 22]}}})")},
+      {{"f", *ParseJson(R"({"type": "object", "required": ["x"], "$defs": {"texts": {"type":
+            "array", "items": {"type": "string"}, "maxItems": 2}}, "properties": {
+            "x": {"type": "integer", "enum": [1, 22]},
+            "t": {"anyOf": [{"$ref": "#/$defs/texts"}, {"type": "null"}]},
+            "s": {"type": "string", "description": "any"}, "e": {"enum": ["a", "<b\n"]}}})")},
        {"g", *ParseJson(R"({"type": "object", "properties": {"y": {"type": "boolean"}},
             "required": ["y"]})")}},
       parallel);
@@ -88,7 +108,9 @@ std::string TwoTools(bool parallel = true) {
 
 Constraint AnswerTo(const ToolSyntax& syntax, CallPlace place, bool parallel = true) {
   const Result<Grammar> grammar = GrammarOfCalls(syntax, place, TwoTools(parallel));
-  CHECK(grammar.ok());
+  if (!grammar.ok()) {
+    CheckFailed(__FILE__, __LINE__, grammar.error().message);
+  }
   const std::int32_t ends[] = {kEnd};
   return Constraint(std::make_shared<GrammarMasks>(*grammar, Vocabulary(), ends));
 }
@@ -108,7 +130,16 @@ struct SeenCall {
   std::string arguments;
 };
 std::vector<SeenCall> CallsIn(const ToolSyntax& syntax, std::string_view answer) {
-  ToolParser parser(syntax, 1000);
+  static const Json tools = [] {  // as templates read them
+    Json list = Json::Array();
+    const Json written = *ParseJson(TwoTools());
+    for (const Json& tool : *written.Find("tools")->array()) {
+      list.Append(Json::Of({{"function", Json::Of({{"name", *tool.Find("name")},
+                                                   {"parameters", *tool.Find("arguments")}})}}));
+    }
+    return list;
+  }();
+  ToolParser parser(syntax, 1000, &tools);
   std::vector<ToolNews> news = parser.Push(answer);
   const std::vector<ToolNews> last = parser.Finish();
   news.insert(news.end(), last.begin(), last.end());
@@ -123,23 +154,31 @@ std::vector<SeenCall> CallsIn(const ToolSyntax& syntax, std::string_view answer)
   return calls;
 }
 
+bool IsValid(const std::string& tool, const std::string& name, const Json& value) {
+  if (tool == "g") {
+    return name == "y" && value.boolean() != nullptr;
+  }
+  const auto is_text = [](const Json& text) { return text.string() != nullptr; };
+  return (name == "x" && (value == Json(1) || value == Json(22))) ||
+         (name == "t" && (value.is_null() || (value.array() != nullptr &&
+                                              std::ranges::all_of(*value.array(), is_text)))) ||
+         (name == "s" && is_text(value)) ||
+         (name == "e" && (value == Json("a") || value == Json("<b\n")));
+}
+
 bool IsValid(const SeenCall& call) {
   const Result<Json> arguments = ParseJson(call.arguments);
-  if (!arguments.ok() || arguments->object() == nullptr || arguments->object()->size() != 1) {
-    return false;
-  }
-  const auto& [name, value] = arguments->object()->front();
-  return call.name == "f" ? name == "x" && (value == Json(1) || value == Json(22))
-                          : call.name == "g" && name == "y" && value.boolean() != nullptr;
+  return arguments.ok() && arguments->object() != nullptr &&
+         arguments->Find(call.name == "f" ? "x" : "y") != nullptr &&
+         std::ranges::all_of(*arguments->object(), [&](const Json::Member& member) {
+           return IsValid(call.name, member.first, member.second);
+         });
 }
 
 // Whatever a network writes: what the reader of answers takes for a call is one that is valid.
 TEST(CallGrammar, EveryCallThatIsReadFromARandomAnswerIsValid) {
   std::mt19937_64 random(TestSeed());
   for (const ToolSyntax& syntax : AllToolSyntaxes()) {
-    if (syntax.body == ToolBody::kTags) {
-      continue;
-    }
     const Constraint begin = AnswerTo(syntax, CallPlace::kWithinText);
     std::size_t calls_seen = 0;
     for (int round = 0; round < 150; ++round) {
@@ -163,8 +202,11 @@ TEST(CallGrammar, EveryCallThatIsReadFromARandomAnswerIsValid) {
         ASSERT_TRUE(answer.Accept(token).ok());
         text += Vocabulary()->Bytes(token);
       }
-      ASSERT_TRUE(answer.may_end()) << syntax.name << ": " << text;
-      for (const SeenCall& call : CallsIn(syntax, text)) {
+      std::vector<SeenCall> calls = CallsIn(syntax, text);
+      if (!answer.may_end() && !calls.empty()) {
+        calls.pop_back();  // it was cut off
+      }
+      for (const SeenCall& call : calls) {
         ASSERT_TRUE(IsValid(call))
             << syntax.name << ": " << call.name << call.arguments << "\nin " << text;
         ++calls_seen;
@@ -208,6 +250,37 @@ constexpr AnswerCase kAnswers[] = {
      "{\"name\": \"f\", \"parameters\": {\"x\": 1}}; {\"name\": \"g\", \"parameters\": "
      "{\"y\": true}}\n",
      true},
+    {"parameter_tags",
+     "Yes.\n<tool_call>\n<function=f>\n<parameter=x>\n22\n</parameter>\n<parameter=t>\n[\"a "
+     "\\u003c "
+     "b\"]\n</parameter>\n<parameter=s>\n<b> & "
+     "\"c\"</param\n</parameter>\n</function>\n</tool_call> so",
+     true},
+    {"parameter_tags",
+     "<tool_call><function=f><parameter=x>1</parameter><parameter=e>a</parameter></function>"
+     "<tool_call><function=g><parameter=y>false</parameter></function>",
+     true},
+    {"parameter_tags",
+     "<tool_call><function=f><parameter=x>1</parameter><parameter=e>\n<b\n\n</parameter></"
+     "function>",
+     true},
+    {"parameter_tags", "<tool_call><function=f><parameter=x>2</parameter></function>", false},
+    {"parameter_tags", "<tool_call><function=f></function>", false},
+    {"parameter_tags", "<tool_call><function=g><parameter=y>yes</parameter></function>", false},
+    {"parameter_tags",
+     "<tool_call><function=f><parameter=x>1</parameter><parameter=e>b</parameter></function>",
+     false},
+    {"parameter_tags",
+     "<tool_call><function=f><parameter=x>1</parameter><parameter=e><b\n</parameter></function>",
+     false},
+    {"parameter_tags",
+     "<tool_call><function=f><parameter=x>1</parameter><parameter=t>[\"<\"]</parameter></function>",
+     false},
+    {"argument_tags",
+     "<tool_call>f\n<arg_key>x</arg_key>\n<arg_value>1</arg_value>\n<arg_key>s</arg_key>\n"
+     "<arg_value>x < y</arg_value>\n</tool_call>\n",
+     true},
+    {"argument_tags", "<tool_call>g\n<arg_key>x</arg_key>", false},
     {"json", "It is {\"name\": 3}", true},
     {"json", " <|python_tag|>{\"name\": \"f\", \"parameters\": {\"x\": 1}} is it; {", true},
     {"json", " \n{\"name\": 3}", false},
@@ -249,12 +322,50 @@ TEST(CallGrammar, AWholeAnswerIsACall) {
   EXPECT_TRUE(whole("tool_call", "{ \"name\":\n\t\"g\", \"arguments\": {\"y\": true} }"));
   EXPECT_FALSE(whole("tool_call", "{\"name\":\"f\",\"arguments\":{\"x\":1}} "));
   EXPECT_FALSE(whole("tool_call", ""));
+  EXPECT_TRUE(whole("parameter_tags", "\n<function=g><parameter=y>true</parameter></function>"));
   EXPECT_TRUE(whole("tool_calls_named", "g[ARGS]{\"y\": true}"));
   EXPECT_TRUE(whole("json", "{\"name\":\"f\",\"parameters\":{\"x\":1}}"));
   constexpr std::string_view kTwo =
       "[{\"name\":\"f\",\"arguments\":{\"x\":1}}, {\"name\":\"f\",\"arguments\":{\"x\":22}}]";
   EXPECT_TRUE(whole("tool_calls_list", kTwo));
   EXPECT_FALSE(whole("tool_calls_list", kTwo, /*parallel=*/false));
+}
+
+struct TagRefusal {
+  const char* schema;
+  const char* message;
+};
+
+TEST(CallGrammar, WhatTagsCannotHoldIsRefusedByName) {
+  constexpr TagRefusal kRefusals[] = {
+      {R"({"properties": {"a": {"type": "string", "minLength": 2}}})", "\"a\""},
+      {R"({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {}}})", "\"a\""},
+      {R"({"properties": {"a": {"enum": [1]}}})", "\"a\""},
+      {R"({"properties": {"a": {"type": ["string", "null"], "enum": ["None"]}}})", "\"a\""},
+      {R"({"properties": {"a": {"type": "integer", "not": {}}}})", "\"not\""},
+      {R"({"properties": {"a>": {}}})", "cannot be written in tags"},
+      {R"({"properties": {"a": {}}, "required": ["b"]})", "\"b\" is required"},
+      {R"({"patternProperties": {}})", "patternProperties"},
+  };
+  const ToolSyntax& syntax = SyntaxNamed("parameter_tags");
+  const auto grammar_of = [&](std::string_view schema) {
+    return GrammarOfCalls(syntax, CallPlace::kWhole,
+                          WriteCallableTools({{"look", *ParseJson(schema)}}, true));
+  };
+  for (const TagRefusal& each : kRefusals) {
+    const auto grammar = grammar_of(each.schema);
+    ASSERT_FALSE(grammar.ok()) << each.schema;
+    EXPECT_EQ(grammar.error().code, ErrorCode::kUnsupported);
+    EXPECT_NE(grammar.error().message.find(each.message), std::string::npos)
+        << grammar.error().message;
+  }
+  for (const std::string_view schema :
+       {R"({"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "A"}}})",
+        R"({"type": "object", "properties": {"a": {"type": ["string", "null"]}, "b": {}},
+            "additionalProperties": false})",
+        "null"}) {
+    EXPECT_TRUE(grammar_of(schema).ok()) << schema;
+  }
 }
 
 TEST(CallGrammar, ASchemaThatIsNotEnforcedIsRefusedWithItsTool) {

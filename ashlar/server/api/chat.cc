@@ -25,7 +25,8 @@ constexpr Parameter kTemplateRows[] = {
          "description, parameters}}`, where its chat template knows tools; 400 where it does not, "
          "or writes calls in a way that is not known. With `strict` arguments are valid under "
          "the schema: the answer is free until the network begins a call, which from there on "
-         "is one of these tools; 400 where the network writes arguments in tags"},
+         "is one of these tools; 400 for schemas that cannot be held, and for conditions on texts "
+         "where the network writes arguments in tags"},
     {.name = "chat_template_kwargs",
      .types = json_type::kObject,
      .doc = "further variables for the network's chat template"},

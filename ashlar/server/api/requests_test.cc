@@ -490,7 +490,7 @@ TEST(Requests, WhatCannotBeHeldOfAStrictToolIsRefused) {
       "{% if tools %}T{% endif %}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or "
       "[] %}<tool_call><function=f><parameter=a>1</parameter></function></tool_call>{% endfor %}"
       "{% endfor %}",
-      "");
+      R"(, "parameters": {"properties": {"a": {"type": "string", "pattern": "x"}}})");
   EXPECT_EQ(tags.param, "tools[1].function.strict");
   EXPECT_NE(tags.message.find("in tags"), std::string::npos) << tags.message;
   EXPECT_EQ(tags.status, 400);

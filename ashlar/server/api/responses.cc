@@ -26,8 +26,9 @@ constexpr Parameter kResponsesRows[] = {
      .types = json_type::kArray,
      .doc = "functions that the network may call, `{type: \"function\", name, description, "
             "parameters}`. With `strict` arguments are valid under the schema: the answer is free "
-            "until the network begins a call, which from there on is one of these tools; 400 where "
-            "the network writes arguments in tags"},
+            "until the network begins a call, which from there on is one of these tools; 400 for "
+            "schemas that cannot be held, and for conditions on texts where the network writes "
+            "arguments in tags"},
     {.name = "tool_choice",
      .types = json_type::kString | json_type::kObject,
      .otherwise = "auto",

@@ -21,7 +21,6 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-// The types that a schema names, in itself or in what it is any of.
 void AddTypes(const Json& schema, std::size_t depth, std::set<std::string, std::less<>>& types) {
   if (schema.object() == nullptr || depth == kDeepestSchema) {
     return;
@@ -59,13 +58,10 @@ std::string_view JsonWord(std::string_view text) {
 
 // The JSON of an argument that is written as `text`.
 std::string ArgumentJson(std::string_view text, const Json* schema) {
-  std::set<std::string, std::less<>> types;
-  if (schema != nullptr) {
-    AddTypes(*schema, 0, types);
-  }
+  const auto types = TypesOf(schema != nullptr ? *schema : Json());
   const std::string_view word = JsonWord(Trimmed(text));
   const bool is_text =
-      types.empty() || (types.contains("string") && !(types.contains("null") && word == "null"));
+      types.empty() || (types.contains("string") && !(types.contains("null") && SaysNull(text)));
   if (!is_text && ParseJson(word).ok()) {
     return std::string(word);
   }
@@ -73,6 +69,16 @@ std::string ArgumentJson(std::string_view text, const Json* schema) {
 }
 
 }  // namespace
+
+std::set<std::string, std::less<>> TypesOf(const Json& schema) {
+  std::set<std::string, std::less<>> types;
+  AddTypes(schema, 0, types);
+  return types;
+}
+
+bool SaysNull(std::string_view text) {
+  return JsonWord(Trimmed(text)) == "null";
+}
 
 bool TagScanner::Push(char c) {
   switch (state_) {

@@ -27,6 +27,13 @@ struct CallTags {
   std::string_view end;  // of the call
 };
 
+// The types that a schema names, in itself or in what it is any of: what decides whether an
+// argument in tags is text.
+std::set<std::string, std::less<>> TypesOf(const Json& schema);
+
+// Whether an argument that is written so is null, where its type allows it.
+bool SaysNull(std::string_view text);
+
 // What a tag says is text; whether an argument is one, or a number, a list and so on, is seen from
 // the tool's schema. A line end right after the tag before a value, and one right before the tag
 // after it, are not part of it. An argument is given out when it is whole.
