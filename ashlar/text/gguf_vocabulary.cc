@@ -5,6 +5,7 @@
 #include <limits>
 #include <unordered_map>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/internal/base64.h"
 #include "ashlar/text/internal/tokenizer_json.h"
@@ -132,9 +133,7 @@ class Reader {
 
   // Those of the network, and with `whole_newlines` those that are nothing but some newlines.
   Json AddedTokens(bool whole_newlines) const {
-    std::string name = given_.name;
-    std::ranges::transform(name, name.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? char(c | 0x20) : c; });
+    const std::string name = AsciiLower(given_.name);
     const bool strips = std::ranges::any_of(
         kStripsRight, [&](std::string_view part) { return name.find(part) != name.npos; });
     Json::Array added;

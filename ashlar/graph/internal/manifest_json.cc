@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/graph/network.h"
 
 namespace ashlar::internal {
@@ -66,9 +67,7 @@ Result<double> ParseRealText(const JsonCursor& json) {
 
 Status CheckName(std::string_view name, std::string_view path) {
   constexpr std::size_t kLongest = 128;
-  const auto is_plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-  };
+  const auto is_plain = [](char c) { return IsAsciiLetterOrDigit(c) || c == '_'; };
   const bool good =
       !name.empty() && name.size() <= kLongest && is_plain(name.front()) &&
       std::ranges::all_of(name, [&](char c) { return is_plain(c) || c == '.' || c == '-'; });

@@ -5,6 +5,7 @@
 #include <random>
 #include <utility>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/server/api/browser_guard.h"
 #include "ashlar/server/api/constraints.h"
 #include "ashlar/server/api/endpoint.h"
@@ -66,16 +67,14 @@ bool IsJson(const HttpHeaders& headers) {
   constexpr std::string_view kJson = "application/json";
   const std::string* const type = headers.Find("Content-Type");
   return type != nullptr &&
-         std::ranges::equal(std::string_view(*type).substr(0, type->find_first_of("; ")), kJson, {},
-                            [](char c) { return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c; });
+         EqualsIgnoringCase(std::string_view(*type).substr(0, type->find_first_of("; ")), kJson);
 }
 
 // Letters that an id may have: what a client named its request by, or what was made for it.
 std::string PlainId(std::string_view id) {
   std::string plain;
   for (const char c : id) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    plain += letter ? c : '_';
+    plain += IsAsciiLetterOrDigit(c) ? c : '_';
   }
   return plain;
 }

@@ -10,15 +10,14 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+#include "ashlar/base/ascii.h"
+
 namespace ashlar {
 namespace {
 
 // As names and addresses compare: in lower case, without a last dot and without brackets.
 std::string Plain(std::string_view host) {
-  std::string plain(host);
-  std::ranges::transform(plain, plain.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
+  std::string plain = AsciiLower(host);
   if (plain.ends_with('.')) {
     plain.pop_back();
   }

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "ashlar/base/ascii.h"
+
 namespace ashlar {
 
 // White space around what a call is made of.
@@ -13,8 +15,7 @@ constexpr bool IsCallSpace(char c) {
 }
 // Of the names of tools.
 constexpr bool IsToolNameChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == '-' || c == '.';
+  return IsAsciiLetterOrDigit(c) || c == '_' || c == '-' || c == '.';
 }
 
 // Finds the end of one JSON value, character by character. It looks at strings and brackets only:

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/runtime/session.h"
 #include "ashlar/server/api/completions.h"
 #include "ashlar/server/api/management.h"
@@ -74,10 +75,8 @@ Result<Path> SessionPath(const Parameters& parameters, const ServerContext& cont
     return Unsupported("the server was started without --sessions, a directory for them");
   }
   const std::string name = parameters.String("file", "");
-  const bool plain = std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  });
+  const bool plain = std::ranges::all_of(
+      name, [](char c) { return IsAsciiLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
   if (!plain || name.empty() || name.front() == '.' || name.size() > kLongestFileName) {
     return Invalid(
         "$.file: expected a name of at most {} letters, digits, \".\", \"_\" and "

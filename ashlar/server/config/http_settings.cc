@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ashlar/base/ascii.h"
+
 namespace ashlar {
 namespace {
 
@@ -11,10 +13,8 @@ std::chrono::milliseconds MillisOf(double seconds) {
 }
 
 bool IsHostName(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  });
+  return std::ranges::all_of(
+      text, [](char c) { return IsAsciiLetterOrDigit(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 }  // namespace

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "ashlar/base/ascii.h"
+
 namespace ashlar {
 namespace {
-
-char LowerCase(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 const char* ErrorType(int status) {
   switch (status) {
@@ -29,9 +27,8 @@ Json TextOrNull(std::string_view text) {
 }  // namespace
 
 const std::string* HttpHeaders::Find(std::string_view name) const {
-  const auto found = std::ranges::find_if(*this, [&](const HttpHeader& header) {
-    return std::ranges::equal(header.name, name, {}, LowerCase, LowerCase);
-  });
+  const auto found = std::ranges::find_if(
+      *this, [&](const HttpHeader& header) { return EqualsIgnoringCase(header.name, name); });
   return found == end() ? nullptr : &found->value;
 }
 

@@ -5,13 +5,14 @@
 
 #include <fmt/format.h>
 
+#include "ashlar/base/ascii.h"
+
 namespace ashlar {
 namespace {
 
 bool IsMetricName(std::string_view name) {
-  return !name.empty() && (name[0] < '0' || name[0] > '9') && std::ranges::all_of(name, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-  });
+  return !name.empty() && !IsAsciiDigit(name[0]) &&
+         std::ranges::all_of(name, [](char c) { return IsAsciiLetterOrDigit(c) || c == '_'; });
 }
 
 std::string Escaped(std::string_view text, bool quotes) {

@@ -6,6 +6,7 @@
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/base/json_cursor.h"
 
 namespace ashlar {
@@ -45,10 +46,8 @@ Result<KeyDigest> ParseKeyDigest(const JsonCursor& at) {
 
 Result<std::string> ParseName(const JsonCursor& at) {
   ASHLAR_TRY(const std::string name, at.String("name"));
-  const bool good = std::ranges::all_of(name, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' ||
-           c == '_' || c == '-';
-  });
+  const bool good = std::ranges::all_of(
+      name, [](char c) { return IsAsciiLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
   if (name.empty() || name.size() > 64 || !good) {
     return at.Invalid("name: expected 1 to 64 of [A-Za-z0-9._-], found {}", QuoteForError(name));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/base/json.h"
 #include "ashlar/text/internal/utf8.h"
 
@@ -20,11 +21,8 @@ constexpr std::string_view kSigns[] = {"**", "//", "==", "!=", ">=", "<=", "+", 
                                        "/",  "%",  "~",  "|",  "=",  ">",  "<", ".", ",",
                                        ":",  "(",  ")",  "[",  "]",  "{",  "}"};
 
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool BeginsName(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  return IsAsciiLetter(c) || c == '_';
 }
 
 // `source` with every end of a line as one \n, and without the last one.
@@ -224,14 +222,14 @@ class Lexer {
     const char c = text_[at_];
     if (BeginsName(c)) {
       std::size_t end = at_;
-      while (end < text_.size() && (BeginsName(text_[end]) || IsDigit(text_[end]))) {
+      while (end < text_.size() && (BeginsName(text_[end]) || IsAsciiDigit(text_[end]))) {
         ++end;
       }
       Add(Kind::kName, std::string(text_.substr(at_, end - at_)));
       Advance(end);
       return {};
     }
-    if (IsDigit(c)) {
+    if (IsAsciiDigit(c)) {
       Number();
       return {};
     }
@@ -256,7 +254,7 @@ class Lexer {
     std::string digits;
     std::size_t end = at_;
     const auto take = [&] {
-      for (; end < text_.size() && (IsDigit(text_[end]) || text_[end] == '_'); ++end) {
+      for (; end < text_.size() && (IsAsciiDigit(text_[end]) || text_[end] == '_'); ++end) {
         if (text_[end] != '_') {
           digits += text_[end];
         }
@@ -266,7 +264,7 @@ class Lexer {
     Kind kind = Kind::kInteger;
     // (1.0, but not the 1.x of an attribute, nor x.0.1, which is two items.)
     const bool item = tokens_.back().kind == Kind::kOperator && tokens_.back().text == ".";
-    if (!item && end + 1 < text_.size() && text_[end] == '.' && IsDigit(text_[end + 1])) {
+    if (!item && end + 1 < text_.size() && text_[end] == '.' && IsAsciiDigit(text_[end + 1])) {
       kind = Kind::kReal;
       digits += text_[end++];
       take();
@@ -274,7 +272,7 @@ class Lexer {
     if (end < text_.size() && (text_[end] == 'e' || text_[end] == 'E')) {
       const std::size_t sign =
           end + 1 < text_.size() && (text_[end + 1] == '+' || text_[end + 1] == '-') ? 1 : 0;
-      if (end + 1 + sign < text_.size() && IsDigit(text_[end + 1 + sign])) {
+      if (end + 1 + sign < text_.size() && IsAsciiDigit(text_[end + 1 + sign])) {
         kind = Kind::kReal;
         digits += text_.substr(end, 1 + sign);
         end += 1 + sign;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/text/jinja/filters.h"
 #include "ashlar/text/jinja/format.h"
 #include "ashlar/text/jinja/strings.h"
@@ -163,7 +164,7 @@ std::string UrlQuoted(std::string_view text, UrlPart part) {
   const bool path = part == UrlPart::kPath;
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+    const bool plain = IsAsciiLetterOrDigit(c) ||
                        std::string_view("_.-~").find(c) != std::string_view::npos ||
                        (c == '/' && path);
     out += plain               ? std::string(1, c)

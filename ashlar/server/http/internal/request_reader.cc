@@ -9,6 +9,8 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
+#include "ashlar/base/ascii.h"
+
 namespace ashlar::internal {
 namespace {
 
@@ -24,10 +26,6 @@ HttpResponse Malformed(std::string_view what) {
   return ErrorResponse(400, fmt::format("the request is malformed: {}", what), "bad_request");
 }
 
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return boost::beast::iequals(BeastText(a.data(), a.size()), BeastText(b.data(), b.size()));
-}
-
 // Fields whose second appearance would leave open which of the two counts.
 constexpr beast_http::field kSingleFields[] = {
     beast_http::field::host, beast_http::field::content_length,
@@ -38,7 +36,7 @@ constexpr beast_http::field kSingleFields[] = {
 std::optional<std::string> PercentDecode(std::string_view text) {
   const auto digit = [](char c) {
     const std::string_view digits = "0123456789abcdef";
-    return digits.find(static_cast<char>(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c));
+    return digits.find(AsciiLower(c));
   };
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -62,8 +60,7 @@ std::optional<std::string> PercentDecode(std::string_view text) {
 
 bool IsGoodId(std::string_view id) {
   return !id.empty() && id.size() <= 128 && std::ranges::all_of(id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           std::string_view("._:-").find(c) != std::string_view::npos;
+    return IsAsciiLetterOrDigit(c) || std::string_view("._:-").find(c) != std::string_view::npos;
   });
 }
 
