@@ -82,6 +82,23 @@ std::string Apart(const Tokenizer& tokenizer, std::string_view text) {
   return apart;
 }
 
+// Cuts every occurrence of a special token behind its first character. A token of one character is
+// left out: nothing else says it. Occurrences may overlap, so each is looked for behind the cut of
+// the one before. In one pass, since a text may be nothing but such tokens.
+void CutAll(std::string& text, std::string_view token) {
+  const std::size_t first = FirstSize(token);
+  const std::size_t kept = first == token.size() ? 0 : first;
+  std::string cut;
+  std::size_t done = 0;
+  for (std::size_t at = text.find(token); at != std::string::npos; at = text.find(token, done)) {
+    cut.append(text, done, at + kept - done).append(kCut);
+    done = at + first;
+  }
+  if (done > 0) {
+    text = cut.append(text, done);
+  }
+}
+
 // The same value, with every special token in its strings cut.
 Json WithCuts(const Tokenizer& tokenizer, const Json& value,
               const std::vector<std::string>& special) {
@@ -89,18 +106,7 @@ Json WithCuts(const Tokenizer& tokenizer, const Json& value,
     std::string cut = *text;
     ReplaceAll(cut, kCut, kReplacement);
     for (const std::string& token : special) {
-      const std::size_t first = FirstSize(token);
-      // Occurrences may overlap, so each is looked for behind the cut of the one before. A token of
-      // one character is left out: nothing else says it.
-      for (std::size_t at = cut.find(token); at != std::string::npos; at = cut.find(token, at)) {
-        if (first == token.size()) {
-          cut.replace(at, first, kCut);
-          at += kCut.size();
-        } else {
-          cut.insert(at + first, kCut);
-          at += first + kCut.size();
-        }
-      }
+      CutAll(cut, token);
     }
     return HidesSpecial(tokenizer, cut) ? Apart(tokenizer, cut) : cut;
   }

@@ -1,5 +1,7 @@
 #include "ashlar/text/chat_format.h"
 
+#include <chrono>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -107,6 +109,22 @@ TEST(ChatFormat, MakesNoSpecialTokenOfWhatAUserSpells) {
       << "the letters of <end> that have tokens, e and d";
   EXPECT_THAT(*format->Encode(tokenizer, Conversation("<e\xEF\xB7\x90nd>"), kAnyTime),
               ElementsAre(4, 3, 10));
+}
+
+TEST(ChatFormat, ReadsATextOfNothingButSpelledTokensAsFastAsAnyOther) {
+  const Tokenizer tokenizer = *Tokenizer::FromJson(WriteJson(internal::SmallTokenizer()));
+  const auto format = ChatFormat::FromTemplate("{{ messages[0].content }}");
+  const auto seconds = [&](std::string_view part) {
+    std::string text;
+    for (int i = 0; i < 200'000; ++i) {
+      text += part;
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(format->Encode(tokenizer, Conversation(text), kAnyTime).ok());
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  };
+  const double plain = seconds("abcd?");
+  EXPECT_LT(seconds("<end>"), 5 * plain + 0.5) << plain;
 }
 
 TEST(ChatFormat, MakesNoneOfWhatOverlapsIsOneCharacterOrComesOfNormalizing) {
