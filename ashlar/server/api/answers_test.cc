@@ -270,6 +270,16 @@ TEST(CompletionAnswers, KeepTheLikeliestOfThoseThatWereMade) {
   EXPECT_EQ(Member(whole, {"choices", "0", "text"}), Json("aa"));
 }
 
+TEST(CompletionAnswers, KeepNoEmptyOneWhereAnotherSaysSomething) {
+  CompletionAnswer answer(
+      {.head = kHead, .network = MakeCard(), .choices = 1, .continuations = 2, .echoes = {""}});
+  GenerationEvent said = Said("a", GenerationEnd::kLength, 0);
+  said.tokens.front().logprob = -9;
+  answer.Take(0, said);
+  answer.Take(0, Said("", GenerationEnd::kStop, 1));
+  EXPECT_EQ(Member(answer.Whole(), {"choices", "0", "text"}), Json("a"));
+}
+
 TEST(CompletionAnswers, EchoTheLogprobsOfThePromptFirstWholeAndStreamed) {
   const auto card = MakeCard();
   GenerationEvent first = Said("c");

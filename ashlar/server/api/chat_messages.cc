@@ -1,7 +1,7 @@
 #include "ashlar/server/api/chat_messages.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include "ashlar/server/api/parameters.h"
 
@@ -32,32 +32,6 @@ constexpr RoleRow kRoles[] = {
 constexpr std::string_view kTextMembers[] = {"name", "reasoning_content"};
 // Members that clients send back from an answer; only an empty one says nothing.
 constexpr std::string_view kEmptyMembers[] = {"refusal", "audio", "function_call", "annotations"};
-
-Result<std::string> ReadContent(const JsonCursor& content) {
-  if (content.value().string() != nullptr) {
-    return *content.value().string();
-  }
-  if (content.value().array() == nullptr) {
-    return content.Invalid("expected a string or an array of parts, found {}",
-                           content.value().type_name());
-  }
-  ASHLAR_TRY(const std::vector<JsonCursor> parts, content.AsArray(kMostParts));
-  std::string text;
-  for (const JsonCursor& part : parts) {
-    ASHLAR_TRY(const std::string type, part.String("type"));
-    if (type == "output_text") {  // as an answer has it
-      ASHLAR_TRY(AllowMembers(part, {"type", "text", "annotations", "logprobs"}));
-    } else if (type == "text" || type == "input_text") {
-      ASHLAR_TRY(AllowMembers(part, {"type", "text"}));
-    } else {
-      return Unsupported("{}.type: networks here read text only, not {}", part.path(),
-                         QuoteForError(type));
-    }
-    ASHLAR_TRY(const std::string piece, part.String("text"));
-    text += piece;
-  }
-  return text;
-}
 
 // Arguments come as JSON in a string; templates write them by `tojson`. What a network wrote that
 // is no JSON stays text.
@@ -152,6 +126,32 @@ Result<Json> ReadMessage(const JsonCursor& message) {
 
 }  // namespace
 
+Result<std::string> ReadContent(const JsonCursor& content) {
+  if (content.value().string() != nullptr) {
+    return *content.value().string();
+  }
+  if (content.value().array() == nullptr) {
+    return content.Invalid("expected a string or an array of parts, found {}",
+                           content.value().type_name());
+  }
+  ASHLAR_TRY(const std::vector<JsonCursor> parts, content.AsArray(kMostParts));
+  std::string text;
+  for (const JsonCursor& part : parts) {
+    ASHLAR_TRY(const std::string type, part.String("type"));
+    if (type == "output_text") {  // as an answer has it
+      ASHLAR_TRY(AllowMembers(part, {"type", "text", "annotations", "logprobs"}));
+    } else if (type == "text" || type == "input_text") {
+      ASHLAR_TRY(AllowMembers(part, {"type", "text"}));
+    } else {
+      return Unsupported("{}.type: networks here read text only, not {}", part.path(),
+                         QuoteForError(type));
+    }
+    ASHLAR_TRY(const std::string piece, part.String("text"));
+    text += piece;
+  }
+  return text;
+}
+
 Result<Json> ReadMessages(const JsonCursor& messages) {
   ASHLAR_TRY(const std::vector<JsonCursor> elements, messages.AsArray(kMostMessages));
   if (elements.empty()) {
@@ -165,14 +165,17 @@ Result<Json> ReadMessages(const JsonCursor& messages) {
   return list;
 }
 
-Result<Tool> ReadFunction(const JsonCursor& function) {
+Status AddFunction(const JsonCursor& function, std::vector<Tool>& list) {
   Tool tool;
   ASHLAR_TRY(tool.name, function.String("name"));
   if (tool.name.empty() || tool.name.size() > kMostNameBytes) {
     return Invalid("{}.name: expected 1 to {} bytes, found {}", function.path(), kMostNameBytes,
                    tool.name.size());
   }
-  ASHLAR_TRY(const std::string description, function.StringOr("description", ""));
+  if (std::ranges::find(list, tool.name, &Tool::name) != list.end()) {
+    return Invalid("{}.name: {} stands twice", function.path(), QuoteForError(tool.name));
+  }
+  ASHLAR_TRY([[maybe_unused]] const std::string description, function.StringOr("description", ""));
   ASHLAR_TRY(const bool strict, function.BoolOr("strict", false));
   if (strict) {
     tool.strict_at = function.path() + ".strict";
@@ -182,17 +185,23 @@ Result<Tool> ReadFunction(const JsonCursor& function) {
     return parameters->Invalid("expected a JSON schema, found {}", parameters->value().type_name());
   }
   tool.parameters = parameters ? parameters->value() : Json(Json::Object());
-  tool.definition = Json::Of({{"type", "function"},
-                              {"function", Json::Of({{"name", tool.name},
-                                                     {"description", description},
-                                                     {"parameters", tool.parameters}})}});
-  return tool;
+  Json shown = Json::Object();
+  for (const auto& [key, value] : *function.value().object()) {
+    if (key != "type" && key != "strict" && !value.is_null()) {
+      shown.Set(key, value);
+    }
+  }
+  if (!parameters) {
+    shown.Set("parameters", Json::Of({{"type", "object"}, {"properties", Json::Object()}}));
+  }
+  tool.definition = Json::Of({{"type", "function"}, {"function", std::move(shown)}});
+  list.push_back(std::move(tool));
+  return {};
 }
 
 Result<std::vector<Tool>> ReadTools(const JsonCursor& tools) {
   ASHLAR_TRY(const std::vector<JsonCursor> elements, tools.AsArray(kMostTools));
   std::vector<Tool> list;
-  std::set<std::string> names;
   for (const JsonCursor& element : elements) {
     ASHLAR_TRY(AllowMembers(element, {"type", "function"}));
     ASHLAR_TRY(const std::string type, element.String("type"));
@@ -202,11 +211,7 @@ Result<std::vector<Tool>> ReadTools(const JsonCursor& tools) {
     }
     ASHLAR_TRY(const JsonCursor function, element.At("function"));
     ASHLAR_TRY(AllowMembers(function, {"name", "description", "parameters", "strict"}));
-    ASHLAR_TRY(Tool tool, ReadFunction(function));
-    if (!names.insert(tool.name).second) {
-      return Invalid("{}.name: {} stands twice", function.path(), QuoteForError(tool.name));
-    }
-    list.push_back(std::move(tool));
+    ASHLAR_TRY(AddFunction(function, list));
   }
   return list;
 }

@@ -1,6 +1,7 @@
 #include "ashlar/server/api/completion_answer.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -149,8 +150,10 @@ Json CompletionAnswer::Whole() {
     if (options_.choices < options_.continuations) {
       const auto likelihood = [&](int continuation) {
         const Choice& choice = At(prompt, continuation);
-        return choice.logprob_sum /
-               static_cast<double>(std::max<std::int64_t>(1, choice.token_count));
+        // (Of an answer that ended at once nothing is known but that.)
+        return choice.token_count == 0
+                   ? -std::numeric_limits<double>::infinity()
+                   : choice.logprob_sum / static_cast<double>(choice.token_count);
       };
       std::ranges::stable_sort(order, std::greater<>(), likelihood);
       order.resize(static_cast<std::size_t>(options_.choices));

@@ -84,7 +84,8 @@ constexpr Parameter kSamplingRows[] = {
             "beside it"},
     {.name = "stop",
      .types = json_type::kString | json_type::kArray,
-     .doc = "strings, at most 16, that end the answer and are not part of it"},
+     .doc = "strings, at most 16, that end the answer and are not part of it; also one that has a "
+            "form to keep, which is cut short then"},
     {.name = "stop_token_ids",
      .types = json_type::kArray,
      .doc = "token ids that end the answer, besides the network's own"},

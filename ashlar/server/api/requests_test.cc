@@ -193,6 +193,12 @@ constexpr RefusalCase kRefusals[] = {
     {"/v1/responses", R"({"input": "a", "text": {"verbosity": "low"}})", "text.verbosity",
      "no such member"},
     {"/v1/responses", R"({"input": [{"type": "image"}]})", "input[0].type", "expected message"},
+    {"/v1/responses",
+     R"({"input": [{"type": "function_call_output", "call_id": "c", "output": 5}]})",
+     "input[0].output", "expected a string or an array of parts"},
+    {"/v1/responses",
+     R"({"input": "a", "tools": [{"type": "function", "name": "f"}, {"type": "function", "name": "f"}]})",
+     "tools[1].name", "stands twice"},
     {"/v1/responses", R"({"input": [{"role": "user", "content": [{"type": "input_image"}]}]})",
      "input[0].content[0].type", "read text only"},
     {"/v1/embeddings", R"({"input": "a", "dimensions": 5})", "dimensions", "have 4"},
@@ -363,7 +369,7 @@ TEST(Requests, AConversationIsWrittenByTheNetworksTemplate) {
                         MakeCard({.chat_template = kToolTemplate}));
   ASSERT_TRUE(work.ok()) << work.error().message;
   EXPECT_EQ(TextOf(work->generations.front()), R"(<|im_start|>system
-{"type": "function", "function": {"name": "f", "description": "", "parameters": {"type": "object"}}}
+{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 Write <tool_call>{"name", "arguments"}</tool_call><|im_end|>
 <|im_start|>system
 Be kind.<|im_end|>
@@ -515,9 +521,36 @@ TEST(Requests, MarksThatAreSpecialTokensBeginCallsOfStrictTools) {
   EXPECT_FALSE(MayCome(*answer, 'a') || MayCome(*answer, 256) || MayCome(*answer, 9));
 }
 
+TEST(Requests, ToolsReachTheTemplateAsTheyWereSent) {
+  const auto card = MakeCard({.chat_template = kToolTemplate});
+  const auto shown = [&](std::string_view path, std::string_view body) {
+    const auto work = Ask(path, body, card);
+    EXPECT_TRUE(work.ok()) << work.error().message;
+    const std::string text = TextOf(work->generations.front());
+    return text.substr(0, text.find("\nWrite"));
+  };
+  constexpr std::string_view kShown =
+      "<|im_start|>system\n"
+      R"({"type": "function", "function": {"parameters": {"type": "object"}, "name": "f"}})"
+      "\n"
+      R"({"type": "function", "function": {"name": "g", "description": "G.", "parameters": )"
+      R"({"type": "object", "properties": {}}}})";
+  EXPECT_EQ(shown(kChat, R"({"messages": [{"role": "user", "content": "a"}], "tools": [
+      {"type": "function", "function":
+          {"parameters": {"type": "object"}, "name": "f", "strict": false}},
+      {"type": "function", "function": {"name": "g", "description": "G."}}]})"),
+            kShown);
+  EXPECT_EQ(shown("/v1/responses", R"({"input": "a", "tools": [
+      {"type": "function", "parameters": {"type": "object"}, "name": "f", "strict": false},
+      {"type": "function", "name": "g", "description": "G."}]})"),
+            kShown);
+}
+
 TEST(Requests, ResponsesAreConversationsOfItems) {
   const auto work = Ask("/v1/responses", R"({"instructions": "Be kind.", "input": [
       {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+      {"type": "message", "role": "assistant",
+       "content": [{"type": "output_text", "text": "So.", "annotations": []}]},
       {"type": "function_call", "call_id": "1", "name": "f", "arguments": "{}"},
       {"type": "function_call", "call_id": "2", "name": "g", "arguments": "{}"},
       {"type": "function_call_output", "call_id": "1", "output": "one"}],
@@ -529,7 +562,7 @@ Be kind.<|im_end|>
 <|im_start|>user
 Hi<|im_end|>
 <|im_start|>assistant
-<tool_call>
+So.<tool_call>
 {"name": "f", "arguments": {}}
 </tool_call><tool_call>
 {"name": "g", "arguments": {}}

@@ -81,8 +81,7 @@ Result<std::vector<Tool>> ReadFlatTools(const JsonCursor& tools) {
                          QuoteForError(type));
     }
     ASHLAR_TRY(AllowMembers(element, {"type", "name", "description", "parameters", "strict"}));
-    ASHLAR_TRY(Tool tool, ReadFunction(element));
-    list.push_back(std::move(tool));
+    ASHLAR_TRY(AddFunction(element, list));
   }
   return list;
 }
@@ -111,22 +110,24 @@ Result<Json> MessageOfItem(const JsonCursor& item) {
     ASHLAR_TRY(AllowMembers(item, {"type", "id", "status", "call_id", "output"}));
     ASHLAR_TRY(const std::string id, item.String("call_id"));
     ASHLAR_TRY(const JsonCursor output, item.At("output"));
-    return Json::Of({{"role", "tool"}, {"tool_call_id", id}, {"content", output.value()}});
+    ASHLAR_TRY(std::string text, ReadContent(output));
+    return Json::Of({{"role", "tool"}, {"tool_call_id", id}, {"content", std::move(text)}});
   }
   return Unsupported("{}.type: expected message, function_call or function_call_output, found {}",
                      item.path(), QuoteForError(type));
 }
 
-// Calls that were made together are one message.
+// What a network said and the calls that it made then are one message.
 void AppendMessage(Json::Array& messages, Json message) {
   const Json* const calls = message.Find("tool_calls");
   const bool joins =
-      calls != nullptr && !messages.empty() && messages.back().Find("tool_calls") != nullptr;
+      calls != nullptr && !messages.empty() && *messages.back().Find("role") == Json("assistant");
   if (!joins) {
     messages.push_back(std::move(message));
     return;
   }
-  Json all = *messages.back().Find("tool_calls");
+  const Json* const earlier = messages.back().Find("tool_calls");
+  Json all = earlier == nullptr ? Json::Array() : *earlier;
   for (const Json& call : *calls->array()) {
     all.Append(call);
   }
