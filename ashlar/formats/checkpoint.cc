@@ -39,10 +39,15 @@ Result<std::map<std::string, std::string>> ReadIndex(const Path& path) {
 Result<Checkpoint> Checkpoint::Open(const Path& directory) {
   FileSystem& files = RealFileSystem();
   const Path index_path = directory / "model.safetensors.index.json";
+  // The whole goes before its parts, as in the reference implementation: an index may lie beside it
+  // that is left over.
+  ASHLAR_TRY(const auto single, files.Stat(directory / "model.safetensors"));
   ASHLAR_TRY(const auto index_stat, files.Stat(index_path));
   std::map<std::string, std::string> shard_of;
   std::set<std::string> shard_names;
-  if (index_stat) {
+  if (single) {
+    shard_names.insert("model.safetensors");
+  } else if (index_stat) {
     ASHLAR_TRY(shard_of, ReadIndex(index_path));
     for (const auto& [tensor, shard] : shard_of) {
       shard_names.insert(shard);
@@ -52,12 +57,8 @@ Result<Checkpoint> Checkpoint::Open(const Path& directory) {
                      shard_names.size(), kMaxShards);
     }
   } else {
-    ASHLAR_TRY(const auto single, files.Stat(directory / "model.safetensors"));
-    if (!single) {
-      return NotFound("{} has neither model.safetensors nor model.safetensors.index.json",
-                      directory.string());
-    }
-    shard_names.insert("model.safetensors");
+    return NotFound("{} has neither model.safetensors nor model.safetensors.index.json",
+                    directory.string());
   }
 
   Checkpoint checkpoint;
@@ -70,7 +71,7 @@ Result<Checkpoint> Checkpoint::Open(const Path& directory) {
         return Invalid("{}: tensor \"{}\" stands in another shard too", (directory / name).string(),
                        entry.name);
       }
-      if (!index_stat) {
+      if (single) {
         continue;
       }
       const auto listed = shard_of.find(entry.name);

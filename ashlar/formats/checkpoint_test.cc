@@ -62,6 +62,15 @@ TEST_F(CheckpointTest, IsTheShardsThatTheIndexNames) {
   }
 }
 
+TEST_F(CheckpointTest, IsTheSingleFileWhereAnIndexLiesBesideIt) {
+  Shard("model.safetensors", {"a"});
+  Shard("one.safetensors", {"b"});
+  Index(R"({"b": "one.safetensors"})");
+  const auto checkpoint = Open();
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+  EXPECT_THAT(checkpoint->Names(), ElementsAre("a"));
+}
+
 TEST_F(CheckpointTest, StaysReadableWhenItIsMoved) {
   Shard("model.safetensors", {"a"});
   Checkpoint moved = *Open();
@@ -94,7 +103,7 @@ TEST_F(CheckpointTest, RefusesAnIndexThatTheShardsContradict) {
 }
 
 TEST_F(CheckpointTest, RefusesAnIndexThatLeadsOutOfTheFolder) {
-  Shard("model.safetensors", {"a"});
+  Shard("one.safetensors", {"a"});
   for (const char* name :
        {"../model.safetensors", "/etc/passwd", "sub/model.safetensors", "..", ".", ".hidden", ""}) {
     Index(fmt::format(R"({{"a": "{}"}})", name));

@@ -241,6 +241,8 @@ TEST(Phi3, StretchesByFactorsOfEachPair) {
     const Family family("phi3", {{"max_position_embeddings", 4096},
                                  {"original_max_position_embeddings", 1024},
                                  {"rope_scaling", Json::Of({{"type", type},
+                                                            // The one outside goes first.
+                                                            {"original_max_position_embeddings", 2},
                                                             {"short_factor", factors(1)},
                                                             {"long_factor", factors(1.5)}})}});
     const BlockRecipe& attention = family.attention(3);

@@ -270,6 +270,23 @@ TEST(Recipe, PassesOverWhatChangesNoResult) {
                              {"attention_dropout", 0.1},
                              {"unknown_but_null", nullptr},
                              {"use_mrope", false}}));
+  // What a configuration that was saved in full has besides, of how text is drawn and of nothing.
+  ExpectSame(
+      Llama(),
+      Llama({{"do_sample", true},
+             {"temperature", 0.6},
+             {"num_beams", 1},
+             {"repetition_penalty", 1.1},
+             {"tie_encoder_decoder", false},
+             {"pruned_heads", Json::Object()},
+             {"per_layer_config", Json::Object()},
+             {"layer_types", Json::Array{"full_attention", "full_attention", "full_attention"}}}));
+  EXPECT_THAT(ErrorOf(Llama({{"pruned_heads", Json::Of({{"0", Json::Array{1}}})}})).message,
+              HasSubstr("config.json.pruned_heads is a field"));
+  EXPECT_THAT(ErrorOf(Llama({{"layer_types", Json::Array{"full_attention", "sliding_attention",
+                                                         "full_attention"}}}))
+                  .message,
+              HasSubstr("layer type \"sliding_attention\" cannot be imported"));
   const Error error = ErrorOf(Llama({{"logit_scale", 2.0}}));
   EXPECT_EQ(error.code, ErrorCode::kUnsupported);
   EXPECT_THAT(error.message, HasSubstr("config.json.logit_scale is a field"));

@@ -11,6 +11,13 @@ bool AreEqual(const Json& a, const Json& b) {
   return numbers[0].ok() && numbers[1].ok() ? *numbers[0] == *numbers[1] : a == b;
 }
 
+// False, or nothing in it.
+bool SaysNo(const Json& value) {
+  return (value.boolean() != nullptr && !*value.boolean()) ||
+         (value.object() != nullptr && value.object()->empty()) ||
+         (value.array() != nullptr && value.array()->empty());
+}
+
 }  // namespace
 
 std::string_view ConfigReader::Spelled(const Spelling& field) {
@@ -42,8 +49,8 @@ Status ConfigReader::CheckAllSeen(std::span<const std::string_view> harmless,
                                   std::span<const std::string_view> off_switches) const {
   ASHLAR_TRY(const auto members, json_.AsObject());
   for (const auto& [key, value] : members) {
-    const bool off = value.value().boolean() != nullptr && !*value.value().boolean() &&
-                     std::ranges::find(off_switches, key) != off_switches.end();
+    const bool off =
+        SaysNo(value.value()) && std::ranges::find(off_switches, key) != off_switches.end();
     const bool ignored =
         off || key.starts_with('_') || std::ranges::find(harmless, key) != harmless.end();
     if (seen_.contains(key) || ignored || value.is_null()) {

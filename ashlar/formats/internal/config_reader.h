@@ -51,7 +51,8 @@ class ConfigReader {
   void Ignore(std::string_view key) { Seen(key); }
 
   // kUnsupported names the first field that was not read, and is neither in `harmless` nor one of
-  // `off_switches` that is false. kInvalid names a field that has two spellings, which differ.
+  // `off_switches` that is false or empty. kInvalid names a field that has two spellings, which
+  // differ.
   Status CheckAllSeen(std::span<const std::string_view> harmless,
                       std::span<const std::string_view> off_switches = {}) const;
 

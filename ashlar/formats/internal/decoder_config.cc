@@ -207,6 +207,8 @@ Result<std::vector<LayerConfig>> ReadLayers(ConfigReader& config, const Architec
                                                              : !rotated[i];
       }
     }
+  } else if (row.which == Windows::kNone && architecture.recurrent.kind.empty()) {
+    ASHLAR_TRY(ReadTypes(config, count, {LayerType::kWhole}));  // a dump may name them all the same
   }
   ASHLAR_TRY(const std::vector<bool> recurrent,
              ReadRecurrent(config, architecture.recurrent, count));

@@ -20,6 +20,9 @@ namespace {
 
 constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
 
+// What rope.scaling.factor was called before there were other scalings than the linear one.
+constexpr std::string_view kLinearFactor = "rope.scale_linear";
+
 // Keys that are read by rules of their own, below.
 constexpr std::string_view kRuledKeys[] = {
     "attention.head_count_kv",
@@ -31,6 +34,8 @@ constexpr std::string_view kRuledKeys[] = {
     "attention.value_length_mla",
     "rope.dimension_count",
     "rope.freq_base",
+    kLinearFactor,
+    "tensor_data_layout",
     "vocab_size",
 };
 
@@ -44,6 +49,29 @@ double Meant(double value) {
              : value;
 }
 
+// kUnsupported unless the file has the constant.
+Status CheckConstant(const GgufFields& fields, const GgufFamily& family, const GgufConstant& row) {
+  const std::string key = fmt::format("{}.{}", family.architecture, row.key);
+  std::optional<std::int64_t> value;
+  if (row.type == GgufKeyType::kBool) {
+    ASHLAR_TRY(value, fields.Bool(key));
+  } else {
+    ASHLAR_TRY(value, fields.Integer(key, 0, kMaxSize));
+  }
+  if (row.decides && value != row.value && (value || row.required)) {
+    return Unsupported("{} is {}, and only {} ({}) can be imported", key,
+                       value ? std::to_string(*value) : "missing", row.value, row.meaning);
+  }
+  return {};
+}
+
+Status CheckConstants(const GgufFields& fields, const GgufFamily& family) {
+  for (const GgufConstant& row : family.constants) {
+    ASHLAR_TRY(CheckConstant(fields, family, row));
+  }
+  return {};
+}
+
 class ConfigWriter {
  public:
   // `row` is the family's.
@@ -52,6 +80,7 @@ class ConfigWriter {
 
   Result<GgufConfig> Write() {
     Set("model_type", family_.model_type);
+    ASHLAR_TRY(CheckLayout());
     ASHLAR_TRY(AddSizes());
     ASHLAR_TRY(AddEpsilon());
     if (row_.positions == Positions::kRotary && row_.attends()) {
@@ -107,6 +136,17 @@ class ConfigWriter {
       value = Meant(*value);
     }
     return value;
+  }
+
+  // The order that numbers stand in, where a file says it.
+  Status CheckLayout() const {
+    const std::string key = KeyOf("tensor_data_layout");
+    ASHLAR_TRY(const auto layout, fields().Text(key));
+    if (layout.value_or(family_.layout) != family_.layout) {
+      return Unsupported("{} is {}, and only {} can be imported", key, QuoteForError(*layout),
+                         QuoteForError(family_.layout));
+    }
+    return {};
   }
 
   Status AddKeys(std::span<const GgufKey> rows) {
@@ -293,6 +333,9 @@ class ConfigWriter {
   Result<Json> ReadScaling(std::int64_t dims) {
     ScalingKeys keys;
     ASHLAR_TRY(keys.factor, Real(Scaling("factor")));
+    if (!keys.factor) {
+      ASHLAR_TRY(keys.factor, Real(kLinearFactor));
+    }
     ASHLAR_TRY(keys.original, Integer(Scaling("original_context_length")));
     ASHLAR_TRY(const auto length, Real(Scaling("attn_factor")));
     keys.length = length.value_or(1);
@@ -513,6 +556,16 @@ class ConfigWriter {
     return {};
   }
 
+  // Whether the family, or a rule for all of them, has this key (after the architecture's name).
+  bool Reads(std::string_view key) const {
+    const auto is_key = [key](const auto& row) { return row.key == key; };
+    return std::ranges::any_of(kGgufSizes, is_key) || std::ranges::any_of(family_.keys, is_key) ||
+           std::ranges::any_of(family_.constants, is_key) ||
+           std::ranges::any_of(family_.products, is_key) || key == family_.layer_types.key ||
+           scaling_keys_.contains(key) ||
+           std::ranges::find(kRuledKeys, key) != std::end(kRuledKeys);
+  }
+
   Status CheckAllKnown() const {
     const std::string prefix = KeyOf("");
     for (const std::string_view key : fields().keys()) {
@@ -520,14 +573,13 @@ class ConfigWriter {
         continue;  // of the tokenizer, or what a person reads
       }
       const std::string_view rest = key.substr(prefix.size());
-      const auto is_key = [rest](const GgufKey& row) { return row.key == rest; };
-      if (std::ranges::find(kGgufSizes, rest, &GgufSize::key) == std::end(kGgufSizes) &&
-          !std::ranges::any_of(family_.keys, is_key) &&
-          std::ranges::find(family_.constants, rest, &GgufConstant::key) ==
-              family_.constants.end() &&
-          std::ranges::find(family_.products, rest, &GgufProduct::key) == family_.products.end() &&
-          rest != family_.layer_types.key && !scaling_keys_.contains(rest) &&
-          std::ranges::find(kRuledKeys, rest) == std::end(kRuledKeys)) {
+      if (Reads(rest)) {
+        continue;
+      }
+      const auto idle = std::ranges::find(kGgufIdle, rest, &GgufConstant::key);
+      if (idle != std::end(kGgufIdle)) {
+        ASHLAR_TRY(CheckConstant(fields(), family_, *idle));
+      } else {
         return Unsupported(
             "{} is a key that ashlar does not know for this architecture{}; it might "
             "change the result, so it is not ignored",
@@ -548,23 +600,6 @@ class ConfigWriter {
   Json json_ = Json::Object();
   std::int64_t head_dim_ = 0;
 };
-
-Status CheckConstants(const GgufFields& fields, const GgufFamily& family) {
-  for (const GgufConstant& row : family.constants) {
-    const std::string key = fmt::format("{}.{}", family.architecture, row.key);
-    std::optional<std::int64_t> value;
-    if (row.type == GgufKeyType::kBool) {
-      ASHLAR_TRY(value, fields.Bool(key));
-    } else {
-      ASHLAR_TRY(value, fields.Integer(key, 0, kMaxSize));
-    }
-    if (value != row.value && (value || row.required)) {
-      return Unsupported("{} is {}, and only {} ({}) can be imported", key,
-                         value ? std::to_string(*value) : "missing", row.value, row.meaning);
-    }
-  }
-  return {};
-}
 
 }  // namespace
 

@@ -232,6 +232,47 @@ TEST_F(GgufConfigTest, ExpertsOfAFileWithoutGroupsAreOneGroup) {
                                                        "experts are one group")));
 }
 
+TEST_F(GgufConfigTest, TheOrderOfNumbersIsTheOneThatItsConverterNames) {
+  for (const auto& [architecture, layout] : {std::pair("falcon", "jploski"),
+                                             {"llama", "Meta AI original pth"},
+                                             {"qwen3", "reference"}}) {
+    Begin(architecture,
+          {{"attention.layer_norm_epsilon", 1e-5f}, {"tensor_data_layout", std::string(layout)}});
+    EXPECT_EQ(WhyNot(), "nothing is wrong");
+    Begin(architecture, {{"attention.layer_norm_epsilon", 1e-5f},
+                         {"tensor_data_layout", std::string("sideways")}});
+    EXPECT_THAT(WhyNot(), AllOf(HasSubstr(architecture), HasSubstr("tensor_data_layout"),
+                                HasSubstr("\"sideways\", and only"), HasSubstr(layout)));
+  }
+}
+
+TEST_F(GgufConfigTest, KeysThatSayNothingOutOfTheOrdinaryAreHarmless) {
+  Begin("llama", {{"expert_count", 0u}, {"expert_used_count", 0u}, {"attention.causal", true}});
+  EXPECT_EQ(WhyNot(), "nothing is wrong");
+  Begin("llama", {{"expert_count", 8u}});
+  EXPECT_THAT(WhyNot(), HasSubstr("llama.expert_count is 8, and only 0 (no experts)"));
+  Begin("llama", {{"attention.causal", false}});
+  EXPECT_THAT(WhyNot(), HasSubstr("llama.attention.causal is 0"));
+}
+
+TEST_F(GgufConfigTest, TheOldNameOfTheLinearFactorIsRead) {
+  Begin("llama", {{"rope.scale_linear", kAFactor}});
+  const Recipe recipe = MustRead();
+  EXPECT_EQ(ScalingOf(recipe), "linear");
+  EXPECT_EQ(Get<double>(AttentionOf(recipe), "rope_factor"), 4);
+  Say({{"rope.scaling.factor", 2.0f}});
+  EXPECT_EQ(Get<double>(AttentionOf(MustRead()), "rope_factor"), 2) << "the new one goes first";
+}
+
+TEST_F(GgufConfigTest, TheSecondNormOfStableLmDecidesWhateverItsFileSays) {
+  for (const bool said : {false, true}) {
+    Begin("stablelm", {{"attention.layer_norm_epsilon", 1e-5f}, {"use_parallel_residual", said}});
+    EXPECT_EQ(MustRead().blocks.at(2).reads, 2) << "beside the attention";
+    AddTensor("blk.0.ffn_norm.weight", {64});
+    EXPECT_EQ(MustRead().blocks.at(2).reads, 1) << "after it";
+  }
+}
+
 // A product with the quotient of these two is below the count that was meant.
 TEST_F(GgufConfigTest, AsManyDimsTurnAsTheFileSays) {
   constexpr std::uint32_t kHead = 44;

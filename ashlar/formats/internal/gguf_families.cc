@@ -166,20 +166,23 @@ constexpr GgufKey kGptOssKeys[] = {
     {"expert_feed_forward_length", "intermediate_size"},
     {"attention.sliding_window", "sliding_window", GgufKeyType::kInteger, true},
 };
-// llama.cpp knows them apart by the second norm; some files say it too.
+// llama.cpp knows them apart by the second norm, whatever files say: its converter writes true when
+// config.json says nothing, where the configuration class has false.
 constexpr GgufConstant kStableLmSequential[] = {
     {.key = "use_parallel_residual",
      .value = 0,
      .meaning = "two norms, one after the other",
      .type = GgufKeyType::kBool,
-     .required = false},
+     .required = false,
+     .decides = false},
 };
 constexpr GgufConstant kStableLmParallel[] = {
     {.key = "use_parallel_residual",
      .value = 1,
      .meaning = "one norm for both",
      .type = GgufKeyType::kBool,
-     .required = false},
+     .required = false,
+     .decides = false},
 };
 constexpr GgufFixedField kStableLmTwo[] = {{"use_parallel_residual", false}};
 constexpr GgufFixedField kStableLmOne[] = {{"use_parallel_residual", true}};
@@ -209,9 +212,13 @@ constexpr GgufPartField kPhi2Parts[] = {{"qk_layernorm", "blk.0.attn_q_norm.weig
 constexpr GgufPartField kStableLmParts[] = {{"use_qkv_bias", "blk.0.attn_q.bias"},
                                             {"qk_layernorm", "blk.0.attn_q_norm.weight"}};
 
+// Rows of q and k as Meta's files have them: `turns_neighbours`.
+constexpr std::string_view kMetaLayout = "Meta AI original pth";
+
 constexpr GgufFamily kFamilies[] = {
     {.architecture = "llama",
      .model_type = "mixtral",
+     .layout = kMetaLayout,
      .turns_neighbours = true,
      .keys = kMixtralKeys,
      .needs = "blk.0.ffn_gate_inp.weight",
@@ -219,6 +226,7 @@ constexpr GgufFamily kFamilies[] = {
     // Biases of q, k and v alone, where the architecture qwen2 has no room for something else.
     {.architecture = "llama",
      .model_type = "qwen2",
+     .layout = kMetaLayout,
      .turns_neighbours = true,
      .needs = "blk.0.attn_q.bias",
      .lacks = "blk.0.attn_output.bias",
@@ -226,6 +234,7 @@ constexpr GgufFamily kFamilies[] = {
      .frequency_factors = true},
     {.architecture = "llama",
      .model_type = "llama",
+     .layout = kMetaLayout,
      .turns_neighbours = true,
      .parts = kLlamaBiases,
      .frequency_factors = true},
@@ -267,6 +276,7 @@ constexpr GgufFamily kFamilies[] = {
      .biased = true},
     {.architecture = "falcon",
      .model_type = "falcon",
+     .layout = "jploski",
      .fixed = kFalconTwo,
      .names = kFalconTwoNorms,
      .needs = "blk.0.attn_norm_2.weight",
@@ -274,6 +284,7 @@ constexpr GgufFamily kFamilies[] = {
      .square = true},
     {.architecture = "falcon",
      .model_type = "falcon",
+     .layout = "jploski",
      .fixed = kFalconOne,
      .names = kFalconOneNorm,
      .lacks = "blk.0.attn_norm_2.weight",

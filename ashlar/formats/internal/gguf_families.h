@@ -55,6 +55,18 @@ struct GgufConstant {
   std::string_view meaning;  // of the value, for people
   GgufKeyType type = GgufKeyType::kInteger;
   bool required = true;  // else it may be missing, and then it is as if it were there
+  bool decides = true;   // else it is written, and any value is read: llama.cpp looks elsewhere
+};
+// Keys that say of any network that it has nothing out of the ordinary: harmless with these values,
+// and read where a family has no row of its own for the key.
+inline constexpr GgufConstant kGgufIdle[] = {
+    {.key = "attention.causal",
+     .value = 1,
+     .meaning = "tokens see those before them",
+     .type = GgufKeyType::kBool,
+     .required = false},
+    {.key = "expert_count", .value = 0, .meaning = "no experts", .required = false},
+    {.key = "expert_used_count", .value = 0, .meaning = "no experts", .required = false},
 };
 // A key that is a product of a field and another key.
 struct GgufProduct {
@@ -86,6 +98,8 @@ struct GgufScoresField {
 struct GgufFamily {
   std::string_view architecture;  // general.architecture
   std::string_view model_type;    // config.json's
+  // What `tensor_data_layout` says of this family's files, when it says anything.
+  std::string_view layout = "reference";
   // Rows of q and k stand in the order that llama.cpp's rotation of neighbours wants: row 2i of a
   // head was row i, and 2i + 1 was i + d / 2.
   bool turns_neighbours = false;

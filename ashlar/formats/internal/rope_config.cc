@@ -14,6 +14,7 @@ struct RopeDefaults {
   double partial;
   std::int64_t positions;           // of the network
   std::int64_t original_positions;  // before it was stretched
+  bool original_stated;             // by config.json, for every rotation: an object's own is unread
   const RopeRow& row;
   bool neighbours;
   std::int64_t head_dim;
@@ -84,8 +85,13 @@ class RopeReader {
     return {};
   }
   Result<std::int64_t> ReadOriginal() {
-    ASHLAR_TRY(const std::int64_t original,
-               rope_.SizeOr("original_max_position_embeddings", defaults_.original_positions));
+    constexpr std::string_view kKey = "original_max_position_embeddings";
+    std::int64_t original = defaults_.original_positions;
+    if (defaults_.original_stated) {
+      rope_.Ignore(kKey);
+    } else {
+      ASHLAR_TRY(original, rope_.SizeOr(kKey, original));
+    }
     Set("rope_original_positions", original);
     return original;
   }
@@ -234,13 +240,18 @@ Result<Rotations> ReadRotations(ConfigReader& config, const Architecture& archit
                         .partial = row.default_partial,
                         .positions = sizes.positions,
                         .original_positions = row.original_positions.value_or(sizes.positions),
+                        .original_stated = false,
                         .row = row,
                         .neighbours = neighbours,
                         .head_dim = sizes.head_dim};
   ASHLAR_TRY(defaults.theta, config.RealOr(config.Spelled(row.theta), defaults.theta));
   ASHLAR_TRY(defaults.partial, config.RealOr(config.Spelled(row.partial), defaults.partial));
-  ASHLAR_TRY(defaults.original_positions,
-             config.SizeOr("original_max_position_embeddings", defaults.original_positions));
+  ASHLAR_TRY(const std::optional<JsonCursor> original,
+             config.Find("original_max_position_embeddings"));
+  if (original) {
+    ASHLAR_TRY(defaults.original_positions, original->AsInteger(1, ConfigReader::kMaxSize));
+    defaults.original_stated = true;
+  }
   ASHLAR_TRY(std::optional<JsonCursor> object, config.Find("rope_parameters"));
   if (!object) {
     ASHLAR_TRY(object, config.Find("rope_scaling"));
