@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <set>
 
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/text/sentence_piece_model.h"
@@ -49,8 +51,13 @@ Result<std::int64_t> ParseId(const JsonCursor& where, std::string_view text) {
   return id;
 }
 
-// {"32000": {"content": "<|im_end|>", "special": true, ...}, ...}
-Result<Json> AddedTokensOf(const JsonCursor& decoder) {
+std::int64_t IdOf(const Json& added_token) {
+  return *added_token.Find("id")->integer();
+}
+
+// {"32000": {"content": "<|im_end|>", "special": true, ...}, ...}, in the order of the ids. Without
+// tokenizer.json, tokens are found in the text as it is given, whatever "normalized".
+Result<Json> AddedTokensOf(const JsonCursor& decoder, bool normalizes) {
   Json added = Json::Array();
   ASHLAR_TRY(const auto members, decoder.AsObject());
   for (const auto& [key, token] : members) {
@@ -62,15 +69,16 @@ Result<Json> AddedTokensOf(const JsonCursor& decoder) {
     ASHLAR_TRY(const bool right, token.BoolOr("rstrip", false));
     ASHLAR_TRY(const bool word, token.BoolOr("single_word", false));
     ASHLAR_TRY(const bool special, token.BoolOr("special", false));
-    // Without tokenizer.json, tokens are found in the text as it is given, whatever "normalized".
+    ASHLAR_TRY(const bool normalized, token.BoolOr("normalized", !special));
     added.Append(Json::Of({{"id", id},
                            {"content", content},
                            {"single_word", word},
                            {"lstrip", left},
                            {"rstrip", right},
-                           {"normalized", false},
+                           {"normalized", normalizes && normalized},
                            {"special", special}}));
   }
+  std::ranges::sort(*added.array(), {}, IdOf);
   return added;
 }
 
@@ -147,7 +155,7 @@ Result<std::string> ReadSentencePiece(const Path& directory, std::string_view mo
   }
   ASHLAR_TRY(const std::optional<JsonCursor> decoder, config.Find("added_tokens_decoder"));
   if (decoder) {
-    ASHLAR_TRY(options.added_tokens, AddedTokensOf(*decoder));
+    ASHLAR_TRY(options.added_tokens, AddedTokensOf(*decoder, /*normalizes=*/false));
   } else {
     const Path old_path = directory / "added_tokens.json";
     ASHLAR_TRY(const Json old, ReadJsonIfThere(old_path));
@@ -156,13 +164,115 @@ Result<std::string> ReadSentencePiece(const Path& directory, std::string_view mo
   return SentencePieceTokenizerJson(model, options);
 }
 
+// The ids that the model of a tokenizer.json gives to its pieces, as far as they are `wanted`.
+struct ModelIds {
+  std::map<std::string, std::int64_t, std::less<>> of;
+  std::int64_t count = 0;
+};
+Result<ModelIds> IdsOfModel(const JsonCursor& file, const std::set<std::string>& wanted) {
+  ModelIds ids;
+  const auto add = [&](const std::string& piece, std::int64_t id) {
+    if (wanted.contains(piece)) {
+      ids.of.emplace(piece, id);
+    }
+    ++ids.count;
+  };
+  ASHLAR_TRY(const JsonCursor model, file.At("model"));
+  ASHLAR_TRY(const JsonCursor vocabulary, model.At("vocab"));
+  if (const Json::Array* const pieces = vocabulary.value().array()) {  // of Unigram, with scores
+    for (const Json& piece : *pieces) {
+      const Json::Array* const pair = piece.array();
+      if (pair == nullptr || pair->empty() || pair->front().string() == nullptr) {
+        return vocabulary.Invalid("expected pairs of a piece and its score");
+      }
+      add(*pair->front().string(), ids.count);
+    }
+    return ids;
+  }
+  ASHLAR_TRY(const auto members, vocabulary.AsObject());
+  for (const auto& [piece, id] : members) {
+    ASHLAR_TRY(const std::int64_t value, id.AsInteger(0, kMaxId));
+    add(piece, value);
+  }
+  return ids;
+}
+
+// tokenizer.json with those tokens of tokenizer_config.json that it lacks. As in the reference, one
+// that both have is what tokenizer.json says, and the others have their piece's id or the next free
+// one; kInvalid when tokenizer_config.json says another. Nothing when it lacks none.
+Result<std::optional<std::string>> WithTokensOfConfig(const JsonCursor& file,
+                                                      const JsonCursor& decoder) {
+  ASHLAR_TRY(const Json tokens, AddedTokensOf(decoder, /*normalizes=*/true));
+  Json added = Json::Array();
+  std::set<std::string> known;
+  std::int64_t next = 0;
+  ASHLAR_TRY(const std::optional<JsonCursor> list, file.Find("added_tokens"));
+  if (list) {
+    ASHLAR_TRY(const std::vector<JsonCursor> items, list->AsArray());
+    for (const JsonCursor& item : items) {
+      ASHLAR_TRY(const std::string content, item.String("content"));
+      ASHLAR_TRY(const std::int64_t id, item.Integer("id", 0, kMaxId));
+      known.insert(content);
+      next = std::max(next, id + 1);
+      added.Append(item.value());
+    }
+  }
+  const auto content_of = [](const Json& token) { return *token.Find("content")->string(); };
+  std::set<std::string> wanted;
+  for (const Json& token : *tokens.array()) {
+    if (!known.contains(content_of(token))) {
+      wanted.insert(content_of(token));
+    }
+  }
+  if (wanted.empty()) {
+    return std::optional<std::string>();
+  }
+  ASHLAR_TRY(const ModelIds model, IdsOfModel(file, wanted));
+  next = std::max(next, model.count);
+  for (const Json& token : *tokens.array()) {
+    const std::string content = content_of(token);
+    if (wanted.erase(content) == 0) {
+      continue;
+    }
+    const auto piece = model.of.find(content);
+    const std::int64_t id = piece == model.of.end() ? next++ : piece->second;
+    if (id != IdOf(token)) {
+      return decoder.Invalid(
+          "{} has id {}, but tokenizer.json, which lacks it among its added_tokens, makes it {}",
+          QuoteForError(content), IdOf(token), id);
+    }
+    added.Append(token);
+  }
+  Json whole = file.value();
+  whole.Set("added_tokens", std::move(added));
+  return std::optional(WriteJson(whole));
+}
+
+Result<std::string> ReadTokenizerJson(const Path& directory, const Path& path, std::string text) {
+  const Path config_path = directory / "tokenizer_config.json";
+  ASHLAR_TRY(const Json config, ReadJsonIfThere(config_path));
+  ASHLAR_TRY(const std::optional<JsonCursor> decoder,
+             JsonCursor(config, config_path.string()).Find("added_tokens_decoder"));
+  if (!decoder) {
+    return text;
+  }
+  const Result<Json> file = ParseJson(text);
+  if (!file.ok()) {
+    return file.error().In(path.string());
+  }
+  ASHLAR_TRY(const std::optional<std::string> with,
+             WithTokensOfConfig(JsonCursor(*file, path.string()), *decoder));
+  return with.value_or(std::move(text));
+}
+
 }  // namespace
 
 Result<std::optional<FoundTokenizer>> ReadTokenizer(const Path& directory) {
   const Path json_path = directory / "tokenizer.json";
   ASHLAR_TRY(std::optional<std::string> json, ReadIfThere(json_path));
   if (json) {
-    return std::optional(FoundTokenizer{json_path, *std::move(json)});
+    ASHLAR_TRY(std::string whole, ReadTokenizerJson(directory, json_path, *std::move(json)));
+    return std::optional(FoundTokenizer{json_path, std::move(whole)});
   }
   const Path model_path = directory / "tokenizer.model";
   ASHLAR_TRY(const std::optional<std::string> model, ReadIfThere(model_path));

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "ashlar/base/temp_directory.h"
@@ -39,6 +40,49 @@ TEST_F(DirectoryTokenizer, ComesFromTokenizerJsonWhereThereIsOne) {
   PutModel();
   Put("tokenizer.json", "{as it stands}");
   EXPECT_EQ((*ReadTokenizer(directory_.path()))->json, "{as it stands}");
+}
+
+constexpr std::string_view kFile = R"({"added_tokens": [
+    {"id": 2, "content": "<s>", "special": true, "normalized": false,
+     "lstrip": false, "rstrip": false, "single_word": false}],
+    "normalizer": null, "pre_tokenizer": null, "decoder": null, "post_processor": {
+      "type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                                               {"Sequence": {"id": "A", "type_id": 0}}],
+      "pair": [], "special_tokens": {"<s>": {"id": "<s>", "ids": [2], "tokens": ["<s>"]}}},
+    "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []}})";
+
+TEST_F(DirectoryTokenizer, HasTheTokensThatOnlyItsConfigurationHas) {
+  Put("tokenizer.json", kFile);
+  Put("tokenizer_config.json", R"({"added_tokens_decoder": {
+      "4": {"content": "<y>", "special": false, "lstrip": true},
+      "3": {"content": "<x>", "special": true},
+      "2": {"content": "<s>", "special": false},
+      "1": {"content": "b", "special": true}}})");
+  const Tokenizer both = Read();
+  EXPECT_EQ(*both.Encode("a<x>b <y>"), (TokenIds{2, 0, 3, 1, 4}));
+  EXPECT_TRUE(both.IsSpecial(3));
+  EXPECT_FALSE(both.IsSpecial(4));
+  EXPECT_TRUE(both.IsSpecial(1));
+  EXPECT_TRUE(both.IsSpecial(2)) << "tokenizer.json says so";
+  Put("tokenizer_config.json", R"({"added_tokens_decoder": {"2": {"content": "<s>"}}})");
+  EXPECT_EQ((*ReadTokenizer(directory_.path()))->json, kFile) << "as it stands";
+  EXPECT_NE(ErrorOf(R"({"added_tokens_decoder": {"9": {"content": "<x>"}}})")
+                .find("\"<x>\" has id 9, but tokenizer.json, which lacks it among its "
+                      "added_tokens, makes it 3"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"added_tokens_decoder": {"0": {"content": "b"}}})").find("makes it 1"),
+            std::string::npos);
+}
+
+// As in transformers 5, whatever the class.
+TEST_F(DirectoryTokenizer, BeginsTextsAsTokenizerJsonSaysWhateverItsConfigurationAdds) {
+  Put("tokenizer.json", kFile);
+  for (const char* name : {"LlamaTokenizerFast", "LlamaTokenizer", "PreTrainedTokenizerFast"}) {
+    Put("tokenizer_config.json", fmt::format(R"({{"tokenizer_class": "{}", "bos_token": "<s>",
+        "add_bos_token": false, "add_eos_token": true, "eos_token": "b"}})",
+                                             name));
+    EXPECT_EQ(*Read().Encode("a"), (TokenIds{2, 0}));
+  }
 }
 
 TEST_F(DirectoryTokenizer, ComesFromTokenizerModelWithTheSettingsBesideIt) {
