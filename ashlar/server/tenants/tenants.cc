@@ -16,13 +16,14 @@ struct Admission::Use {
 };
 
 Admission::Admission(Admission&& other) noexcept
-    : use_(std::exchange(other.use_, nullptr)), tokens_(std::exchange(other.tokens_, 0)) {}
+    : use_(std::exchange(other.use_, nullptr)),
+      tokens_(std::exchange(other.tokens_, std::nullopt)) {}
 
 Admission& Admission::operator=(Admission&& other) noexcept {
   if (this != &other) {
     GiveUp();
     use_ = std::exchange(other.use_, nullptr);
-    tokens_ = std::exchange(other.tokens_, 0);
+    tokens_ = std::exchange(other.tokens_, std::nullopt);
   }
   return *this;
 }
@@ -37,12 +38,13 @@ void Admission::GiveUp() {
     --use_->running;
   }
   use_.reset();
+  tokens_.reset();
 }
 
 void Admission::Settle(std::int64_t used_tokens) {
-  if (use_ != nullptr) {
+  if (tokens_) {
     const std::lock_guard lock(use_->mutex);
-    use_->tokens.GiveBack(std::exchange(tokens_, used_tokens) - used_tokens);
+    use_->tokens.GiveBack(*std::exchange(tokens_, used_tokens) - used_tokens);
   }
 }
 
@@ -108,11 +110,15 @@ AdmissionResult Tenants::Admit(const Tenant& tenant) {
 
 std::optional<AdmissionRefusal> Tenants::Charge(const Tenant& tenant, std::int64_t tokens,
                                                 Admission& admission) {
-  CHECK(admission.use_ != nullptr && admission.tokens_ == 0);
+  CHECK(admission.use_ != nullptr && !admission.tokens_);
   Admission::Use& use = *admission.use_;
   const std::int64_t limit = tenant.limits.tokens_per_minute;
-  tokens = std::clamp<std::int64_t>(tokens, 0, limit);
   const std::lock_guard lock(use.mutex);
+  if (limit == 0) {
+    use.tokens = TokenBucket();  // a limit that comes later begins full, whatever was used before
+    return std::nullopt;
+  }
+  tokens = std::clamp<std::int64_t>(tokens, 0, limit);
   use.tokens.SetLimit(limit);
   if (const auto micros = tokens > 0 ? use.tokens.Take(tokens, clock_->NowMicros())
                                      : std::optional<std::int64_t>()) {

@@ -55,7 +55,7 @@ class Admission {
   void GiveUp();
 
   std::shared_ptr<Use> use_;
-  std::int64_t tokens_ = 0;
+  std::optional<std::int64_t> tokens_;  // taken; none: no limit holds what it uses
 };
 
 // Why a request must wait: 429, with this as Retry-After.

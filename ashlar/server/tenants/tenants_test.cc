@@ -233,6 +233,24 @@ TEST_F(TenantsTest, AChangedFileIsReadAgainAndRunningRequestsStillCount) {
   EXPECT_EQ(tenants_->all().size(), 1u);
 }
 
+TEST_F(TenantsTest, WhatWasUsedWithoutALimitIsNotOwedWhenOneComes) {
+  Open(KeysText());
+  AdmissionResult before = Admit(5000);
+  AdmissionResult across = Admit(5000);
+  before.admission.Settle(5000);
+  Write(KeysText("tokens_per_minute = 600"));
+  EXPECT_TRUE(*tenants_->ReloadIfChanged());
+  across.admission.Settle(5000);
+  EXPECT_TRUE(Admit(600).ok());
+  EXPECT_FALSE(Admit(1).ok());
+  Write(KeysText());
+  EXPECT_TRUE(*tenants_->ReloadIfChanged());
+  EXPECT_TRUE(Admit(5000).ok());
+  Write(KeysText("tokens_per_minute = 700"));
+  EXPECT_TRUE(*tenants_->ReloadIfChanged());
+  EXPECT_TRUE(Admit(700).ok()) << "it begins full";
+}
+
 TEST_F(TenantsTest, ABrokenFileLeavesThemAsTheyWereAndSaysSoOnce) {
   Open(KeysText());
   Write("[[tenant]]\nname = \n");
