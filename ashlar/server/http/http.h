@@ -87,6 +87,11 @@ class HttpResponder {
   virtual void OnClosed(std::function<void()> closed) = 0;
 };
 
+// Told of a request that the server answered itself: refused, or of the method OPTIONS. Of what was
+// malformed it has as much as was read, and never a body. Called on a thread of the server,
+// quickly.
+using HttpOwnAnswers = std::function<void(const HttpRequest& request, int status)>;
+
 // Called on a thread of the server for each request; must not block (it hands work on). What it
 // throws becomes a 500. The body of an answer to HEAD is left out by the server: answer as to GET.
 using HttpHandler = std::function<void(HttpRequest, std::shared_ptr<HttpResponder>)>;

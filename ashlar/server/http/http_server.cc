@@ -85,6 +85,7 @@ class Server final : public HttpServer {
       thread.join();
     }
     core_->handler = nullptr;  // responders that are still about share the core
+    core_->own_answers = nullptr;
   }
 
   Status Listen() {
@@ -213,8 +214,8 @@ class Server final : public HttpServer {
     ++(refused ? core_->refused_connections : core_->accepted_connections);
     asio::post(connection->executor(), [connection, refused] {
       if (refused) {
-        connection->StartRefusing(ErrorResponse(
-            503, "the server has as many connections as it may; try again", "server_overloaded"));
+        connection->StartRefusing(
+            internal::Overloaded("the server has as many connections as it may; try again"));
       } else {
         connection->Start();
       }
@@ -260,7 +261,8 @@ Status OpenCertificate(ServerCore& core) {
 }  // namespace
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
-                                                      HttpHandler handler) {
+                                                      HttpHandler handler,
+                                                      HttpOwnAnswers own_answers) {
   if (options.threads < 1 || options.threads > 256) {
     return Invalid("a server has 1 to 256 threads, not {}", options.threads);
   }
@@ -273,6 +275,7 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   auto core = std::make_shared<ServerCore>();
   core->options = std::move(options);
   core->handler = std::move(handler);
+  core->own_answers = std::move(own_answers);
   ASHLAR_TRY(OpenCertificate(*core));
   auto server = std::make_unique<Server>(core);
   ASHLAR_TRY(server->Listen());

@@ -58,7 +58,8 @@ class HttpServer {
  public:
   // Listens and serves. Raises the process's soft limit on open files to its hard limit.
   // kInvalid: an option or a certificate is wrong; kConflict: the port is taken; kIo.
-  static Result<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, HttpHandler handler);
+  static Result<std::unique_ptr<HttpServer>> Start(HttpServerOptions options, HttpHandler handler,
+                                                   HttpOwnAnswers own_answers = {});
 
   virtual ~HttpServer() = default;  // cuts what runs; no callback runs after it
 

@@ -37,9 +37,17 @@ class HttpServerTest : public testing::Test {
   using Responder = std::shared_ptr<HttpResponder>;
 
   void Serve(HttpServerOptions options = {}) {
-    auto started = HttpServer::Start(options, [this](HttpRequest request, Responder responder) {
-      Handle(std::move(request), std::move(responder));
-    });
+    auto started = HttpServer::Start(
+        options,
+        [this](HttpRequest request, Responder responder) {
+          Handle(std::move(request), std::move(responder));
+        },
+        [this](const HttpRequest& request, int status) {
+          const std::lock_guard lock(mutex_);
+          own_answers_.push_back(
+              fmt::format("{} {} {} {}", request.method, request.path, request.id, status));
+          EXPECT_TRUE(request.peer.starts_with("127.0.0.1:")) << request.peer;
+        });
     ASSERT_TRUE(started.ok()) << started.error().message;
     server_ = *std::move(started);
   }
@@ -82,6 +90,7 @@ class HttpServerTest : public testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::pair<HttpRequest, Responder>> asked_;
+  std::vector<std::string> own_answers_;
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -220,10 +229,36 @@ TEST_F(HttpServerTest, OneTooManyOfAnythingIsRefusedAndTheOthersGoOn) {
   Client third = Connect();
   Client fourth = Connect();
   EXPECT_TRUE(Eventually([&] { return server_->counts().connections >= 3; }));
-  EXPECT_EQ(Connect().Get("/echo").Read().status, 503) << "connections";
+  const Answer crowded = Connect().Get("/echo").Read();
+  EXPECT_EQ(crowded.status, 503) << "connections";
+  EXPECT_TRUE(crowded.Has("Retry-After: 1"));
   responder->Send({.body = "answered"});
   EXPECT_EQ(first.Read().body, "answered");
   EXPECT_EQ(first.Post("/echo", "free again").Read().body, "POST free again");
+}
+
+TEST_F(HttpServerTest, WhatTheServerAnswersItselfIsTold) {
+  Serve({.max_connections = 3, .max_requests = 1, .max_body_bytes = 1000, .body_timeout = 100ms});
+  const auto send = [&](std::string_view bytes) { return Connect().Send(bytes).Read().status; };
+  EXPECT_EQ(send("POST /echo HTTP/1.1\r\nHost: a\r\nX-Request-Id: r1\r\n\r\n"), 200);
+  EXPECT_EQ(send("POST /large HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n"), 413);
+  EXPECT_EQ(send("NONSENSE\r\n\r\n"), 400);
+  EXPECT_EQ(send("POST /slow HTTP/1.1\r\nHost: a\r\nX-Request-Id: r2\r\n"
+                 "Content-Length: 9\r\n\r\n"),
+            408);
+  EXPECT_EQ(send("OPTIONS /echo HTTP/1.1\r\nHost: a\r\nX-Request-Id: r3\r\n\r\n"), 204);
+  Client holds = Connect();
+  holds.Get("/hold");
+  const auto held = Next();
+  EXPECT_EQ(send("GET /echo HTTP/1.1\r\nHost: a\r\nX-Request-Id: r4\r\n\r\n"), 503);
+  const std::lock_guard lock(mutex_);
+  ASSERT_EQ(own_answers_.size(), 5u);
+  EXPECT_TRUE(own_answers_[0].starts_with("POST /large ")) << own_answers_[0];
+  EXPECT_TRUE(own_answers_[0].ends_with(" 413")) << own_answers_[0];
+  EXPECT_TRUE(own_answers_[1].ends_with(" 400")) << own_answers_[1];
+  EXPECT_EQ(own_answers_[2], "POST /slow r2 408");
+  EXPECT_EQ(own_answers_[3], "OPTIONS /echo r3 204");
+  EXPECT_EQ(own_answers_[4], "GET /echo r4 503");
 }
 
 TEST_F(HttpServerTest, SlowSendersAreTimedOutHoweverTheyTrickle) {

@@ -60,6 +60,12 @@ std::string AllowedOrigin(const std::string& allowed, const HttpHeaders& headers
 
 }  // namespace
 
+HttpResponse Overloaded(std::string_view message) {
+  HttpResponse response = ErrorResponse(503, message, "server_overloaded");
+  response.headers.push_back({"Retry-After", "1"});
+  return response;
+}
+
 Connection::Connection(std::shared_ptr<ServerCore> core, TcpSocket socket)
     : core_(std::move(core)),
       executor_(socket.get_executor()),
@@ -132,8 +138,8 @@ void Connection::Step() {
   while (exchange_ == nullptr && !close_after_write_ && !closed_) {
     const RequestStage stage = reader_.Advance();
     if (!ChargeBody()) {
-      return RefuseRequest(ErrorResponse(
-          503, "the server holds as many bytes of requests as it may", "server_overloaded"));
+      return RefuseRequest(
+          Overloaded("the server holds as many bytes of requests as it may; try again"));
     }
     if (stage == RequestStage::kWhole) {
       timed_stage_ = stage;
@@ -196,13 +202,14 @@ void Connection::Dispatch() {
   const auto responder = MakeResponder(exchange_);
   if (++core_->requests > core_->options.max_requests) {
     ++core_->refused_requests;
-    HttpResponse refusal = ErrorResponse(
-        503, "the server answers as many requests as it may; try again", "server_overloaded");
-    refusal.headers = {{"Retry-After", "1"}};
+    HttpResponse refusal = Overloaded("the server answers as many requests as it may; try again");
+    TellOfOwnAnswer(request, refusal.status);
     return responder->Send(std::move(refusal));
   }
   if (request.method == "OPTIONS") {
-    return responder->Send(AnswerToOptions(request));
+    HttpResponse answer = AnswerToOptions(request);
+    TellOfOwnAnswer(request, answer.status);
+    return responder->Send(std::move(answer));
   }
   ++core_->handled_requests;
   try {
@@ -232,11 +239,23 @@ void Connection::RefuseRequest(const HttpResponse& refusal) {
   ++core_->refused_requests;
   close_after_write_ = true;
   SetReadDeadline(std::chrono::milliseconds::max());
-  const ResponseFrame frame{.keep_alive = false, .request_id = NewRequestId()};
+  HttpRequest request = reader_.Head();
+  request.peer = peer_;
+  if (request.id.empty()) {
+    request.id = NewRequestId();
+  }
+  TellOfOwnAnswer(request, refusal.status);
+  const ResponseFrame frame{.keep_alive = false, .request_id = request.id};
   direct_ += ResponseHead(frame, refusal.status, refusal.content_type, refusal.headers,
                           refusal.body.size()) +
              refusal.body;
   Flush();
+}
+
+void Connection::TellOfOwnAnswer(const HttpRequest& request, int status) const {
+  if (core_->own_answers) {
+    core_->own_answers(request, status);
+  }
 }
 
 // ---- Writing

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -19,6 +20,9 @@
 #include "ashlar/server/http/internal/transport.h"
 
 namespace ashlar::internal {
+
+// 503, to come again soon.
+HttpResponse Overloaded(std::string_view message);
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
@@ -43,6 +47,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Dispatch();
   HttpResponse AnswerToOptions(const HttpRequest& request) const;
   void RefuseRequest(const HttpResponse& refusal);
+  void TellOfOwnAnswer(const HttpRequest& request, int status) const;
   void Flush();  // writes what there is to write
   void OnWritten(AsioError error, std::size_t bytes);
   void FinishExchange();

@@ -78,6 +78,10 @@ class RequestReader::Parser final : public beast_http::basic_parser<true> {
   // What is wrong besides what `error` says; has_refusal() tells whether there is anything.
   bool has_refusal() const { return refusal_.has_value(); }
   HttpResponse TakeRefusal() { return *std::move(refusal_); }
+  HttpRequest Head() const {
+    const HttpRequest& request = received_.request;
+    return {.method = request.method, .path = request.path, .id = request.id};
+  }
   std::size_t body_bytes() const { return received_.request.body.size(); }
   bool waits_for_continue = false;
 
@@ -231,6 +235,10 @@ std::size_t RequestReader::body_bytes() const {
   return parser_ == nullptr ? 0 : parser_->body_bytes();
 }
 
+HttpRequest RequestReader::Head() const {
+  return parser_ == nullptr ? refused_head_ : parser_->Head();
+}
+
 bool RequestReader::TakeContinue() {
   return stage_ == RequestStage::kBody && parser_->body_bytes() == 0 && buffer_.empty() &&
          std::exchange(parser_->waits_for_continue, false);
@@ -238,6 +246,7 @@ bool RequestReader::TakeContinue() {
 
 RequestStage RequestReader::Refuse(HttpResponse refusal) {
   refusal_ = std::move(refusal);
+  refused_head_ = Head();
   buffer_.clear();
   parser_.reset();
   return stage_ = RequestStage::kRefused;

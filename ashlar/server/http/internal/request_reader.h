@@ -53,6 +53,9 @@ class RequestReader {
   ReceivedRequest Take();
   // An answer, with its status. Requires: kRefused.
   const HttpResponse& refusal() const { return refusal_; }
+  // Method, path and id of the present request, also of one that was refused: each as far as it was
+  // read, or else empty.
+  HttpRequest Head() const;
 
  private:
   class Parser;
@@ -67,6 +70,7 @@ class RequestReader {
   std::unique_ptr<Parser> parser_;
   RequestStage stage_ = RequestStage::kIdle;
   HttpResponse refusal_;
+  HttpRequest refused_head_;
 };
 
 }  // namespace ashlar::internal

@@ -21,6 +21,7 @@ class Connection;
 struct ServerCore {
   HttpServerOptions options;
   HttpHandler handler;
+  HttpOwnAnswers own_answers;           // may be empty
   std::unique_ptr<TlsCertificate> tls;  // null: no TLS
   boost::asio::io_context io;
 
