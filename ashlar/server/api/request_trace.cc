@@ -12,6 +12,11 @@ RequestTrace::RequestTrace(const HttpRequest& request, ServerMetrics* metrics, A
               .path = request.path} {}
 
 void RequestTrace::OnEvent(std::size_t index, const GenerationEvent& event) {
+  const bool whole = event.end == GenerationEnd::kStop || event.end == GenerationEnd::kLength;
+  if (metrics_ != nullptr && whole && event.usage.completion_tokens > 0) {
+    metrics_->answer_tokens(record_.model, record_.tenant)
+        .Observe(static_cast<double>(event.usage.completion_tokens));
+  }
   if (event.tokens.empty()) {
     return;
   }

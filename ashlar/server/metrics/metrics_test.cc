@@ -188,15 +188,22 @@ TEST(ServerMetrics, TellOfRequestsByModelAndTenant) {
                        .prefill_seconds = 0.015625,
                        .first_token_seconds = 0.0234375});
   server.OnRequestEnd({.tenant = "bob", .status = 404});
+  server.OnRequestEnd({.model = "lab",
+                       .tenant = "alice",
+                       .status = 499,
+                       .finish_reason = "cancelled",
+                       .prompt_tokens = 10,
+                       .completion_tokens = 2});
+  server.OnRequestEnd({.model = "lab", .tenant = "alice", .finish_reason = "length"});
   server.token_gaps("lab", "alice").Observe(0.004);
   const std::string text = metrics.Text();
   EXPECT_EQ(FaultOf(text), "");
   for (const char* line :
-       {"ashlar_requests_total{model=\"lab\",tenant=\"alice\",status=\"200\"} 1\n",
+       {"ashlar_requests_total{model=\"lab\",tenant=\"alice\",status=\"200\"} 2\n",
         "ashlar_requests_total{model=\"\",tenant=\"bob\",status=\"404\"} 1\n",
         "ashlar_request_success_total{model=\"lab\",tenant=\"alice\",finished_reason=\"stop\"} 1\n",
-        "ashlar_prompt_tokens_total{model=\"lab\",tenant=\"alice\"} 100\n",
-        "ashlar_generation_tokens_total{model=\"lab\",tenant=\"alice\"} 7\n",
+        "ashlar_prompt_tokens_total{model=\"lab\",tenant=\"alice\"} 110\n",
+        "ashlar_generation_tokens_total{model=\"lab\",tenant=\"alice\"} 9\n",
         "ashlar_prefix_cache_hits_total{model=\"lab\",tenant=\"alice\"} 64\n",
         "ashlar_time_to_first_token_seconds_bucket{model=\"lab\",tenant=\"alice\",le=\"0.025\"} "
         "1\n",
@@ -204,6 +211,9 @@ TEST(ServerMetrics, TellOfRequestsByModelAndTenant) {
         "ashlar_request_decode_time_seconds_sum{model=\"lab\",tenant=\"alice\"} 0.4765625\n",
         "ashlar_inter_token_latency_seconds_count{model=\"lab\",tenant=\"alice\"} 1\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "\nin\n" << text;
+  }
+  for (const char* no_success : {"finished_reason=\"cancelled\"", "finished_reason=\"length\""}) {
+    EXPECT_EQ(text.find(no_success), std::string::npos) << text;
   }
 }
 

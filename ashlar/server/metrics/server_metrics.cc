@@ -15,7 +15,8 @@ ServerMetrics::ServerMetrics(Metrics& metrics)
     : requests_(metrics.Counters("ashlar_requests_total", "Requests that were answered.",
                                  {"model", "tenant", "status"})),
       ends_(metrics.Counters("ashlar_request_success_total",
-                             "Requests that were answered with tokens, by why these ended.",
+                             "Requests that were answered with tokens to their end, by why these "
+                             "ended.",
                              {"model", "tenant", "finished_reason"})),
       prompt_tokens_(
           metrics.Counters("ashlar_prompt_tokens_total", "Tokens of prompts.", kByModelAndTenant)),
@@ -46,11 +47,11 @@ ServerMetrics::ServerMetrics(Metrics& metrics)
       decode_(metrics.Histograms("ashlar_request_decode_time_seconds",
                                  "From the first token of an answer to its end.", kRequestSeconds,
                                  kByModelAndTenant)),
-      prompt_sizes_(metrics.Histograms("ashlar_request_prompt_tokens", "Tokens of one prompt.",
-                                       kTokenCounts, kByModelAndTenant)),
-      completion_sizes_(metrics.Histograms("ashlar_request_generation_tokens",
-                                           "Tokens of one answer.", kTokenCounts,
-                                           kByModelAndTenant)) {}
+      prompt_sizes_(metrics.Histograms("ashlar_request_prompt_tokens",
+                                       "Tokens of a request's prompts.", kTokenCounts,
+                                       kByModelAndTenant)),
+      answer_tokens_(metrics.Histograms("ashlar_request_generation_tokens", "Tokens of one answer.",
+                                        kTokenCounts, kByModelAndTenant)) {}
 
 void ServerMetrics::OnRequestEnd(const RequestReport& report) {
   const LabelValues labels = {report.model, report.tenant};
@@ -62,10 +63,11 @@ void ServerMetrics::OnRequestEnd(const RequestReport& report) {
     prefix_hits_.With(labels).Add(static_cast<std::uint64_t>(report.cached_tokens));
     prompt_sizes_.With(labels).Observe(static_cast<double>(report.prompt_tokens));
   }
-  if (!report.finish_reason.empty()) {
-    ends_.With({report.model, report.tenant, report.finish_reason}).Add();
+  if (report.completion_tokens > 0) {  // those of an answer that failed were generated, too
     completion_tokens_.With(labels).Add(static_cast<std::uint64_t>(report.completion_tokens));
-    completion_sizes_.With(labels).Observe(static_cast<double>(report.completion_tokens));
+    if (constexpr int kOk = 200; report.status == kOk) {
+      ends_.With({report.model, report.tenant, report.finish_reason}).Add();
+    }
   }
   if (report.queue_seconds) {
     queue_.With(labels).Observe(*report.queue_seconds);

@@ -17,8 +17,8 @@ struct RequestReport {
   int status = 200;
   std::string finish_reason;  // "stop", "length", "cancelled", ...; "" for a request without tokens
   std::int64_t prompt_tokens = 0;
-  std::int64_t cached_tokens = 0;  // of those, that were found in the prefix cache
-  std::int64_t completion_tokens = 0;
+  std::int64_t cached_tokens = 0;      // of those, that were found in the prefix cache
+  std::int64_t completion_tokens = 0;  // of all its answers
   double total_seconds = 0;
   std::optional<double> queue_seconds;
   std::optional<double> prefill_seconds;      // from there to its first token
@@ -35,6 +35,10 @@ class ServerMetrics {
   Histogram& token_gaps(const std::string& model, const std::string& tenant) {
     return token_gaps_.With({model, tenant});
   }
+  // Tokens of an answer that ended well; a request may have several.
+  Histogram& answer_tokens(const std::string& model, const std::string& tenant) {
+    return answer_tokens_.With({model, tenant});
+  }
 
  private:
   Family<Counter>& requests_;
@@ -50,7 +54,7 @@ class ServerMetrics {
   Family<Histogram>& prefill_;
   Family<Histogram>& decode_;
   Family<Histogram>& prompt_sizes_;
-  Family<Histogram>& completion_sizes_;
+  Family<Histogram>& answer_tokens_;
 };
 
 // The process by the names that Prometheus's own clients give: call it as the process begins.
