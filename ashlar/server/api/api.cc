@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ashlar/base/ascii.h"
+#include "ashlar/base/clock.h"
 #include "ashlar/server/api/browser_guard.h"
 #include "ashlar/server/api/constraints.h"
 #include "ashlar/server/api/endpoint.h"
@@ -19,6 +20,9 @@ namespace ashlar {
 namespace {
 
 constexpr std::string_view kTail = "{id}";
+constexpr std::size_t kLongBody = 256 << 10;  // that takes some 0.1 s to read and to make a prompt
+constexpr int kLongReaders = 2;
+constexpr int kMostWaits = 16;  // of administrators, at once; as many more may wait for these
 
 // What stands in the path for "{id}"; nothing when the path is not the endpoint's.
 std::optional<std::string_view> TailOf(const Endpoint& endpoint, std::string_view path) {
@@ -84,6 +88,8 @@ std::string PlainId(std::string_view id) {
 // A request on its way to its answer.
 struct Api::Call {
   HttpRequest request;
+  std::size_t body_bytes = 0;  // it had, as it came
+  std::int64_t arrived_micros = SteadyClock().NowMicros();
   Route route;
   std::shared_ptr<HttpResponder> responder;
   std::shared_ptr<const Tenant> tenant;
@@ -116,8 +122,10 @@ class Api::State {
         guard_(options.host, options.cors_origin, options.allowed_hosts),
         started_(std::time(nullptr)),
         // What the service lets wait is not refused here.
-        queue_(options.workers, std::max(options.max_waiting,
-                                         static_cast<std::size_t>(service.options().max_waiting))) {
+        reading_(options.workers, std::max(options.max_waiting, service.options().max_waiting)),
+        long_reading_(kLongReaders, options.max_waiting),
+        looking_(1, options.max_waiting),
+        waiting_(kMostWaits, kMostWaits) {
     service.UseSpare(constraints_.kept());
     if (options.metrics != nullptr) {
       metrics_.emplace(*options.metrics);
@@ -127,8 +135,7 @@ class Api::State {
 
   void Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder) {
     auto call = std::make_shared<Call>();  // tasks are copied, and a body may have 32 MB
-    call->trace =
-        std::make_shared<RequestTrace>(request, metrics_ ? &*metrics_ : nullptr, options_.log);
+    call->trace = NewTrace(request);
     call->responder = std::move(responder);
     std::variant<Route, HttpResponse> found = FindRoute(request);
     if (HttpResponse* refusal = std::get_if<HttpResponse>(&found)) {
@@ -137,6 +144,7 @@ class Api::State {
     }
     call->route = std::get<Route>(std::move(found));
     call->request = std::move(request);
+    call->body_bytes = call->request.body.size();
     if (const std::optional<Problem> refusal = Admit(*call)) {
       call->Send(refusal->Response());
       return;
@@ -145,16 +153,30 @@ class Api::State {
       call->Send(Manage(*call, Json(Json::Object())));
       return;
     }
-    if (!queue_.Post([this, call] { Answer(*call); })) {
+    if (const auto seconds =
+            QueueFor(*call).Post(call->tenant->name, [this, call] { Answer(*call); })) {
       call->Send(Problem{.status = 429,
                          .message = "too many requests wait already; try again",
                          .code = "overloaded",
-                         .retry_after_seconds = 1}
+                         .retry_after_seconds = static_cast<double>(*seconds)}
                      .Response());
     }
   }
 
+  std::shared_ptr<RequestTrace> NewTrace(const HttpRequest& request) {
+    return std::make_shared<RequestTrace>(request, metrics_ ? &*metrics_ : nullptr, options_.log);
+  }
+
  private:
+  // What takes long has threads of its own, so that nothing short ever waits for it.
+  WorkQueue& QueueFor(const Call& call) {
+    const Endpoint& endpoint = *call.route.endpoint;
+    if (endpoint.manage != nullptr) {
+      return endpoint.waits ? waiting_ : looking_;
+    }
+    return call.body_bytes > kLongBody ? long_reading_ : reading_;
+  }
+
   static Problem ProblemOfRefusal(const AdmissionRefusal& refusal) {
     return {.status = 429,
             .message = refusal.message,
@@ -236,18 +258,20 @@ class Api::State {
       call.Send(ProblemOf(setting.error()).Response());
     } else if (endpoint.reply != nullptr) {
       call.Send(endpoint.reply(*parameters, *setting));
-    } else if (service_.draining()) {
-      call.Send(Problem{.status = 503,
-                        .message = "the server is shutting down",
-                        .code = "draining",
-                        .retry_after_seconds = 1}
-                    .Response());
     } else {
-      Begin(call, endpoint.work(*parameters, *setting));
+      Begin(call, *parameters, *setting);
     }
   }
 
-  void Begin(Call& call, Result<Work> work) {
+  void Begin(Call& call, const Parameters& parameters, const RequestSetting& setting) {
+    Result<std::unique_ptr<const BegunRequest>> begun = service_.BeginRequest();
+    if (!begun.ok()) {
+      Problem problem = service_.draining() ? ShuttingDown() : ProblemOf(begun.error());
+      problem.retry_after_seconds = static_cast<double>(service_.RetrySeconds(call.tenant->name));
+      call.Send(problem.Response());
+      return;
+    }
+    Result<Work> work = call.route.endpoint->work(parameters, setting);
     if (!work.ok()) {
       call.Send(ProblemOf(work.error()).Response());
       return;
@@ -263,7 +287,8 @@ class Api::State {
       }
     }
     auto admission = std::make_shared<Admission>(std::move(call.admission));
-    StartWork({service_, queue_}, *std::move(work), call.responder,
+    StartWork({service_, QueueFor(call), call.tenant->name}, *std::move(begun), *std::move(work),
+              call.responder,
               {.on_event = [trace = call.trace](
                                std::size_t index,
                                const GenerationEvent& event) { trace->OnEvent(index, event); },
@@ -314,6 +339,7 @@ class Api::State {
     const Tenant& tenant = *call.tenant;
     RequestSetting setting{.id = PlainId(call.request.id),
                            .created = std::time(nullptr),
+                           .arrived_micros = call.arrived_micros,
                            .tenant = tenant.name,
                            .cache_scope = tenant.share_prefix_cache ? "*" : tenant.name,
                            .any_precision = tenant.reuse_any_precision,
@@ -336,13 +362,21 @@ class Api::State {
   std::int64_t started_;
   std::optional<ServerMetrics> metrics_;
   Constraints constraints_{service_.options().memory_bytes};
-  WorkQueue queue_;  // last: its tasks use the others
+  // Last: their tasks use the others.
+  WorkQueue reading_;
+  WorkQueue long_reading_;
+  WorkQueue looking_;  // at what is in memory: what operators ask when all else is busy
+  WorkQueue waiting_;
 };
 
 Api::Api(Service& service, BlobStore& store, const ApiOptions& options)
     : state_(std::make_unique<State>(service, store, options)) {}
 
 Api::~Api() = default;
+
+void Api::OnOwnAnswer(const HttpRequest& request, int status) {
+  state_->NewTrace(request)->End(status);
+}
 
 void Api::Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder) {
   state_->Handle(std::move(request), std::move(responder));

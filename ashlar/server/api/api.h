@@ -26,8 +26,8 @@ struct ApiOptions {
   std::string host = "127.0.0.1";
   std::string cors_origin = {};
   std::vector<std::string> allowed_hosts = {};
-  int workers = 2;                // threads that read requests and write prompts
-  std::size_t max_waiting = 256;  // requests that no worker has begun; more are refused
+  int workers = 3;                 // threads that read requests and write prompts
+  std::int64_t max_waiting = 256;  // places for requests that no thread has begun: see WorkQueue
 };
 
 // Thread-safe. The service and the store must outlive it.
@@ -39,6 +39,8 @@ class Api {
 
   // An HttpHandler.
   void Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder);
+  // An HttpOwnAnswers: such answers are logged and counted, too.
+  void OnOwnAnswer(const HttpRequest& request, int status);
 
  private:
   struct Call;

@@ -42,6 +42,8 @@ struct Endpoint {
   // Another one than JSON: then the answer is a string, and is sent as it is.
   std::string_view content_type = {};
   ParameterTable parameters = {};
+  // Its answer waits for what runs, or for the disk, however long that takes. For administrators.
+  bool waits = false;
   // One of these answers.
   Result<Work> (*work)(const Parameters&, const RequestSetting&) = nullptr;
   Result<Json> (*reply)(const Parameters&, const RequestSetting&) = nullptr;

@@ -301,7 +301,10 @@ Result<Generation> ReadGeneration(const Parameters& parameters, const RequestSet
     // A zero byte: no scope of the server has one, so no salt makes one scope into another.
     generation.cache_scope += '\0' + parameters.String("cache_salt", "");
   }
-  generation.timeout_seconds = parameters.Number("timeout", 0);
+  if (parameters.Has("timeout")) {
+    generation.deadline_micros =
+        setting.arrived_micros + static_cast<std::int64_t>(parameters.Number("timeout", 0) * 1e6);
+  }
   return generation;
 }
 

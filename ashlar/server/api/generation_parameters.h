@@ -29,6 +29,7 @@ struct RequestSetting {
   std::uint64_t seed = 0;                                        // for a request that names none
   std::string id;                                                // of letters, digits, '_' and '-'
   std::int64_t created = 0;                                      // seconds since 1970
+  std::int64_t arrived_micros = 0;                               // by SteadyClock
   std::string tenant;
   std::string cache_scope;
   bool any_precision = false;  // of cached prefixes

@@ -64,6 +64,13 @@ Problem ProblemOf(const Error& error) {
   return problem;
 }
 
+Problem ShuttingDown() {
+  return {.status = 503,
+          .message = "the server is shutting down",
+          .code = "draining",
+          .retry_after_seconds = 1};
+}
+
 Json Problem::Body() const {
   return HttpErrorBody(status, message, code, param);
 }

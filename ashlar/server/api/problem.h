@@ -20,6 +20,9 @@ struct Problem {
   Json Body() const;
 };
 
+// To whom the server takes in no more.
+Problem ShuttingDown();
+
 // An error of a request begins with the JSON path of what is wrong, "$.prompt: ...", which becomes
 // `param`. Then the codes mean: kNotFound a thing that the request names (404), kExhausted that it
 // is longer than can be taken (400); kConflict: come again later (429).

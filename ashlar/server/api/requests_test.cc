@@ -32,6 +32,7 @@ RequestSetting SettingOf(std::shared_ptr<const NetworkCard> card) {
           .seed = 7,
           .id = "id",
           .created = 1,
+          .arrived_micros = 1'000'000,
           .constraints = &constraints};
 }
 
@@ -351,7 +352,7 @@ TEST(Requests, SamplingIsWhatTheRequestSays) {
   EXPECT_EQ(first.stop_tokens, (std::vector<std::int32_t>{3}));
   EXPECT_TRUE(first.ignore_eos);
   EXPECT_TRUE(first.keep_special_tokens);
-  EXPECT_EQ(first.timeout_seconds, 2.5);
+  EXPECT_EQ(first.deadline_micros, 3'500'000);
   EXPECT_EQ(first.cache_scope, std::string("\0s", 2));
   EXPECT_EQ(first.min_tokens, 4);
   EXPECT_EQ(first.bad_words, (std::vector<std::vector<std::int32_t>>{{'n', 'o'}, {' ', 'n', 'o'}}));

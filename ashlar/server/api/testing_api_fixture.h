@@ -55,6 +55,10 @@ class HeardResponder final : public HttpResponder {
     changed_.wait(lock, [this] { return over_; });
     return response_;
   }
+  bool over() {
+    const std::lock_guard lock(mutex_);
+    return over_;
+  }
   // Waits for something of a stream.
   void WaitForBytes() {
     std::unique_lock lock(mutex_);

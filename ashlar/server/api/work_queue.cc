@@ -1,10 +1,12 @@
 #include "ashlar/server/api/work_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ashlar {
 
-WorkQueue::WorkQueue(int threads, std::size_t most_waiting) : most_waiting_(most_waiting) {
+WorkQueue::WorkQueue(int threads, std::int64_t places)
+    : most_of_one_(std::max(1, threads - 1)), line_(places) {
   for (int i = 0; i < threads; ++i) {
     threads_.emplace_back([this] { Run(); });
   }
@@ -21,39 +23,66 @@ WorkQueue::~WorkQueue() {
   }
 }
 
-bool WorkQueue::Post(std::function<void()> task) {
+std::optional<std::int64_t> WorkQueue::Post(const std::string& tenant, std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
-    if (tasks_.size() >= most_waiting_) {
-      return false;
+    const std::int64_t now = clock_.NowMicros();
+    if (line_.Join(tenant, 1, now)) {
+      return line_.RetrySeconds(tenant, now);
     }
-    tasks_.push_back(std::move(task));
+    lanes_[tenant].tasks.push_back({std::move(task), true});
   }
   wake_.notify_one();
-  return true;
+  return std::nullopt;
 }
 
-void WorkQueue::PostMore(std::function<void()> task) {
+void WorkQueue::PostMore(const std::string& tenant, std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
-    tasks_.push_front(std::move(task));
+    lanes_[tenant].tasks.push_front({std::move(task), false});
   }
   wake_.notify_one();
+}
+
+// Of those that may have one more thread, that which had none for longest.
+std::map<std::string, WorkQueue::Lane>::iterator WorkQueue::NextLane() {
+  auto next = lanes_.end();
+  for (auto lane = lanes_.begin(); lane != lanes_.end(); ++lane) {
+    if (!lane->second.tasks.empty() && lane->second.running < most_of_one_ &&
+        (next == lanes_.end() || lane->second.turn < next->second.turn)) {
+      next = lane;
+    }
+  }
+  return next;
 }
 
 void WorkQueue::Run() {
+  std::unique_lock lock(mutex_);
   for (;;) {
-    std::function<void()> task;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
-      if (tasks_.empty()) {
-        return;
-      }
-      task = std::move(tasks_.front());
-      tasks_.pop_front();
+    auto lane = NextLane();
+    while (lane == lanes_.end() && !ending_) {
+      wake_.wait(lock);
+      lane = NextLane();
     }
-    task();
+    if (lane == lanes_.end()) {
+      return;  // what still waits is its tenant's whose threads run: they see to it
+    }
+    {
+      const Task task = std::move(lane->second.tasks.front());
+      lane->second.tasks.pop_front();
+      lane->second.turn = ++turns_;
+      ++lane->second.running;
+      if (task.in_line) {
+        line_.Begin(lane->first, clock_.NowMicros());
+      }
+      lock.unlock();
+      task.run();
+    }
+    lock.lock();
+    --lane->second.running;
+    if (lane->second.tasks.empty() && lane->second.running == 0) {
+      lanes_.erase(lane);
+    }
   }
 }
 

@@ -11,11 +11,15 @@ namespace {
 
 constexpr std::size_t kAtOnce = 32;
 
+// For logs: nobody hears of it.
+constexpr int kClientGone = 499;
+
 class WorkRun : public std::enable_shared_from_this<WorkRun> {
  public:
-  WorkRun(WorkPlace place, Work work, std::shared_ptr<HttpResponder> responder,
-          WorkObserver observer)
-      : place_(place),
+  WorkRun(WorkPlace place, std::unique_ptr<const BegunRequest> begun, Work work,
+          std::shared_ptr<HttpResponder> responder, WorkObserver observer)
+      : place_(std::move(place)),
+        begun_(std::move(begun)),
         work_(std::move(work)),
         responder_(std::move(responder)),
         observer_(std::move(observer)) {
@@ -41,7 +45,7 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
       std::size_t index = 0;
       {
         const std::lock_guard lock(mutex_);
-        if (over_ || waiting_.empty() || in_service_ == kAtOnce) {
+        if (waiting_.empty() || in_service_ == kAtOnce) {
           return;
         }
         index = waiting_.front();
@@ -49,9 +53,11 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
         ++in_service_;
       }
       const Result<GenerationId> id = place_.service.Submit(
-          work_.generations[index], [self = shared_from_this(), index](GenerationEvent event) {
+          work_.generations[index],
+          [self = shared_from_this(), index](GenerationEvent event) {
             self->OnEvent(index, std::move(event));
-          });
+          },
+          begun_.get());
       if (!Submitted(index, id)) {
         return;
       }
@@ -63,19 +69,14 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     std::unique_lock lock(mutex_);
     if (!id.ok()) {
       --in_service_;
-      if (id.error().code == ErrorCode::kConflict && in_service_ > 0 && !over_) {
+      if (id.error().code == ErrorCode::kConflict && in_service_ > 0 && !stopped_) {
         waiting_.push_front(index);  // again when one of those has ended
         return false;
       }
-      Problem problem = ProblemOf(id.error());
-      if (problem.status == 429) {
-        problem.retry_after_seconds =
-            static_cast<double>(place_.service.RetrySeconds(work_.generations[index].tenant));
-      }
-      Fail(std::move(lock), problem);
+      Stop(std::move(lock), ProblemOfRefusal(id.error(), work_.generations[index].tenant));
       return false;
     }
-    if (over_) {
+    if (stopped_) {
       lock.unlock();
       place_.service.Cancel(*id);
       return false;
@@ -91,28 +92,34 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
       observer_.on_event(index, event);
     }
     std::unique_lock lock(mutex_);
-    usage_.Take(static_cast<int>(index), event);
+    if (event.usage.begun) {
+      usage_.Take(static_cast<int>(index), event);
+      TakeTimes(event.usage, !event.tokens.empty());
+    }
     plans_.Take(static_cast<int>(index), event);
-    TakeTimes(event);
     const bool ended = event.end != GenerationEnd::kNone && --open_[index] == 0;
     if (ended) {
       ids_.erase(index);
       --in_service_;
       ++ended_;
     }
-    if (over_) {
+    if (stopped_ || over_) {
+      EndIfLetGo(std::move(lock));
       return;
+    }
+    if (event.end != GenerationEnd::kNone) {
+      finish_reason_ = kEndNames[static_cast<std::size_t>(event.end)];
     }
     if (event.end == GenerationEnd::kCancelled || event.end == GenerationEnd::kTimeout ||
         event.end == GenerationEnd::kFailed) {
-      Fail(std::move(lock), ProblemOfEnd(event));
+      Stop(std::move(lock), ProblemOfEnd(event));
       return;
     }
     const std::string out = work_.answer->Take(static_cast<int>(index), event);
     const bool gone = !out.empty() && !WriteStream(out);
     const bool done = ended_ == work_.generations.size();
     if (gone) {
-      End(std::move(lock), kClientGone);
+      Stop(std::move(lock), {.status = kClientGone});
     } else if (done && work_.stream) {
       const std::string last = work_.answer->End();
       End(std::move(lock), 200);
@@ -120,14 +127,15 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
       responder_->End();
     } else if (done || (ended && !waiting_.empty())) {
       // Not here: a large answer takes time to write, and Submit may not be called back into.
-      place_.queue.PostMore(
-          [self = shared_from_this(), done] { done ? self->SendWhole() : self->SubmitMore(); });
+      place_.queue.PostMore(place_.tenant, [self = shared_from_this(), done] {
+        done ? self->SendWhole() : self->SubmitMore();
+      });
     }
   }
 
   void SendWhole() {
     std::unique_lock lock(mutex_);
-    if (!over_) {
+    if (!stopped_ && !over_) {
       HttpResponse response = JsonResponse(work_.answer->Whole());
       AddPlans(response.headers);
       End(std::move(lock), 200);
@@ -150,18 +158,34 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     return responder_->Write(text);
   }
 
-  void ClientGone() {
-    std::unique_lock lock(mutex_);
-    if (!over_) {
-      End(std::move(lock), kClientGone);
+  void ClientGone() { Stop(std::unique_lock(mutex_), {.status = kClientGone}); }
+
+  // Begins no more of it, and cancels what runs. `problem` is what the client is told then.
+  void Stop(std::unique_lock<std::mutex> lock, Problem problem) {
+    if (stopped_ || over_) {
+      EndIfLetGo(std::move(lock));
+      return;
     }
+    if (problem.status == kClientGone) {
+      finish_reason_ = "cancelled";
+    }
+    stopped_ = std::move(problem);
+    waiting_.clear();
+    const auto ids = std::exchange(ids_, {});
+    lock.unlock();
+    for (const auto& [index, id] : ids) {
+      place_.service.Cancel(id);
+    }
+    lock.lock();
+    EndIfLetGo(std::move(lock));
   }
 
   // The client is told, by a status or, in mid-stream, by an event.
-  void Fail(std::unique_lock<std::mutex> lock, const Problem& problem) {
-    if (over_) {
+  void EndIfLetGo(std::unique_lock<std::mutex> lock) {
+    if (over_ || in_service_ > 0) {
       return;
     }
+    const Problem problem = *stopped_;
     const std::string last = streaming_ ? work_.answer->Fail(problem) : std::string();
     End(std::move(lock), problem.status);
     if (streaming_) {
@@ -177,34 +201,37 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
   void End(std::unique_lock<std::mutex> lock, int status) {
     over_ = true;
     const WorkOutcome outcome{.status = status,
-                              .finish_reason = status == kClientGone ? "cancelled" : finish_reason_,
+                              .finish_reason = finish_reason_,
                               .queue_seconds = queue_seconds_,
                               .prefill_seconds = prefill_seconds_,
                               .prompt_tokens = usage_.prompt_tokens(),
                               .cached_tokens = usage_.cached_tokens(),
                               .completion_tokens = usage_.completion_tokens()};
-    const auto ids = std::exchange(ids_, {});
     lock.unlock();
-    for (const auto& [index, id] : ids) {
-      place_.service.Cancel(id);
-    }
     if (observer_.on_end) {
       observer_.on_end(outcome);
     }
+    begun_.reset();
   }
 
-  void TakeTimes(const GenerationEvent& event) {
-    constexpr std::string_view kEndNames[] = {"",          "stop",    "length",
-                                              "cancelled", "timeout", "error"};
-    if (event.end != GenerationEnd::kNone) {
-      finish_reason_ = kEndNames[static_cast<std::size_t>(event.end)];
+  void TakeTimes(const GenerationUsage& usage, bool has_tokens) {
+    if (!queue_seconds_) {
+      queue_seconds_ = usage.queue_seconds;
     }
-    if (queue_seconds_ == 0) {
-      queue_seconds_ = event.usage.queue_seconds;
+    if (prefill_seconds_ == 0 && has_tokens) {
+      prefill_seconds_ = usage.prompt_seconds;
     }
-    if (prefill_seconds_ == 0 && !event.tokens.empty()) {
-      prefill_seconds_ = event.usage.prompt_seconds;
+  }
+
+  Problem ProblemOfRefusal(const Error& error, std::string_view tenant) const {
+    if (error.code == ErrorCode::kConflict && place_.service.draining()) {
+      return ShuttingDown();
     }
+    Problem problem = ProblemOf(error);
+    if (problem.status == 429) {
+      problem.retry_after_seconds = static_cast<double>(place_.service.RetrySeconds(tenant));
+    }
+    return problem;
   }
 
   static Problem ProblemOfEnd(const GenerationEvent& event) {
@@ -218,9 +245,11 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
                        : Problem{.status = 500, .message = "the generation failed"};
   }
 
-  static constexpr int kClientGone = 499;
+  static constexpr std::string_view kEndNames[] = {"",          "stop",    "length",
+                                                   "cancelled", "timeout", "error"};
 
   WorkPlace place_;
+  std::unique_ptr<const BegunRequest> begun_;
   Work work_;
   std::shared_ptr<HttpResponder> responder_;
   WorkObserver observer_;
@@ -234,17 +263,19 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
   UsageCount usage_;
   PlanTrail plans_;
   std::string finish_reason_;
-  double queue_seconds_ = 0;
+  std::optional<double> queue_seconds_;
   double prefill_seconds_ = 0;
   bool streaming_ = false;
-  bool over_ = false;  // answered, or nobody is there to answer
+  std::optional<Problem> stopped_;  // what will be answered when the service has let go of it
+  bool over_ = false;               // answered, or nobody is there to answer
 };
 
 }  // namespace
 
-void StartWork(WorkPlace place, Work work, std::shared_ptr<HttpResponder> responder,
-               WorkObserver observer) {
-  std::make_shared<WorkRun>(place, std::move(work), std::move(responder), std::move(observer))
+void StartWork(WorkPlace place, std::unique_ptr<const BegunRequest> begun, Work work,
+               std::shared_ptr<HttpResponder> responder, WorkObserver observer) {
+  std::make_shared<WorkRun>(std::move(place), std::move(begun), std::move(work),
+                            std::move(responder), std::move(observer))
       ->Start();
 }
 

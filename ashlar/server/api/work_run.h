@@ -1,13 +1,17 @@
 // A WorkRun takes a request's generations through the service and its answer to the client.
 //
 // Few of a request's generations are in the service at a time, so that an embedding of thousands of
-// texts does not fill its queue. A client that goes away takes its generations with it.
+// texts does not fill its queue. A client that goes away takes its generations with it. A request
+// that fails, or whose client has gone, is over when the service has let go of them all: what was
+// read and generated until then counts.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "ashlar/server/api/generation_parameters.h"
@@ -20,11 +24,11 @@ namespace ashlar {
 
 // What became of a request, for logs and metrics.
 struct WorkOutcome {
-  int status = 200;            // 499: the client went away first
-  std::string finish_reason;   // of the last to end: "stop", "length", "cancelled", ...
-  double queue_seconds = 0;    // of the first one
-  double prefill_seconds = 0;  // from there to its first token; 0: there was none
-  std::int64_t prompt_tokens = 0;
+  int status = 200;                     // 499: the client went away first
+  std::string finish_reason;            // of the last to end: "stop", "length", "cancelled", ...
+  std::optional<double> queue_seconds;  // of the first one to be begun
+  double prefill_seconds = 0;           // from there to its first token; 0: there was none
+  std::int64_t prompt_tokens = 0;       // of prompts whose reading was begun
   std::int64_t cached_tokens = 0;
   std::int64_t completion_tokens = 0;
 };
@@ -40,10 +44,11 @@ struct WorkObserver {
 struct WorkPlace {
   Service& service;
   WorkQueue& queue;
+  std::string tenant;  // whose turn in the queue it takes
 };
 
-// Returns at once. The answer goes to `responder`.
-void StartWork(WorkPlace place, Work work, std::shared_ptr<HttpResponder> responder,
-               WorkObserver observer);
+// Returns at once. The answer goes to `responder`. `begun` goes with the last generation.
+void StartWork(WorkPlace place, std::unique_ptr<const BegunRequest> begun, Work work,
+               std::shared_ptr<HttpResponder> responder, WorkObserver observer);
 
 }  // namespace ashlar

@@ -84,7 +84,7 @@ struct Generation {
   int priority = 0;            // higher ones go first
   std::string cache_scope;     // cached prefixes are shared among generations of one scope
   bool any_precision = false;  // also those that were computed at another precision: see Request
-  double timeout_seconds = 0;  // from Submit to the end; 0: none
+  std::int64_t deadline_micros = 0;  // by SteadyClock: what has not ended then fails; 0: none
 };
 
 enum class GenerationEnd : std::uint8_t {
@@ -100,6 +100,7 @@ struct GenerationUsage {
   std::int64_t prompt_tokens = 0;
   std::int64_t cached_tokens = 0;      // of those, the first, for which nothing was computed
   std::int64_t completion_tokens = 0;  // of this continuation, so far
+  bool begun = false;                  // of it something was computed, or found in the cache
   double queue_seconds = 0;            // from Submit to the beginning of the first step
   double prompt_seconds = 0;           // from there to the first token
   double total_seconds = 0;            // from Submit until now
@@ -198,6 +199,19 @@ struct ServiceObserver {
   std::function<void(double seconds, const StepWork& work)> on_step;
 };
 
+// A request that may ask for one generation after another. While it lives the service takes these,
+// and has not drained.
+class BegunRequest {
+ public:
+  explicit BegunRequest(std::function<void()> on_end) : on_end_(std::move(on_end)) {}
+  ~BegunRequest() { on_end_(); }
+  BegunRequest(const BegunRequest&) = delete;
+  BegunRequest& operator=(const BegunRequest&) = delete;
+
+ private:
+  std::function<void()> on_end_;
+};
+
 class Service {
  public:
   // `store` must outlive it. kInvalid names an option out of range.
@@ -217,10 +231,15 @@ class Service {
   // leaves for state.
   std::int64_t RoomFor(const NetworkCard& network) const;
 
-  // Queues a generation. kInvalid: the prompt or an option, by name. kExhausted: it can never have
-  // the pages or the weights that it needs (with numbers). kConflict: the tenant's part of the
-  // queue is full, or the service drains; try again in RetrySeconds.
-  Result<GenerationId> Submit(Generation generation, GenerationListener listener);
+  // Lets a request in, whose generations are then taken when the service drains or memory gets
+  // short, too. It must not outlive the service. kConflict: it drains, or memory is short.
+  Result<std::unique_ptr<const BegunRequest>> BeginRequest();
+  // Queues a generation, of `request` or, null, one that comes alone. kInvalid: the prompt or an
+  // option, by name. kExhausted: it can never have the pages or the weights that it needs (with
+  // numbers). kConflict: the tenant's part of the queue is full, or what BeginRequest says; try
+  // again in RetrySeconds.
+  Result<GenerationId> Submit(Generation generation, GenerationListener listener,
+                              const BegunRequest* request = nullptr);
   // From 1 to 60, by what of the tenant's waits and how quickly answers were begun of late.
   std::int64_t RetrySeconds(std::string_view tenant) const;
   // Nothing when it has ended. Its pages are free after the step that runs now.
@@ -259,7 +278,7 @@ class Service {
   ServiceStatus status() const;
 
   bool draining() const;
-  // Refuses new generations (kConflict) and waits until those that run have ended, or for so
+  // Lets no request in any more (kConflict) and waits until what was begun has ended, or for so
   // long; then cancels the rest. True when none had to be cancelled.
   bool Drain(double seconds);
 

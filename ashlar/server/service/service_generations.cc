@@ -143,6 +143,7 @@ GenerationUsage Service::State::UsageOf(const Job& job, const Stream& stream) co
   return {.prompt_tokens = std::ssize(job.generation.prompt),
           .cached_tokens = job.cached_tokens,
           .completion_tokens = stream.tokens,
+          .begun = job.begun,
           .queue_seconds = SecondsOf((job.begun ? job.begun_at : now) - job.submitted_at),
           .prompt_seconds =
               job.begun

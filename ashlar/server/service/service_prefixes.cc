@@ -31,7 +31,7 @@ Status Service::State::ReadThen(Generation generation, std::function<Status(Netw
                                     : Conflict("the prompt was not read to its end"));
     }
   };
-  ASHLAR_TRY(Submit(PromptAlone(std::move(generation)), on_event,
+  ASHLAR_TRY(Submit(PromptAlone(std::move(generation)), on_event, nullptr,
                     [answer, then](NetworkId network) { answer->set_value(then(network)); }));
   return result.get();
 }
@@ -42,7 +42,7 @@ Result<PrefixStatus> Service::State::PinPrefix(Generation generation) {
                              .tokens = std::ssize(generation.prompt)},
                   .reading = PromptAlone(generation)};
   kept.reading.priority = std::numeric_limits<int>::min();  // when it is read again
-  kept.reading.timeout_seconds = 0;
+  kept.reading.deadline_micros = 0;
   ASHLAR_TRY(ReadThen(std::move(generation), [&](NetworkId network) -> Status {
     ASHLAR_TRY(HoldPrefix(kept, network));
     kept.status.id = PrefixId{next_prefix_++};
@@ -127,7 +127,7 @@ void Service::State::FollowPrefixes() {
 void Service::State::ReadPrefix(PrefixId id, KeptPrefix& kept) {
   kept.read_after = Now() + kReadAgainMicros;
   [[maybe_unused]] const Result<GenerationId> reading = Submit(
-      kept.reading, [](const GenerationEvent&) {},
+      kept.reading, [](const GenerationEvent&) {}, nullptr,
       [this, id](NetworkId network) {
         const auto found = prefixes_.find(id);
         if (found != prefixes_.end() && !found->second.pin) {

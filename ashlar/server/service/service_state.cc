@@ -199,8 +199,33 @@ Status Service::State::Check(const Generation& generation) const {
   return {};
 }
 
+Status Service::State::CheckMayBegin() {
+  if (draining) {
+    return Conflict("the service is stopping");
+  }
+  if (full_) {
+    ++refused_;
+    return Conflict("memory is short: with the fewest levels it takes {} at least, of {}",
+                    FormatBytes(status_.budget.floor_bytes), FormatBytes(status_.budget.bytes));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<const BegunRequest>> Service::State::BeginRequest() {
+  const std::lock_guard lock(mutex_);
+  ASHLAR_TRY(CheckMayBegin());
+  ++requests_;
+  return std::make_unique<const BegunRequest>([this] {
+    {
+      const std::lock_guard ending(mutex_);
+      --requests_;
+    }
+    changed_.notify_all();
+  });
+}
+
 Result<GenerationId> Service::State::Submit(Generation generation, GenerationListener listener,
-                                            WhenRead when_read) {
+                                            const BegunRequest* request, WhenRead when_read) {
   ASHLAR_TRY(Check(generation));
   const int continuations = generation.max_tokens == 0 ? 1 : generation.continuations;
   GenerationId id{};
@@ -211,20 +236,12 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
     job->prompt_logprobs = std::make_shared<std::vector<PromptLogprob>>(generation.prompt.size());
     job->prompt_logprobs->front().token = generation.prompt.front();
   }
-  if (generation.timeout_seconds > 0) {
-    constexpr double kLongest = 1e9;
-    job->deadline = job->submitted_at +
-                    static_cast<std::int64_t>(std::min(generation.timeout_seconds, kLongest) * 1e6);
-  }
   {
     const std::lock_guard lock(mutex_);
-    if (draining) {
+    if (request == nullptr) {
+      ASHLAR_TRY(CheckMayBegin());
+    } else if (stopping_) {
       return Conflict("the service is stopping");
-    }
-    if (full_) {
-      ++refused_;
-      return Conflict("memory is short: with the fewest levels it takes {} at least, of {}",
-                      FormatBytes(status_.budget.floor_bytes), FormatBytes(status_.budget.bytes));
     }
     if (const auto refusal = waiting_.Join(generation.tenant, continuations, Now())) {
       return Conflict("{}", *refusal);
@@ -334,14 +351,14 @@ ServiceStatus Service::State::status() const {
 
 bool Service::State::Drain(double seconds) {
   draining = true;
-  const auto ended = [this] { return live_ == 0; };
   {
     std::unique_lock lock(mutex_);
     constexpr double kLongest = 1e9;
     const auto longest = std::chrono::duration<double>(std::clamp(seconds, 0.0, kLongest));
-    if (changed_.wait_for(lock, longest, ended)) {
+    if (changed_.wait_for(lock, longest, [this] { return live_ == 0 && requests_ == 0; })) {
       return true;
     }
+    stopping_ = true;
   }
   Post([this] {
     std::vector<GenerationId> ids;
@@ -352,7 +369,7 @@ bool Service::State::Drain(double seconds) {
     std::ranges::for_each(ids, [this](GenerationId id) { EraseIfEnded(id); });
   });
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, ended);
+  changed_.wait(lock, [this] { return live_ == 0; });
   return false;
 }
 
@@ -581,7 +598,8 @@ void Service::State::ExpireJobs() {
   const std::int64_t now = Now();
   std::vector<GenerationId> expired;
   for (const auto& [id, job] : jobs_) {
-    if (job->deadline != 0 && now >= job->deadline && job->cancelled == GenerationEnd::kNone) {
+    const std::int64_t deadline = job->generation.deadline_micros;
+    if (deadline != 0 && now >= deadline && job->cancelled == GenerationEnd::kNone) {
       CancelJob(*job, GenerationEnd::kTimeout);
       expired.push_back(id);
     }

@@ -56,8 +56,9 @@ class Service::State {
   // `when_read` is called once on the engine's thread when the prompt was read and its pages are
   // there, if it comes to that.
   using WhenRead = std::function<void(NetworkId)>;
+  Result<std::unique_ptr<const BegunRequest>> BeginRequest();
   Result<GenerationId> Submit(Generation generation, GenerationListener listener,
-                              WhenRead when_read = {});
+                              const BegunRequest* request = nullptr, WhenRead when_read = {});
   std::int64_t RetrySeconds(std::string_view tenant) const;
   void Cancel(GenerationId id);
   Status Load(const std::shared_ptr<const NetworkCard>& card);
@@ -103,7 +104,6 @@ class Service::State {
     std::int64_t submitted_at = 0;
     std::int64_t begun_at = 0;  // when the first step that worked on it was begun
     std::int64_t first_token_at = 0;
-    std::int64_t deadline = 0;  // 0: none
     std::int64_t cached_tokens = 0;
     // Of each token of the prompt, written on the thread of texts. Null: not asked for, or sent.
     std::shared_ptr<std::vector<PromptLogprob>> prompt_logprobs;
@@ -149,6 +149,7 @@ class Service::State {
 
   std::int64_t Now() const { return clock_.NowMicros(); }
   void Post(std::function<void()> task);  // any thread
+  Status CheckMayBegin();                 // any thread; requires mutex_
   // The most positions of a sequence that so many bytes of state hold, within its context.
   std::int64_t PositionsWithin(const NetworkCard& card, std::uint64_t page_bytes) const;
   // Runs `task` on the engine's thread and waits for its result. Any other thread.
@@ -294,6 +295,8 @@ class Service::State {
   bool ending_ = false;
   ServiceStatus status_;
   std::uint64_t free_page_bytes_ = options.engine.page_bytes;  // that one sequence can have now
+  std::int64_t requests_ = 0;                                  // BegunRequests
+  bool stopping_ = false;          // draining was not quick enough: not even these go on
   std::int64_t live_ = 0;          // continuations of which the last event is still to come
   internal::WaitingLine waiting_;  // of those, that the engine has not begun
   std::uint64_t next_id_ = 1;

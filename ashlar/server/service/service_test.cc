@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/clock.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/server/service/testing_service_fixture.h"
 
@@ -85,7 +86,7 @@ TEST_F(ServiceTest, CancellingEndsAllContinuationsOnce) {
 TEST_F(ServiceTest, ATimeoutEndsAGeneration) {
   const auto service = Started();
   Generation generation = Ask(base_, "Hello", 200);
-  generation.timeout_seconds = 1e-6;
+  generation.deadline_micros = SteadyClock().NowMicros() + 1;
   EXPECT_EQ(Answer(*service, std::move(generation)).end, GenerationEnd::kTimeout);
 }
 

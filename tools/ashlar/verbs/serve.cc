@@ -189,11 +189,14 @@ Status RunServe(Session& session) {
            .host = settings.Text("host"),
            .cors_origin = settings.Text("cors-origin"),
            .allowed_hosts = std::move(allowed_hosts)});
-  ASHLAR_TRY(const std::unique_ptr<HttpServer> server,
-             HttpServer::Start(HttpOptionsOf(settings),
-                               [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
-                                 api.Handle(std::move(request), std::move(responder));
-                               }));
+  ASHLAR_TRY(
+      const std::unique_ptr<HttpServer> server,
+      HttpServer::Start(
+          HttpOptionsOf(settings),
+          [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
+            api.Handle(std::move(request), std::move(responder));
+          },
+          [&](const HttpRequest& request, int status) { api.OnOwnAnswer(request, status); }));
   SampleHttpServer(metrics, *server);
   ASHLAR_TRY(const std::vector<std::string> names, service->cards().Names());
   Announce(session, settings, server->port(), names);
