@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <random>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ashlar/base/json_cursor.h"
@@ -265,6 +266,46 @@ TEST(Import, OfTheSameLayersInThreeFamiliesGivesOneNetwork) {
   const Json side_by_side = digest("gpt_neox_parallel");
   EXPECT_EQ(digest("falcon_parallel"), side_by_side);
   EXPECT_FALSE(side_by_side == one_after_the_other);
+}
+
+TEST(Import, OfANetworkThatSeesGivesTheOneThatReadsItsText) {
+  TempDirectory directory;
+  testing::TinyModel model = testing::MakeTinyModel({.tied = true});
+  model.config.Set("model_type", "mistral");
+  model.config.Set("architectures", Json::Array{"MistralForCausalLM"});
+  WriteModel(model, directory / "reads");
+  const Ashlar ashlar(directory / "store");
+  const Json expected = *Import(ashlar, directory / "reads", "reads").Find("digest");
+
+  Json text = model.config;
+  text.object()->erase(text.object()->begin());  // architectures
+  const Json seeing = Json::Of({{"model_type", "mistral3"},
+                                {"architectures", Json::Array{"Mistral3ForConditionalGeneration"}},
+                                {"image_token_index", 10},
+                                {"vision_config", Json::Of({{"hidden_size", 8}})},
+                                {"text_config", text}});
+  const testing::TinyTensor image = model.tensors.begin()->second;
+  // As such checkpoints were saved at first, and later.
+  for (const auto& [base, tower] : {std::pair("language_model.model.", "vision_tower."),
+                                    std::pair("model.language_model.", "model.vision_tower.")}) {
+    testing::TinyModel seer = {.spec = model.spec, .config = seeing, .tensors = {}};
+    for (const auto& [name, tensor] : model.tensors) {
+      seer.tensors[base + name.substr(std::string("model.").size())] = tensor;
+    }
+    seer.tensors[std::string(tower) + "patch_conv.weight"] = image;
+    WriteModel(seer, directory / base);
+    const Json report = Import(ashlar, directory / base, "seer");
+    EXPECT_EQ(*report.Find("digest"), expected) << base;
+    EXPECT_THAT(WriteJson(report), ::testing::HasSubstr("1 tensors of the part that sees images"));
+
+    seer.config.Set("image_gate", 2);
+    WriteModel(seer, directory / "gated");
+    const auto refused = ashlar({"import", "hf", (directory / "gated").string(), "--as", "gated"});
+    EXPECT_NE(refused.exit_code, 0);
+    EXPECT_THAT(refused.err,
+                ::testing::HasSubstr("image_gate is a field that ashlar does not know"));
+    std::filesystem::remove_all(directory / "gated");
+  }
 }
 
 TEST(Import, OfACheckpointThatWasSavedWithoutItsHeadGivesTheSameNetwork) {

@@ -348,6 +348,42 @@ TEST(Phi, MayNormQueriesAndKeysWithABias) {
   EXPECT_EQ(Family::Integer(tied.attention(), "qk_norm_bias"), 0);
 }
 
+// As the published ones are: what their configuration leaves out, its class has.
+TEST(Gemma3, ThatSeesIsTheOneThatReadsItsText) {
+  const Json text =
+      Json::Of({{"hidden_size", 64},
+                {"intermediate_size", 160},
+                {"model_type", "gemma3_text"},
+                {"num_hidden_layers", 4},
+                {"rope_scaling", Json::Of({{"factor", 8.0}, {"rope_type", "linear"}})},
+                {"sliding_window", 16}});
+  const Json config = Json::Of({{"architectures", Json::Array{"Gemma3ForConditionalGeneration"}},
+                                {"model_type", "gemma3"},
+                                {"boi_token_index", 255999},
+                                {"eos_token_id", Json::Array{1, 106}},
+                                {"mm_tokens_per_image", 256},
+                                {"text_config", text},
+                                {"vision_config", Json::Of({{"hidden_size", 1152}})}});
+  const Family family(config);
+  EXPECT_EQ(family.recipe().vocabulary, 262'208);
+  EXPECT_EQ(Family::Integer(family.attention(), "heads"), 8);
+  EXPECT_EQ(Family::Integer(family.attention(), "kv_heads"), 4);
+  EXPECT_EQ(Family::Integer(family.attention(), "key_dim"), 256);
+  EXPECT_THAT(family.EachWindow(), ElementsAre(16, 16, 16, 16));
+  EXPECT_THAT(family.recipe().metadata.eos_tokens, ElementsAre(1, 106));
+  EXPECT_FALSE(family.recipe().tied_copy.empty());
+  Json other = config;
+  Json llama = text;
+  llama.Set("model_type", "llama");
+  other.Set("text_config", llama);
+  EXPECT_THAT(ReadRecipe(JsonCursor(other, "config.json")).error().message,
+              HasSubstr("text_config.model_type is \"llama\""));
+  Json gated = config;
+  gated.Set("image_gate", 2);
+  EXPECT_THAT(ReadRecipe(JsonCursor(gated, "config.json")).error().message,
+              HasSubstr("config.json.image_gate is a field"));
+}
+
 // 7B, 40B, 11B and the first ones, with ALiBi.
 TEST(Falcon, HasFourForms) {
   const Family multi_query("falcon", {});

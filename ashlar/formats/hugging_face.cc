@@ -15,6 +15,7 @@
 #include "ashlar/formats/internal/hugging_face_tokenizer.h"
 #include "ashlar/formats/internal/mxfp4_source.h"
 #include "ashlar/formats/internal/named_templates.h"
+#include "ashlar/formats/internal/seeing_network.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/recipe.h"
 #include "ashlar/text/tokenizer.h"
@@ -129,6 +130,7 @@ struct ImportPlan {
   std::vector<Block> blocks;  // one per node
   std::vector<PlannedTensor> tensors;
   std::uint64_t total_bytes = 0;  // of distinct sources
+  std::size_t unread = 0;         // tensors of what sees
 };
 
 // The tensors of a checkpoint by the names that a recipe has for them.
@@ -137,8 +139,16 @@ class NamedTensors {
   NamedTensors(const Checkpoint& checkpoint, const Recipe& recipe, const Path& directory)
       : checkpoint_(checkpoint), recipe_(recipe), directory_(directory) {}
 
-  // A checkpoint that was saved without its head has no prefix.
+  // A checkpoint that was saved without its head has no prefix; that of a network which sees has
+  // one of its own.
   std::string NameOf(const std::string& tensor) const {
+    if (!recipe_.unread_prefixes.empty()) {
+      for (std::string& name : internal::NamesOfTextPart(tensor)) {
+        if (checkpoint_.Find(name) != nullptr) {
+          return std::move(name);
+        }
+      }
+    }
     return checkpoint_.Find(tensor) == nullptr && tensor.starts_with(recipe_.base_prefix)
                ? tensor.substr(recipe_.base_prefix.size())
                : tensor;
@@ -171,11 +181,12 @@ class NamedTensors {
 
   // kUnsupported names a tensor that nobody asked for.
   Status CheckAllUsed() const {
-    const bool tied = !recipe_.tied_copy.empty() &&
-                      SameBytes(checkpoint_, recipe_.tied_copy, NameOf(recipe_.tied_to));
+    const std::string copy = NameOf(recipe_.tied_copy);
+    const bool tied =
+        !recipe_.tied_copy.empty() && SameBytes(checkpoint_, copy, NameOf(recipe_.tied_to));
     for (const std::string& name : checkpoint_.Names()) {
       const bool ignored =
-          IsDerived(name) || (tied && name == recipe_.tied_copy) ||
+          IsDerived(name) || (tied && name == copy) || IsUnread(name) ||
           std::ranges::any_of(recipe_.ignored_tensors,
                               [&](std::string_view end) { return name.ends_with(end); }) ||
           std::ranges::any_of(recipe_.ignored_prefixes,
@@ -190,7 +201,18 @@ class NamedTensors {
     return {};
   }
 
+  std::size_t unread() const {
+    const std::vector<std::string> names = checkpoint_.Names();
+    return static_cast<std::size_t>(
+        std::ranges::count_if(names, [&](const auto& name) { return IsUnread(name); }));
+  }
+
  private:
+  bool IsUnread(std::string_view name) const {
+    return std::ranges::any_of(recipe_.unread_prefixes,
+                               [&](std::string_view begin) { return name.starts_with(begin); });
+  }
+
   const Checkpoint& checkpoint_;
   const Recipe& recipe_;
   const Path& directory_;
@@ -314,6 +336,7 @@ Result<ImportPlan> PlanImport(const Recipe& recipe, const Checkpoint& checkpoint
     plan.blocks.push_back(std::move(block));
   }
   ASHLAR_TRY(tensors.CheckAllUsed());
+  plan.unread = tensors.unread();
   return plan;
 }
 
@@ -330,6 +353,11 @@ void Remark(const ImportPlan& plan, std::vector<std::string>& remarks) {
         fmt::format("{} tensors are in FP8: each number became its code times the scale of its "
                     "block, in bf16",
                     in_fp8.size()));
+  }
+  if (plan.unread > 0) {
+    remarks.push_back(
+        fmt::format("{} tensors of the part that sees images are left out: the network reads text",
+                    plan.unread));
   }
 }
 

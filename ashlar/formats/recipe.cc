@@ -7,6 +7,7 @@
 #include "ashlar/formats/internal/activation_words.h"
 #include "ashlar/formats/internal/decoder_config.h"
 #include "ashlar/formats/internal/harmless_fields.h"
+#include "ashlar/formats/internal/seeing_network.h"
 
 namespace ashlar {
 namespace {
@@ -489,7 +490,9 @@ Node NodeOf(const Recipe& recipe, int index) {
   return node;
 }
 
-Result<Recipe> ReadRecipe(const JsonCursor& json) {
+namespace {
+
+Result<Recipe> ReadTextRecipe(const JsonCursor& json) {
   ConfigReader config(json);
   ASHLAR_TRY(const Architecture* chosen, ChooseArchitecture(config));
   const Architecture& architecture = *chosen;
@@ -522,6 +525,18 @@ Result<Recipe> ReadRecipe(const JsonCursor& json) {
     config.Ignore(field);
   }
   ASHLAR_TRY(config.CheckAllSeen(internal::kHarmlessFields, internal::kOffSwitches));
+  return recipe;
+}
+
+}  // namespace
+
+Result<Recipe> ReadRecipe(const JsonCursor& json) {
+  ASHLAR_TRY(const std::optional<Json> text, internal::TextConfigOf(json));
+  if (!text) {
+    return ReadTextRecipe(json);
+  }
+  ASHLAR_TRY(Recipe recipe, ReadTextRecipe(JsonCursor(*text, json.path() + ".text_config")));
+  recipe.unread_prefixes = internal::kSeeingPrefixes;
   return recipe;
 }
 
