@@ -259,5 +259,32 @@ TEST(Perplexity, CountsEachWindowAloneWithADocumentMarkBeforeEachDocument) {
   EXPECT_NEAR(*JsonCursor(found).Real("perplexity"), std::exp(loss / 16), 1e-3);
 }
 
+TEST(Perplexity, OfATokenizerWithoutThatMarkBeginsDocumentsAsTheNetworkDoes) {
+  TempDirectory directory;
+  std::filesystem::copy(testing::DemoModel(), directory / "renamed");
+  std::string tokenizer = *ReadTextFile(directory / "renamed/tokenizer.json");
+  constexpr std::string_view kMark = "<|endoftext|>";
+  for (std::size_t at = 0; (at = tokenizer.find(kMark, at)) != std::string::npos;) {
+    tokenizer.replace(at, kMark.size(), "<|end|>");
+  }
+  testing::WriteText(directory / "renamed/tokenizer.json", tokenizer);
+  testing::WriteText(directory / "text", "The first document.\n<|endoftext|>\nAnd the second.\n");
+  const Ashlar ashlar(directory / "store");
+  const auto perplexity = [&](const Path& model, const std::string& name, bool noted) {
+    EXPECT_EQ(ashlar({"import", "hf", model.string(), "--as", name}).exit_code, 0);
+    const auto result = ashlar({"eval", "ppl", name, "--text", (directory / "text").string(),
+                                "--window", "8", "--windows", "1", "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(result.err.find("no token <|endoftext|>: each document begins with <|end|>") !=
+                  std::string::npos,
+              noted)
+        << result.err;
+    return *JsonCursor(*ParseJson(result.out)).Real("perplexity");
+  };
+  EXPECT_EQ(perplexity(directory / "renamed", "renamed", true),
+            perplexity(testing::DemoModel(), "demo", false))
+      << "the mark is the token that begins its texts";
+}
+
 }  // namespace
 }  // namespace ashlar

@@ -15,13 +15,7 @@ namespace {
 constexpr std::int64_t kSequencesAtOnce = 32;
 
 std::int32_t FirstToken(const Network& network, std::int64_t limit, std::uint64_t seed) {
-  const Metadata& facts = network.metadata;
-  std::int64_t token = -1;
-  if (facts.bos_token) {
-    token = *facts.bos_token;
-  } else if (!facts.eos_tokens.empty()) {
-    token = facts.eos_tokens.front();
-  }
+  std::int64_t token = DocumentToken(network.metadata).value_or(-1);
   if (token < 0 || token >= limit) {
     std::mt19937_64 random(seed);
     token = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(limit));
@@ -97,6 +91,13 @@ FittingAndJudging SplitText(const CalibrationText& text, std::int64_t rows) {
     rest = rest.subspan(length);
   }
   return split;
+}
+
+std::optional<std::int64_t> DocumentToken(const Metadata& facts) {
+  if (facts.bos_token || facts.eos_tokens.empty()) {
+    return facts.bos_token;
+  }
+  return facts.eos_tokens.front();
 }
 
 Result<CalibrationText> WriteOwnText(const BlobStore& store, const Network& network,

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,10 @@ inline constexpr std::int64_t kTokensPerJudge = 8;  // at least
 // over it. Requires: 0 < rows <= tokens / kTokensPerJudge.
 FittingAndJudging SplitText(const CalibrationText& text, std::int64_t rows);
 
+// The token that a document begins with: the beginning-of-text token; without one, the first
+// end-of-text token, which stands between documents. Nothing when the network has neither.
+std::optional<std::int64_t> DocumentToken(const Metadata& facts);
+
 struct OwnTextOptions {
   std::int64_t tokens = 8192;
   std::int64_t length = kCalibrationLength;
@@ -53,10 +58,9 @@ struct OwnTextOptions {
   Isa isa = Isa::kReference;
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = nullptr;
 };
-// Text that the network writes: each sequence begins with its beginning-of-text token; without
-// one, with its end-of-text token, which stands between documents; without either, with a random
-// one. What follows an end of text within a sequence is another document. The same text for the
-// same seed and instruction set, whatever the threads.
+// Text that the network writes: each sequence begins with its DocumentToken, or a random one. What
+// follows an end of text within a sequence is another document. The same text for the same seed and
+// instruction set, whatever the threads.
 Result<CalibrationText> WriteOwnText(const BlobStore& store, const Network& network,
                                      const OwnTextOptions& options);
 

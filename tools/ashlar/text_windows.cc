@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "ashlar/calibrate/calibration_text.h"
+
 namespace ashlar::cli {
 namespace {
 
@@ -9,11 +11,17 @@ constexpr std::string_view kSeparator = "<|endoftext|>";
 
 }  // namespace
 
-Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
-                                                  std::string_view text) {
-  const std::optional<std::int32_t> separator = tokenizer.TokenId(kSeparator);
-  if (!separator) {
-    return Invalid("the tokenizer has no token {}, which begins each document", kSeparator);
+Result<Documents> EncodeDocuments(const Tokenizer& tokenizer, const Metadata& network,
+                                  std::string_view text) {
+  std::optional<std::int64_t> first = tokenizer.TokenId(kSeparator);
+  if (!first) {
+    first = DocumentToken(network);
+  }
+  if (!first) {
+    return Invalid(
+        "the tokenizer has no token {}, and the network no token that begins or ends a text: "
+        "nothing can stand before each document",
+        kSeparator);
   }
   std::vector<std::int32_t> ids;
   const auto add = [&](std::string_view document) -> Status {
@@ -22,7 +30,7 @@ Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
     if (document.empty()) {
       return {};
     }
-    ids.push_back(*separator);
+    ids.push_back(static_cast<std::int32_t>(*first));
     ASHLAR_TRY(const std::vector<std::int32_t> encoded,
                tokenizer.Encode(document, {.add_special_tokens = false}));
     ids.insert(ids.end(), encoded.begin(), encoded.end());
@@ -38,7 +46,8 @@ Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
     line = end + 1;
   }
   ASHLAR_TRY(add(text.substr(begin)));
-  return ids;
+  const auto id = static_cast<std::int32_t>(*first);
+  return Documents{std::move(ids), std::string(tokenizer.TokenContent(id))};
 }
 
 Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading) {
@@ -92,7 +101,14 @@ Result<TextWindows> TextWindows::Open(const Session& session,
   const auto encode = [&](std::span<const HostedNetwork> networks) -> Result<std::int64_t> {
     ASHLAR_TRY(const std::string text, ReadTextFile(options.Text("text")));
     ASHLAR_TRY(const Tokenizer* tokenizer, networks.front().RequireTokenizer());
-    ASHLAR_TRY(ids, EncodeDocuments(*tokenizer, text));
+    ASHLAR_TRY(Documents documents,
+               EncodeDocuments(*tokenizer, networks.front().network.metadata, text));
+    if (documents.first != kSeparator) {
+      session.terminal.Note(
+          fmt::format("The tokenizer has no token {}: each document begins with {}", kSeparator,
+                      documents.first));
+    }
+    ids = std::move(documents.ids);
     return window;
   };
   ASHLAR_TRY(Host host, Host::Open(session, options.Texts("NET"),

@@ -3,16 +3,23 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tools/ashlar/host.h"
 
 namespace ashlar::cli {
 
-// The ids of a text's documents, which stand between lines of <|endoftext|>, each after one id of
-// it; newlines at a document's ends are not read. kInvalid when the tokenizer has no such token.
-Result<std::vector<std::int32_t>> EncodeDocuments(const Tokenizer& tokenizer,
-                                                  std::string_view text);
+struct Documents {
+  std::vector<std::int32_t> ids;
+  std::string first;  // the token that each begins with, as the tokenizer writes it
+};
+
+// The ids of a text's documents, which stand between lines of <|endoftext|>, each after the id of
+// that token; of the network's DocumentToken where the tokenizer has none. Newlines at a document's
+// ends are not read. kInvalid when there is neither.
+Result<Documents> EncodeDocuments(const Tokenizer& tokenizer, const Metadata& network,
+                                  std::string_view text);
 
 // Prompts to be read for their logits.
 struct Reading {
@@ -26,13 +33,14 @@ struct Reading {
 
 Status ReadPrompts(Engine& engine, NetworkId network, const Reading& reading);
 
-// The documents of --text, each after one <|endoftext|> id, put together and cut into windows of
+// The documents of --text, as EncodeDocuments has them, put together and cut into windows of
 // --window tokens, at most --windows of them; what the windows leave over is not read. Window j
 // feeds tokens [j window, (j + 1) window), with no context carried over.
 class TextWindows {
  public:
   // Opens the network NET for reading them. kInvalid without --text, or with less than one window
-  // and a token. `weight_bytes` is in place of --weights.
+  // and a token. Notes the token that documents begin with, unless it is <|endoftext|>.
+  // `weight_bytes` is in place of --weights.
   static Result<TextWindows> Open(const Session& session,
                                   std::optional<std::uint64_t> weight_bytes = {});
 

@@ -284,7 +284,9 @@ constinit const Verb kEval{
     .summary = "measure a network: perplexity on a text, its logits, or how it uses its experts",
     .details =
         "ppl: newlines at the ends of each document are stripped, one <|endoftext|> id goes before "
-        "it, and all are put together; window j feeds tokens [jN, jN + N) and predicts the tokens "
+        "it (where the tokenizer has none, the network's token that begins a text; without that, "
+        "the first that ends one), and all are put together; window j feeds tokens [jN, jN + N) "
+        "and predicts the tokens "
         "one later, with no context carried over. With --weights it is measured at each of its "
         "budgets, and --json gives an array of {weights_bytes, tokens, perplexity}, where "
         "weights_bytes is what was resident. experts: how often the "

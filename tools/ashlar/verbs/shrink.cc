@@ -58,8 +58,11 @@ Result<std::vector<std::int32_t>> ReadCalibrationText(const Options& options,
   if (!tokenizer) {
     return Invalid("network \"{}\" has no tokenizer: it cannot read --text", options.Text("NET"));
   }
-  Result<std::vector<std::int32_t>> documents = EncodeDocuments(*tokenizer, text);
-  return documents.ok() ? documents : tokenizer->Encode(text, {.add_special_tokens = true});
+  Result<Documents> documents = EncodeDocuments(*tokenizer, network.metadata, text);
+  if (documents.ok()) {
+    return std::move(documents->ids);
+  }
+  return tokenizer->Encode(text, {.add_special_tokens = true});
 }
 
 // What the matrices of one place in the layers take.
