@@ -204,6 +204,15 @@ TEST_F(GgufRoundTrip, OfYarnKeepsTheLengthAndRefusesOtherEnds) {
     const Network again = Read(name + "-again");
     ExpectSame(network, again, Logits(network), Logits(again), Same::kBlocks);
   }
+  // Lengths that no f32 is: quotients of two others, as near as a file's number is to one.
+  for (const double part : {0.1, 0.3, 0.5, 0.707, 0.8, 0.9}) {
+    SCOPED_TRACE(part);
+    const std::string name = fmt::format("part{}", part);
+    const Network network = stretched(name.c_str(), {{"mscale", 1.0}, {"mscale_all_dim", part}});
+    Write(network);
+    const Network again = Read(name + "-again");
+    ExpectSame(network, again, Logits(network), Logits(again), Same::kNearly);
+  }
   for (const auto& [name, ends] : {std::pair{"fast", "rope_beta_fast = 24; llama has 32"},
                                    {"slow", "rope_beta_slow = 2; llama has 1"}}) {
     const bool fast = std::string_view(name) == "fast";

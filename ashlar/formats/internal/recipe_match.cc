@@ -1,5 +1,7 @@
 #include "ashlar/formats/internal/recipe_match.h"
 
+#include <cmath>
+
 #include "ashlar/base/json.h"
 
 namespace ashlar::internal {
@@ -20,8 +22,12 @@ bool IsNormOffset(std::string_view kind, std::string_view attribute) {
 bool Alike(const AttributeValue& a, const AttributeValue& b, RealsAlike alike) {
   const auto* const first = std::get_if<double>(&a);
   const auto* const second = std::get_if<double>(&b);
-  return a == b || (alike == RealsAlike::kAsF32 && first != nullptr && second != nullptr &&
-                    static_cast<float>(*first) == static_cast<float>(*second));
+  if (a == b || alike == RealsAlike::kExactly || first == nullptr || second == nullptr) {
+    return a == b;
+  }
+  const auto narrow = static_cast<float>(*first);
+  const auto other = static_cast<float>(*second);
+  return narrow == other || std::nextafter(narrow, other) == other;
 }
 
 class Matcher {

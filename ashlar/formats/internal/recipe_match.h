@@ -24,7 +24,8 @@ struct RecipeMatch {
   }
 };
 
-// When two reals are the same: a file may have them in f32.
+// When two reals are the same: a file may have them in f32, or as so many times another, which is
+// one rounding more.
 enum class RealsAlike : std::uint8_t { kExactly, kAsF32 };
 
 // `whose` is what the recipe stands for, in words. Requires: facts of `network`.
