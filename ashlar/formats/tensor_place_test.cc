@@ -10,10 +10,10 @@ namespace {
 
 using ::testing::ElementsAre;
 
-constexpr AttributeSpec kGroups[] = {
+constexpr AttributeSpec kGroupsAlone[] = {
     {.name = "groups", .type = AttributeType::kInteger, .required = true, .min = 1, .max = 100}};
 Attributes Groups(std::int64_t groups) {
-  return *Attributes::Make(kGroups, {{"groups", groups}});
+  return *Attributes::Make(kGroupsAlone, {{"groups", groups}});
 }
 
 // Two tensors of a block, of four and two rows of three numbers, and their biases.

@@ -12,11 +12,10 @@ namespace {
 // the tokenizer's spelling stands here.
 
 constexpr std::string_view kDefault[] = {R"([\p{P}\$\+<=>\^~\|]+)", kByteLevelWords, R"(\p{N}+)",
-                                         "[0-9][0-9][0-9]"};
+                                         kThreeDigits};
 constexpr std::string_view kGpt2[] = {kByteLevelWords};
 constexpr std::string_view kDigitsGpt2[] = {R"(\p{N})", kByteLevelWords};
-constexpr std::string_view kFalcon[] = {R"([\p{P}\$\+<=>\^~\|`]+)", kByteLevelWords,
-                                        "[0-9][0-9][0-9]"};
+constexpr std::string_view kFalcon[] = {kPunctuationRuns, kByteLevelWords, kThreeDigits};
 constexpr std::string_view kLlama3[] = {
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
     R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};

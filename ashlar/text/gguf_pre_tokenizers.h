@@ -15,6 +15,10 @@ namespace ashlar {
 inline constexpr std::string_view kByteLevelWords =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+// Runs of what the stage Punctuation cuts out: \p{P} and the rest of ASCII's.
+inline constexpr std::string_view kPunctuationRuns = R"([\p{P}\$\+<=>\^~\|`]+)";
+inline constexpr std::string_view kThreeDigits = "[0-9][0-9][0-9]";
+
 // In what the tokens of a vocabulary are spelled.
 enum class GgufSpelling : std::uint8_t {
   kBytes,       // GPT-2's alphabet, a letter for each byte

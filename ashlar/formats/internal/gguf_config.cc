@@ -11,6 +11,7 @@
 
 #include "ashlar/base/join.h"
 #include "ashlar/formats/architecture.h"
+#include "ashlar/formats/internal/gguf_ends.h"
 #include "ashlar/formats/internal/gguf_families.h"
 #include "ashlar/formats/internal/number_that.h"
 #include "ashlar/formats/internal/rope_draft.h"
@@ -536,14 +537,10 @@ class ConfigWriter {
 
   Status AddTokens() {
     constexpr std::int64_t kMaxToken = (std::int64_t{1} << 31) - 1;
-    // Every id that ends a text.
+    ASHLAR_TRY(const std::vector<std::int64_t> ids, ReadGgufEnds(fields()));
     Json ends = Json::Array();
-    for (const char* key : {"eos", "eot", "eom"}) {
-      ASHLAR_TRY(const auto id, fields().Integer(fmt::format("tokenizer.ggml.{}_token_id", key), 0,
-                                                 std::numeric_limits<std::uint32_t>::max()));
-      if (id && *id <= kMaxToken && std::ranges::count(*ends.array(), Json(*id)) == 0) {
-        ends.Append(*id);
-      }
+    for (const std::int64_t id : ids) {
+      ends.Append(id);
     }
     if (!ends.array()->empty()) {
       json_.Set("eos_token_id", std::move(ends));

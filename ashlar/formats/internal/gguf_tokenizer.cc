@@ -4,6 +4,7 @@
 #include <set>
 
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/formats/internal/gguf_ends.h"
 #include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/tokenizer.h"
 
@@ -40,12 +41,16 @@ Result<std::vector<JsonCursor>> StagesOf(const JsonCursor& root, std::string_vie
   return list.AsArray(64);
 }
 
-// The patterns of a stage that cuts as GGUF's names do; nothing for another one.
+// The pattern of a stage that cuts as GGUF's names do; nothing for another one.
 Result<std::optional<std::string>> PatternOf(const JsonCursor& stage) {
   ASHLAR_TRY(const std::string type, stage.String("type"));
   if (type == "Digits") {
     ASHLAR_TRY(const bool one_by_one, stage.BoolOr("individual_digits", false));
     return one_by_one ? std::optional<std::string>(R"(\p{N})") : std::nullopt;
+  }
+  if (type == "Punctuation") {
+    ASHLAR_TRY(const std::string behavior, stage.StringOr("behavior", "Isolated"));
+    return behavior == "Contiguous" ? std::optional<std::string>(kPunctuationRuns) : std::nullopt;
   }
   if (type != "Split") {
     return std::nullopt;
@@ -60,35 +65,70 @@ Result<std::optional<std::string>> PatternOf(const JsonCursor& stage) {
   return std::optional(std::move(pattern));
 }
 
-// Patterns, and then ByteLevel, which may cut by its own.
-Result<std::string_view> NameOfPreTokenizer(const JsonCursor& root, bool ignore_merges) {
+// Behind ByteLevel a stage sees letters that spell bytes, of which these spell digits to it.
+constexpr std::string_view kLettersLikeDigits[] = {"0", "1", "2", "3", "4", "5", "6", "7",
+                                                   "8", "9", "²", "³", "¹", "¼", "½", "¾"};
+bool IsLikeADigit(std::string_view text, bool at_end) {
+  return std::ranges::any_of(kLettersLikeDigits, [&](std::string_view letter) {
+    return at_end ? text.ends_with(letter) : text.starts_with(letter);
+  });
+}
+
+// Whether no merge joins a digit with something else, so that a cut between the two changes
+// nothing.
+bool KeepDigitsApart(const std::vector<std::string>& merges) {
+  return std::ranges::none_of(merges, [](std::string_view merge) {
+    const std::size_t space = merge.find(' ', 1);
+    return IsLikeADigit(merge.substr(0, space), /*at_end=*/true) !=
+           IsLikeADigit(merge.substr(space + 1), /*at_end=*/false);
+  });
+}
+
+// The pattern of a stage behind ByteLevel; empty when it cuts only where nothing joins anyway, and
+// nothing when GGUF, which cuts before bytes are spelled, cannot say it.
+Result<std::optional<std::string>> PatternOfSpelledBytes(const JsonCursor& stage,
+                                                         const std::vector<std::string>& merges) {
+  ASHLAR_TRY(const std::string type, stage.String("type"));
+  if (type == "Digits") {
+    ASHLAR_TRY(const bool one_by_one, stage.BoolOr("individual_digits", false));
+    return !one_by_one && KeepDigitsApart(merges) ? std::optional<std::string>("") : std::nullopt;
+  }
+  ASHLAR_TRY(std::optional<std::string> pattern, PatternOf(stage));
+  return pattern == kThreeDigits ? pattern : std::nullopt;  // which bytes spell as they are
+}
+
+Result<std::string_view> NameOfPreTokenizer(const JsonCursor& root, bool ignore_merges,
+                                            const std::vector<std::string>& merges) {
   const Error no_name = Unsupported(
       "{}.pre_tokenizer: llama.cpp has no name for this way of cutting text", root.path());
-  ASHLAR_TRY(auto stages, StagesOf(root, "pre_tokenizer", "pretokenizers"));
+  ASHLAR_TRY(const auto stages, StagesOf(root, "pre_tokenizer", "pretokenizers"));
   std::vector<std::string> patterns;
-  if (stages.empty()) {
-    return no_name;
-  }
-  const JsonCursor bytes = stages.back();
-  stages.pop_back();
+  bool spelled = false;
   for (const JsonCursor& stage : stages) {
-    ASHLAR_TRY(std::optional<std::string> pattern, PatternOf(stage));
-    if (!pattern) {
+    ASHLAR_TRY(const std::string type, stage.String("type"));
+    if (type != "ByteLevel") {
+      ASHLAR_TRY(std::optional<std::string> pattern,
+                 spelled ? PatternOfSpelledBytes(stage, merges) : PatternOf(stage));
+      if (!pattern) {
+        return no_name;
+      }
+      if (!pattern->empty()) {
+        patterns.push_back(*std::move(pattern));
+      }
+      continue;
+    }
+    ASHLAR_TRY(const bool space, stage.BoolOr("add_prefix_space", true));
+    ASHLAR_TRY(const bool own_pattern, stage.BoolOr("use_regex", true));
+    if (spelled || space) {
       return no_name;
     }
-    patterns.push_back(*std::move(pattern));
-  }
-  ASHLAR_TRY(const std::string type, bytes.String("type"));
-  ASHLAR_TRY(const bool space, bytes.BoolOr("add_prefix_space", true));
-  ASHLAR_TRY(const bool own_pattern, bytes.BoolOr("use_regex", true));
-  if (type != "ByteLevel" || space) {
-    return no_name;
-  }
-  if (own_pattern) {
-    patterns.emplace_back(kByteLevelWords);
+    if (own_pattern) {
+      patterns.emplace_back(kByteLevelWords);
+    }
+    spelled = true;
   }
   const std::optional<std::string_view> name = GgufPreTokenizerName(patterns, ignore_merges);
-  if (!name) {
+  if (!spelled || !name) {
     return no_name;
   }
   return *name;
@@ -201,6 +241,29 @@ Result<Surroundings> ReadSurroundings(const Tokenizer& tokenizer) {
   return around;
 }
 
+// What a text ends with is its end, before what the network says.
+void AddEnds(const Metadata& network, const Tokenizer& tokenizer,
+             std::span<const std::int32_t> after, GgufTokenizer& to) {
+  std::vector<std::int64_t> ends(after.begin(), after.end());
+  for (const std::int64_t id : network.eos_tokens) {
+    if (std::ranges::find(ends, id) == ends.end()) {
+      ends.push_back(id);
+    }
+  }
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    if (i < std::size(kGgufEndKeys)) {
+      to.metadata.emplace_back(fmt::format("tokenizer.ggml.{}", kGgufEndKeys[i]),
+                               static_cast<std::uint32_t>(ends[i]));
+    } else if (const std::string_view content =
+                   tokenizer.TokenContent(static_cast<std::int32_t>(ends[i]));
+               !EndsTextByItsName(content)) {
+      to.remarks.push_back(fmt::format(
+          "the network ends a text at the id {} ({}) too, which GGUF has no more keys for", ends[i],
+          QuoteForError(content)));
+    }
+  }
+}
+
 }  // namespace
 
 Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const Metadata& network,
@@ -212,8 +275,8 @@ Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const M
   ASHLAR_TRY(CheckStages(root, result));
   ASHLAR_TRY(const JsonCursor model, root.At("model"));
   ASHLAR_TRY(const bool ignore_merges, model.BoolOr("ignore_merges", false));
-  ASHLAR_TRY(const std::string_view pre_tokenizer, NameOfPreTokenizer(root, ignore_merges));
   ASHLAR_TRY(std::vector<std::string> merges, ReadMerges(model));
+  ASHLAR_TRY(const std::string_view pre_tokenizer, NameOfPreTokenizer(root, ignore_merges, merges));
   ASHLAR_TRY(Tokens tokens, ReadTokens(root, tokenizer, ids));
   ASHLAR_TRY(const Surroundings around, ReadSurroundings(tokenizer));
 
@@ -233,19 +296,7 @@ Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const M
   } else if (network.bos_token) {
     add_id("bos_token_id", *network.bos_token);
   }
-  if (!around.after.empty()) {
-    add_id("eos_token_id", around.after.front());
-  } else if (!network.eos_tokens.empty()) {
-    add_id("eos_token_id", network.eos_tokens.front());
-  }
-  if (network.eos_tokens.size() > 1) {
-    add_id("eot_token_id", network.eos_tokens[1]);
-  }
-  if (network.eos_tokens.size() > 2) {
-    result.remarks.push_back(
-        fmt::format("the network ends a text at {} ids, and GGUF names two of them",
-                    network.eos_tokens.size()));
-  }
+  AddEnds(network, tokenizer, around.after, result);
   add("add_bos_token", !around.before.empty());
   add("add_eos_token", !around.after.empty());
   return result;
@@ -254,15 +305,13 @@ Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const M
 GgufMetadata NoGgufTokenizer(const Metadata& network) {
   GgufMetadata metadata = {{"tokenizer.ggml.model", std::string("none")}};
   const auto add = [&](std::string_view key, std::int64_t id) {
-    metadata.emplace_back(fmt::format("tokenizer.ggml.{}_token_id", key),
-                          static_cast<std::uint32_t>(id));
+    metadata.emplace_back(fmt::format("tokenizer.ggml.{}", key), static_cast<std::uint32_t>(id));
   };
   if (network.bos_token) {
-    add("bos", *network.bos_token);
+    add("bos_token_id", *network.bos_token);
   }
-  constexpr std::string_view kEnds[] = {"eos", "eot", "eom"};
-  for (std::size_t i = 0; i < std::min(network.eos_tokens.size(), std::size(kEnds)); ++i) {
-    add(kEnds[i], network.eos_tokens[i]);
+  for (std::size_t i = 0; i < std::min(network.eos_tokens.size(), std::size(kGgufEndKeys)); ++i) {
+    add(kGgufEndKeys[i], network.eos_tokens[i]);
   }
   return metadata;
 }

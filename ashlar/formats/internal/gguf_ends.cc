@@ -1,0 +1,130 @@
+#include "ashlar/formats/internal/gguf_ends.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace ashlar::internal {
+namespace {
+
+constexpr std::string_view kEnds[] = {
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<|tool_response>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<end_of_utterance>",
+    "<｜end▁of▁sentence｜>",
+    "</s>",
+    "<eos>",
+    "[EOS]",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[e~[",
+};
+
+// Tokens between files and around gaps in code, at which a text of one file ends too. A key that
+// names one stands for all of its names.
+struct CodeEnd {
+  std::string_view key;
+  std::vector<std::string_view> names;
+};
+const std::vector<CodeEnd>& CodeEnds() {
+  static const std::vector<CodeEnd> ends = {
+      {"fim_pad_token_id", {"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"}},
+      {"fim_rep_token_id", {"<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"}},
+      {"fim_sep_token_id", {"<|file_sep|>"}},
+  };
+  return ends;
+}
+
+bool IsNameIn(std::string_view name, std::span<const std::string_view> names) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+// The ends of a file.
+class Ends {
+ public:
+  explicit Ends(std::span<const std::string_view> tokens) : tokens_(tokens) {}
+
+  void Add(std::int64_t id) {
+    if (std::ranges::find(ids_, id) == ids_.end()) {
+      ids_.push_back(id);
+    }
+  }
+  void AddNamed(std::span<const std::string_view> names) {
+    for (std::size_t id = 0; id < tokens_.size(); ++id) {
+      if (IsNameIn(tokens_[id], names)) {
+        Add(static_cast<std::int64_t>(id));
+      }
+    }
+  }
+  bool Has(std::string_view name) const {
+    return std::ranges::any_of(ids_, [&](std::int64_t id) { return Is(id, name); });
+  }
+  void Remove(std::string_view name) {
+    std::erase_if(ids_, [&](std::int64_t id) { return Is(id, name); });
+  }
+  std::vector<std::int64_t> Take() { return std::move(ids_); }
+
+ private:
+  bool Is(std::int64_t id, std::string_view name) const {
+    return id < std::ssize(tokens_) && tokens_[static_cast<std::size_t>(id)] == name;
+  }
+
+  std::span<const std::string_view> tokens_;
+  std::vector<std::int64_t> ids_;
+};
+
+}  // namespace
+
+bool EndsTextByItsName(std::string_view content) {
+  return IsNameIn(content, kEnds) || std::ranges::any_of(CodeEnds(), [&](const CodeEnd& end) {
+           return IsNameIn(content, end.names);
+         });
+}
+
+Result<std::vector<std::int64_t>> ReadGgufEnds(const GgufFields& fields) {
+  ASHLAR_TRY(const auto texts, fields.Texts("tokenizer.ggml.tokens"));
+  const auto tokens = texts.value_or(std::span<const std::string_view>());
+  Ends ends(tokens);
+  // Whether there is such a key.
+  const auto add_key = [&](std::string_view key) -> Result<bool> {
+    constexpr std::int64_t kMaxToken = std::numeric_limits<std::int32_t>::max();
+    ASHLAR_TRY(const auto id, fields.Integer(fmt::format("tokenizer.ggml.{}", key), -1,
+                                             std::numeric_limits<std::uint32_t>::max()));
+    if (id && *id >= 0 && *id <= kMaxToken) {  // (-1, in whatever size, says that there is none)
+      ends.Add(*id);
+    }
+    return id.has_value();
+  };
+  for (const std::string_view key : kGgufEndKeys) {
+    ASHLAR_TRY(add_key(key));
+  }
+  ends.AddNamed(kEnds);
+  for (const CodeEnd& end : CodeEnds()) {
+    ASHLAR_TRY(const bool named, add_key(end.key));
+    if (!named) {
+      ends.AddNamed(end.names);
+    }
+  }
+  // Where a turn has several messages, "<|end|>" stands behind each of them.
+  const bool calls = ends.Has("<|call|>") || ends.Has("<|calls|>");
+  if (calls && (ends.Has("<|return|>") || ends.Has("<|flush|>"))) {
+    ends.Remove("<|end|>");
+  }
+  if (ends.Has("<|tool_response>")) {
+    ends.Remove("</s>");
+  }
+  return ends.Take();
+}
+
+}  // namespace ashlar::internal

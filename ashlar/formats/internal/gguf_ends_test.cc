@@ -1,0 +1,59 @@
+#include "ashlar/formats/internal/gguf_ends.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ashlar/formats/gguf_write.h"
+#include "tests/support/model_directories.h"
+
+namespace ashlar::internal {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::int64_t> EndsOf(std::vector<std::string> tokens, GgufMetadata keys = {}) {
+  for (auto& [key, value] : keys) {
+    key = "tokenizer.ggml." + key;
+  }
+  keys.emplace_back("tokenizer.ggml.tokens", std::move(tokens));
+  const std::vector<std::byte> header = GgufHeader({.metadata = std::move(keys), .tensors = {}});
+  return *ReadGgufEnds(GgufFile::Parse(header, "file")->fields());
+}
+
+TEST(GgufEnds, AreThoseOfKeysAndThenThoseOfNames) {
+  EXPECT_THAT(EndsOf({"a", "<|im_end|>", "b", "</s>", "<|im_start|>"}), ElementsAre(1, 3));
+  EXPECT_THAT(EndsOf({"a", "<|eot_id|>", "b"}, {{"eot_token_id", 0u}, {"eos_token_id", 2u}}),
+              ElementsAre(2, 0, 1));
+  EXPECT_THAT(EndsOf({"a"}, {{"eos_token_id", 0xffffffffu}, {"eot_token_id", 0u}}), ElementsAre(0));
+}
+
+TEST(GgufEnds, OfFilesOfCodeAreThoseOfTheirKeysOrElseOfNames) {
+  EXPECT_THAT(EndsOf({"<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|fim_middle|>"}),
+              ElementsAre(0, 1, 2));
+  EXPECT_THAT(EndsOf({"<|fim_pad|>", "a"}, {{"fim_pad_token_id", 1u}}), ElementsAre(1));
+}
+
+TEST(GgufEnds, OfTurnsOfSeveralMessagesAreNotTheMessages) {
+  EXPECT_THAT(EndsOf({"<|end|>", "<|return|>", "<|call|>"}), ElementsAre(1, 2));
+  EXPECT_THAT(EndsOf({"<|end|>", "<|flush|>", "<|calls|>"}, {{"eot_token_id", 0u}}),
+              ElementsAre(1, 2));
+  EXPECT_THAT(EndsOf({"<|end|>", "<|call|>"}), ElementsAre(0, 1));
+  EXPECT_THAT(EndsOf({"</s>", "<eos>", "<|tool_response>"}), ElementsAre(1, 2));
+}
+
+// Its template ends turns with "<|end|>", and its keys name "<|endoftext|>" alone.
+TEST(GgufEnds, OfPhi3AreWhereLlamaCppEndsItsTurns) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  const auto file = GgufFile::Open(shared / "fixtures/tokenizers/ggml-vocab-phi-3.gguf");
+  ASSERT_TRUE(file.ok()) << file.error().message;
+  const auto tokens = **file->fields().Texts("tokenizer.ggml.tokens");
+  const std::vector<std::int64_t> ids = *ReadGgufEnds(file->fields());
+  std::vector<std::string_view> ends;
+  for (const std::int64_t id : ids) {
+    ends.push_back(tokens[static_cast<std::size_t>(id)]);
+  }
+  EXPECT_THAT(ends, ElementsAre("<|endoftext|>", "</s>", "<|end|>"));
+}
+
+}  // namespace
+}  // namespace ashlar::internal
