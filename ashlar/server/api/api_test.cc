@@ -83,6 +83,37 @@ TEST_F(ApiTest, CompletionsContinueEchoAndScore) {
   EXPECT_EQ(At(read, {"usage", "completion_tokens"}), Json(0));
 }
 
+TEST_F(ApiTest, AnswersThatCanOnlyBeEmptyAreAllGiven) {
+  for (const char* const form : {R"("guided_regex": "")", R"("guided_choice": [""])",
+                                 R"("guided_grammar": "root ::= \"\"")"}) {
+    const Json whole = Asked("/v1/completions", fmt::format(R"({{"model": "plain", "prompt": "xyz",
+        "max_tokens": 4, "n": 3, "best_of": 3, "echo": true, "logprobs": 0, {}}})",
+                                                            form));
+    ASSERT_EQ(At(whole, {"choices"}).array()->size(), 3u) << form;
+    for (const Json& choice : *At(whole, {"choices"}).array()) {
+      EXPECT_EQ(At(choice, {"text"}), Json("xyz"));
+      EXPECT_EQ(At(choice, {"finish_reason"}), Json("stop"));
+      EXPECT_EQ(At(choice, {"logprobs", "tokens"}), (Json::Array{"x", "y", "z"}));
+      EXPECT_LT(*At(choice, {"logprobs", "token_logprobs", "2"}).real(), 0);
+    }
+    EXPECT_EQ(At(whole, {"usage", "completion_tokens"}), Json(0));
+  }
+}
+
+TEST_F(ApiTest, APromptThatIsOnlyReadHasAsManyChoicesAsAreAskedFor) {
+  const Json whole = Asked("/v1/completions", R"({"model": "plain", "prompt": "xyz",
+      "max_tokens": 0, "echo": true, "logprobs": 0, "n": 2, "best_of": 3})");
+  ASSERT_EQ(At(whole, {"choices"}).array()->size(), 2u);
+  EXPECT_EQ(At(whole, {"choices", "0", "logprobs"}), At(whole, {"choices", "1", "logprobs"}));
+  EXPECT_LT(*At(whole, {"choices", "1", "logprobs", "token_logprobs", "2"}).real(), 0);
+  EXPECT_EQ(At(whole, {"choices", "1", "text"}), Json("xyz"));
+  EXPECT_EQ(At(whole, {"choices", "1", "finish_reason"}), Json("length"));
+  const HttpResponse streamed = Ask("/v1/completions", R"({"model": "plain", "prompt": "xyz",
+      "max_tokens": 0, "echo": true, "n": 2, "stream": true})");
+  EXPECT_TRUE(streamed.body.ends_with("data: [DONE]\n\n")) << streamed.body;
+  EXPECT_EQ(StreamedText(streamed.body, "text"), "xyzxyz");
+}
+
 TEST_F(ApiTest, EmbeddingsScoresAndRanksAreOfTheSameVectors) {
   const auto vector = [&](std::string_view text) {
     const Json answer =

@@ -53,6 +53,7 @@ void Service::State::Start(Job& job) {
   }
   job.resident->last_used = Now();
   SubmitStream(job, 0);
+  SubmitFollowers(job);  // it may have ended already
 }
 
 void Service::State::SubmitStream(Job& job, int index) {
@@ -75,12 +76,18 @@ void Service::State::SubmitStream(Job& job, int index) {
   }
   if (generation.constraint) {
     request.constraint = generation.constraint();
-    if (request.constraint == nullptr || request.constraint->finished()) {
-      const bool empty = request.constraint != nullptr;  // the only output is the empty one
-      EndStream(job, index,
-                empty ? News{.end = GenerationEnd::kStop}
-                      : News{.end = GenerationEnd::kFailed, .error = Invalid("no constraint")});
+    if (request.constraint == nullptr) {
+      EndStream(job, index, {.end = GenerationEnd::kFailed, .error = Invalid("no constraint")});
       return;
+    }
+    if (request.constraint->finished()) {  // the only output is the empty one
+      if (!request.prompt_logits) {
+        EndStream(job, index, {.end = GenerationEnd::kStop});
+        return;
+      }
+      job.streams[index].reads_only = true;
+      request.max_tokens = 0;
+      request.constraint = nullptr;
     }
   }
   request.constraint =

@@ -16,6 +16,7 @@ Generation PromptAlone(Generation generation) {
   generation.prompt_logprobs.reset();
   generation.embedding.reset();
   generation.constraint = nullptr;
+  generation.continuations = 1;
   return generation;
 }
 

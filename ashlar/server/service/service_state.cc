@@ -227,7 +227,7 @@ Result<std::unique_ptr<const BegunRequest>> Service::State::BeginRequest() {
 Result<GenerationId> Service::State::Submit(Generation generation, GenerationListener listener,
                                             const BegunRequest* request, WhenRead when_read) {
   ASHLAR_TRY(Check(generation));
-  const int continuations = generation.max_tokens == 0 ? 1 : generation.continuations;
+  const int continuations = generation.continuations;
   GenerationId id{};
   auto job = std::make_unique<Job>();
   job->submitted_at = Now();
@@ -539,7 +539,7 @@ void Service::State::Deliver(const Delivery& delivery, std::int64_t step_begun_a
       break;
     case FinishReason::kLength:
       job->read |= index == 0;
-      news.end = GenerationEnd::kLength;
+      news.end = stream.reads_only ? GenerationEnd::kStop : GenerationEnd::kLength;
       break;
     case FinishReason::kCancelled:
       news.end =

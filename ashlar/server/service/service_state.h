@@ -88,6 +88,7 @@ class Service::State {
     std::optional<RequestId> request;  // while the engine has it
     bool begun = false;                // the engine has run rows of it
     bool ended = false;
+    bool reads_only = false;  // its constraint lets nothing come: it ends when the prompt is read
     std::int64_t tokens = 0;
     std::vector<PlanSpan> plans;  // that have computed it
   };
