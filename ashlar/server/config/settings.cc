@@ -80,6 +80,12 @@ struct Given {
 };
 using GivenByName = std::map<std::string, Given, std::less<>>;
 
+Status CheckNotEmpty(const Given& given) {
+  return given.text.empty()
+             ? Status(Invalid("{}: is empty: give it a value, or leave it out", given.source))
+             : Status();
+}
+
 Status AddFile(std::span<const SettingSpec> table, const Path& file, GivenByName& given) {
   ASHLAR_TRY(const Json json, ReadSettingsFile(file));
   if (json.object() == nullptr) {
@@ -140,7 +146,11 @@ Result<Settings> Settings::Collect(std::span<const SettingSpec> table,
     given[name] = {.text = text, .source = fmt::format("--{}", name)};
   }
   if (const auto file = given.find(kFileSetting); file != given.end()) {
+    ASHLAR_TRY(CheckNotEmpty(file->second));
     ASHLAR_TRY(AddFile(table, file->second.text, given));
+  }
+  for (const auto& [name, value] : given) {  // as of a variable that some other program left unset
+    ASHLAR_TRY(CheckNotEmpty(value));
   }
   Settings settings;
   for (const SettingSpec& spec : table) {

@@ -62,12 +62,12 @@ TEST_F(SettingsTest, EveryKindIsReadFromEveryPlace) {
   EXPECT_EQ(file->Bytes("max-body"), 2000u);
   EXPECT_EQ(file->Seconds("wait"), 3);
   const auto environment = Collect("", {"ASHLAR_SERVE_MAX_BODY=3M", "ASHLAR_SERVE_OPEN=true",
-                                        "ASHLAR_SERVE_WAIT=0.25", "ASHLAR_SERVE_HOST="});
+                                        "ASHLAR_SERVE_WAIT=0.25", "ASHLAR_SERVE_HOST=x"});
   ASSERT_TRUE(environment.ok()) << environment.error().message;
   EXPECT_EQ(environment->Bytes("max-body"), 3'000'000u);
   EXPECT_TRUE(environment->Flag("open"));
   EXPECT_EQ(environment->Seconds("wait"), 0.25);
-  EXPECT_EQ(environment->Text("host"), "");
+  EXPECT_EQ(environment->Text("host"), "x");
 }
 
 TEST_F(SettingsTest, TheFileIsNamedByAFlagOrTheEnvironment) {
@@ -97,8 +97,12 @@ TEST_F(SettingsTest, AValueThatIsWrongIsAnErrorThatNamesItsPlace) {
             file_.string() + ": port: expected an integer, found \"1.5\"");
   EXPECT_EQ(ErrorOf(Collect("port = [1]")),
             file_.string() + ": port: expected one value, found array");
-  EXPECT_EQ(ErrorOf(Collect("", {"ASHLAR_SERVE_PORT="})),
-            "ASHLAR_SERVE_PORT: expected an integer, found \"\"");
+  const std::string empty = ": is empty: give it a value, or leave it out";
+  EXPECT_EQ(ErrorOf(Collect("", {"ASHLAR_SERVE_PORT="})), "ASHLAR_SERVE_PORT" + empty);
+  EXPECT_EQ(ErrorOf(Collect("", {"ASHLAR_SERVE_HOST="})), "ASHLAR_SERVE_HOST" + empty);
+  EXPECT_EQ(ErrorOf(Collect("", {}, {{"host", ""}})), "--host" + empty);
+  EXPECT_EQ(ErrorOf(Collect("host = \"\"")), file_.string() + ": host" + empty);
+  EXPECT_EQ(ErrorOf(Collect("", {}, {{"config", ""}})), "--config" + empty);
   EXPECT_EQ(ErrorOf(Collect("", {"ASHLAR_SERVE_OPEN=1"})),
             "ASHLAR_SERVE_OPEN: expected true or false, found \"1\"");
   EXPECT_EQ(ErrorOf(Collect("", {}, {{"max-body", "many"}})),
