@@ -2,6 +2,8 @@
 
 #include <system_error>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace ashlar {
@@ -26,6 +28,17 @@ Result<Path> FindTarget(const Path& path) {
   return target;
 }
 
+// An empty file that its owner alone may open, from the moment at which it is there.
+Result<std::unique_ptr<WritableFile>> CreateForOwner(const Path& path) {
+  constexpr mode_t kOwnerAlone = S_IRUSR | S_IWUSR;
+  const int made = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, kOwnerAlone);
+  if (made < 0) {
+    return RealFileSystem().Create(path);  // whose error it is
+  }
+  ::close(made);
+  return RealFileSystem().Append(path);
+}
+
 }  // namespace
 
 Status OutputFile::CheckTarget(const Path& path) {
@@ -33,10 +46,12 @@ Status OutputFile::CheckTarget(const Path& path) {
   return {};
 }
 
-Result<OutputFile> OutputFile::Create(const Path& path) {
+Result<OutputFile> OutputFile::Create(const Path& path, Readers readers) {
   ASHLAR_TRY(Path target, FindTarget(path));
   Path temporary = target.string() + fmt::format(".{}.tmp", ::getpid());
-  ASHLAR_TRY(std::unique_ptr<WritableFile> file, RealFileSystem().Create(temporary));
+  ASHLAR_TRY(std::unique_ptr<WritableFile> file, readers == Readers::kOwner
+                                                     ? CreateForOwner(temporary)
+                                                     : RealFileSystem().Create(temporary));
   return OutputFile(std::move(target), std::move(temporary), std::move(file));
 }
 

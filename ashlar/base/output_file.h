@@ -10,11 +10,15 @@
 
 namespace ashlar {
 
+enum class Readers { kAnyone, kOwner };
+
 class OutputFile {
  public:
   // `path` is taken by Commit, and what stood there is replaced; a symbolic link is followed.
   // kInvalid when something stands there that is no regular file: nobody wants a device replaced.
-  static Result<OutputFile> Create(const Path& path);
+  // Nobody but `readers` may read it (of anyone: whom the process's umask lets), nor what it is
+  // written to before.
+  static Result<OutputFile> Create(const Path& path, Readers readers = Readers::kAnyone);
   // That same kInvalid, without making anything: for whoever has much to do before the file.
   static Status CheckTarget(const Path& path);
 

@@ -41,6 +41,25 @@ TEST(OutputFile, TakesItsNameWhenItIsWhole) {
   EXPECT_EQ(FilesIn(folder.path()), 1u);
 }
 
+TEST(OutputFile, OfItsOwnerIsReadByNobodyElse) {
+  TempDirectory folder;
+  ASSERT_TRUE(WriteWhole(folder / "out", "old").ok());
+  {
+    Result<OutputFile> file = OutputFile::Create(folder / "out", Readers::kOwner);
+    ASSERT_TRUE(file.ok()) << file.error().message;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      if (entry.path() != folder / "out") {  // what it is written to
+        EXPECT_EQ(entry.status().permissions(), std::filesystem::perms(0600));
+      }
+    }
+    ASSERT_TRUE(file->Write(std::as_bytes(std::span(std::string_view("new")))).ok());
+    ASSERT_TRUE(file->Commit().ok());
+  }
+  EXPECT_EQ(ContentOf(folder / "out"), "new");
+  EXPECT_EQ(std::filesystem::status(folder / "out").permissions(), std::filesystem::perms(0600));
+  EXPECT_FALSE(OutputFile::Create(folder / "no" / "out", Readers::kOwner).ok());
+}
+
 TEST(OutputFile, ReplacesNothingThatIsNoRegularFile) {
   TempDirectory folder;
   const Path fifo = folder / "fifo";

@@ -162,7 +162,7 @@ Result<Session> DecodeSession(std::span<const std::byte> bytes) {
 }
 
 Status WriteSessionFile(const Path& path, const Session& session) {
-  ASHLAR_TRY(OutputFile file, OutputFile::Create(path));
+  ASHLAR_TRY(OutputFile file, OutputFile::Create(path, Readers::kOwner));
   ASHLAR_TRY(file.Write(EncodeSession(session)));
   return file.Commit();
 }

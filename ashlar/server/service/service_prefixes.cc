@@ -142,7 +142,11 @@ Result<Session> Service::State::SaveSession(Generation generation) {
   const std::uint64_t scope = CacheScopeNumber(generation.cache_scope);
   Session session;
   ASHLAR_TRY(ReadThen(std::move(generation), [&](NetworkId network) -> Status {
-    ASHLAR_TRY(session, engine_.SaveSession(network, tokens, scope));
+    Result<Session> saved = engine_.SaveSession(network, tokens, scope);
+    if (!saved.ok() && saved.error().code == ErrorCode::kNotFound) {  // though it was just read
+      return Invalid("a session of {} tokens has no whole page", tokens.size());
+    }
+    ASHLAR_TRY(session, std::move(saved));
     return {};
   }));
   return session;
