@@ -356,7 +356,7 @@ Result<Provenance> Catalog::LoadProvenance(std::string_view name) const {
 }
 
 Result<Catalog::Saved> Catalog::Save(const Network& network, std::string_view name,
-                                     const Provenance& provenance) {
+                                     const Provenance& provenance, Saving saving) {
   ASHLAR_TRY(CheckNetworkName(name));
   ASHLAR_TRY(Validate(network));
   ManifestWriter writer(store_);
@@ -373,6 +373,9 @@ Result<Catalog::Saved> Catalog::Save(const Network& network, std::string_view na
   ASHLAR_TRY(Descriptor descriptor, writer.Put(WriteOciIndex(index), kOciIndex));
   descriptor.artifact_type = kNetworkArtifact;
   ASHLAR_TRY(store_.UpdateTags([&](Tags& tags) -> Status {
+    if (saving == Saving::kNew && tags.contains(std::string(name))) {
+      return Conflict("{} is the name of another network", QuoteForError(name));
+    }
     tags.insert_or_assign(std::string(name), descriptor);
     return {};
   }));

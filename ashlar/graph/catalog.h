@@ -44,6 +44,9 @@ struct NetworkInfo {
   std::optional<Error> damage;
 };
 
+// Whether a network that is saved may take its name from another one.
+enum class Saving { kReplace, kNew };
+
 // What a network may be called: a tag's name that cannot be taken for a digest. kInvalid otherwise.
 Status CheckNetworkName(std::string_view name);
 
@@ -59,13 +62,15 @@ class Catalog {
   Result<Provenance> LoadProvenance(std::string_view name) const;
 
   // Validates the network, stores its manifests and tags it, replacing an older tag of that name
-  // (which is no digest). The weights' blobs and files must be in the store already (kInvalid names
-  // one that is not). Requires: a writing lease is held.
+  // (which is no digest); kNew: kConflict when there is one, whoever made it meanwhile. The
+  // weights' blobs and files must be in the store already (kInvalid names one that is not).
+  // Requires: a writing lease is held.
   struct Saved {
     Digest digest;
     std::uint64_t added_bytes;  // manifests that the store did not have
   };
-  Result<Saved> Save(const Network& network, std::string_view name, const Provenance& provenance);
+  Result<Saved> Save(const Network& network, std::string_view name, const Provenance& provenance,
+                     Saving saving = Saving::kReplace);
 
   // ---- What is known of a network besides what it is: artifacts attached to it (OCI referrers of
   // its manifest), which gc keeps as long as the network.

@@ -255,6 +255,20 @@ TEST_F(CatalogTest, RemovingSeveralIsAllOrNothing) {
   EXPECT_EQ(Must(catalog_.List()).size(), 1u);
 }
 
+TEST_F(CatalogTest, ANewNetworkTakesNobodysName) {
+  const Network first = ToyNetwork(*store_);
+  Network second = first;
+  second.metadata.eos_tokens.push_back(1);
+  const auto lease = Must(store_->BeginWriting());
+  Must(catalog_.Save(first, "a", Json::Array(), Saving::kNew));
+  const auto taken = catalog_.Save(second, "a", Json::Array(), Saving::kNew);
+  ASSERT_FALSE(taken.ok());
+  EXPECT_EQ(taken.error().code, ErrorCode::kConflict);
+  EXPECT_EQ(Must(catalog_.Load("a")).digest(), first.digest());
+  Must(catalog_.Save(second, "a", Json::Array()));
+  EXPECT_EQ(Must(catalog_.Load("a")).digest(), second.digest());
+}
+
 TEST_F(CatalogTest, TagsOfOtherToolsAreNoNetworks) {
   const std::string index = WriteOciIndex({.artifact_type = "application/x"});
   const Digest digest = Must(store_->Put(AsBytes(index)));

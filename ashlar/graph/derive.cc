@@ -34,7 +34,7 @@ Result<Derived> Derive(Catalog& catalog, std::string_view name, std::string_view
     ASHLAR_TRY(network, Apply(*step.transform, network, step.arguments, context));
     provenance.Append(ProvenanceStep(step, from));
   }
-  ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(network, name, provenance));
+  ASHLAR_TRY(const Catalog::Saved saved, catalog.Save(network, name, provenance, options.saving));
   return Derived{.base = std::move(origin),
                  .network = std::move(network),
                  .digest = saved.digest,

@@ -11,6 +11,7 @@ namespace ashlar {
 struct DeriveOptions {
   std::function<void(std::uint64_t done_bytes, std::uint64_t total_bytes)> progress = nullptr;
   std::function<void(std::string_view remark)> remark = nullptr;
+  Saving saving = Saving::kReplace;
 };
 
 struct Derived {

@@ -312,12 +312,14 @@ Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& co
     return Blame(named.error(), "name");
   }
   ASHLAR_TRY(const std::vector<TransformStep> steps, ReadSteps(*parameters.Find("steps")));
+  const bool replace = parameters.Bool("replace", false);
+  const Error taken = Conflict(
+      "$.name: {} is the name of another network: choose another name, or ask with "
+      "\"replace\": true",
+      QuoteForError(name));
   ASHLAR_TRY(const Tags tags, context.store.ReadTags());
-  if (tags.contains(name) && !parameters.Bool("replace", false)) {
-    return Conflict(
-        "$.name: {} is the name of another network: choose another name, or ask with "
-        "\"replace\": true",
-        QuoteForError(name));
+  if (tags.contains(name) && !replace) {  // before all the work
+    return taken;
   }
   const std::string base = parameters.String("from", "");
   Catalog catalog(context.store, AllKinds());
@@ -328,7 +330,11 @@ Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& co
   Json::Array remarks;
   const Result<Derived> derived =
       Derive(catalog, name, base, steps,
-             {.remark = [&](std::string_view remark) { remarks.push_back(remark); }});
+             {.remark = [&](std::string_view remark) { remarks.push_back(remark); },
+              .saving = replace ? Saving::kReplace : Saving::kNew});
+  if (!derived.ok() && derived.error().code == ErrorCode::kConflict) {
+    return taken;  // meanwhile
+  }
   if (!derived.ok()) {
     return derived.error().code == ErrorCode::kInvalid ? Blame(derived.error(), "steps")
                                                        : derived.error();
