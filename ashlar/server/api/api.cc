@@ -309,30 +309,23 @@ class Api::State {
                                         .started = started_,
                                         .path_tail = call.route.tail,
                                         .tenant = *call.tenant,
+                                        .tenants = options_.tenants,
                                         .metrics = options_.metrics});
   }
 
-  // The network that a request names, or else the only one that there is. One that the tenant may
-  // not use is not there for them.
+  // The network that a request names, or else the only one that there is for the tenant.
   Result<std::shared_ptr<const NetworkCard>> FindNetwork(const Call& call,
                                                          const Parameters& parameters) {
     std::string name = parameters.String("model", "");
     if (!parameters.Has("model")) {
-      ASHLAR_TRY(const std::vector<std::string> names, service_.cards().Names());
+      ASHLAR_TRY(std::vector<std::string> names, service_.cards().Names());
+      std::erase_if(names, [&](const std::string& each) { return !call.tenant->MayUse(each); });
       if (names.size() != 1) {
-        return Invalid("$.model: is required, since the store has {} networks", names.size());
+        return Invalid("$.model: is required, since there are {} networks", names.size());
       }
       name = names.front();
     }
-    if (!call.tenant->MayUse(name)) {
-      return NotFound("$.model: there is no network {}", QuoteForError(name));
-    }
-    Result<std::shared_ptr<const NetworkCard>> card = service_.cards().Find(name);
-    if (!card.ok() && card.error().code == ErrorCode::kNotFound) {
-      // What is near by name may be another tenant's.
-      return NotFound("$.model: there is no network {}", QuoteForError(name));
-    }
-    return card;
+    return FindFor(*call.tenant, name, service_);
   }
 
   Result<RequestSetting> Setting(const Call& call, const Parameters& parameters) {

@@ -116,6 +116,13 @@ TEST_F(ApiTest, AKeySaysWhoMayUseWhatAndHowMuch) {
   EXPECT_EQ(ask(alice, "/v1/completions", R"({"model": "chat", "prompt": "a"})").status, 404);
   EXPECT_EQ(ask(alice, "/v1/models/chat", "").status, 404);
   EXPECT_EQ(ask(alice, "/v1/models", "").body.find("chat"), std::string::npos);
+  // Not how many others there are, nor what they are called.
+  EXPECT_EQ(ask(alice, "/v1/completions", R"({"prompt": "a", "max_tokens": 1})").status, 200);
+  const HttpResponse nobodys = ask(root, "/v1/completions", R"({"prompt": "a"})");
+  EXPECT_NE(nobodys.body.find("2 networks"), std::string::npos) << nobodys.body;
+  const HttpResponse near = ask(alice, "/v1/models/plaim", "");
+  EXPECT_EQ(near.status, 404);
+  EXPECT_EQ(near.body.find("did you mean"), std::string::npos) << near.body;
   EXPECT_EQ(ask(alice, "/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 90})")
                 .status,
             400);

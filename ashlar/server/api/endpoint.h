@@ -23,6 +23,11 @@ enum class Access : std::uint8_t {
 // Positions that a sequence of the tenant's may have, prompt and answer.
 std::int64_t LongestFor(const Tenant& tenant, const NetworkCard& network, const Service& service);
 
+// The network of that name, if the tenant may use it. One that it may not use is not there for it,
+// and no other is named: what is near by name may be another tenant's. Errors name "model".
+Result<std::shared_ptr<const NetworkCard>> FindFor(const Tenant& tenant, const std::string& name,
+                                                   Service& service);
+
 // What endpoints that concern the server as a whole are given.
 struct ServerContext {
   Service& service;

@@ -265,6 +265,16 @@ std::int64_t LongestFor(const Tenant& tenant, const NetworkCard& network, const 
   return allowed == 0 ? possible : std::min(possible, allowed);
 }
 
+Result<std::shared_ptr<const NetworkCard>> FindFor(const Tenant& tenant, const std::string& name,
+                                                   Service& service) {
+  const Error none = NotFound("$.model: there is no network {}", QuoteForError(name));
+  if (!tenant.MayUse(name)) {
+    return none;
+  }
+  Result<std::shared_ptr<const NetworkCard>> card = service.cards().Find(name);
+  return !card.ok() && card.error().code == ErrorCode::kNotFound ? none : card;
+}
+
 std::span<const Endpoint> AllEndpoints() {
   return kEndpoints;
 }

@@ -200,10 +200,8 @@ Result<Json> ListModels(const Parameters&, const ServerContext& context) {
 }
 
 Result<Json> ShowModel(const Parameters&, const ServerContext& context) {
-  if (!context.tenant.MayUse(context.path_tail)) {
-    return NotFound("$.model: there is no network {}", QuoteForError(context.path_tail));
-  }
-  ASHLAR_TRY(const std::shared_ptr<const NetworkCard> card, FindNamed(context, context.path_tail));
+  ASHLAR_TRY(const std::shared_ptr<const NetworkCard> card,
+             FindFor(context.tenant, context.path_tail, context.service));
   Json entry = ModelEntry(card->name, context);
   entry.Set("digest", card->digest.ToString());
   entry.Set("parameters", card->network.parameters());
