@@ -197,7 +197,8 @@ constexpr Endpoint kEndpoints[] = {
      .access = Access::kAdmin,
      .summary = "Changes the budget while requests run. When it answers, what has no room any more "
                 "is gone: cached prompts, networks that nobody uses, levels of weights. What has "
-                "room again returns little by little. 409 where the budget follows the system.",
+                "room again returns little by little. 400 where the program alone takes more, 409 "
+                "where the budget follows the system.",
      .answer = "the same, and `old_bytes`",
      .parameters = kBudgetTable,
      .waits = true,

@@ -54,11 +54,11 @@ constexpr Parameter kDeriveRows[] = {
 };
 constexpr Parameter kBudgetRows[] = {
     {.name = "bytes",
-     .types = json_type::kInteger,
+     .types = json_type::kInteger | json_type::kNull,
      .required = true,
      .min = 1,
      .max = 1e15,
-     .doc = "for weights, state and all else, from now on"},
+     .doc = "for weights, state and all else, from now on; null: no limit"},
 };
 constexpr Parameter kDrainRows[] = {
     {.name = "seconds",
@@ -351,8 +351,9 @@ Result<Json> ShowBudget(const Parameters&, const ServerContext& context) {
 
 Result<Json> SetBudget(const Parameters& parameters, const ServerContext& context) {
   const std::uint64_t before = context.service.status().budget.bytes;
-  const auto set =
-      context.service.SetBudget(static_cast<std::uint64_t>(parameters.Integer("bytes", 0)));
+  const bool lifted = parameters.Find("bytes")->value().is_null();
+  const auto set = context.service.SetBudget(
+      lifted ? 0 : static_cast<std::uint64_t>(parameters.Integer("bytes", 0)));
   if (!set.ok()) {
     return Blame(set.error(), "bytes");
   }

@@ -11,7 +11,8 @@ namespace {
 constexpr std::pair<unsigned, std::string_view> kTypeNames[] = {
     {json_type::kBoolean, "boolean"}, {json_type::kInteger, "integer"},
     {json_type::kNumber, "number"},   {json_type::kString, "string"},
-    {json_type::kArray, "array"},     {json_type::kObject, "object"}};
+    {json_type::kArray, "array"},     {json_type::kObject, "object"},
+    {json_type::kNull, "null"}};
 
 constexpr std::size_t kMostParameters = 256;
 
@@ -27,6 +28,9 @@ unsigned TypeOf(const Json& value) {
   }
   if (value.string() != nullptr) {
     return json_type::kString;
+  }
+  if (value.is_null()) {
+    return json_type::kNull;
   }
   return value.array() != nullptr ? json_type::kArray : json_type::kObject;
 }
@@ -102,10 +106,11 @@ Result<Parameters> Parameters::Read(const JsonCursor& body, ParameterTable table
   Parameters parameters(table);
   ASHLAR_TRY(const auto members, body.AsObject(kMostParameters));
   for (const auto& [name, value] : members) {
-    if (value.is_null()) {  // clients name so what they know and do not ask for
+    const Parameter* const parameter = FindIn(table, name);
+    const bool takes_null = parameter != nullptr && (parameter->types & json_type::kNull) != 0;
+    if (value.is_null() && !takes_null) {  // clients name so what they know and do not ask for
       continue;
     }
-    const Parameter* const parameter = FindIn(table, name);
     if (parameter == nullptr) {
       return Unsupported("{}: this endpoint has no such parameter", value.path());
     }

@@ -28,6 +28,7 @@ inline constexpr unsigned kNumber = 4;  // an integer too
 inline constexpr unsigned kString = 8;
 inline constexpr unsigned kArray = 16;
 inline constexpr unsigned kObject = 32;
+inline constexpr unsigned kNull = 64;  // without it, null is the same as not given
 }  // namespace json_type
 
 struct Parameter {

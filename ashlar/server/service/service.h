@@ -269,7 +269,8 @@ class Service {
 
   // The budget of the whole process from now on. When it returns, cached pages and levels of
   // weights that have no room any more are gone; what has room again returns little by little.
-  // kInvalid when the program alone takes more; kConflict when the budget follows the system.
+  // 0: no limit. kInvalid when the program alone takes more; kConflict when the budget follows the
+  // system.
   Result<ServiceStatus> SetBudget(std::uint64_t bytes);
 
   // What it lets go of when memory is short, before networks; null: nothing.

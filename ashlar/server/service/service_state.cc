@@ -383,13 +383,14 @@ Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
       answer(Conflict("the budget follows what the system allows (--memory auto)"));
       return;
     }
-    const std::uint64_t other = division_.history.other.bytes;
-    if (bytes <= other) {
+    const std::uint64_t other = Divide(Now()).history.other.bytes;
+    if (bytes != 0 && bytes <= other) {
       answer(Invalid("a budget of {} is not more than the {} that the program alone takes",
                      FormatBytes(bytes), FormatBytes(other)));
       return;
     }
     budget_ = {.bytes = bytes};
+    divided_ = true;
     memory_changed_ = true;
     engine_.PrefaultWorkspace();
     when_shrunk_.push_back([this, answer = std::move(answer)] {

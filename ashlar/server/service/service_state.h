@@ -209,8 +209,9 @@ class Service::State {
   };
   const Weights& CurrentWeights();
   std::uint64_t FloorBytes(std::span<const NetworkCard* const> cards) const;
-  // Whether levels of weights are cut to a budget.
-  bool managed() const { return budget_.bytes != 0 || options.weight_bytes != 0; }
+  // Whether levels of weights are cut to a budget. (Where one was lifted there is still what it
+  // took, to return.)
+  bool managed() const { return divided_ || budget_.bytes != 0 || options.weight_bytes != 0; }
   void ManageMemory();
   internal::MemoryDivision Divide(std::int64_t now);
   void FollowDivision(std::uint64_t weight_bytes);
@@ -262,6 +263,7 @@ class Service::State {
 
   // ---- Memory
   FollowedBudget budget_;  // bytes 0: none
+  bool divided_ = false;   // by SetBudget, once at least
   const std::uint64_t machine_bytes_;
   std::int64_t followed_at_ = 0;
   bool memory_changed_ = true;
