@@ -1,6 +1,9 @@
 #include "ashlar/server/api/service_metrics.h"
 
 #include <map>
+#include <set>
+#include <string>
+#include <utility>
 
 namespace ashlar {
 namespace {
@@ -64,9 +67,11 @@ constexpr CountRow kCounts[] = {
 void SampleNetworks(Metrics& metrics, const Service& service, const char* name, const char* help,
                     std::uint64_t NetworkStatus::*bytes) {
   metrics.Sampled(name, help, SampledType::kGauge, {"model"}, [&service, bytes] {
-    std::map<std::string, double> by_name;  // one may be there in two formats of state
+    std::map<std::string, double> by_name;  // that may have moved from one network to another
+    std::set<std::pair<std::string, Digest>> counted;  // which may be there in two formats of state
     for (const NetworkStatus& network : service.status().networks) {
-      if (network.residency == Residency::kLoaded) {
+      if (network.residency == Residency::kLoaded &&
+          counted.emplace(network.name, network.digest).second) {
         by_name[network.name] += static_cast<double>(network.*bytes);
       }
     }

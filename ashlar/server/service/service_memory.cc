@@ -144,12 +144,21 @@ internal::MemoryDivision Service::State::Divide(std::int64_t now) {
   const std::uint64_t explained = weights_resident + pages.resident;
   idle_.clear();
   std::vector<internal::IdleNetwork> idle;
+  const auto is_idle = [](const Resident& network) {
+    return network.state == Residency::kLoaded && !network.pinned && network.users == 0 &&
+           network.waiters.empty();
+  };
   for (auto& [key, network] : residents_) {
-    if (network.state == Residency::kLoaded && !network.pinned && network.users == 0 &&
-        network.waiters.empty()) {
-      idle_.push_back(&network);
-      idle.push_back({.idle_since = network.last_used, .bytes = network.unique_bytes});
+    if (!is_idle(network)) {
+      continue;
     }
+    // Weights go with the last of the formats of state that they are there with.
+    const bool stays = std::ranges::any_of(residents_, [&](const auto& entry) {
+      return entry.first.digest == key.digest && entry.second.state != Residency::kAbsent &&
+             entry.second.state != Residency::kFailed && !is_idle(entry.second);
+    });
+    idle_.push_back(&network);
+    idle.push_back({.idle_since = network.last_used, .bytes = stays ? 0 : network.unique_bytes});
   }
   division_ =
       DivideMemory({.budget = budget_.bytes == 0 ? kUnlimited : budget_.bytes,

@@ -105,10 +105,10 @@ void Service::State::ManageResidency() {
 }
 
 void Service::State::CountBytes() {
-  const auto bytes = [&](const Resident* without) {
+  const auto bytes = [&](const Digest* without) {
     std::vector<const Network*> networks;
     for (const auto& [key, resident] : residents_) {
-      if (&resident != without &&
+      if ((without == nullptr || key.digest != *without) &&
           (resident.state == Residency::kLoaded || resident.state == Residency::kLoading)) {
         networks.push_back(&resident.card->network);
       }
@@ -117,7 +117,7 @@ void Service::State::CountBytes() {
   };
   resident_bytes_ = bytes(nullptr);
   for (auto& [key, resident] : residents_) {
-    resident.unique_bytes = resident_bytes_ - bytes(&resident);
+    resident.unique_bytes = resident_bytes_ - bytes(&key.digest);
   }
 }
 
