@@ -170,7 +170,8 @@ constexpr Endpoint kEndpoints[] = {
     {.method = "POST",
      .path = "/admin/networks/pin",
      .access = Access::kAdmin,
-     .summary = "Keeps a network loaded, or no longer.",
+     .summary = "Keeps a network loaded, or no longer: then all that was asked for by this name, "
+                "also before its tag moved or its format of state changed.",
      .answer = "`{model, pinned}`",
      .parameters = kPinTable,
      .waits = true,

@@ -280,7 +280,7 @@ Result<Json> LoadNetwork(const Parameters& parameters, const ServerContext& cont
     ASHLAR_TRY(card, FindNamed(context, name));
   }
   if (parameters.Bool("pin", false)) {
-    ASHLAR_TRY(context.service.Pin(card, true));
+    ASHLAR_TRY(context.service.Pin(card));
   }
   ASHLAR_TRY(context.service.Load(card));
   return Json::Of(
@@ -297,10 +297,15 @@ Result<Json> UnloadNetwork(const Parameters& parameters, const ServerContext& co
 }
 
 Result<Json> PinNetwork(const Parameters& parameters, const ServerContext& context) {
-  ASHLAR_TRY(const auto card, FindNamed(context, parameters.String("model", "")));
+  const std::string name = parameters.String("model", "");
   const bool pinned = parameters.Bool("pinned", true);
-  ASHLAR_TRY(context.service.Pin(card, pinned));
-  return Json::Of({{"model", card->name}, {"pinned", pinned}});
+  if (pinned) {
+    ASHLAR_TRY(const auto card, FindNamed(context, name));
+    ASHLAR_TRY(context.service.Pin(card));
+  } else if (const Status unpinned = context.service.Unpin(name); !unpinned.ok()) {
+    return Blame(unpinned.error(), "model");
+  }
+  return Json::Of({{"model", name}, {"pinned", pinned}});
 }
 
 Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& context) {

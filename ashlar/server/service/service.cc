@@ -107,8 +107,11 @@ void Service::Cancel(GenerationId id) {
 Status Service::Load(const std::shared_ptr<const NetworkCard>& network) {
   return state_->Load(network);
 }
-Status Service::Pin(const std::shared_ptr<const NetworkCard>& network, bool pinned) {
-  return state_->Pin(network, pinned);
+Status Service::Pin(const std::shared_ptr<const NetworkCard>& network) {
+  return state_->Pin(network);
+}
+Status Service::Unpin(std::string_view name) {
+  return state_->Unpin(name);
 }
 Status Service::Unload(std::string_view name) {
   return state_->Unload(name);

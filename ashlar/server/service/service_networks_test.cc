@@ -71,11 +71,11 @@ TEST_F(ServiceNetworksTest, AnUnusedNetworkMakesRoomForOneThatIsAskedFor) {
   Answer(*service, Ask(other_, "Hello", 1));
   EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
   EXPECT_TRUE(Becomes(*service, "other", Residency::kLoaded));
-  ASSERT_TRUE(service->Pin(other_, true).ok());
+  ASSERT_TRUE(service->Pin(other_).ok());
   const Heard refused = Answer(*service, Ask(base_, "Hello", 1));
   ASSERT_TRUE(refused.error.has_value());
   EXPECT_EQ(refused.error->code, ErrorCode::kExhausted);
-  ASSERT_TRUE(service->Pin(other_, false).ok());
+  ASSERT_TRUE(service->Unpin("other").ok());
   EXPECT_EQ(Answer(*service, Ask(base_, "Hello", 1)).end, GenerationEnd::kLength);
 }
 

@@ -29,7 +29,7 @@ TEST_F(ServicePrefixesTest, APinnedPrefixFollowsItsNetworkWhenItIsResized) {
   ServiceOptions options = Options();
   options.weight_bytes = network->weight_bytes * 5 / 4;
   const auto service = Started(options);
-  ASSERT_TRUE(service->Pin(network, true).ok());
+  ASSERT_TRUE(service->Pin(network).ok());
   Generation generation = Ask(network, std::string(70, 'p'), 4);
   generation.cache_scope = "alice";
   const Result<PrefixStatus> pinned = service->PinPrefix(generation);
@@ -58,13 +58,13 @@ TEST_F(ServicePrefixesTest, APinnedPrefixFollowsItsNetworkWhenItIsResized) {
   EXPECT_TRUE(becomes(read_again));
 
   const auto more = levels("more", 6);
-  ASSERT_TRUE(service->Pin(more, true).ok());  // there is no room for all levels of both
+  ASSERT_TRUE(service->Pin(more).ok());  // there is no room for all levels of both
   ASSERT_TRUE(becomes([&] { return plan() != pinned->plan; }));
   EXPECT_TRUE(becomes(read_again));
   generation.prompt.push_back(3);
   EXPECT_EQ(Answer(*service, generation).usage.cached_tokens, 64);
 
-  ASSERT_TRUE(service->Pin(more, false).ok());
+  ASSERT_TRUE(service->Unpin("more").ok());
   ASSERT_TRUE(service->Unload("more").ok());  // its levels return
   ASSERT_TRUE(becomes([&] { return plan() == pinned->plan; }));
   EXPECT_TRUE(becomes(read_again));

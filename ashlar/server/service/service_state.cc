@@ -289,23 +289,36 @@ Status Service::State::Load(const std::shared_ptr<const NetworkCard>& card) {
   });
 }
 
-Status Service::State::Pin(const std::shared_ptr<const NetworkCard>& card, bool pinned) {
-  return Ask([this, card, pinned](std::function<void(Status)> answer) {
+Status Service::State::Pin(const std::shared_ptr<const NetworkCard>& card) {
+  return Ask([this, card](std::function<void(Status)> answer) {
     Resident& resident = ResidentFor(card);
-    const auto pin = [this, &resident, pinned, answer = std::move(answer)](const Status& loaded) {
+    const auto pin = [this, &resident, answer = std::move(answer)](const Status& loaded) {
       if (loaded.ok()) {
-        resident.pinned = pinned;
+        resident.pinned = true;
         residents_changed_ = true;
       }
       answer(loaded);
     };
     if (resident.state == Residency::kLoaded) {
       pin({});
-    } else if (!pinned) {
-      pin(NotFound("network \"{}\" is not loaded", card->name));
     } else {
       Want(resident, {.generation = {}, .tell = pin});
     }
+  });
+}
+
+Status Service::State::Unpin(std::string_view name) {
+  return Ask([this, name = std::string(name)](const std::function<void(Status)>& answer) {
+    Status unpinned = NotFound("network \"{}\" is not loaded", name);
+    for (auto& [key, resident] : residents_) {  // several when its tag moved, or its format
+      if (resident.names.contains(name) &&
+          (resident.state == Residency::kLoaded || resident.pinned)) {
+        resident.pinned = false;
+        unpinned = {};
+      }
+    }
+    residents_changed_ = true;
+    answer(unpinned);
   });
 }
 

@@ -62,7 +62,8 @@ class Service::State {
   std::int64_t RetrySeconds(std::string_view tenant) const;
   void Cancel(GenerationId id);
   Status Load(const std::shared_ptr<const NetworkCard>& card);
-  Status Pin(const std::shared_ptr<const NetworkCard>& card, bool pinned);
+  Status Pin(const std::shared_ptr<const NetworkCard>& card);
+  Status Unpin(std::string_view name);
   Status Unload(std::string_view name);
   Result<PrefixStatus> PinPrefix(Generation generation);
   Status UnpinPrefix(PrefixId prefix);

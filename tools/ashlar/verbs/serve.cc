@@ -134,7 +134,7 @@ Status CheckKvFormats(const Settings& settings, Service& service) {
 Status Preload(const Settings& settings, Service& service) {
   for (const std::string& name : PreloadedNetworks(settings)) {
     ASHLAR_TRY(const auto card, service.cards().Find(name));
-    ASHLAR_TRY(service.Pin(card, true));
+    ASHLAR_TRY(service.Pin(card));
     ASHLAR_TRY(service.Load(card));
   }
   return {};
