@@ -136,9 +136,10 @@ struct GenerationEvent {
 // The last call for each continuation has an end.
 using GenerationListener = std::function<void(GenerationEvent)>;
 
-// A prefix that stays cached. See Engine::PinPrefix. When its network is resized, what was computed
-// for it is let go; it is read again as soon as nothing else runs, or kept from a request that has
-// read it.
+// A prefix that stays cached. See Engine::PinPrefix. When its network is resized, or another one is
+// asked for by its name (of a tag that moved, or in another format of state), what was computed for
+// it is let go; it is read again as soon as nothing else runs, or kept from a request that has read
+// it.
 struct PrefixStatus {
   PrefixId id{};
   std::string network;  // by the name that it was pinned for

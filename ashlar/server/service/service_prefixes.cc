@@ -99,6 +99,17 @@ void Service::State::LetGo(KeptPrefix& kept) {
   }
 }
 
+// A prefix is of whatever its name names, which shows when that is asked for.
+void Service::State::MovePrefixes(const std::shared_ptr<const NetworkCard>& card) {
+  for (auto& [id, kept] : prefixes_) {
+    if (kept.status.network == card->name && KeyOf(*kept.reading.network) != KeyOf(*card)) {
+      LetGo(kept);
+      kept.reading.network = card;
+      kept.read_after = 0;
+    }
+  }
+}
+
 // Pages of a plan that is no more serve nobody. Those of the new one are held as soon as some
 // request has left them, or else read when nothing else is to be done. (While its network is not
 // loaded a prefix is as it was: it may come again as it went.)
@@ -131,7 +142,11 @@ void Service::State::ReadPrefix(PrefixId id, KeptPrefix& kept) {
       kept.reading, [](const GenerationEvent&) {}, nullptr,
       [this, id](NetworkId network) {
         const auto found = prefixes_.find(id);
-        if (found != prefixes_.end() && !found->second.pin) {
+        if (found == prefixes_.end() || found->second.pin) {
+          return;
+        }
+        const auto resident = residents_.find(KeyOf(*found->second.reading.network));
+        if (resident != residents_.end() && resident->second.id == network) {  // it has not moved
           [[maybe_unused]] const Status held = HoldPrefix(found->second, network);
         }
       });

@@ -235,6 +235,7 @@ class Service::State {
   Status HoldPrefix(KeptPrefix& kept, NetworkId network);
   void LetGo(KeptPrefix& kept);
   void FollowPrefixes();
+  void MovePrefixes(const std::shared_ptr<const NetworkCard>& card);
   void ReadPrefix(PrefixId id, KeptPrefix& kept);
 
   void Begin(std::unique_ptr<Job> job);
