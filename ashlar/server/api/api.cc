@@ -334,7 +334,7 @@ class Api::State {
                            .created = std::time(nullptr),
                            .arrived_micros = call.arrived_micros,
                            .tenant = tenant.name,
-                           .cache_scope = tenant.share_prefix_cache ? "*" : tenant.name,
+                           .cache_scope = tenant.cache_scope(),
                            .any_precision = tenant.reuse_any_precision,
                            .priority = tenant.priority,
                            .constraints = &constraints_};

@@ -9,7 +9,7 @@
 #include "ashlar/server/api/generation_parameters.h"
 #include "ashlar/server/metrics/metrics.h"
 #include "ashlar/server/service/service.h"
-#include "ashlar/server/tenants/tenant.h"
+#include "ashlar/server/tenants/tenants.h"
 #include "ashlar/store/blob_store.h"
 
 namespace ashlar {
@@ -35,6 +35,7 @@ struct ServerContext {
   std::int64_t started = 0;          // seconds since 1970
   std::string path_tail;             // of an endpoint whose path ends with "{id}"
   const Tenant& tenant;              // who asks
+  const Tenants* tenants = nullptr;  // all; null: anybody is who asks
   const Metrics* metrics = nullptr;  // null: nothing is counted
 };
 

@@ -43,14 +43,33 @@ constexpr Parameter kSessionRows[] = {
 
 constexpr std::size_t kLongestFileName = 128;
 
-std::string ScopeOf(const Parameters& parameters, const ServerContext& context) {
-  return parameters.String("tenant", context.tenant.share_prefix_cache ? "*" : context.tenant.name);
+// That of the tenant whose requests are to find it.
+Result<std::string> ScopeOf(const Parameters& parameters, const ServerContext& context) {
+  const std::string name = parameters.String("tenant", context.tenant.name);
+  if (name == "*") {
+    return name;
+  }
+  if (name == context.tenant.name) {
+    return context.tenant.cache_scope();
+  }
+  if (context.tenants != nullptr) {
+    for (const std::shared_ptr<const Tenant>& tenant : context.tenants->all()) {
+      if (tenant->name == name) {
+        return tenant->cache_scope();
+      }
+    }
+  }
+  return NotFound("$.tenant: there is no tenant {}", QuoteForError(name));
+}
+
+// An error about what was read: of a request that says nothing else, it is the prompt's.
+Error BlamePrompt(const Error& error) {
+  return error.code == ErrorCode::kInvalid ? error.In("$.prompt") : error;
 }
 
 Result<Generation> ReadingOf(const Parameters& parameters, const ServerContext& context) {
-  Generation generation{.tenant = context.tenant.name,
-                        .priority = context.tenant.priority,
-                        .cache_scope = ScopeOf(parameters, context)};
+  Generation generation{.tenant = context.tenant.name, .priority = context.tenant.priority};
+  ASHLAR_TRY(generation.cache_scope, ScopeOf(parameters, context));
   ASHLAR_TRY(generation.network, FindNamed(context, parameters.String("model", "")));
   ASHLAR_TRY(std::vector<TextPrompt> prompts,
              ReadPrompts(*parameters.Find("prompt"), *generation.network, 1,
@@ -94,8 +113,8 @@ constinit const ParameterPart kSessionParameters = kSessionRows;
 
 Result<Json> PinPrefix(const Parameters& parameters, const ServerContext& context) {
   ASHLAR_TRY(Generation generation, ReadingOf(parameters, context));
-  ASHLAR_TRY(const PrefixStatus prefix, context.service.PinPrefix(std::move(generation)));
-  return PrefixEntry(prefix);
+  const Result<PrefixStatus> prefix = context.service.PinPrefix(std::move(generation));
+  return prefix.ok() ? Result<Json>(PrefixEntry(*prefix)) : BlamePrompt(prefix.error());
 }
 
 Result<Json> ListPrefixes(const Parameters&, const ServerContext& context) {
@@ -120,28 +139,31 @@ Result<Json> UnpinPrefix(const Parameters&, const ServerContext& context) {
 Result<Json> SaveSession(const Parameters& parameters, const ServerContext& context) {
   ASHLAR_TRY(const Path path, SessionPath(parameters, context));
   ASHLAR_TRY(Generation generation, ReadingOf(parameters, context));
-  ASHLAR_TRY(const Session session, context.service.SaveSession(std::move(generation)));
+  const Result<Session> session = context.service.SaveSession(std::move(generation));
+  if (!session.ok()) {
+    return BlamePrompt(session.error());
+  }
   ASHLAR_TRY(RealFileSystem().CreateDirectories(path.parent_path()));
-  ASHLAR_TRY(WriteSessionFile(path, session));
+  ASHLAR_TRY(WriteSessionFile(path, *session));
   std::uint64_t bytes = 0;
-  for (const SessionSlot& slot : session.slots) {
+  for (const SessionSlot& slot : session->slots) {
     bytes += slot.pages.size();
   }
   return Json::Of({{"model", parameters.String("model", "")},
                    {"file", path.filename().string()},
-                   {"prompt_tokens", session.tokens.size()},
+                   {"prompt_tokens", session->tokens.size()},
                    {"bytes", bytes}});
 }
 
 Result<Json> RestoreSession(const Parameters& parameters, const ServerContext& context) {
   ASHLAR_TRY(const Path path, SessionPath(parameters, context));
   ASHLAR_TRY(const auto card, FindNamed(context, parameters.String("model", "")));
+  ASHLAR_TRY(const std::string scope, ScopeOf(parameters, context));
   const Result<Session> session = ReadSessionFile(path);
   if (!session.ok()) {
     return session.error().In("$.file");
   }
-  const Result<std::int64_t> cached =
-      context.service.RestoreSession(card, *session, ScopeOf(parameters, context));
+  const Result<std::int64_t> cached = context.service.RestoreSession(card, *session, scope);
   if (!cached.ok()) {
     return cached.error().code == ErrorCode::kInvalid ? cached.error().In("$.file")
                                                       : cached.error();

@@ -30,6 +30,8 @@ struct Tenant {
   bool admin = false;  // may load and derive networks, drain, and read what all tenants do
 
   bool MayUse(std::string_view network) const;
+  // Whose cached prefixes its requests find: its own, or "*", of all who share theirs.
+  std::string cache_scope() const { return share_prefix_cache ? "*" : name; }
 };
 
 // Whether `text` is as `glob` says: '*' is any number of characters, '?' is one.
