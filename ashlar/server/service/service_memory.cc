@@ -153,9 +153,10 @@ internal::MemoryDivision Service::State::Divide(std::int64_t now) {
       continue;
     }
     // Weights go with the last of the formats of state that they are there with.
-    const bool stays = std::ranges::any_of(residents_, [&](const auto& entry) {
-      return entry.first.digest == key.digest && entry.second.state != Residency::kAbsent &&
-             entry.second.state != Residency::kFailed && !is_idle(entry.second);
+    const bool stays = std::ranges::any_of(residents_, [&, digest = key.digest](const auto& other) {
+      return other.first.digest == digest && !is_idle(other.second) &&
+             (other.second.state == Residency::kLoaded ||
+              other.second.state == Residency::kLoading);
     });
     idle_.push_back(&network);
     idle.push_back({.idle_since = network.last_used, .bytes = stays ? 0 : network.unique_bytes});

@@ -63,6 +63,21 @@ TEST_F(ServiceNetworksTest, ANetworkInTwoFormatsOfStateCostsItsWeightsOnce) {
   EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
 }
 
+TEST_F(ServiceNetworksTest, ANetworkInTwoFormatsOfStateMakesRoomForLevels) {
+  const auto levels = Card(
+      "levels", testing_service::SpellingNetwork(
+                    *store_, {.codec = "bitplane", .seed = 5, .width = 256, .channels = 1024}));
+  const auto narrow = *MakeNetworkCard("base", base_network_, *store_, nullptr, KvFormat::kQ8);
+  ServiceOptions options = Options();
+  options.weight_bytes = levels->weight_bytes + base_->weight_bytes / 2;
+  const auto service = Started(options);
+  ASSERT_TRUE(service->Pin(levels).ok());
+  ASSERT_TRUE(service->Load(base_).ok());
+  ASSERT_TRUE(service->Load(narrow).ok());
+  EXPECT_TRUE(Becomes(*service, "base", Residency::kAbsent));
+  EXPECT_EQ(ResidencyOf(*service, "levels"), Residency::kLoaded);
+}
+
 TEST_F(ServiceNetworksTest, AnUnusedNetworkMakesRoomForOneThatIsAskedFor) {
   ServiceOptions options = Options();
   options.weight_bytes = base_->weight_bytes * 3 / 2;
