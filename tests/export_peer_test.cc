@@ -12,7 +12,9 @@
 #include "ashlar/base/temp_directory.h"
 #include "ashlar/base/test_evidence.h"
 #include "ashlar/formats/gguf_export.h"
+#include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/safetensors.h"
+#include "ashlar/text/tokenizer.h"
 #include "tests/support/command.h"
 #include "tests/support/imported.h"
 #include "tests/support/model_directories.h"
@@ -446,6 +448,56 @@ TEST(ExportPeer, LlamaCppChoosesTheTokensOfEveryArchitecture) {
     Record({"Architectures of GGUF files", architecture,
             "npm node-llama-cpp, " + fixture + " exported", tally.text("greedy tokens"),
             tally.all()});
+  }
+}
+
+// Vocabularies of scores that went through a tokenizer.json: llama.cpp finds the same tokens.
+TEST(ExportPeer, LlamaCppFindsTheTokensOfScores) {
+  ASHLAR_NEED_SHARED_FILES(shared);
+  ASHLAR_NEED_LLAMA_PEER(peer);
+  const TempDirectory directory;
+  testing::Library library;
+  Json::Array requests;
+  std::vector<Tokenizer> tokenizers;
+  const std::vector<std::string> texts = {"Hello, world",
+                                          " two  spaces   and more",
+                                          "caf\u00e9 \u65e5\u672c \U0001f680\n\n\tend ",
+                                          "a</s> b<s>c",
+                                          "1234567 3.14e-5 (x[i] += y)",
+                                          "ééééé aaaaaaa ........",
+                                          ""};
+  for (const std::string name : {"ggml-vocab-llama-spm", "ggml-vocab-phi-3"}) {
+    const auto file = GgufFile::Open(shared / "fixtures/tokenizers" / (name + ".gguf"));
+    ASSERT_TRUE(file.ok()) << file.error().message;
+    auto vocabulary = *internal::ReadGgufVocabulary(file->fields(), 1 << 20);
+    vocabulary->name = "";  // (that takes the spaces behind phi-3's markers)
+    const std::string json = *GgufTokenizerJson(*vocabulary);
+    const Path model = directory / name;
+    testing::WriteRandomModel(StableLm({{"vocab_size", std::ssize(vocabulary->tokens)}}), model);
+    testing::WriteText(model / "tokenizer.json", json);
+    const Path out = directory / (name + ".gguf");
+    const auto report = ExportGguf(library.Import(model, name), "name", library.store(), out);
+    ASSERT_TRUE(report.ok()) << report.error().message;
+    tokenizers.push_back(*Tokenizer::FromJson(json));
+    Json asked = Json::Array();
+    for (const std::string& text : texts) {
+      asked.Append(text);
+    }
+    requests.push_back(Json::Of({{"file", out.string()}, {"texts", asked}}));
+  }
+  const Json::Array answers = AskPeer(peer, requests, directory / "request");
+  ASSERT_EQ(answers.size(), tokenizers.size());
+  for (std::size_t each = 0; each < answers.size(); ++each) {
+    const Json::Array& ids = *answers[each].Find("ids")->array();
+    ASSERT_EQ(ids.size(), texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      Json expected = Json::Array();
+      const auto found = *tokenizers[each].Encode(texts[i], {.add_special_tokens = false});
+      for (const std::int32_t id : found) {
+        expected.Append(id);
+      }
+      EXPECT_EQ(ids[i], expected) << texts[i];
+    }
   }
 }
 

@@ -234,6 +234,18 @@ TEST_F(HfExport, KeepsFilesAndPartsManyBytesIntoShards) {
   EXPECT_EQ(library_.Import(to, "again").digest(), network.digest());
 }
 
+// A tokenizer.model whose normalizer other programs' stages cannot say.
+TEST_F(HfExport, SaysWhatOfATokenizerAshlarAloneReads) {
+  WriteModel(testing::MakeTinyModel({.vocabulary = 1024}), directory_ / "pieces");
+  std::filesystem::copy(ASHLAR_SOURCE_DIR "/ashlar/text/testdata/bpe.model",
+                        directory_ / "pieces/tokenizer.model");
+  const Network network = library_.Import(directory_ / "pieces", "pieces");
+  const auto report = Write(network, NewPath());
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks, ::testing::ElementsAre(HasSubstr(
+                                   "normalizer of the type SentencePiece, which ashlar alone")));
+}
+
 TEST_F(HfExport, OfDerivedNetworksIsWhatTheyCompute) {
   Import({.layers = 4, .width = 128, .channels = 192, .head_dim = 32, .tied = true});
   for (const char* transform : {"drop", "repeat"}) {

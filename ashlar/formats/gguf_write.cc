@@ -31,6 +31,7 @@ class Header {
     PutTyped(GgufValueType::kString, std::string_view(value));
   }
   void PutValue(const std::vector<std::int32_t>& values) { PutArray(GgufValueType::kI32, values); }
+  void PutValue(const std::vector<float>& values) { PutArray(GgufValueType::kF32, values); }
   void PutValue(const std::vector<bool>& values) { PutArray(GgufValueType::kBool, values); }
   void PutValue(const std::vector<std::string>& values) {
     PutArray(GgufValueType::kString, values);

@@ -409,6 +409,24 @@ std::vector<std::string> Remarks(const Network& network, const FamilyForm& form,
   return remarks;
 }
 
+// Of a tokenizer.json with a type of stage that is ashlar's own.
+std::optional<std::string> RemarkOnTokenizer(std::string_view tokenizer_json) {
+  const Result<Json> json = ParseJson(tokenizer_json);
+  for (const char* role : {"normalizer", "model"}) {
+    const Json* const stage = json.ok() ? json->Find(role) : nullptr;
+    const Json* const type = stage == nullptr ? nullptr : stage->Find("type");
+    if (type != nullptr && type->string() != nullptr &&
+        type->string()->starts_with("SentencePiece")) {
+      return fmt::format(
+          "tokenizer.json has a {} of the type {}, which ashlar alone can read: no other gives "
+          "every "
+          "text the same tokens",
+          role, *type->string());
+    }
+  }
+  return std::nullopt;
+}
+
 // Names that the directory's own files have.
 bool IsTaken(std::string_view name) {
   return name == "config.json" || name.ends_with(".safetensors") ||
@@ -458,6 +476,9 @@ Result<HuggingFaceReport> ExportHuggingFace(
   for (const auto& [name, file] : network.files) {
     ASHLAR_TRY(const auto text, ReadNetworkFile(network, store, name));
     ASHLAR_TRY(writer.WriteText(name, *text));
+    if (auto remark = name == "tokenizer.json" ? RemarkOnTokenizer(*text) : std::nullopt) {
+      report.remarks.push_back(*std::move(remark));
+    }
   }
   ASHLAR_TRY(writer.WriteText("config.json", WriteJsonPretty(form.config) + "\n"));
   ASHLAR_TRY(made.Commit());

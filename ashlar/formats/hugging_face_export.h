@@ -35,7 +35,8 @@ struct HuggingFaceReport {
   std::uint64_t tensor_bytes = 0;
   int tensors = 0;
   int shards = 0;
-  std::vector<std::string> remarks;  // why an import would give another digest, a sentence each
+  // Why an import would give another digest, and what other programs cannot read; a sentence each.
+  std::vector<std::string> remarks;
 };
 
 // kInvalid when something stands at `directory` that is no empty directory: it would be replaced.

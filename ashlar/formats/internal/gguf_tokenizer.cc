@@ -5,17 +5,12 @@
 
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/formats/internal/gguf_ends.h"
+#include "ashlar/formats/internal/gguf_scored_tokens.h"
 #include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
-
-// ggml's token types.
-constexpr std::int32_t kNormal = 1;
-constexpr std::int32_t kControl = 3;
-constexpr std::int32_t kUserDefined = 4;
-constexpr std::int32_t kUnused = 5;
 
 // kUnsupported unless the member is absent, null or `harmless`.
 Status RequireOff(const JsonCursor& json, std::string_view key, const Json& harmless) {
@@ -24,21 +19,6 @@ Status RequireOff(const JsonCursor& json, std::string_view key, const Json& harm
     return Unsupported("{}: llama.cpp cannot do this", member->path());
   }
   return {};
-}
-
-// A role's stages: none, one, or the members of a Sequence.
-Result<std::vector<JsonCursor>> StagesOf(const JsonCursor& root, std::string_view role,
-                                         std::string_view members) {
-  ASHLAR_TRY(const std::optional<JsonCursor> stage, root.Find(role));
-  if (!stage) {
-    return std::vector<JsonCursor>();
-  }
-  ASHLAR_TRY(const std::string type, stage->String("type"));
-  if (type != "Sequence") {
-    return std::vector<JsonCursor>{*stage};
-  }
-  ASHLAR_TRY(const JsonCursor list, stage->At(members));
-  return list.AsArray(64);
 }
 
 // The pattern of a stage that cuts as GGUF's names do; nothing for another one.
@@ -76,18 +56,17 @@ bool IsLikeADigit(std::string_view text, bool at_end) {
 
 // Whether no merge joins a digit with something else, so that a cut between the two changes
 // nothing.
-bool KeepDigitsApart(const std::vector<std::string>& merges) {
-  return std::ranges::none_of(merges, [](std::string_view merge) {
-    const std::size_t space = merge.find(' ', 1);
-    return IsLikeADigit(merge.substr(0, space), /*at_end=*/true) !=
-           IsLikeADigit(merge.substr(space + 1), /*at_end=*/false);
+bool KeepDigitsApart(const std::vector<TokenPair>& merges) {
+  return std::ranges::none_of(merges, [](const TokenPair& merge) {
+    return IsLikeADigit(merge.first, /*at_end=*/true) !=
+           IsLikeADigit(merge.second, /*at_end=*/false);
   });
 }
 
 // The pattern of a stage behind ByteLevel; empty when it cuts only where nothing joins anyway, and
 // nothing when GGUF, which cuts before bytes are spelled, cannot say it.
 Result<std::optional<std::string>> PatternOfSpelledBytes(const JsonCursor& stage,
-                                                         const std::vector<std::string>& merges) {
+                                                         const std::vector<TokenPair>& merges) {
   ASHLAR_TRY(const std::string type, stage.String("type"));
   if (type == "Digits") {
     ASHLAR_TRY(const bool one_by_one, stage.BoolOr("individual_digits", false));
@@ -98,7 +77,7 @@ Result<std::optional<std::string>> PatternOfSpelledBytes(const JsonCursor& stage
 }
 
 Result<std::string_view> NameOfPreTokenizer(const JsonCursor& root, bool ignore_merges,
-                                            const std::vector<std::string>& merges) {
+                                            const std::vector<TokenPair>& merges) {
   const Error no_name = Unsupported(
       "{}.pre_tokenizer: llama.cpp has no name for this way of cutting text", root.path());
   ASHLAR_TRY(const auto stages, StagesOf(root, "pre_tokenizer", "pretokenizers"));
@@ -134,28 +113,6 @@ Result<std::string_view> NameOfPreTokenizer(const JsonCursor& root, bool ignore_
   return *name;
 }
 
-Result<std::vector<std::string>> ReadMerges(const JsonCursor& model) {
-  ASHLAR_TRY(const JsonCursor list, model.At("merges"));
-  ASHLAR_TRY(const std::vector<JsonCursor> entries, list.AsArray());
-  std::vector<std::string> merges;
-  merges.reserve(entries.size());
-  for (const JsonCursor& entry : entries) {
-    if (entry.value().string() != nullptr) {
-      merges.push_back(*entry.value().string());
-      continue;
-    }
-    ASHLAR_TRY(const std::vector<JsonCursor> pair, entry.AsArray(2));
-    CHECK_EQ(pair.size(), 2u);  // the Tokenizer has read it
-    ASHLAR_TRY(const std::string left, pair[0].AsString());
-    ASHLAR_TRY(const std::string right, pair[1].AsString());
-    if (left.find(' ') != left.npos || right.find(' ') != right.npos) {
-      return Unsupported("{}: GGUF cannot hold a merge of tokens with spaces", entry.path());
-    }
-    merges.push_back(fmt::format("{} {}", left, right));
-  }
-  return merges;
-}
-
 Status CheckStages(const JsonCursor& root, GgufTokenizer& tokenizer) {
   ASHLAR_TRY(const auto normalizers, StagesOf(root, "normalizer", "normalizers"));
   for (const JsonCursor& stage : normalizers) {
@@ -181,22 +138,12 @@ Status CheckStages(const JsonCursor& root, GgufTokenizer& tokenizer) {
   if (type != "BPE") {
     return Unsupported("{}: GGUF is written with byte-level BPE only, not {}", model.path(), type);
   }
-  for (const auto& [key, harmless] :
-       std::initializer_list<std::pair<const char*, Json>>{{"byte_fallback", false},
-                                                           {"dropout", nullptr},
-                                                           {"continuing_subword_prefix", ""},
-                                                           {"end_of_word_suffix", ""}}) {
-    ASHLAR_TRY(RequireOff(model, key, harmless));
-  }
-  return {};
+  ASHLAR_TRY(RequireOff(model, "byte_fallback", false));
+  return CheckPlainBpe(model);
 }
 
-struct Tokens {
-  std::vector<std::string> contents;
-  std::vector<std::int32_t> types;
-};
-
-Result<Tokens> ReadTokens(const JsonCursor& root, const Tokenizer& tokenizer, std::int64_t ids) {
+Result<GgufTokens> ReadTokens(const JsonCursor& root, const Tokenizer& tokenizer,
+                              std::int64_t ids) {
   std::set<std::int64_t> added;
   ASHLAR_TRY(const std::optional<JsonCursor> list, root.Find("added_tokens"));
   if (list) {
@@ -206,7 +153,7 @@ Result<Tokens> ReadTokens(const JsonCursor& root, const Tokenizer& tokenizer, st
       added.insert(id);
     }
   }
-  Tokens tokens;
+  GgufTokens tokens;
   for (std::int32_t id = 0; id < ids; ++id) {
     std::string content(tokenizer.TokenContent(id));
     const bool unused = content.empty();
@@ -217,10 +164,10 @@ Result<Tokens> ReadTokens(const JsonCursor& root, const Tokenizer& tokenizer, st
       }
     }
     tokens.contents.push_back(std::move(content));
-    tokens.types.push_back(unused                    ? kUnused
-                           : tokenizer.IsSpecial(id) ? kControl
-                           : added.contains(id)      ? kUserDefined
-                                                     : kNormal);
+    tokens.types.push_back(unused                    ? kUnusedToken
+                           : tokenizer.IsSpecial(id) ? kControlToken
+                           : added.contains(id)      ? kUserDefinedToken
+                                                     : kNormalToken);
   }
   return tokens;
 }
@@ -264,41 +211,111 @@ void AddEnds(const Metadata& network, const Tokenizer& tokenizer,
   }
 }
 
+// Byte-level BPE.
+Status AddMergedTokens(const JsonCursor& root, const GgufTokens& tokens, GgufTokenizer& to) {
+  ASHLAR_TRY(CheckStages(root, to));
+  ASHLAR_TRY(const JsonCursor model, root.At("model"));
+  ASHLAR_TRY(const bool ignore_merges, model.BoolOr("ignore_merges", false));
+  ASHLAR_TRY(const std::vector<TokenPair> merges, ReadMerges(model));
+  ASHLAR_TRY(const std::string_view pre_tokenizer, NameOfPreTokenizer(root, ignore_merges, merges));
+  std::vector<std::string> lines;
+  lines.reserve(merges.size());
+  for (const auto& [left, right] : merges) {
+    if (left.find(' ') != left.npos || right.find(' ') != right.npos) {
+      return Unsupported("{}.merges: GGUF cannot hold a merge of tokens with spaces, as {} and {}",
+                         model.path(), QuoteForError(left), QuoteForError(right));
+    }
+    lines.push_back(fmt::format("{} {}", left, right));
+  }
+  to.metadata.emplace_back("tokenizer.ggml.model", std::string("gpt2"));
+  to.metadata.emplace_back("tokenizer.ggml.pre", std::string(pre_tokenizer));
+  to.metadata.emplace_back("tokenizer.ggml.tokens", tokens.contents);
+  to.metadata.emplace_back("tokenizer.ggml.token_type", tokens.types);
+  to.metadata.emplace_back("tokenizer.ggml.merges", std::move(lines));
+  return {};
+}
+
+// Sentencepiece's.
+Status AddScoredTokens(const JsonCursor& root, GgufTokens tokens, GgufTokenizer& to) {
+  ASHLAR_TRY(GgufScoredTokens scored, ReadScoredTokens(root, tokens));
+  to.remarks = std::move(scored.remarks);
+  to.metadata.emplace_back("tokenizer.ggml.model", std::string("llama"));
+  to.metadata.emplace_back("tokenizer.ggml.pre", std::string("default"));
+  to.metadata.emplace_back("tokenizer.ggml.tokens", std::move(tokens.contents));
+  to.metadata.emplace_back("tokenizer.ggml.scores", std::move(scored.scores));
+  to.metadata.emplace_back("tokenizer.ggml.token_type", std::move(tokens.types));
+  to.metadata.emplace_back("tokenizer.ggml.add_space_prefix", scored.space_prefix);
+  if (scored.unknown) {
+    to.metadata.emplace_back("tokenizer.ggml.unknown_token_id",
+                             static_cast<std::uint32_t>(*scored.unknown));
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<std::vector<JsonCursor>> StagesOf(const JsonCursor& root, std::string_view role,
+                                         std::string_view members) {
+  ASHLAR_TRY(const std::optional<JsonCursor> stage, root.Find(role));
+  if (!stage) {
+    return std::vector<JsonCursor>();
+  }
+  ASHLAR_TRY(const std::string type, stage->String("type"));
+  if (type != "Sequence") {
+    return std::vector<JsonCursor>{*stage};
+  }
+  ASHLAR_TRY(const JsonCursor list, stage->At(members));
+  return list.AsArray(64);
+}
+
+Result<std::vector<TokenPair>> ReadMerges(const JsonCursor& model) {
+  ASHLAR_TRY(const JsonCursor list, model.At("merges"));
+  std::vector<TokenPair> merges;
+  CHECK(list.value().array() != nullptr);  // the Tokenizer has read it, and each of these
+  merges.reserve(list.value().array()->size());
+  for (const Json& entry : *list.value().array()) {
+    if (const std::string* line = entry.string()) {
+      const std::size_t space = line->find(' ');
+      if (!line->starts_with("#version")) {  // the first line of a merges.txt
+        merges.emplace_back(line->substr(0, space), line->substr(space + 1));
+      }
+      continue;
+    }
+    merges.emplace_back(*entry.array()->at(0).string(), *entry.array()->at(1).string());
+  }
+  return merges;
+}
+
+Status CheckPlainBpe(const JsonCursor& model) {
+  for (const auto& [key, harmless] : std::initializer_list<std::pair<const char*, Json>>{
+           {"dropout", nullptr}, {"continuing_subword_prefix", ""}, {"end_of_word_suffix", ""}}) {
+    ASHLAR_TRY(RequireOff(model, key, harmless));
+  }
+  return {};
+}
 
 Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const Metadata& network,
                                         std::int64_t ids) {
   ASHLAR_TRY(const Tokenizer tokenizer, Tokenizer::FromJson(tokenizer_json));
+  if (tokenizer.vocabulary_size() > ids) {
+    return Invalid("tokenizer.json gives ids up to {}, but the network reads {}",
+                   tokenizer.vocabulary_size() - 1, ids);
+  }
   ASHLAR_TRY(const Json json, ParseJson(tokenizer_json));
   const JsonCursor root(json, "tokenizer.json");
   GgufTokenizer result;
-  ASHLAR_TRY(CheckStages(root, result));
-  ASHLAR_TRY(const JsonCursor model, root.At("model"));
-  ASHLAR_TRY(const bool ignore_merges, model.BoolOr("ignore_merges", false));
-  ASHLAR_TRY(std::vector<std::string> merges, ReadMerges(model));
-  ASHLAR_TRY(const std::string_view pre_tokenizer, NameOfPreTokenizer(root, ignore_merges, merges));
-  ASHLAR_TRY(Tokens tokens, ReadTokens(root, tokenizer, ids));
+  ASHLAR_TRY(GgufTokens tokens, ReadTokens(root, tokenizer, ids));
+  ASHLAR_TRY(const bool scored, HasScoredTokens(root));
+  ASHLAR_TRY(scored ? AddScoredTokens(root, std::move(tokens), result)
+                    : AddMergedTokens(root, tokens, result));
   ASHLAR_TRY(const Surroundings around, ReadSurroundings(tokenizer));
-
-  const auto add = [&](std::string_view key, GgufValue value) {
-    result.metadata.emplace_back(fmt::format("tokenizer.ggml.{}", key), std::move(value));
-  };
-  const auto add_id = [&](std::string_view key, std::int64_t id) {
-    add(key, static_cast<std::uint32_t>(id));
-  };
-  add("model", std::string("gpt2"));
-  add("pre", std::string(pre_tokenizer));
-  add("tokens", std::move(tokens.contents));
-  add("token_type", std::move(tokens.types));
-  add("merges", std::move(merges));
-  if (!around.before.empty()) {
-    add_id("bos_token_id", around.before.front());
-  } else if (network.bos_token) {
-    add_id("bos_token_id", *network.bos_token);
+  if (!around.before.empty() || network.bos_token) {
+    const std::int64_t id = around.before.empty() ? *network.bos_token : around.before.front();
+    result.metadata.emplace_back("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(id));
   }
   AddEnds(network, tokenizer, around.after, result);
-  add("add_bos_token", !around.before.empty());
-  add("add_eos_token", !around.after.empty());
+  result.metadata.emplace_back("tokenizer.ggml.add_bos_token", !around.before.empty());
+  result.metadata.emplace_back("tokenizer.ggml.add_eos_token", !around.after.empty());
   return result;
 }
 

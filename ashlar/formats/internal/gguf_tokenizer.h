@@ -1,5 +1,5 @@
-// A tokenizer.json as GGUF's metadata: tokens, merges and the name under which llama.cpp knows how
-// to cut text into pieces.
+// A tokenizer.json as GGUF's metadata: tokens, and either merges with the name under which
+// llama.cpp knows how to cut text into pieces, or scores.
 #pragma once
 
 #include <string>
@@ -15,8 +15,9 @@ struct GgufTokenizer {
   std::vector<std::string> remarks;  // where llama.cpp will do a little less than the file says
 };
 
-// Only byte-level BPE has a place in GGUF that means the same. kUnsupported names what of the file
-// llama.cpp would not do alike. `ids` is what the network reads: ids without a token are padded.
+// Byte-level BPE and sentencepiece's have a place in GGUF that means the same. kUnsupported names
+// what of the file llama.cpp would not do alike. `ids` is what the network reads: ids without a
+// token are padded.
 Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const Metadata& network,
                                         std::int64_t ids);
 

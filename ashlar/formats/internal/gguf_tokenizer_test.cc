@@ -88,5 +88,130 @@ TEST(GgufTokenizer, OfFalconWhoseDigitsJoinOthersIsRefused) {
   }
 }
 
+// ---- Scored tokens
+
+// The bytes' tokens, letters, and what these merges make; spaces as in the first networks of the
+// kind.
+struct Scored {
+  std::vector<std::pair<std::string, std::string>> merges = {
+      {"a", "b"}, {"b", "c"}, {"ab", "c"}, {"a", "bc"}, {"▁", "a"}, {"▁a", "b"}, {"▁", "ab"}};
+  Json normalizer = Object(R"({"type": "Sequence", "normalizers": [
+      {"type": "Prepend", "prepend": "▁"},
+      {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]})");
+  Json pre_tokenizer = {};
+
+  Json Vocab() const {
+    Json vocab = Json::Object();
+    std::int64_t id = 0;
+    for (const char* token : {"<unk>", "<s>", "</s>"}) {
+      vocab.Set(token, id++);
+    }
+    for (int byte = 0; byte < 256; ++byte) {
+      vocab.Set(fmt::format("<0x{:02X}>", byte), id++);
+    }
+    for (const char* letter : {"▁", "a", "b", "c", "é"}) {
+      vocab.Set(letter, id++);
+    }
+    for (const auto& [left, right] : merges) {
+      if (vocab.Find(left + right) == nullptr) {
+        vocab.Set(left + right, id++);
+      }
+    }
+    vocab.Set("<tool>", id);
+    return vocab;
+  }
+  Json Build() const {
+    const Json vocab = Vocab();
+    Json pairs = Json::Array();
+    for (const auto& [left, right] : merges) {
+      pairs.Append(Json::Array{left, right});
+    }
+    Json added = Json::Array();
+    for (const char* token : {"<unk>", "<s>", "</s>", "<tool>"}) {
+      added.Append(Json::Of({{"id", *vocab.Find(token)},
+                             {"content", token},
+                             {"single_word", false},
+                             {"lstrip", false},
+                             {"rstrip", false},
+                             {"normalized", false},
+                             {"special", std::string_view(token) != "<tool>"}}));
+    }
+    Json json = Object(R"({"post_processor": {"type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
+                   {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}}},
+      "decoder": {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+        {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}})");
+    json.Set("added_tokens", added);
+    json.Set("normalizer", normalizer);
+    json.Set("pre_tokenizer", pre_tokenizer);
+    json.Set("model", Json::Of({{"type", "BPE"},
+                                {"unk_token", "<unk>"},
+                                {"fuse_unk", true},
+                                {"byte_fallback", true},
+                                {"vocab", vocab},
+                                {"merges", pairs}}));
+    return json;
+  }
+};
+constexpr std::int64_t kScoredIds = 300;  // some more than there are tokens
+constexpr const char* kScoredTexts[] = {
+    "abc ab a", "  abc", "abcabc  ", "\u00e9a\u65e5b", "ab<tool>abc</s> ab", "aab cabbc", " ", ""};
+
+TEST(GgufTokenizer, OfScoredTokensGoesThereAndBack) {
+  ExpectTheSameIds(Scored().Build(), kScoredIds, kScoredTexts);
+  // Without a space in front; the cut finds no space.
+  const Scored bare = {
+      .normalizer = Object(R"({"type": "Replace", "pattern": {"String": " "}, "content": "▁"})"),
+      .pre_tokenizer = Object(R"({"type": "Split", "pattern": {"String": " "},
+                                  "behavior": "MergedWithPrevious", "invert": false})")};
+  ExpectTheSameIds(bare.Build(), kScoredIds, kScoredTexts);
+  const Scored apart = {.normalizer = {},
+                        .pre_tokenizer = Object(R"({"type": "Metaspace", "replacement": "▁",
+                                                    "prepend_scheme": "never", "split": true})")};
+  ExpectTheSameIds(apart.Build(), kScoredIds, kScoredTexts);
+}
+
+TEST(GgufTokenizer, OfScoredTokensSaysWhatLlamaCppDoesOtherwise) {
+  const Scored first = {.normalizer = {},
+                        .pre_tokenizer = Object(R"({"type": "Metaspace", "replacement": "▁",
+                                                    "prepend_scheme": "first", "split": false})")};
+  const auto exported = ReadGgufTokenizer(WriteJson(first.Build()), {}, kScoredIds);
+  ASSERT_TRUE(exported.ok()) << exported.error().message;
+  EXPECT_THAT(exported->remarks,
+              ::testing::ElementsAre(HasSubstr("a text that begins with one"),
+                                     HasSubstr("in front of text behind a marker")));
+  // The model that tokens of equal scores need.
+  Json json = Scored().Build();
+  Json pieces = Json::Array();
+  const Json& vocab = *json.Find("model")->Find("vocab");
+  for (const auto& [token, id] : *vocab.object()) {
+    pieces.Append(Json::Array{token, token.size() > 1 ? -1.0 : -2.0});
+  }
+  json.Set("model", Json::Of({{"type", "SentencePieceBPE"},
+                              {"unk_id", 0},
+                              {"byte_fallback", true},
+                              {"vocab", pieces}}));
+  ExpectTheSameIds(json, kScoredIds, kScoredTexts);
+}
+
+TEST(GgufTokenizer, OfScoredTokensThatLlamaCppWouldJoinOtherwiseIsRefused) {
+  EXPECT_THAT(WhyNot(Scored{.merges = {{"b", "c"}, {"ab", "c"}, {"a", "b"}}}.Build(), kScoredIds),
+              HasSubstr("no merge joins the last two parts of the token \"abc\""));
+  Scored apart = {.normalizer = {},
+                  .pre_tokenizer = Object(R"({"type": "Metaspace", "replacement": "▁",
+                                              "prepend_scheme": "never", "split": true})")};
+  apart.merges.emplace_back("a", "▁");
+  EXPECT_THAT(WhyNot(apart.Build(), kScoredIds), HasSubstr("would join \"a▁\" across words"));
+  EXPECT_THAT(WhyNot(Scored{.normalizer = Object(R"({"type": "Lowercase"})")}.Build(), kScoredIds),
+              HasSubstr("llama.cpp has no normalizer like this Lowercase"));
+  Json json = Scored().Build();
+  json.Set("decoder", Object(R"({"type": "ByteLevel"})"));
+  EXPECT_THAT(WhyNot(json, kScoredIds), HasSubstr("no decoder ByteLevel"));
+}
+
 }  // namespace
 }  // namespace ashlar::internal

@@ -18,6 +18,7 @@ void Merger::Queue(std::int32_t left, std::int32_t right, const MergeTable& rule
 }
 
 void Merger::Merge(const MergeTable& rules) {
+  last_join_.reset();
   if (symbols_.empty()) {
     return;
   }
@@ -38,6 +39,7 @@ void Merger::Merge(const MergeTable& rules) {
     if (right.id != candidate.right_id) {
       continue;
     }
+    last_join_ = {candidate.left_id, candidate.right_id, candidate.rank};
     left.id = candidate.merged_id;
     left.next = right.next;
     right.id = kNone;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ashlar/text/internal/pair_table.h"
@@ -29,6 +30,13 @@ class Merger {
   // Every merge removes a symbol and queues at most two candidates, so that at most 3 n are ever
   // queued: O(n log n).
   void Merge(const MergeTable& rules);
+
+  // What the last Merge joined last; nothing when it joined none.
+  struct Join {
+    std::int32_t left, right;  // ids
+    std::uint32_t rank;
+  };
+  const std::optional<Join>& last_join() const { return last_join_; }
 
   // `visit(id, begin)` for each symbol that is left, in order.
   template <class Visit>
@@ -64,6 +72,7 @@ class Merger {
 
   std::vector<Symbol> symbols_;
   std::vector<Candidate> heap_;
+  std::optional<Join> last_join_;
 };
 
 }  // namespace ashlar::internal

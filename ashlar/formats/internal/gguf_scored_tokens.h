@@ -1,0 +1,24 @@
+// A tokenizer of sentencepiece's byte-pair encoding as GGUF's "llama": tokens with scores.
+#pragma once
+
+#include "ashlar/formats/gguf.h"
+#include "ashlar/formats/internal/gguf_tokenizer_parts.h"
+
+namespace ashlar::internal {
+
+struct GgufScoredTokens {
+  std::vector<float> scores;  // by id
+  bool space_prefix = false;  // whether a text is given a space in front
+  std::optional<std::int32_t> unknown;
+  std::vector<std::string> remarks;  // where llama.cpp will do something else
+};
+
+// Whether a tokenizer.json is one: what its model lacks becomes bytes' tokens, and no letters
+// stand for bytes.
+Result<bool> HasScoredTokens(const JsonCursor& root);
+
+// Sets the types of bytes, of the unknown token and of those that texts are searched for.
+// kUnsupported names what llama.cpp would do otherwise.
+Result<GgufScoredTokens> ReadScoredTokens(const JsonCursor& root, GgufTokens& tokens);
+
+}  // namespace ashlar::internal

@@ -1,0 +1,37 @@
+// What tokenizers of every kind share on their way into a GGUF file.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ashlar/base/json_cursor.h"
+#include "ashlar/text/merge_order.h"
+
+namespace ashlar::internal {
+
+// ggml's token types.
+inline constexpr std::int32_t kNormalToken = 1;
+inline constexpr std::int32_t kUnknownToken = 2;
+inline constexpr std::int32_t kControlToken = 3;
+inline constexpr std::int32_t kUserDefinedToken = 4;
+inline constexpr std::int32_t kUnusedToken = 5;
+inline constexpr std::int32_t kByteToken = 6;
+
+struct GgufTokens {  // by id
+  std::vector<std::string> contents;
+  std::vector<std::int32_t> types;
+};
+
+// A role's stages: none, one, or the members of a Sequence.
+Result<std::vector<JsonCursor>> StagesOf(const JsonCursor& root, std::string_view role,
+                                         std::string_view members);
+
+// The merges of a BPE model that the Tokenizer has read.
+Result<std::vector<TokenPair>> ReadMerges(const JsonCursor& model);
+
+// kUnsupported when a BPE model has a setting that llama.cpp's lack.
+Status CheckPlainBpe(const JsonCursor& model);
+
+}  // namespace ashlar::internal
