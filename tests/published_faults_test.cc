@@ -235,6 +235,7 @@ std::vector<Fault> Faults() {
        {{kSafetensors,
          [] {
            return Directory([](ModelFiles& files) {
+             files.weights = "shard.safetensors";
              files.others["model.safetensors.index.json"] =
                  R"({"weight_map": {"a": "../../../../etc/passwd"}})";
            });

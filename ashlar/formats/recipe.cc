@@ -4,10 +4,10 @@
 #include <cmath>
 #include <limits>
 
+#include "ashlar/formats/architectures/seeing_network.h"
 #include "ashlar/formats/internal/activation_words.h"
 #include "ashlar/formats/internal/decoder_config.h"
 #include "ashlar/formats/internal/harmless_fields.h"
-#include "ashlar/formats/internal/seeing_network.h"
 
 namespace ashlar {
 namespace {

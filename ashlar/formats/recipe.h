@@ -55,7 +55,7 @@ struct Recipe {
   std::span<const std::string_view> ignored_tensors;
   std::vector<std::string> ignored_prefixes;  // beginnings of names of tensors that none computes
   // The checkpoint is of a network that sees as well, of which this is the part that reads text:
-  // internal/seeing_network.h. Beginnings of names of the rest; else none.
+  // architectures/seeing_network.h. Beginnings of names of the rest; else none.
   std::span<const std::string_view> unread_prefixes = {};
   // How matrices may stand in the checkpoint that are in no plain numbers.
   bool mxfp4 = false;                 // internal/mxfp4_source.h

@@ -33,10 +33,11 @@ inline void ExpectNamedError(const CommandResult& result, int exit_code, const s
 // A model directory whose every part a lie can replace before it is written.
 struct ModelFiles {
   Json config;
-  Json header;                                            // of model.safetensors
+  Json header;                                            // of the weights' file
   std::string data;                                       // what follows it
-  std::function<void(std::string&)> edit_file = nullptr;  // the whole of model.safetensors
+  std::function<void(std::string&)> edit_file = nullptr;  // the whole of that file
   std::map<std::string, std::string> others = {};         // further files
+  std::string weights = "model.safetensors";              // what that file is called
 
   Json& Entry(std::string_view tensor) { return *const_cast<Json*>(header.Find(tensor)); }
   Json& Rope() {
@@ -55,7 +56,7 @@ struct ModelFiles {
     if (edit_file) {
       edit_file(file);
     }
-    WriteText(directory / "model.safetensors", file);
+    WriteText(directory / weights, file);
     for (const auto& [name, content] : others) {
       WriteText(directory / name, content);
     }

@@ -1,4 +1,4 @@
-#include "ashlar/formats/internal/seeing_network.h"
+#include "ashlar/formats/architectures/seeing_network.h"
 
 #include <algorithm>
 
