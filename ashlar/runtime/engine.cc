@@ -147,8 +147,11 @@ std::uint64_t Engine::PlanOf(NetworkId network) const {
   return (*loaded)->plan();
 }
 
-void Engine::PrefaultWorkspace() {
-  state_->prefault_workspace = true;
+void Engine::SetPrefaultWorkspace(bool prefault) {
+  state_->prefault_workspace = prefault;
+  if (!prefault) {
+    return;
+  }
   state_->networks.ReachAllPositions();
   state_->interpreter.Touch(internal::Interpreter::kAll);
 }

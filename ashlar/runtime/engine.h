@@ -264,14 +264,13 @@ class Engine {
   // page_bytes.
   void SetPageBudget(std::uint64_t bytes, std::uint64_t most = EngineOptions::kMostPageBytes);
 
-  // The workspace is resident from now on, as with EngineOptions::prefault_workspace. The logits of
-  // deliveries are gone.
-  void PrefaultWorkspace();
+  // As EngineOptions::prefault_workspace, from now on: with `prefault` the workspace is resident at
+  // once, and the logits of deliveries are gone.
+  void SetPrefaultWorkspace(bool prefault);
 
-  // For who waits until there are requests: gives back to the system what nothing runs on, pages
-  // that hold nothing cached and, unless it was prefaulted, the workspace; for a millisecond or so,
-  // so that more may be left for the next call. The logits of deliveries are gone. Requires:
-  // idle().
+  // For who waits until there are requests: gives back to the system what nothing runs on, the
+  // workspace, unless it was prefaulted, and for a millisecond pages that hold nothing cached, so
+  // that some may be left for the next call. The logits of deliveries are gone. Requires: idle().
   void Rest();
 
   // Queues a request; its prompt is checked here. kInvalid names what is wrong; kExhausted when

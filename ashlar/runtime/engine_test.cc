@@ -408,7 +408,7 @@ TEST_F(EngineTest, AWorkspaceThatIsNotPrefaultedTakesWhatStepsNeededUntilItIs) {
   network_ = *engine.Load(base_);
   ASSERT_TRUE(RunToEnd(engine, *engine.Submit(Ask({1, 2, 3}, 4))).ok());
   EXPECT_LT(ResidentBytesNow() - before, all / 4);
-  engine.PrefaultWorkspace();
+  engine.SetPrefaultWorkspace(true);
   EXPECT_GT(ResidentBytesNow() - before, all / 4 * 3);
 }
 

@@ -65,6 +65,9 @@ Result<std::vector<float>> ScoresOfMerges(std::span<const std::string> tokens,
   MergeTable rules(merges.size());
   for (std::size_t rank = 0; rank < merges.size(); ++rank) {
     const auto& [left, right] = merges[rank];
+    if (left.empty() || right.empty()) {
+      continue;  // no text holds it
+    }
     rules.Set(symbols.Of(left), symbols.Of(right),
               {static_cast<std::uint32_t>(rank), symbols.Of(left + right)});
   }

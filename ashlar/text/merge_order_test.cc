@@ -93,6 +93,13 @@ TEST_F(MergeOrder, OfAnyMergesHasScoresThatGiveTheSameTokensOrIsRefused) {
   EXPECT_LT(same, 400);
 }
 
+TEST_F(MergeOrder, PassesOverMergesOfNothing) {
+  EXPECT_THAT(*ScoresOfMerges(std::vector<std::string>{"a", "b", "ab"},
+                              std::vector<TokenPair>{{"", "a"}, {"a", ""}, {"a", "b"}},
+                              {false, false, false}),
+              ElementsAre(kNoTokenScore, kNoTokenScore, -2.0f));
+}
+
 TEST_F(MergeOrder, NamesATokenThatScoresWouldMake) {
   const std::vector<std::string> tokens = {"a", "ab"};
   EXPECT_THAT(ScoresOfMerges(tokens, {}, {false, false}).error().message,

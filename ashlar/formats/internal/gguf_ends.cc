@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <unordered_set>
 
 namespace ashlar::internal {
 namespace {
@@ -56,7 +57,7 @@ class Ends {
   explicit Ends(std::span<const std::string_view> tokens) : tokens_(tokens) {}
 
   void Add(std::int64_t id) {
-    if (std::ranges::find(ids_, id) == ids_.end()) {
+    if (known_.insert(id).second) {  // a file may call every token by one name
       ids_.push_back(id);
     }
   }
@@ -82,6 +83,7 @@ class Ends {
 
   std::span<const std::string_view> tokens_;
   std::vector<std::int64_t> ids_;
+  std::unordered_set<std::int64_t> known_;
 };
 
 }  // namespace

@@ -27,6 +27,10 @@ TEST(GgufEnds, AreThoseOfKeysAndThenThoseOfNames) {
   EXPECT_THAT(EndsOf({"a"}, {{"eos_token_id", 0xffffffffu}, {"eot_token_id", 0u}}), ElementsAre(0));
 }
 
+TEST(GgufEnds, OfAFileThatNamesEveryTokenAlikeAreFoundSoon) {
+  EXPECT_EQ(EndsOf(std::vector<std::string>(500'000, "</s>")).size(), 500'000u);
+}
+
 TEST(GgufEnds, OfFilesOfCodeAreThoseOfTheirKeysOrElseOfNames) {
   EXPECT_THAT(EndsOf({"<|fim_pad|>", "<|repo_name|>", "<|file_sep|>", "<|fim_middle|>"}),
               ElementsAre(0, 1, 2));

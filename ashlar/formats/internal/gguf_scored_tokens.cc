@@ -120,6 +120,10 @@ class Spaces {
 // Of the model BPE.
 Status ReadMergedTokens(const JsonCursor& model, GgufTokens& tokens, GgufScoredTokens& to) {
   ASHLAR_TRY(CheckPlainBpe(model));
+  ASHLAR_TRY(const bool whole, model.BoolOr("ignore_merges", false));
+  if (whole) {
+    return Unsupported("{}.ignore_merges: llama.cpp takes no token of scores whole", model.path());
+  }
   ASHLAR_TRY(const std::vector<TokenPair> merges, ReadMerges(model));
   std::vector<bool> in_no_text;
   for (std::size_t id = 0; id < tokens.contents.size(); ++id) {

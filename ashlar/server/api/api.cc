@@ -171,7 +171,7 @@ class Api::State {
   // What takes long has threads of its own, so that nothing short ever waits for it.
   WorkQueue& QueueFor(const Call& call) {
     const Endpoint& endpoint = *call.route.endpoint;
-    if (endpoint.manage != nullptr) {
+    if (endpoint.manage != nullptr && !endpoint.reads_store) {
       return endpoint.waits ? waiting_ : looking_;
     }
     return call.body_bytes > kLongBody ? long_reading_ : reading_;
@@ -287,7 +287,8 @@ class Api::State {
       }
     }
     auto admission = std::make_shared<Admission>(std::move(call.admission));
-    StartWork({service_, QueueFor(call), call.tenant->name}, *std::move(begun), *std::move(work),
+    // The rest of what was read is short beside reading.
+    StartWork({service_, reading_, call.tenant->name}, *std::move(begun), *std::move(work),
               call.responder,
               {.on_event = [trace = call.trace](
                                std::size_t index,

@@ -16,12 +16,12 @@ constexpr std::string_view kBlanks =
 
 // The alternative for calls of one tool; adds the rules of its arguments to `given`.
 Result<std::string> RuleOfCall(const ToolSyntax& syntax, const CallableTool& tool,
-                               const std::string& rule, std::vector<NamedGrammar>& given) {
+                               const std::string& rule, GivenGrammars& given) {
   if (syntax.body == ToolBody::kTags) {
     return RuleOfTaggedCall(syntax.tags, tool.name, tool.arguments, rule, given);
   }
   ASHLAR_TRY(Grammar json, GrammarFromJsonSchema(SchemaTextOf(tool)));
-  given.push_back({rule, std::move(json)});
+  ASHLAR_TRY(given.Add(rule, std::move(json)));
   if (syntax.body == ToolBody::kNamed) {
     return GbnfText(tool.name + std::string(syntax.argument_mark)) + " " + rule;
   }
@@ -66,12 +66,12 @@ std::string WriteCallableTools(const std::vector<CallableTool>& tools, bool para
 
 Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::string_view tools) {
   ASHLAR_TRY(const Json written, ParseJson(tools));
-  std::vector<NamedGrammar> given;
+  GivenGrammars given;
   std::string call;
   for (const Json& each : *written.Find("tools")->array()) {
     const CallableTool tool = {*each.Find("name")->string(), *each.Find("arguments")};
     const Result<std::string> rule =
-        RuleOfCall(syntax, tool, fmt::format("arguments-{}", given.size()), given);
+        RuleOfCall(syntax, tool, fmt::format("arguments-{}", given.all().size()), given);
     if (!rule.ok()) {
       return rule.error().In(fmt::format("the parameters of {}", QuoteForError(tool.name)));
     }
@@ -81,15 +81,15 @@ Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::s
     // A bare call is JSON that the answer begins with, or that follows another call.
     const FreeText later = {.mark = syntax.opener, .not_first = syntax.bare ? "{;," : ""};
     const FreeText first = {.mark = syntax.opener, .not_first = syntax.bare ? "{" : ""};
-    given.push_back({"up-to-opener", FreeTextUpToMark(later)});
-    given.push_back({"rest", FreeTextWithoutMark(later)});
-    given.push_back({"first-up-to-opener", FreeTextUpToMark(first)});
-    given.push_back({"first-rest", FreeTextWithoutMark(first)});
+    ASHLAR_TRY(given.Add("up-to-opener", FreeTextUpToMark(later)));
+    ASHLAR_TRY(given.Add("rest", FreeTextWithoutMark(later)));
+    ASHLAR_TRY(given.Add("first-up-to-opener", FreeTextUpToMark(first)));
+    ASHLAR_TRY(given.Add("first-rest", FreeTextWithoutMark(first)));
   }
   return ParseGbnfWith(
       fmt::format("root ::= {}\ncalls ::= {}\ncall ::= {}\n{}", RuleOfAnswer(syntax, place),
                   RuleOfCalls(syntax, place, *written.Find("most")->integer()), call, kBlanks),
-      given);
+      given.all());
 }
 
 std::vector<std::int32_t> MarksOfCalls(const ToolSyntax& syntax, CallPlace place,

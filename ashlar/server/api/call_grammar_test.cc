@@ -378,6 +378,21 @@ TEST(CallGrammar, ASchemaThatIsNotEnforcedIsRefusedWithItsTool) {
       << grammar.error().message;
 }
 
+TEST(CallGrammar, SchemasThatAreTooLargeTogetherAreRefusedBeforeAllAreRead) {
+  const Json schema = *ParseJson(
+      R"({"type": "object", "properties": {"a": {"type": "string", "maxLength": 20000}}})");
+  std::vector<CallableTool> tools;
+  for (int i = 0; i < 1000; ++i) {
+    tools.push_back({fmt::format("f{}", i), schema});
+  }
+  const auto grammar = GrammarOfCalls(SyntaxNamed("tool_call"), CallPlace::kWithinText,
+                                      WriteCallableTools(tools, true));
+  ASSERT_FALSE(grammar.ok());
+  EXPECT_EQ(grammar.error().code, ErrorCode::kExhausted);
+  EXPECT_NE(grammar.error().message.find("what calls may be takes more than"), std::string::npos)
+      << grammar.error().message;
+}
+
 TEST(CallGrammar, MarksThatAreSpecialTokensAreWrittenAndOthersStandApart) {
   const Tokenizer tokenizer = testing_api::ByteTokenizer({"<|python_tag|>", "<|x|>", "[ARGS]"});
   EXPECT_EQ(MarksOfCalls(SyntaxNamed("json"), CallPlace::kWithinText, tokenizer),

@@ -50,6 +50,8 @@ struct Endpoint {
   ParameterTable parameters = {};
   // Its answer waits for what runs, or for the disk, however long that takes. For administrators.
   bool waits = false;
+  // Of a call that manages: it reads manifests, and perhaps a tokenizer, as requests do.
+  bool reads_store = false;
   // One of these answers.
   Result<Work> (*work)(const Parameters&, const RequestSetting&) = nullptr;
   Result<Json> (*reply)(const Parameters&, const RequestSetting&) = nullptr;

@@ -335,7 +335,7 @@ Result<Json> DeriveNetwork(const Parameters& parameters, const ServerContext& co
       Derive(catalog, name, base, steps,
              {.remark = [&](std::string_view remark) { remarks.push_back(remark); },
               .saving = replace ? Saving::kReplace : Saving::kNew});
-  if (!derived.ok() && derived.error().code == ErrorCode::kConflict) {
+  if (!derived.ok() && derived.error().code == ErrorCode::kConflict && !replace) {
     return taken;  // meanwhile
   }
   if (!derived.ok()) {

@@ -43,7 +43,7 @@ class ManagementTest : public ApiTest {
                 .integer();
   }
 
-  const SteadyClock clock_;
+  const SteadyClock clock_{};
   const std::string root_ = NewKey();
   const std::string ann_ = NewKey();
   const std::string bob_ = NewKey();

@@ -65,12 +65,12 @@ std::string RuleOfText(const std::string& text, std::string_view end) {
 
 // The value of an argument and the tag behind it.
 Result<std::string> RuleOfValue(const CallTags& tags, const Json& root, const Json& schema,
-                                const std::string& rule, std::vector<NamedGrammar>& given) {
+                                const std::string& rule, GivenGrammars& given) {
   const std::string end(tags.value_end);
   const auto types = TypesOf(schema);
   if (types.empty() || types.contains("string")) {  // as the scanner reads it
     if (TakesAnyText(schema)) {
-      given.push_back({rule, FreeTextUpToMark({.mark = tags.value_end})});
+      ASHLAR_TRY(given.Add(rule, FreeTextUpToMark({.mark = tags.value_end})));
       return rule;
     }
     const auto texts = schema.object() != nullptr ? ListedTexts(schema) : std::nullopt;
@@ -94,11 +94,21 @@ Result<std::string> RuleOfValue(const CallTags& tags, const Json& root, const Js
     }
   }
   ASHLAR_TRY(Grammar json, GrammarFromJsonSchemaEscaping(WriteJson(whole), end.front()));
-  given.push_back({rule, std::move(json)});
+  ASHLAR_TRY(given.Add(rule, std::move(json)));
   return fmt::format("blank {} blank {}", rule, GbnfText(end));
 }
 
 }  // namespace
+
+Status GivenGrammars::Add(std::string name, Grammar grammar) {
+  constexpr std::size_t kMostBytes = 32 << 20;  // about what the largest grammar takes
+  bytes_ += grammar.bytes();
+  if (bytes_ > kMostBytes) {
+    return Exhausted("with this, what calls may be takes more than {} bytes", kMostBytes);
+  }
+  all_.push_back({std::move(name), std::move(grammar)});
+  return {};
+}
 
 std::string GbnfText(std::string_view text) {
   std::string quoted = "\"";
@@ -113,14 +123,14 @@ std::string GbnfText(std::string_view text) {
 
 Result<std::string> RuleOfTaggedCall(const CallTags& tags, const std::string& name,
                                      const Json& schema, const std::string& prefix,
-                                     std::vector<NamedGrammar>& given) {
+                                     GivenGrammars& given) {
   if (!std::ranges::all_of(name, IsToolNameChar)) {
     return Unsupported("a name in tags is made of letters, digits, \"_\", \"-\" and \".\"");
   }
   std::string rule =
       GbnfText(std::string(tags.name_begin) + name + std::string(tags.name_end)) + " ";
   if (schema.is_null()) {
-    given.push_back({prefix, FreeTextUpToMark({.mark = tags.end})});
+    ASHLAR_TRY(given.Add(prefix, FreeTextUpToMark({.mark = tags.end})));
     return rule + prefix;
   }
   static constexpr std::string_view kKnown[] = {"type", "properties", "required",

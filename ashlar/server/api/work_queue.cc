@@ -80,9 +80,6 @@ void WorkQueue::Run() {
     }
     lock.lock();
     --lane->second.running;
-    if (lane->second.tasks.empty() && lane->second.running == 0) {
-      lanes_.erase(lane);
-    }
   }
 }
 

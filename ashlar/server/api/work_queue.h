@@ -41,7 +41,8 @@ class WorkQueue {
     std::function<void()> run;
     bool in_line;  // it has a place in the line
   };
-  struct Lane {  // of a tenant that has something waiting or running
+  // Of a tenant that ever asked, of which there are as many as keys: who comes back has had turns.
+  struct Lane {
     std::deque<Task> tasks;
     int running = 0;
     std::uint64_t turn = 0;  // when it last had one
@@ -50,7 +51,7 @@ class WorkQueue {
   void Run();
   std::map<std::string, Lane>::iterator NextLane();
 
-  const SteadyClock clock_;
+  const SteadyClock clock_{};
   const int most_of_one_;  // threads
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,5 +1,6 @@
 #include "ashlar/server/api/work_queue.h"
 
+#include <functional>
 #include <future>
 #include <string>
 #include <vector>
@@ -43,6 +44,31 @@ TEST(WorkQueue, ThoseWhoAskTakeTurns) {
     gate.Open();
   }
   EXPECT_EQ(order, "+cababa") << "the rest of what was begun is its tenant's next";
+}
+
+TEST(WorkQueue, WhoComesBackAtOnceHasNoTurnBeforeWhoWaits) {
+  std::string order;
+  int left = 8;
+  Gate gate;
+  std::function<void(char)> ask;
+  {
+    WorkQueue queue(1, 100);
+    ask = [&](char tenant) {
+      queue.Post(std::string(1, tenant), [&, tenant] {
+        order += tenant;
+        if (--left > 0) {
+          ask(tenant == 'a' ? 'b'
+                            : 'a');  // who has had an answer asks again while the other's runs
+        }
+      });
+    };
+    queue.Post("a", gate.task());
+    gate.WaitUntilEntered();
+    ask('b');
+    queue.Post("z", [&] { order += 'z'; });
+    gate.Open();
+  }
+  EXPECT_LT(order.find('z'), 3u) << order;
 }
 
 TEST(WorkQueue, NobodyHasEveryThread) {

@@ -406,7 +406,7 @@ Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
     budget_ = {.bytes = bytes};
     divided_ = true;
     memory_changed_ = true;
-    engine_.PrefaultWorkspace();
+    engine_.SetPrefaultWorkspace(bytes != 0);
     when_shrunk_.push_back([this, answer = std::move(answer)] {
       PublishStatus();
       answer({});
