@@ -10,38 +10,21 @@
 #include "ashlar/base/test_evidence.h"
 #include "ashlar/formats/checkpoint.h"
 #include "tests/support/imported.h"
+#include "tests/support/model_directory.h"
 #include "tests/support/random_model.h"
 
 namespace ashlar {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::FileTensor;
 using ::testing::HasSubstr;
 using testing::Library;
+using testing::ModelDirectory;
 
 // No size of the models here is a multiple of either.
 constexpr std::int64_t kBlockRows = 40;
 constexpr std::int64_t kBlockColumns = 24;
-
-struct Fp8FileTensor {
-  std::string dtype;
-  std::vector<std::int64_t> shape;
-  std::vector<std::byte> bytes;
-};
-struct Fp8Directory {
-  Json config;
-  std::map<std::string, Fp8FileTensor> tensors;
-};
-
-void WriteDirectory(const Fp8Directory& from, const Path& to) {
-  std::filesystem::create_directories(to);
-  testing::WriteText(to / "config.json", WriteJson(from.config));
-  std::vector<SafetensorsTensor> views;
-  for (const auto& [name, tensor] : from.tensors) {
-    views.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
-  }
-  ASSERT_TRUE(WriteSafetensors(to / "model.safetensors", views).ok());
-}
 
 // The definition of E4M3 without infinities: (-1)^s 2^(e - 7) (1 + f / 8), and 2^-6 f / 8 for e =
 // 0.
@@ -72,7 +55,7 @@ void Append(std::vector<std::byte>& bytes, T value) {
 // The same model twice: matrices of layers in FP8, and those numbers in bf16. Every code but those
 // of NaN stands in each matrix of more than so many numbers.
 struct Fp8Twins {
-  Fp8Directory packed, plain;
+  ModelDirectory packed, plain;
   int matrices = 0;
 };
 Fp8Twins MakeFp8Twins(const Json& config, const Path& scratch, bool wide_scales) {
@@ -82,15 +65,15 @@ Fp8Twins MakeFp8Twins(const Json& config, const Path& scratch, bool wide_scales)
   std::mt19937_64 bits(7);
   for (const std::string& name : random.Names()) {
     const SafetensorsEntry& entry = *random.Find(name);
-    Fp8FileTensor plain{entry.dtype, entry.shape, {entry.bytes.begin(), entry.bytes.end()}};
-    Fp8FileTensor packed = plain;
+    FileTensor plain{entry.dtype, entry.shape, {entry.bytes.begin(), entry.bytes.end()}};
+    FileTensor packed = plain;
     if (entry.shape.size() == 2 && name.ends_with("proj.weight")) {
       ++twins.matrices;
       packed = {"F8_E4M3", entry.shape, {}};
       plain = {"BF16", entry.shape, {}};
       const std::int64_t across = (entry.shape[1] + kBlockColumns - 1) / kBlockColumns;
       const std::int64_t down = (entry.shape[0] + kBlockRows - 1) / kBlockRows;
-      Fp8FileTensor scales{wide_scales ? "F32" : "BF16", {down, across}, {}};
+      FileTensor scales{wide_scales ? "F32" : "BF16", {down, across}, {}};
       std::vector<float> values;
       for (std::int64_t i = 0; i < down * across; ++i) {
         const std::uint32_t fraction = bits() & (wide_scales ? 0x7fffff : 0x7f0000);
@@ -148,9 +131,9 @@ class Fp8Import : public ::testing::Test {
   Fp8Twins Twins(const Json& config, bool wide_scales = true) {
     return MakeFp8Twins(config, directory_ / fmt::format("random{}", ++count_), wide_scales);
   }
-  Result<ImportReport> Import(const Fp8Directory& from) {
+  Result<ImportReport> Import(const ModelDirectory& from) {
     const std::string name = fmt::format("network{}", ++count_);
-    WriteDirectory(from, directory_ / name);
+    from.Write(directory_ / name);
     return ImportHuggingFace(directory_ / name, name, library_.catalog());
   }
 
@@ -201,59 +184,60 @@ TEST_F(Fp8Import, IsTheNetworkOfItsNumbersInBF16) {
 TEST_F(Fp8Import, RefusesWhatIsNotAsTheFormatHasIt) {
   const Fp8Twins twins = Twins(Fp8Config("qwen3"));
   const std::string down = "model.layers.1.mlp.down_proj.weight";
-  const auto set = [](Fp8Directory& it, const char* field, Json value) {
+  const auto set = [](ModelDirectory& it, const char* field, Json value) {
     Json quantization = *it.config.Find("quantization_config");
     quantization.Set(field, std::move(value));
     it.config.Set("quantization_config", std::move(quantization));
   };
   struct Lie {
     const char* message;
-    std::function<void(Fp8Directory&)> tell;
+    std::function<void(ModelDirectory&)> tell;
   };
   const Lie lies[] = {
       {"has no tensor \"model.layers.1.mlp.down_proj.weight_scale_inv\"",
-       [&](Fp8Directory& it) { it.tensors.erase(down + "_scale_inv"); }},
+       [&](ModelDirectory& it) { it.tensors.erase(down + "_scale_inv"); }},
       {"down_proj.weight_scale_inv\" has shape [5, 2], but blocks of 40 x 24 make it [2, 5]",
-       [&](Fp8Directory& it) {
+       [&](ModelDirectory& it) {
          it.tensors.at(down + "_scale_inv").shape = {5, 2};
        }},
       {"down_proj.weight_scale_inv\" is I32; scales of FP8 can be F32 and BF16",
-       [&](Fp8Directory& it) { it.tensors.at(down + "_scale_inv").dtype = "I32"; }},
+       [&](ModelDirectory& it) { it.tensors.at(down + "_scale_inv").dtype = "I32"; }},
       {"\"model.layers.1.mlp.down_proj.weight\" has shape [100, 64], but config.json makes it",
-       [&](Fp8Directory& it) {
+       [&](ModelDirectory& it) {
          it.tensors.at(down).shape = {100, 64};
-         Fp8FileTensor& scales = it.tensors.at(down + "_scale_inv");
+         FileTensor& scales = it.tensors.at(down + "_scale_inv");
          scales.shape = {3, 3};
          scales.bytes.resize(9 * 4);
        }},
       {"down_proj.weight\" is F8_E5M2; F32, F16 and BF16 can be imported",
-       [&](Fp8Directory& it) { it.tensors.at(down).dtype = "F8_E5M2"; }},
+       [&](ModelDirectory& it) { it.tensors.at(down).dtype = "F8_E5M2"; }},
       {"q_proj.weight\" is F8_E4M3; F32, F16 and BF16 can be imported",
-       [&](Fp8Directory& it) { it.config = Fp8Config("qwen3"); }},
+       [&](ModelDirectory& it) { it.config = Fp8Config("qwen3"); }},
       {"down_proj.weight_scale_inv\" is one that config.json does not call for",
-       [&](Fp8Directory& it) { it.tensors[down] = twins.plain.tensors.at(down); }},
+       [&](ModelDirectory& it) { it.tensors[down] = twins.plain.tensors.at(down); }},
       {"quantization_config: fmt \"e5m2\" cannot be imported; known: e4m3",
-       [&](Fp8Directory& it) { set(it, "fmt", "e5m2"); }},
+       [&](ModelDirectory& it) { set(it, "fmt", "e5m2"); }},
       {"quantization_config: activation_scheme \"static\" cannot be imported; known: dynamic",
-       [&](Fp8Directory& it) { set(it, "activation_scheme", "static"); }},
+       [&](ModelDirectory& it) { set(it, "activation_scheme", "static"); }},
       {"quantization_config: FP8 whose weight_block_size is null, without blocks, cannot be",
-       [&](Fp8Directory& it) { set(it, "weight_block_size", nullptr); }},
+       [&](ModelDirectory& it) { set(it, "weight_block_size", nullptr); }},
       {"q_proj.weight_scale_inv\" has shape [13, 3], but blocks of 128 x 128 make it [4, 1]",
-       [&](Fp8Directory& it) {
+       [&](ModelDirectory& it) {
          it.config.Set("quantization_config", Json::Of({{"quant_method", "fp8"}}));
        }},
       {"quantization_config.weight_block_size: expected two numbers, found 3",
-       [&](Fp8Directory& it) {
+       [&](ModelDirectory& it) {
          set(it, "weight_block_size", Json::Array{1, 2, 3});
        }},
       {"quantization_config.weight_block_size[1]",
-       [&](Fp8Directory& it) {
+       [&](ModelDirectory& it) {
          set(it, "weight_block_size", Json::Array{1, 0});
        }},
-      {"quantization_config.rotation", [&](Fp8Directory& it) { set(it, "rotation", "hadamard"); }},
+      {"quantization_config.rotation",
+       [&](ModelDirectory& it) { set(it, "rotation", "hadamard"); }},
   };
   for (const Lie& lie : lies) {
-    Fp8Directory liar = twins.packed;
+    ModelDirectory liar = twins.packed;
     lie.tell(liar);
     const auto report = Import(liar);
     ASSERT_FALSE(report.ok()) << lie.message;

@@ -14,14 +14,17 @@
 #include "ashlar/formats/gguf_import.h"
 #include "ashlar/formats/hugging_face_export.h"
 #include "tests/support/imported.h"
+#include "tests/support/model_directory.h"
 #include "tests/support/random_model.h"
 
 namespace ashlar {
 namespace {
 
+using testing::FileTensor;
 using ::testing::HasSubstr;
 using testing::Library;
 using testing::LogitsOf;
+using testing::ModelDirectory;
 
 constexpr std::int64_t kExperts = 3;
 constexpr std::int64_t kWidth = 64;
@@ -40,31 +43,9 @@ Json GptOssConfig() {
                    {"vocab_size", 128}});
 }
 
-struct FileTensor {
-  std::string dtype;
-  std::vector<std::int64_t> shape;
-  std::vector<std::byte> bytes;
-};
-using FileTensors = std::map<std::string, FileTensor>;
-
-struct Directory {
-  Json config;
-  FileTensors tensors;
-};
-
-void Write(const Directory& from, const Path& to) {
-  std::filesystem::create_directories(to);
-  testing::WriteText(to / "config.json", WriteJson(from.config));
-  std::vector<SafetensorsTensor> views;
-  for (const auto& [name, tensor] : from.tensors) {
-    views.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
-  }
-  ASSERT_TRUE(WriteSafetensors(to / "model.safetensors", views).ok());
-}
-
 // The same model twice: its experts rounded to MXFP4 and packed, and those numbers in f32.
 struct Twins {
-  Directory packed, plain;
+  ModelDirectory packed, plain;
 };
 
 constexpr double kCodeValues[16] = {0,    0.5,  1,  1.5,  2,  3,  4,  6,
@@ -149,13 +130,13 @@ class Mxfp4Import : public ::testing::Test {
  protected:
   Mxfp4Import() : twins_(MakeTwins(directory_ / "random")) {}
 
-  Network Import(const Directory& from, const std::string& name) {
-    Write(from, directory_ / name);
+  Network Import(const ModelDirectory& from, const std::string& name) {
+    from.Write(directory_ / name);
     return library_.Import(directory_ / name, name);
   }
-  std::string ErrorOf(const Directory& from) {
+  std::string ErrorOf(const ModelDirectory& from) {
     const Path path = directory_ / fmt::format("lie{}", ++lies_);
-    Write(from, path);
+    from.Write(path);
     const auto report = ImportHuggingFace(path, "lie", library_.catalog());
     EXPECT_FALSE(library_.catalog().Load("lie").ok());
     return report.ok() ? "no error" : report.error().message;
@@ -293,37 +274,37 @@ TEST_F(Mxfp4Import, RefusesTensorsThatAreNotAsTheFormatHasThem) {
   const std::string stack = "model.layers.1.mlp.experts.gate_up_proj";
   struct Lie {
     const char* message;
-    std::function<void(Directory&)> tell;
+    std::function<void(ModelDirectory&)> tell;
   };
   const Lie lies[] = {
       {"has no tensor \"model.layers.1.mlp.experts.gate_up_proj_scales\"",
-       [&](Directory& it) { it.tensors.erase(stack + "_scales"); }},
+       [&](ModelDirectory& it) { it.tensors.erase(stack + "_scales"); }},
       {"has no tensor \"model.layers.1.mlp.experts.gate_up_proj\"",
-       [&](Directory& it) { it.tensors.erase(stack + "_blocks"); }},
+       [&](ModelDirectory& it) { it.tensors.erase(stack + "_blocks"); }},
       {"\"model.layers.1.mlp.experts.gate_up_proj_blocks\" has shape [3, 192, 16, 2], but "
        "config.json makes it [3, 192, 2, 16]",
-       [&](Directory& it) {
+       [&](ModelDirectory& it) {
          it.tensors.at(stack + "_blocks").shape = {3, 192, 16, 2};
        }},
       {"\"model.layers.1.mlp.experts.gate_up_proj_scales\" has shape [3, 2, 192], but config.json "
        "makes it [3, 192, 2]",
-       [&](Directory& it) {
+       [&](ModelDirectory& it) {
          it.tensors.at(stack + "_scales").shape = {3, 2, 192};
        }},
       {"gate_up_proj_blocks\" is I8; of a matrix in MXFP4 it must be U8",
-       [&](Directory& it) { it.tensors.at(stack + "_blocks").dtype = "I8"; }},
+       [&](ModelDirectory& it) { it.tensors.at(stack + "_blocks").dtype = "I8"; }},
       {"gate_up_proj_scales\" is I8; of a matrix in MXFP4 it must be U8",
-       [&](Directory& it) { it.tensors.at(stack + "_scales").dtype = "I8"; }},
+       [&](ModelDirectory& it) { it.tensors.at(stack + "_scales").dtype = "I8"; }},
       {"tensor model.layers.1.mlp.experts.gate_up_proj_blocks (experts.2.up)",
-       [&](Directory& it) { it.tensors.at(stack + "_scales").bytes.back() = std::byte{255}; }},
+       [&](ModelDirectory& it) { it.tensors.at(stack + "_scales").bytes.back() = std::byte{255}; }},
       {"tensor \"model.layers.1.mlp.experts.gate_up_proj_blocks\" is one that config.json does not "
        "call for",
-       [&](Directory& it) { it.tensors[stack] = twins_.plain.tensors.at(stack); }},
+       [&](ModelDirectory& it) { it.tensors[stack] = twins_.plain.tensors.at(stack); }},
       {"has no tensor \"model.layers.0.mlp.experts.gate_up_proj\"",
-       [&](Directory& it) { it.config = GptOssConfig(); }},
+       [&](ModelDirectory& it) { it.config = GptOssConfig(); }},
       {"\"model.layers.0.mlp.experts.down_proj_blocks\": codec mxfp4.1 packs columns by 32, and "
        "the shape [64, 80] has 80 of them",
-       [](Directory& it) {
+       [](ModelDirectory& it) {
          it.config.Set("intermediate_size", 80);
          for (const char* end : {"_blocks", "_scales", "_bias"}) {
            FileTensor& gate_up =
@@ -334,7 +315,7 @@ TEST_F(Mxfp4Import, RefusesTensorsThatAreNotAsTheFormatHasThem) {
        }},
   };
   for (const Lie& lie : lies) {
-    Directory liar = twins_.packed;
+    ModelDirectory liar = twins_.packed;
     lie.tell(liar);
     EXPECT_THAT(ErrorOf(liar), HasSubstr(lie.message));
   }

@@ -9,6 +9,7 @@
 
 #include "ashlar/base/clock.h"
 #include "ashlar/server/api/testing_api_fixture.h"
+#include "ashlar/store/testing_passing_store.h"
 
 namespace ashlar {
 namespace {
@@ -41,34 +42,15 @@ class Door {
 };
 
 // A store whose tags are read through a door.
-class SlowStore final : public BlobStore {
+class SlowStore final : public PassingStore {
  public:
-  SlowStore(BlobStore& base, Door& door) : base_(base), door_(door) {}
+  SlowStore(BlobStore& base, Door& door) : PassingStore(base), door_(door) {}
   Result<Tags> ReadTags() const override {
     door_.Pass();
-    return base_.ReadTags();
-  }
-  Result<Blob> Get(const Digest& digest) const override { return base_.Get(digest); }
-  Result<std::optional<std::uint64_t>> Stat(const Digest& digest) const override {
-    return base_.Stat(digest);
-  }
-  Result<Digest> Put(std::span<const std::byte> bytes) override { return base_.Put(bytes); }
-  Result<std::unique_ptr<BlobWriter>> NewBlob() override { return base_.NewBlob(); }
-  Result<std::vector<BlobInfo>> List() const override { return base_.List(); }
-  Status UpdateTags(const std::function<Status(Tags&)>& change) override {
-    return base_.UpdateTags(change);
-  }
-  Result<std::vector<Root>> Roots() const override { return base_.Roots(); }
-  Result<std::unique_ptr<Lease>> BeginWriting() override { return base_.BeginWriting(); }
-  Result<std::unique_ptr<Lease>> BeginCollecting() override { return base_.BeginCollecting(); }
-  Status Remove(const Digest& digest) override { return base_.Remove(digest); }
-  Status Quarantine(const Digest& digest) override { return base_.Quarantine(digest); }
-  Result<std::uint64_t> SweepTemporaries(Sweep sweep) override {
-    return base_.SweepTemporaries(sweep);
+    return PassingStore::ReadTags();
   }
 
  private:
-  BlobStore& base_;
   Door& door_;
 };
 

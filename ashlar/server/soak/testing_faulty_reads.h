@@ -8,22 +8,22 @@
 #include <utility>
 #include <vector>
 
-#include "ashlar/store/blob_store.h"
+#include "ashlar/store/testing_passing_store.h"
 
 namespace ashlar::testing_soak {
 
 // Passes everything on. While it is armed, every third Get of one of `fragile` is an error, and the
 // one after that gives bytes of which one is changed. Thread-safe as `base` is.
-class FaultyReads final : public BlobStore {
+class FaultyReads final : public PassingStore {
  public:
-  explicit FaultyReads(BlobStore& base) : base_(base) {}
+  explicit FaultyReads(BlobStore& base) : PassingStore(base) {}
 
   void SetFragile(std::set<Digest> fragile) { fragile_ = std::move(fragile); }  // before it is used
   void Arm(bool armed) { armed_ = armed; }
   std::int64_t faults() const { return faults_; }
 
   Result<Blob> Get(const Digest& digest) const override {
-    ASHLAR_TRY(Blob blob, base_.Get(digest));
+    ASHLAR_TRY(Blob blob, PassingStore::Get(digest));
     if (!armed_ || !fragile_.contains(digest)) {
       return blob;
     }
@@ -41,27 +41,7 @@ class FaultyReads final : public BlobStore {
     return blob;
   }
 
-  Result<std::optional<std::uint64_t>> Stat(const Digest& digest) const override {
-    return base_.Stat(digest);
-  }
-  Result<Digest> Put(std::span<const std::byte> bytes) override { return base_.Put(bytes); }
-  Result<std::unique_ptr<BlobWriter>> NewBlob() override { return base_.NewBlob(); }
-  Result<std::vector<BlobInfo>> List() const override { return base_.List(); }
-  Result<Tags> ReadTags() const override { return base_.ReadTags(); }
-  Status UpdateTags(const std::function<Status(Tags&)>& change) override {
-    return base_.UpdateTags(change);
-  }
-  Result<std::vector<Root>> Roots() const override { return base_.Roots(); }
-  Result<std::unique_ptr<Lease>> BeginWriting() override { return base_.BeginWriting(); }
-  Result<std::unique_ptr<Lease>> BeginCollecting() override { return base_.BeginCollecting(); }
-  Status Remove(const Digest& digest) override { return base_.Remove(digest); }
-  Status Quarantine(const Digest& digest) override { return base_.Quarantine(digest); }
-  Result<std::uint64_t> SweepTemporaries(Sweep sweep) override {
-    return base_.SweepTemporaries(sweep);
-  }
-
  private:
-  BlobStore& base_;
   std::set<Digest> fragile_;
   std::atomic<bool> armed_ = false;
   mutable std::atomic<std::int64_t> reads_ = 0;
