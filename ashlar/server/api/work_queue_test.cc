@@ -10,7 +10,7 @@
 namespace ashlar {
 namespace {
 
-// A task that runs until it is let go.
+// A task that runs until it is let go. Stands before the queue it is given to, which waits for it.
 class Gate {
  public:
   std::function<void()> task() {
@@ -29,9 +29,9 @@ class Gate {
 
 TEST(WorkQueue, ThoseWhoAskTakeTurns) {
   std::string order;
+  Gate gate;
   {
     WorkQueue queue(1, 100);
-    Gate gate;
     queue.Post("alice", gate.task());
     gate.WaitUntilEntered();
     const auto post = [&](const std::string& tenant) {
@@ -74,11 +74,11 @@ TEST(WorkQueue, WhoComesBackAtOnceHasNoTurnBeforeWhoWaits) {
 TEST(WorkQueue, NobodyHasEveryThread) {
   Gate first;
   Gate second;
+  std::promise<void> other;
   WorkQueue queue(2, 100);
   queue.Post("alice", first.task());
   first.WaitUntilEntered();
   queue.Post("alice", second.task());
-  std::promise<void> other;
   queue.Post("bob", [&] { other.set_value(); });
   other.get_future().wait();  // while alice's first runs, and her second waits
   first.Open();
