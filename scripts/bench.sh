@@ -19,33 +19,51 @@ row() {  # NETWORK BATCH
     'BEGIN {printf "| %s | %d | %.1f | %.0f | %.0f |\n", network, batch, w / 1e6, p, d}'
 }
 
-planes() {
-  local plan least most round planes q4 json
-  plan=$("$ashlar" plan llama-1b-planes --json)
-  least=$(number floor_weights_bytes <<<"$plan") most=$(number most_weights_bytes <<<"$plan")
+# What of a step is spent outside of kernels, in percent: when prompts are read, and when tokens are decoded.
+outside_kernels() {  # NETWORK
+  "$ashlar" bench "$1" --prompt 128 --gen 64 --rounds 1 --profile --json 2>/dev/null |
+    grep -oE '"overhead_share":[0-9.eE+-]+' | cut -d: -f2 |
+    awk -v network="$1" '{share[NR] = 100 * $1}
+      END {printf "| %s | %.1f | %.1f |\n", network, share[1], share[2]}'
+}
+
+# beside_q4 LABEL=ARGUMENTS...: a row of a table for each network of `ashlar bench ARGUMENTS`, beside
+# llama-1b-q4 in the same round.
+beside_q4() {
+  local each round json q4
   measure() { "$ashlar" bench "$@" --prompt 128 --gen 32 --rounds 1 --json 2>/dev/null; }
+  figures() {
+    number weight_bytes <<<"$1"
+    number prompt_tokens_per_second <<<"$1"
+    number decode_tokens_per_second <<<"$1"
+  }
   for round in 1 2 3 4 5; do
     q4=$(measure llama-1b-q4)
-    for planes in 2 3 4; do
-      json=$(measure llama-1b-planes --weights $((least + (planes - 2) * (most - least) / 6)))
-      echo "$planes $(number weight_bytes <<<"$json")" \
-        "$(number prompt_tokens_per_second <<<"$json") $(number decode_tokens_per_second <<<"$json")" \
-        "$(number prompt_tokens_per_second <<<"$q4") $(number decode_tokens_per_second <<<"$q4")"
+    for each; do
+      read -ra words <<<"${each#*=}"
+      json=$(measure "${words[@]}")
+      echo "${each%%=*}" $(figures "$json") $(figures "$q4")
     done
   done | awk '
-    function median(column,  i, j, n, sorted, value) {
-      for (i = 1; i <= 5; ++i) {
-        value = column == 6 ? at[n_planes, i, 3] / at[n_planes, i, 5] \
-              : column == 7 ? at[n_planes, i, 4] / at[n_planes, i, 6] : at[n_planes, i, column]
+    function median(label, column,  i, j, n, sorted, value) {
+      for (i = 1; i <= rounds[label]; ++i) {
+        value = at[label, i, column]
         for (j = n++; j > 0 && sorted[j] > value; --j) sorted[j + 1] = sorted[j]
         sorted[j + 1] = value
       }
-      return sorted[3]
+      return sorted[int((n + 1) / 2)]
     }
-    {round = ++rounds[$1]; for (i = 2; i <= 6; ++i) at[$1, round, i] = $i}
-    END {for (n_planes = 2; n_planes <= 4; ++n_planes)
-      printf "| %d | %.1f | %.1f | %.1f | %.2f | %.2f |\n", n_planes, at[n_planes, 1, 2] / 1e6,
-        median(3), median(4), median(6), median(7)}'
+    {
+      if (!rounds[$1]++) labels[++count] = $1
+      for (i = 2; i <= 4; ++i) at[$1, rounds[$1], i] = $i
+      at[$1, rounds[$1], "prompt"] = $3 / $6
+      at[$1, rounds[$1], "decode"] = $4 / $7
+      at[$1, rounds[$1], "bytes"] = $4 * $2 / ($7 * $5)
+    }
+    END {for (i = 1; i <= count; ++i)
+      printf "| %s | %.1f | %.1f | %.1f | %.2f | %.2f | %.2f |\n", labels[i],
+        median(labels[i], 2) / 1e6, median(labels[i], 3), median(labels[i], 4),
+        median(labels[i], "prompt"), median(labels[i], "decode"), median(labels[i], "bytes")}'
 }
 
 "$ashlar" import hf demo --as demo-bf16 >/dev/null
@@ -87,16 +105,48 @@ done
   "$ashlar" bench llama-1b-q4 --load --rounds 5 2>/dev/null
   echo '```'
   echo
+  echo '## Outside kernels'
+  echo
+  echo 'What of the time of a step is spent outside of kernels, in percent (`ashlar bench NET --profile`).'
+  echo
+  echo '| network | prompt of 128 tokens | decode |'
+  echo '|---|---:|---:|'
+  for network in demo-q8 llama-1b-q4; do
+    outside_kernels "$network"
+  done
+  echo
+  echo '## Types of GGUF'
+  echo
+  echo 'The same network in types of GGUF (`ashlar encode llama-1b-q8 --as NAME --codec q4_k`), beside q4:'
+  echo 'medians over 5 rounds of what a round has of each (`ashlar bench NAME --prompt 128 --gen 32`). The'
+  echo 'last column is what decoding reads of weights in a second, of what q4 reads.'
+  echo
+  echo '| type | weights (MB) | prompt (tokens/s) | decode (tokens/s) | prompt, of q4 | decode, of q4 | bytes, of q4 |'
+  echo '|---|---:|---:|---:|---:|---:|---:|'
+  "$ashlar" synth --shape llama-1b --codec q8 --as llama-1b-q8 >/dev/null
+  types=()
+  for type in q4_1 q4_k q6_k; do
+    "$ashlar" encode llama-1b-q8 --as "llama-1b-$type" --codec "$type" >/dev/null
+    types+=("$type=llama-1b-$type")
+  done
+  beside_q4 q8=llama-1b-q8 "${types[@]}"
+  echo
   echo '## Planes'
   echo
   echo 'The same network with levels (`ashlar encode llama-1b-q4 --as llama-1b-planes --codec bitplane`)'
-  echo 'within the bytes that 2, 3 and 4 planes take, beside q4: medians over 5 rounds of what a round'
-  echo 'has of each (`ashlar bench llama-1b-planes --prompt 128 --gen 32 --weights B`).'
+  echo 'within the bytes that 2, 3 and 4 planes take, likewise'
+  echo '(`ashlar bench llama-1b-planes --prompt 128 --gen 32 --weights B`).'
   echo
-  echo '| planes | weights (MB) | prompt (tokens/s) | decode (tokens/s) | prompt, of q4 | decode, of q4 |'
-  echo '|---|---:|---:|---:|---:|---:|'
+  echo '| planes | weights (MB) | prompt (tokens/s) | decode (tokens/s) | prompt, of q4 | decode, of q4 | bytes, of q4 |'
+  echo '|---|---:|---:|---:|---:|---:|---:|'
   "$ashlar" encode llama-1b-q4 --as llama-1b-planes --codec bitplane >/dev/null
-  planes
+  plan=$("$ashlar" plan llama-1b-planes --json)
+  least=$(number floor_weights_bytes <<<"$plan") most=$(number most_weights_bytes <<<"$plan")
+  budgets=()
+  for planes in 2 3 4; do
+    budgets+=("$planes=llama-1b-planes --weights $((least + (planes - 2) * (most - least) / 6))")
+  done
+  beside_q4 "${budgets[@]}"
   echo
   echo '## Tokenizer'
   echo

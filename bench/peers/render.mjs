@@ -3,6 +3,7 @@
 // The section of docs/benchmarks.md on what run.mjs measured. Rates are tokens per second; a ratio above 1 means that ashlar
 // is ahead. "Corrected" is llama.cpp without what Node and the binding take.
 import { readFileSync } from "node:fs";
+import { goalsOf } from "./goals.mjs";
 
 const results = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const { overhead, threads } = results;
@@ -183,6 +184,20 @@ if (isas.length > 0) {
       });
       put(`| ${name} | ${row.what} |${cells.join("")}`);
     }
+  }
+}
+put(
+  "",
+  "### Goals",
+  "",
+  "Ratios to the corrected llama.cpp, in the order of the workloads above.",
+  "",
+  "| network | goal | measured | met |",
+  "|---|---|---|---|",
+);
+for (const [name, network] of Object.entries(results.networks)) {
+  for (const { goal, measured, met } of goalsOf(name, network, rowsOf(network))) {
+    put(`| ${name} | ${goal} | ${measured} | ${met ? "yes" : "no"} |`);
   }
 }
 put("", "### Where ashlar is behind", "");

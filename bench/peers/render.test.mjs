@@ -112,6 +112,28 @@ test("beside a llama.cpp that could not be corrected, other instruction sets are
                "| small | decode after 32 | 75.0 | 1.50* |");
 });
 
+test("goals are met by corrected ratios, of a network of a billion weights by its codec", () => {
+  const told = results();
+  told.networks["llama-1b-q4"] = structuredClone(told.networks.small);
+  const { ashlar, llama_cpp, isas } = told.networks["llama-1b-q4"];
+  ashlar.decode = { 1: 100, 2048: 50 };
+  llama_cpp.decode = { 1: 50, 2048: 40 };
+  ashlar.bandwidth_share = { 1: 0.9, 2048: 0.7 };
+  ashlar.page_bytes = 30e6;
+  isas.avx2 = { prompt: { 32: 500 }, decode: { 1: 70, 2048: 60 } };
+  told.networks.small.isas = { avx2: { prompt: { 32: 500 }, decode: { 32: 50 } } };
+  const page = render(told);
+  assert.equal(lineOf(page, "| small | decode:"), "| small | decode: 1.5 times | 1.60 | yes |");
+  const goal = (what) => lineOf(page, `| llama-1b-q4 | ${what}`);
+  assert.match(goal("decode: 1.6 times"), /\| 1\.60, 1\.05 \| no \|$/);
+  assert.match(goal("decode: 0.8 of the bandwidth"), /\| 0\.90, 0\.70 \| no \|$/);
+  assert.match(goal("cold start"), /\| 5\.00 \| yes \|$/);
+  assert.match(goal("avx2, decode"), /\| 1\.12, 1\.26 \| yes \|$/);
+  assert.match(goal("memory"), /\| -10 MB \| yes \|$/);
+  assert.match(goal("decode after 2048:"), /\| 2\.00 times as long for 2\.00 times the bytes \| yes \|$/);
+  assert.equal(goal("prompt of 128 and"), undefined, "of what was not measured nothing is said");
+});
+
 test("a machine that was not quiet is named", () => {
   assert.doesNotMatch(render(results()), /kept/);
   assert.match(render({ ...results(), busy_cores: 1.23 }), /Other programs kept 1\.2 cores busy/);

@@ -90,6 +90,7 @@ async function measureOurs(network) {
     result.bandwidth_share[length] = figures.bandwidth_share;
     // Of the longest, as the peer's.
     result.peak_rss_bytes = Math.max(result.peak_rss_bytes ?? 0, figures.plan.peak_rss_bytes);
+    result.page_bytes = Math.max(result.page_bytes ?? 0, figures.plan.page_bytes);
     result.isa = figures.isa;
     result.weight_bytes = figures.weight_bytes;
   }
