@@ -294,6 +294,8 @@ TEST(Constraint, AGrammarThatIsAmbiguousAboutOneListIsAFewStates) {
       {"root ::= s\ns ::= s s | \"a\" | \"b\" | \"ab\" | \"aa\"", "aab"},
       {"root ::= s\ns ::= s s | [a-z 1] | [A-Z] | [a-z][a-z]", "is A1"},
       {"root ::= s\ns ::= s s | t\nt ::= s | \"a\" | t t", "a"},
+      {"root ::= s\ns ::= s s s | s s | \"a\" | \"\"", "a"},
+      {"root ::= l\nl ::= l m | m\nm ::= r m | r\nr ::= \"a\" | \"a\" r", "a"},
       {"root ::= (e \"+\")* e\ne ::= e \"+\" e | e \"*\" e | \"(\" e \")\" | [0-9]",
        "1+2*(3+4+5)+"},
   };
@@ -311,6 +313,45 @@ TEST(Constraint, AGrammarThatIsAmbiguousAboutOneListIsAFewStates) {
     }
     EXPECT_EQ(masks->bytes(), after_some) << grammar;
     EXPECT_LT(after_some, 100'000u) << grammar;
+  }
+}
+
+// Where every letter may end as many rules as there are letters before it, in ways that do not come
+// to the same, work grows with the text: such answers are right as far as they come, which is some
+// hundred letters, and then they say why.
+TEST(Constraint, AnswersToVeryAmbiguousGrammarsAreRightUntilTheyAreRefused) {
+  struct Row {
+    std::string_view grammar;
+    int multiple;  // of "a", and `rest` more, are sentences
+    int rest;
+  };
+  constexpr Row kRows[] = {
+      {"root ::= s\ns ::= s s s | \"a\"", 2, 1},
+      {"root ::= s s\ns ::= s s s | \"a\"", 2, 0},
+      {"root ::= s\ns ::= s s s s | \"a\"", 3, 1},
+      {"root ::= s\ns ::= s s s s s | s s s | \"a\"", 2, 1},
+      {"root ::= s\ns ::= \"a\" s s | s s \"a\" | \"a\"", 2, 1},
+      {"root ::= s\ns ::= s t | t s | t\nt ::= \"aa\" | t t", 2, 0},
+      {"root ::= l\nl ::= l l l | \"aaa\" | l \"\"", 6, 3},
+  };
+  constexpr int kMostLetters = kSanitized ? 60 : 300;
+  for (const Row& row : kRows) {
+    const Result<Grammar> grammar = ParseGbnf(row.grammar);
+    ASSERT_TRUE(grammar.ok()) << row.grammar << grammar.error().message;
+    Constraint answer(ByteMasks(*grammar));
+    int length = 0;
+    for (Status status; status.ok() && length < kMostLetters;) {
+      const auto allowed = answer.Allowed();
+      status = allowed.ok() ? answer.Accept('a') : allowed.error();
+      if (!status.ok()) {
+        EXPECT_THAT(status.error().message, HasSubstr("too ambiguous")) << row.grammar;
+        break;
+      }
+      ++length;
+      ASSERT_EQ(answer.may_end(), length % row.multiple == row.rest) << row.grammar << length;
+      ASSERT_FALSE(Constraint(answer).Accept('b').ok());
+    }
+    EXPECT_GE(length, 50) << row.grammar;
   }
 }
 

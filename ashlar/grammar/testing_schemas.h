@@ -1,6 +1,7 @@
 // For tests: random JSON schemas, and a validator that knows nothing of grammars.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <regex>
@@ -55,7 +56,8 @@ inline std::string Invalidity(const Json& root, const Json& schema, const Json& 
         fits |= IsOfType(value, *each.string());
       }
     }
-    if (!fits) {
+    const Json* const nullable = schema.Find("nullable");
+    if (!fits && !(nullable != nullptr && *nullable->boolean() && value.is_null())) {
       return "type";
     }
   }
@@ -71,9 +73,10 @@ inline std::string Invalidity(const Json& root, const Json& schema, const Json& 
     return "const";
   }
   if (const Json* reference = schema.Find("$ref")) {
-    const Json& target = reference->string()->size() == 1
-                             ? root
-                             : *root.Find("$defs")->Find(reference->string()->substr(8));
+    const std::string& uri = *reference->string();  // "#" or "#/$defs/x"
+    const std::size_t end = std::min(uri.find('/', 2), uri.size());
+    const Json& target =
+        uri == "#" ? root : *root.Find(uri.substr(2, end - 2))->Find(uri.substr(end + 1));
     if (std::string why = Invalidity(root, target, value); !why.empty()) {
       return "$ref: " + why;
     }
@@ -115,9 +118,14 @@ inline std::string Invalidity(const Json& root, const Json& schema, const Json& 
   }
   if (const Json::Array* items = value.array()) {
     const Json* prefix = schema.Find("prefixItems");
+    const Json* others = schema.Find("items");
+    if (others != nullptr && others->array() != nullptr) {  // before 2020-12
+      prefix = others;
+      others = schema.Find("additionalItems");
+    }
     for (std::size_t i = 0; i < items->size(); ++i) {
       const bool first = prefix != nullptr && i < prefix->array()->size();
-      const Json* item = first ? &(*prefix->array())[i] : schema.Find("items");
+      const Json* item = first ? &(*prefix->array())[i] : others;
       if (item != nullptr && !Invalidity(root, *item, (*items)[i]).empty()) {
         return "item " + Invalidity(root, *item, (*items)[i]);
       }
@@ -125,6 +133,10 @@ inline std::string Invalidity(const Json& root, const Json& schema, const Json& 
     const auto size = static_cast<double>(items->size());
     if (size < number("minItems", 0) || size > number("maxItems", INFINITY)) {
       return "number of items";
+    }
+    const Json* unique = schema.Find("uniqueItems");
+    if (unique != nullptr && *unique->boolean() && size > 1) {  // asked of single ones alone
+      return "uniqueItems";
     }
   }
   if (const Json::Object* members = value.object()) {
@@ -139,7 +151,11 @@ inline std::string Invalidity(const Json& root, const Json& schema, const Json& 
         }
       }
     }
+    const Json* names = schema.Find("propertyNames");
     for (const auto& [name, member] : *members) {
+      if (names != nullptr && !Invalidity(root, *names, name).empty()) {
+        return "name " + name;
+      }
       bool spoken_of = false;
       const auto check = [&, &member = member](const Json* part) {
         spoken_of |= part != nullptr;
@@ -167,119 +183,212 @@ inline std::string Invalidity(const Json& root, const Json& schema, const Json& 
   return "";
 }
 
-// A schema of every kind of keyword, some of which contradict each other. Its $defs has "tree".
-inline Json RandomSchemaPart(std::mt19937_64& random, int depth) {
-  const auto below = [&random](std::uint64_t n) { return static_cast<int>(random() % n); };
-  const auto part = [&] { return RandomSchemaPart(random, depth + 1); };
-  Json schema = Json::Object();
-  const auto maybe = [&](const char* key, Json value) {
-    if (below(2) == 0) {
+// Draws schemas of every keyword that is honoured, some of which contradict each other. `older`:
+// with lists of items as they were before 2020-12.
+class SchemaDraw {
+ public:
+  SchemaDraw(std::mt19937_64& random, bool older) : random_(random), older_(older) {}
+
+  // Refers to "tree" among the root's $defs (definitions).
+  Json Part(int depth) {
+    Json schema = Json::Object();
+    switch (Below(depth > 2 ? 6 : 12)) {
+      case 0:
+        DrawString(schema);
+        break;
+      case 1:
+        DrawNumber(schema);
+        break;
+      case 2:
+        DrawConstants(schema);
+        break;
+      case 3:
+        schema.Set("type", *ParseJson(Below(2) == 0 ? "[\"boolean\",\"null\"]"
+                                                    : "[\"integer\",\"string\"]"));
+        Maybe(schema, "maximum", Below(20));
+        Maybe(schema, "maxLength", 1 + Below(5));
+        break;
+      case 4:
+        if (Below(3) == 0) {
+          return Below(2) == 0;  // every value, or none
+        }
+        schema.Set("$ref", Below(8) == 0 ? "#" : older_ ? "#/definitions/tree" : "#/$defs/tree");
+        break;
+      case 5:
+        schema.Set("type", "string");
+        schema.Set("format", OneOf("date", "time", "date-time", "duration", "email", "hostname",
+                                   "ipv4", "ipv6", "uri", "uuid"));
+        break;
+      case 6:
+      case 7:
+      case 8:
+        DrawObject(schema, depth);
+        break;
+      case 9:
+        DrawArray(schema, depth);
+        break;
+      case 10:
+        schema.Set(OneOf("anyOf", "oneOf"), Json::Array{Part(depth + 1), Part(depth + 1)});
+        break;
+      default:
+        schema.Set("allOf", Json::Array{Part(depth + 1), Part(depth + 1)});
+        break;
+    }
+    DrawRemarks(schema);
+    return schema;
+  }
+
+ private:
+  int Below(std::uint64_t n) { return static_cast<int>(random_() % n); }
+  template <class... Texts>
+  const char* OneOf(Texts... texts) {
+    const char* const all[] = {texts...};
+    return all[Below(sizeof...(texts))];
+  }
+  void Maybe(Json& schema, const char* key, Json value) {
+    if (Below(2) == 0) {
       schema.Set(key, std::move(value));
     }
-  };
-  static const char* const kNames[] = {"a", "b", "id", "name", "n\"m", "é"};
-  static const char* const kPatterns[] = {"^[a-z]+$", "b",         "[0-9]$",
-                                          "^$|x",     "^a\\\\|\"", "^[a-z ]{2,5}$"};
-  switch (below(depth > 2 ? 5 : 11)) {
-    case 0:
-      schema.Set("type", "string");
-      maybe("minLength", below(4));
-      maybe("maxLength", 2 + below(12));
-      maybe("pattern", kPatterns[below(6)]);
-      break;
-    case 1:
-      schema.Set("type", below(2) == 0 ? "integer" : "number");
-      maybe("minimum", below(2) == 0 ? Json(below(400) - 200) : Json((below(4000) - 2000) / 100.0));
-      maybe(below(2) == 0 ? "maximum" : "exclusiveMaximum", Json(below(30'000) / 100.0));
-      if (below(3) == 0) {
-        static constexpr double kFractions[] = {0.01, 0.1, 0.05, 0.25, 0.3, 2.5, 0.007, 1e-3};
-        schema.Set("multipleOf", below(2) == 0 ? Json(1 + below(12)) : Json(kFractions[below(8)]));
-      }
-      if (below(4) == 0) {
-        static const char* const kFormats[] = {"int32", "int64", "float", "double"};
-        schema.Set("format", kFormats[below(4)]);
-      }
-      break;
-    case 2: {
-      Json values = Json::Array();
-      for (int i = 1 + below(4); i > 0; --i) {
-        const Json choices[] = {Json("x\n\"é"), Json(below(5)), Json(nullptr),
-                                Json(true),     Json(1.5),      *ParseJson("{\"k\":[1,\"\"]}")};
-        Json value = choices[below(6)];
-        if (std::ranges::find(*values.array(), value) == values.array()->end()) {
-          values.Append(std::move(value));
-        }
-      }
-      schema.Set("enum", std::move(values));
-      break;
-    }
-    case 3:
-      schema.Set("type",
-                 *ParseJson(below(2) == 0 ? "[\"boolean\",\"null\"]" : "[\"integer\",\"string\"]"));
-      maybe("maximum", below(20));
-      maybe("maxLength", 1 + below(5));
-      break;
-    case 4:
-      if (below(3) == 0) {
-        return below(2) == 0;  // every value, or none
-      }
-      schema.Set("$ref", "#/$defs/tree");
-      break;
-    case 5:
-    case 6:
-    case 7: {
-      schema.Set("type", "object");
-      Json properties = Json::Object();
-      Json required = Json::Array();
-      for (int i = below(5); i > 0; --i) {
-        const char* name = kNames[below(6)];
-        properties.Set(name, part());
-        if (below(2) == 0 && std::ranges::find(required.array()->begin(), required.array()->end(),
-                                               Json(name)) == required.array()->end()) {
-          required.Append(name);
-        }
-      }
-      schema.Set("properties", std::move(properties));
-      maybe("required", std::move(required));
-      if (below(3) == 0) {
-        schema.Set("additionalProperties", below(2) == 0 ? Json(false) : part());
-      }
-      if (below(4) == 0) {
-        schema.Set("patternProperties", Json::Of({{kPatterns[below(4)], part()}}));
-      }
-      maybe("maxProperties", 2 + below(4));
-      if (below(4) == 0) {
-        schema.Set("minProperties", 1);
-      }
-      break;
-    }
-    case 8: {
-      schema.Set("type", "array");
-      maybe("items", part());
-      maybe("minItems", below(3));
-      maybe("maxItems", 2 + below(4));
-      if (below(3) == 0) {
-        schema.Set("prefixItems", Json::Array{part(), part()});
-      }
-      break;
-    }
-    case 9:
-      schema.Set(below(2) == 0 ? "anyOf" : "oneOf", Json::Array{part(), part()});
-      break;
-    default:
-      schema.Set("allOf", Json::Array{part(), part()});
-      break;
   }
-  return schema;
-}
+  // Mostly; else the other keywords say which values are meant.
+  void SetType(Json& schema, const char* type) {
+    if (Below(6) != 0) {
+      schema.Set("type", type);
+      if (Below(8) == 0) {
+        schema.Set("nullable", Below(2) == 0);
+      }
+    }
+  }
+  const char* Pattern() {
+    return OneOf("^[a-z]+$", "b", "[0-9]$", "^$|x", "^a\\\\|\"", "^[a-z ]{2,5}$");
+  }
+
+  void DrawString(Json& schema) {
+    SetType(schema, "string");
+    Maybe(schema, "minLength", Below(4));
+    Maybe(schema, "maxLength", 2 + Below(12));
+    Maybe(schema, "pattern", Pattern());
+  }
+
+  void DrawNumber(Json& schema) {
+    SetType(schema, OneOf("integer", "number"));
+    Maybe(schema, OneOf("minimum", "minimum", "exclusiveMinimum"),
+          Below(2) == 0 ? Json(Below(400) - 200) : Json((Below(4000) - 2000) / 100.0));
+    Maybe(schema, OneOf("maximum", "exclusiveMaximum"), Below(30'000) / 100.0);
+    if (Below(3) == 0) {
+      static constexpr double kFractions[] = {0.01, 0.1, 0.05, 0.25, 0.3, 2.5, 0.007, 1e-3};
+      schema.Set("multipleOf", Below(2) == 0 ? Json(1 + Below(12)) : Json(kFractions[Below(8)]));
+    }
+    if (Below(4) == 0) {
+      schema.Set("format", OneOf("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
+                                 "uint64", "float", "double"));
+    }
+  }
+
+  void DrawConstants(Json& schema) {
+    const auto value = [this]() -> Json {
+      const Json choices[] = {Json("x\n\"é"), Json(Below(5)), Json(nullptr),
+                              Json(true),     Json(1.5),      *ParseJson("{\"k\":[1,\"\"]}")};
+      return choices[Below(6)];
+    };
+    if (Below(4) == 0) {
+      schema.Set("const", value());
+      return;
+    }
+    Json values = Json::Array();
+    for (int i = 1 + Below(4); i > 0; --i) {
+      Json next = value();
+      if (std::ranges::find(*values.array(), next) == values.array()->end()) {
+        values.Append(std::move(next));
+      }
+    }
+    schema.Set("enum", std::move(values));
+  }
+
+  void DrawObject(Json& schema, int depth) {
+    SetType(schema, "object");
+    Json properties = Json::Object();
+    Json required = Json::Array();
+    for (int i = Below(5); i > 0; --i) {
+      const char* name = OneOf("a", "b", "id", "name", "n\"m", "é");
+      properties.Set(name, Part(depth + 1));
+      if (Below(2) == 0 && std::ranges::find(required.array()->begin(), required.array()->end(),
+                                             Json(name)) == required.array()->end()) {
+        required.Append(name);
+      }
+    }
+    schema.Set("properties", std::move(properties));
+    Maybe(schema, "required", std::move(required));
+    if (Below(3) == 0) {
+      schema.Set("additionalProperties", Below(2) == 0 ? Json(false) : Part(depth + 1));
+    }
+    if (Below(4) == 0) {
+      Json patterns = Json::Object();
+      for (int i = 1 + Below(2); i > 0; --i) {
+        patterns.Set(Pattern(), Part(depth + 1));
+      }
+      schema.Set("patternProperties", std::move(patterns));
+    }
+    if (Below(6) == 0) {
+      schema.Set("propertyNames", Json::Of({{OneOf("maxLength", "minLength"), 1 + Below(2)}}));
+    }
+    Maybe(schema, "maxProperties", 2 + Below(4));
+    if (Below(4) == 0) {
+      schema.Set("minProperties", 1 + Below(2));
+    }
+  }
+
+  void DrawArray(Json& schema, int depth) {
+    SetType(schema, "array");
+    const bool listed = Below(3) == 0;
+    if (listed) {
+      schema.Set(older_ ? "items" : "prefixItems", Json::Array{Part(depth + 1), Part(depth + 1)});
+    }
+    Maybe(schema, listed && older_ ? "additionalItems" : "items", Part(depth + 1));
+    Maybe(schema, "minItems", Below(3));
+    if (Below(8) == 0) {
+      const bool one = Below(2) == 0;
+      schema.Set("uniqueItems", one);
+      schema.Set("maxItems", one ? 1 : 2);
+    } else {
+      Maybe(schema, "maxItems", 2 + Below(4));
+    }
+  }
+
+  // What says nothing of values.
+  void DrawRemarks(Json& schema) {
+    if (Below(5) != 0) {
+      return;
+    }
+    schema.Set(OneOf("title", "description", "$comment"), "a remark");
+    schema.Set(OneOf("default", "example"), Below(3));
+    schema.Set(OneOf("deprecated", "readOnly", "writeOnly"), true);
+    Maybe(schema, "examples", Json::Array{1, "a"});
+    Maybe(schema, OneOf("contentEncoding", "contentMediaType"), "base64");
+  }
+
+  std::mt19937_64& random_;
+  const bool older_;
+};
 
 inline Json RandomSchema(std::mt19937_64& random) {
-  Json schema = RandomSchemaPart(random, 0);
-  if (schema.object() != nullptr) {
-    schema.Set("$defs", *ParseJson(R"({"tree":{"type":"object","properties":{"v":{"type":"integer"},
-        "left":{"$ref":"#/$defs/tree"},"all":{"type":"array","items":{"$ref":"#/$defs/tree"}}},
-        "required":["v"],"additionalProperties":false}})"));
+  const bool older = random() % 6 == 0;
+  Json schema = SchemaDraw(random, older).Part(0);
+  if (schema.object() == nullptr) {
+    return schema;
   }
+  if (older) {
+    schema.Set("$schema", "https://json-schema.org/draft/2019-09/schema");
+  }
+  if (random() % 8 == 0) {
+    schema.Set("$id", "https://example.org/schema");
+  }
+  const char* const definitions = older ? "definitions" : "$defs";
+  schema.Set(definitions, *ParseJson(fmt::format(
+                              R"({{"tree":{{"type":"object","properties":{{"v":{{"type":"integer"}},
+        "left":{{"$ref":"#/{0}/tree"}},"all":{{"type":"array","items":{{"$ref":"#/{0}/tree"}}}}}},
+        "required":["v"],"additionalProperties":false}}}})",
+                              definitions)));
   return schema;
 }
 
