@@ -15,6 +15,14 @@ namespace ashlar {
 using grammar::ParseStates;
 using grammar::TokenSlice;
 
+std::size_t Grammar::states() const {
+  return rules_->states.size();
+}
+
+std::size_t Grammar::edges() const {
+  return rules_->reads.size() + rules_->calls.size() + rules_->skips.size();
+}
+
 std::size_t Grammar::bytes() const {
   return rules_->bytes();
 }

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ashlar/base/result.h"
 
@@ -31,14 +32,24 @@ class Grammar {
   static constexpr int kMaxNesting = 64;  // of groups in the source
   static constexpr std::uint32_t kMaxStates = 1u << 18;
   static constexpr std::uint32_t kMaxEdges = 1u << 20;
+  // In all sets of characters together, each as often as it is drawn: they take time and no edges
+  // of their own.
+  static constexpr std::uint32_t kMaxRanges = 1u << 22;
 
-  // Of `rules` that are trimmed (grammar/internal/rules.h).
-  explicit Grammar(std::shared_ptr<const grammar::Rules> rules) : rules_(std::move(rules)) {}
+  // What the rule `root` of `rules` derives, which are trimmed (grammar/internal/rules.h) and may
+  // be other grammars' too.
+  Grammar(std::shared_ptr<const grammar::Rules> rules, std::uint32_t root)
+      : rules_(std::move(rules)), root_(root) {}
   const grammar::Rules& rules() const { return *rules_; }
+  std::uint32_t root() const { return root_; }
+  // What it takes, with what it shares.
+  std::size_t states() const;
+  std::size_t edges() const;
   std::size_t bytes() const;
 
  private:
   std::shared_ptr<const grammar::Rules> rules_;
+  std::uint32_t root_;
 };
 
 // A grammar that others are made of, by this name.
@@ -60,9 +71,12 @@ Result<Grammar> GrammarFromRegex(std::string_view pattern);
 // The JSON texts of the values that a JSON schema allows; README.md lists what is honoured.
 Result<Grammar> GrammarFromJsonSchema(std::string_view schema);
 
-// The same, where `escaped`, a printing character of ASCII that only strings have, is written as
-// \uXXXX: for JSON within other text that it could end.
-Result<Grammar> GrammarFromJsonSchemaEscaping(std::string_view schema, char escaped);
+// The same for values within: one grammar for each of `names` among the `properties` of the root of
+// `schema`, of which nothing else is looked at but where references lead. They share their rules.
+// `escaped`, a printing character of ASCII that only strings have, is written as \uXXXX: for JSON
+// within other text that it could end.
+Result<std::vector<Grammar>> GrammarsOfProperties(std::string_view schema,
+                                                  std::span<const std::string> names, char escaped);
 
 // Any JSON object: OpenAI's response format `json_object`.
 Grammar GrammarForAnyJsonObject();

@@ -1,5 +1,3 @@
-#include <optional>
-
 #include "ashlar/base/json.h"
 #include "ashlar/grammar/grammar.h"
 #include "ashlar/grammar/internal/json_text.h"
@@ -9,25 +7,26 @@ namespace ashlar {
 
 namespace {
 
-Result<Grammar> Compile(std::string_view schema, std::optional<char> escaped) {
+Result<Json> ReadSchema(std::string_view schema) {
   const JsonLimits limits = {.max_bytes = Grammar::kMaxSourceBytes,
                              .max_depth = Grammar::kMaxNesting,
                              .max_values = 1u << 16};
-  const Result<Json> root = ParseJson(schema, limits);
-  if (!root.ok()) {
-    return root.error().In("schema");
-  }
-  return grammar::SchemaCompiler(*root, escaped).Compile();
+  Result<Json> root = ParseJson(schema, limits);
+  return root.ok() ? std::move(root) : root.error().In("schema");
 }
 
 }  // namespace
 
 Result<Grammar> GrammarFromJsonSchema(std::string_view schema) {
-  return Compile(schema, std::nullopt);
+  ASHLAR_TRY(const Json root, ReadSchema(schema));
+  return grammar::SchemaCompiler(root).Compile();
 }
 
-Result<Grammar> GrammarFromJsonSchemaEscaping(std::string_view schema, char escaped) {
-  return Compile(schema, escaped);
+Result<std::vector<Grammar>> GrammarsOfProperties(std::string_view schema,
+                                                  std::span<const std::string> names,
+                                                  char escaped) {
+  ASHLAR_TRY(const Json root, ReadSchema(schema));
+  return grammar::SchemaCompiler(root, escaped).CompileProperties(names);
 }
 
 Grammar GrammarForAnyJsonObject() {

@@ -1,9 +1,14 @@
+#include <set>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ashlar/base/file.h"
 #include "ashlar/base/json.h"
 #include "ashlar/base/sanitized.h"
 #include "ashlar/base/test_seed.h"
+#include "ashlar/grammar/internal/schema.h"
+#include "ashlar/grammar/internal/schema_numbers.h"
 #include "ashlar/grammar/testing_answers.h"
 #include "ashlar/grammar/testing_schemas.h"
 
@@ -66,6 +71,16 @@ const SchemaCase kSchemaCases[] = {
     {R"({"type":"string","format":"uuid"})",
      {R"("123e4567-e89b-12d3-a456-426614174000")"},
      {R"("1")"}},
+    {R"({"type":"string","format":"email","minLength":3,"maxLength":254})",
+     {R"("a.b+c@x.org")"},
+     {R"("a@b")"}},
+    {R"({"type":"string","format":"hostname","maxLength":253})", {R"("x.org")"}, {R"("-x")"}},
+    {R"({"type":"string","pattern":"^[a-z]{2,5}$","maxLength":5,"minLength":2})",
+     {R"("ab")", R"("abcde")"},
+     {R"("a")", R"("abcdef")"}},
+    {R"({"type":"string","pattern":"^[a-z]{2,5}$","maxLength":4,"minLength":3})",
+     {R"("abc")", R"("abcd")"},
+     {R"("ab")", R"("abcde")"}},
     {R"({"type":"string","format":"email"})", {R"("a.b+c@x.org")"}, {R"("a@b")", R"("@x.org")"}},
     {R"({"type":"string","format":"uri"})", {R"("https://a.b:80/c/%20?d=e#f")"}, {R"("a b")"}},
     {R"({"type":"string","format":"duration"})",
@@ -86,6 +101,14 @@ const SchemaCase kSchemaCases[] = {
      {"-2.5", "-0.9", "0", "-3", "1"}},
     {R"({"type":"number","minimum":0})", {"0", "0.0", "3.25", "123456789012345"}, {"-1", "-0"}},
     {R"({"type":"integer","multipleOf":7,"minimum":10})", {"14", "700"}, {"7", "15"}},
+    {R"({"type":"integer","multipleOf":399,"minimum":-123456789012345,"exclusiveMaximum":987654321098765})",
+     {"0", "399", "-1197", "987654321098571"},
+     {"1", "400", "-123456789012690", "987654321098970"}},
+    {R"({"multipleOf":397,"minimum":1234567,"maximum":987654321098765})",
+     {"1234670", "397000397"},
+     {"1234273", "397", "1234671"}},
+    {R"({"multipleOf":1000})", {"1000", "-7000", "999999999999000"}, {"100", "1500"}},
+    {R"({"multipleOf":4800,"maximum":100000})", {"0", "4800", "-96000"}, {"2400", "105600"}},
     // Of fractions what doubles divide: 0.57 / 0.01 is 56.99999999999999.
     {R"({"type":"number","multipleOf":0.01,"minimum":-1,"maximum":4})",
      {"1.25", "3", "-0.5", "0", "0.06"},
@@ -244,12 +267,15 @@ TEST(JsonSchema, RefusesWhatItCannotEnforceByNameAndPointer) {
       {R"({"properties":{"a/b~c":{"x-y":1}}})", "#/properties/a~1b~0c/x-y"},
       {R"({"type":"string","format":"regex"})", "#/format: the format \"regex\""},
       {R"s({"type":"string","pattern":"a(?=b)"})s", "#/pattern: regular expression, at byte 3"},
-      {R"({"type":"number","multipleOf":0.3})", "#/multipleOf: multipleOf 0.3: validators divide"},
+      {R"({"type":"number","multipleOf":0.3})",
+       "#/multipleOf: multipleOf 0.3: supported are whole"},
       {R"({"multipleOf":0.03,"minimum":0,"maximum":151})", "leave at most 5000 multiples"},
       {R"({"multipleOf":0.001})", "decimal fractions of 2 places that divide 1"},
       {R"({"multipleOf":0.00000000000001,"minimum":100,"maximum":100})",
        "#/multipleOf: multipleOf"},
       {R"({"multipleOf":7000,"minimum":0})", "#/multipleOf: multipleOf 7000"},
+      {R"({"multipleOf":401})",
+       "multipleOf 401: supported are whole numbers up to 400, and up to 5000"},
       {R"({"type":"number","format":"nonsense"})", "#/format: the format \"nonsense\" is not"},
       {R"({"type":"number","minimum":1e15,"maximum":1e17})",
        "#/minimum: 1000000000000000 is beyond what is written: numbers under this condition have "
@@ -299,6 +325,45 @@ TEST(JsonSchema, RefusesWhatItCannotEnforceByNameAndPointer) {
   }
 }
 
+template <class SchemaOf>
+std::string ManyProperties(int count, SchemaOf schema_of) {
+  Json properties = Json::Object();
+  for (int i = 0; i < count; ++i) {
+    properties.Set(fmt::format("p{}", i), *ParseJson(schema_of(i)));
+  }
+  return WriteJson(Json::Of({{"properties", std::move(properties)}}));
+}
+
+TEST(JsonSchema, WhatIsSaidAgainIsDrawnOnce) {
+  constexpr const char* kSaid[] = {
+      R"({"type":"number","multipleOf":0.01})",
+      R"({"type":"integer","minimum":-123456,"maximum":9876543})",
+      R"({"$ref":"#/properties/p0"})",
+      R"({"$ref":"#/properties/p0","description":"another"})",
+  };
+  const auto states_of = [](const char* said, int count) {
+    const auto grammar = GrammarFromJsonSchema(ManyProperties(count, [said](int i) {
+      return i == 0 && said[2] == '$' ? R"({"type":"string","maxLength":3000})" : said;
+    }));
+    EXPECT_TRUE(grammar.ok()) << grammar.error().message;
+    return grammar.ok() ? grammar->states() : 0;
+  };
+  for (const char* said : kSaid) {
+    const std::size_t one = states_of(said, 1);
+    EXPECT_GT(one, 0u);
+    EXPECT_LT(states_of(said, 41), one + 40 * 60) << said;
+  }
+}
+
+TEST(JsonSchema, FractionsAreFoundOnce) {
+  grammar::AutomatonWork work;
+  grammar::UnitFractions fractions;
+  ASSERT_TRUE(fractions.TextsOf(0.01, work).ok());
+  const std::uint64_t left = work.left;
+  ASSERT_TRUE(fractions.TextsOf(0.01, work).ok());
+  EXPECT_EQ(work.left, left);
+}
+
 TEST(JsonSchema, SchemasThatExplodeDoNotHang) {
   const std::pair<std::string, const char*> cases[] = {
       {R"({"type":"array","minItems":100000000})", "takes more than"},
@@ -307,7 +372,23 @@ TEST(JsonSchema, SchemasThatExplodeDoNotHang) {
        "automaton of more than"},
       // Each of twenty choices doubles the schemas that hold together.
       {WriteJson(Json::Of({{"allOf", Json::Array(20, *ParseJson(R"({"anyOf":[true,{}]})"))}})),
-       "combine in more than 16384 ways"},
+       "combine, are more than 16384"},
+      // Each two of the branches are looked at.
+      {WriteJson(Json::Of({{"oneOf", Json::Array(5000, *ParseJson(R"({"const":1})"))}})),
+       "combine, are more than 16384"},
+      {ManyProperties(1000,
+                      [](int i) {
+                        return fmt::format(R"({{"allOf":[{{"pattern":"^(a|b)*a(a|b){{11}}$"}},
+             {{"pattern":"^c{}$"}}]}})",
+                                           i);
+                      }),
+       "too much work together"},
+      {ManyProperties(1000,
+                      [](int i) {
+                        return fmt::format(R"({{"type":"number","multipleOf":0.01,"minimum":{}}})",
+                                           i);
+                      }),
+       "the grammar takes more than"},
   };
   for (const auto& [schema, message] : cases) {
     const Result<Grammar> grammar = GrammarFromJsonSchema(schema);
@@ -317,19 +398,50 @@ TEST(JsonSchema, SchemasThatExplodeDoNotHang) {
 }
 
 TEST(JsonSchema, ACharacterMayBeEscapedEverywhere) {
-  const auto grammar = GrammarFromJsonSchemaEscaping(R"({"properties": {"a<": {"type": "string"},
-      "b": {"enum": ["x<"]}, "c": {"type": "string", "pattern": "^<+$"}, "d": {}}})",
-                                                     '<');
-  ASSERT_TRUE(grammar.ok()) << grammar.error().message;
+  const std::string names[] = {"v"};
+  const auto grammars = GrammarsOfProperties(R"({"properties": {"v": {"properties": {
+      "a<": {"type": "string"}, "b": {"enum": ["x<"]}, "c": {"type": "string", "pattern": "^<+$"},
+      "d": {}}}}})",
+                                             names, '<');
+  ASSERT_TRUE(grammars.ok()) << grammars.error().message;
+  const Grammar& grammar = grammars->front();
   for (const std::string_view text :
        {R"({"a\u003c":"x\u003C>"})", R"({"b":"x\u003c"})", R"({"c":"\u003c\u003c"})",
         R"({"d":{"a\u003c":["\u003c"]}})"}) {
-    EXPECT_TRUE(Read(*grammar, text).whole) << text;
+    EXPECT_TRUE(Read(grammar, text).whole) << text;
   }
   for (const std::string_view text :
        {R"({"a<)", R"({"a\u003c":"<)", R"({"b":"x<)", R"({"c":"<)", R"({"d":{"<)", R"({"d":"<)"}) {
-    EXPECT_EQ(Read(*grammar, text).bytes, text.size() - 1) << text;
+    EXPECT_EQ(Read(grammar, text).bytes, text.size() - 1) << text;
   }
+}
+
+TEST(JsonSchema, GrammarsOfPropertiesAreThoseOfTheirSchemasAndShareTheirRules) {
+  const std::string names[] = {"b", "a", "self"};
+  const auto grammars = GrammarsOfProperties(R"({"properties": {
+      "a": {"type": "array", "items": {"$ref": "#/$defs/n"}}, "b": {"$ref": "#/$defs/n"},
+      "c": {"not": {}}, "self": {"items": {"$ref": "#"}}},
+      "additionalProperties": false, "$defs": {"n": {"type": "integer", "maximum": 9}}})",
+                                             names, '<');
+  ASSERT_FALSE(grammars.ok());  // self leads to c
+  EXPECT_THAT(grammars.error().message, HasSubstr("#/properties/c/not"));
+  const auto two = GrammarsOfProperties(R"({"properties": {
+      "a": {"type": "array", "items": {"$ref": "#/$defs/n"}}, "b": {"$ref": "#/$defs/n"},
+      "c": {"not": {}}}, "$defs": {"n": {"type": "integer", "maximum": 9}}})",
+                                        std::span(names).first(2), '<');
+  ASSERT_TRUE(two.ok()) << two.error().message;
+  ASSERT_EQ(two->size(), 2u);
+  EXPECT_EQ(&two->front().rules(), &two->back().rules());
+  EXPECT_TRUE(Read(two->front(), "-12").whole && Read(two->back(), "[9, 0]").whole);
+  EXPECT_FALSE(Read(two->front(), "[9]").whole || Read(two->back(), "9").whole ||
+               Read(two->front(), "10").whole);
+  const auto none = GrammarsOfProperties(R"({"properties": {"a": false, "b": {}}})",
+                                         std::span(names).first(2), '<');
+  ASSERT_FALSE(none.ok());
+  EXPECT_THAT(none.error().message, HasSubstr("schema at #/properties/a: there is no value"));
+  const auto other = GrammarsOfProperties("{}", names, '<');
+  ASSERT_FALSE(other.ok());
+  EXPECT_THAT(other.error().message, HasSubstr("there is no property \"b\""));
 }
 
 TEST(JsonSchema, AnyJsonObjectIsAnObject) {
@@ -337,6 +449,32 @@ TEST(JsonSchema, AnyJsonObjectIsAnObject) {
   EXPECT_TRUE(Read(grammar, R"({"a":[1,{"b":"\u00e9"}],"c":null})").whole);
   EXPECT_FALSE(Read(grammar, "[]").whole);
   EXPECT_FALSE(Read(grammar, "1").whole);
+}
+
+void AddKeys(const Json& json, std::set<std::string, std::less<>>& keys) {
+  if (json.object() != nullptr) {
+    for (const auto& [key, value] : *json.object()) {
+      keys.insert(key);
+      AddKeys(value, keys);
+    }
+  } else if (json.array() != nullptr) {
+    for (const Json& value : *json.array()) {
+      AddKeys(value, keys);
+    }
+  }
+}
+
+TEST(JsonSchema, EveryKeywordIsDocumentedAndAmongTheRandomOnes) {
+  std::mt19937_64 random(TestSeed());
+  std::set<std::string, std::less<>> drawn;
+  for (int round = 0; round < 1000; ++round) {
+    AddKeys(RandomSchema(random), drawn);
+  }
+  const std::string readme = *ReadTextFile(ASHLAR_SOURCE_DIR "/ashlar/grammar/README.md");
+  for (const std::string_view keyword : grammar::AllSchemaKeywords()) {
+    EXPECT_TRUE(drawn.contains(keyword)) << keyword;
+    EXPECT_THAT(readme, HasSubstr(fmt::format("`{}`", keyword)));
+  }
 }
 
 TEST(JsonSchema, EveryAnswerToARandomSchemaIsValid) {

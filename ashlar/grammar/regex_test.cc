@@ -26,7 +26,7 @@ const RegexCase kRegexCases[] = {
     {"[^a-c\\d\\]-]", {"d", "é", "😀"}, {"a", "5", "]", "-", "", "dd"}},
     {"[\\w-]+\\.\\S\\s", {"a-b_.x ", "9.é\n"}, {"a.x", "é.x "}},
     {".", {"a", "é"}, {"\n", "\r", "\u2028", ""}},
-    {"\\x41\\u00e9\\u{1F600}\\n\\/\\-\\cJ", {}, {}},
+    {"\\cJ\\cm\\uD83D\\uDE00[\\ud83d\\ude00-\\u{1F602}]", {"\n\r😀😁"}, {"\n\r😀😃", "Jm😀😁"}},
     {"\\x41\\u00e9\\u{1F600}\\n\\/\\-\\0", {std::string("Aé😀\n/-\0", 11)}, {"A"}},
     {"^(a|b)$", {"a", "b"}, {"ab", ""}},
     {"(^a|b$|c)*", {"a", "b", "acb", "cc", ""}, {"ca", "bc"}},
@@ -45,7 +45,8 @@ TEST(Regex, MatchesWhatEcmaScriptsDo) {
     ASSERT_TRUE(grammar.ok()) << item.pattern << ": " << grammar.error().message;
     // The determined automaton is the same language.
     const auto nfa = grammar::ReadRegex(item.pattern)->Plain(false);
-    const auto dfa = *grammar::CharDfa::Of(nfa);
+    grammar::AutomatonWork work;
+    const auto dfa = *grammar::CharDfa::Of(nfa, work);
     for (const std::string& text : item.matches) {
       EXPECT_TRUE(Read(*grammar, text).whole) << item.pattern << " " << text;
       EXPECT_TRUE(dfa.Matches(text) && !dfa.Others().Matches(text)) << item.pattern << " " << text;
@@ -73,6 +74,9 @@ TEST(Regex, RefusesWithThePlace) {
       {"[z-a]", "a range in a set"},
       {"\\q", "\\\"q\" is no escape"},
       {"\\u{110000}", "hexadecimal digits of a character"},
+      {"\\uD83Dx", "hexadecimal digits of a character"},
+      {"\\uD83D\\uD83D", "hexadecimal digits of a character"},
+      {"\\c1", "expected a letter after \\c, found \"1\""},
       {"a$b", "no text satisfies"},
   };
   for (const auto& [pattern, message] : cases) {
@@ -107,8 +111,9 @@ TEST(Regex, AgreesWithAnotherImplementationOnRandomPatterns) {
                                std::regex::ECMAScript | std::regex_constants::__polynomial);
     const auto nfa = grammar::ReadRegex(pattern);
     ASSERT_TRUE(nfa.ok()) << pattern << ": " << nfa.error().message;
-    const auto whole = grammar::CharDfa::Of(nfa->Plain(false));
-    const auto anywhere = grammar::CharDfa::Of(nfa->Plain(true));
+    grammar::AutomatonWork work;
+    const auto whole = grammar::CharDfa::Of(nfa->Plain(false), work);
+    const auto anywhere = grammar::CharDfa::Of(nfa->Plain(true), work);
     if (!whole.ok() || !anywhere.ok()) {
       continue;  // of more states than are made
     }
@@ -131,26 +136,55 @@ TEST(Regex, AgreesWithAnotherImplementationOnRandomPatterns) {
 
 TEST(Regex, ConditionsOnOneTextAreOneAutomaton) {
   using grammar::CharDfa;
-  const auto of = [](const char* pattern) {
-    return *CharDfa::Of(grammar::ReadRegex(pattern)->Plain(true));
+  grammar::AutomatonWork work;
+  const auto of = [&work](const char* pattern) {
+    return *CharDfa::Of(grammar::ReadRegex(pattern)->Plain(true), work);
   };
-  const CharDfa both = *Both(*Both(of("^[a-z]+$"), of("ab")), *CharDfa::OfLength(3, 4));
+  const CharDfa both = *Both(*Both(of("^[a-z]+$"), of("ab"), work), *CharDfa::OfLength(3, 4), work);
   EXPECT_TRUE(both.Matches("abc") && both.Matches("zabz"));
   EXPECT_FALSE(both.Matches("ab") || both.Matches("zzabz") || both.Matches("acb"));
-  EXPECT_TRUE(Both(both, of("^ABC"))->matches_nothing());
-  EXPECT_TRUE(Both(both, both.Others())->matches_nothing());
+  EXPECT_TRUE(Both(both, of("^ABC"), work)->matches_nothing());
+  EXPECT_TRUE(Both(both, both.Others(), work)->matches_nothing());
   const CharDfa sevens = CharDfa::OfMultiples(7);
   for (int number = 0; number < 200; ++number) {
     EXPECT_EQ(sevens.Matches(std::to_string(number)), number % 7 == 0) << number;
   }
 }
 
+// A set of so many ranges, as a pattern or a rule.
+std::string SetOfRanges(int count) {
+  std::string set = "[";
+  for (int i = 0; i < count; ++i) {
+    grammar::AppendChar(static_cast<char32_t>(0x4E00 + 2 * i), set);
+  }
+  return set + "]";
+}
+
 TEST(Regex, PatternsThatExplodeDoNotHang) {
   using grammar::CharDfa;
+  grammar::AutomatonWork work;
   EXPECT_EQ(GrammarFromRegex("(((a{100}){100}){100}){100}").error().code, ErrorCode::kExhausted);
   EXPECT_EQ(CharDfa::OfLength(0, 1 << 20).error().code, ErrorCode::kExhausted);
-  EXPECT_EQ(CharDfa::Of(grammar::ReadRegex("(a|b)*a(a|b){20}")->Plain(false)).error().code,
+  EXPECT_EQ(CharDfa::Of(grammar::ReadRegex("(a|b)*a(a|b){20}")->Plain(false), work).error().code,
             ErrorCode::kExhausted);
+  // Many ranges in a set, and the set many times.
+  EXPECT_EQ(GrammarFromRegex(SetOfRanges(10000) + "{50000}").error().code, ErrorCode::kExhausted);
+  EXPECT_EQ(ParseGbnf("root ::= " + SetOfRanges(10000) + "{50000}").error().code,
+            ErrorCode::kExhausted);
+  EXPECT_TRUE(GrammarFromRegex(SetOfRanges(300) + "{500}").ok());
+}
+
+TEST(Regex, AutomataOfOneSourceTakeNoMoreThanTheirWork) {
+  using grammar::CharDfa;
+  grammar::AutomatonWork work;
+  const auto large = grammar::ReadRegex(SetOfRanges(3000) + "*")->Plain(false);
+  const CharDfa set = *CharDfa::Of(large, work);
+  // A table of 15000 states and 6000 characters that are told apart.
+  const auto product = Both(set, *CharDfa::OfLength(0, 15000), work);
+  ASSERT_FALSE(product.ok());
+  EXPECT_THAT(product.error().message, ::testing::HasSubstr("too much work together"));
+  EXPECT_EQ(work.left, 0u);
+  EXPECT_FALSE(CharDfa::Of(grammar::ReadRegex("a")->Plain(false), work).ok());
 }
 
 }  // namespace

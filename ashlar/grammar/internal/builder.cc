@@ -21,6 +21,10 @@ StateId Builder::AddState() {
 RuleId Builder::AddRulesOf(const Grammar& grammar) {
   const Rules& rules = grammar.rules();
   const auto first_rule = static_cast<RuleId>(starts_.size());
+  const auto [known, is_new] = added_.try_emplace(&rules, Added{grammar, first_rule});
+  if (!is_new) {
+    return known->second.first + grammar.root();
+  }
   const StateId before = states_ - (kEnd + 1);  // the end is everybody's
   const auto here = [before](StateId state) { return state == kEnd ? kEnd : before + state; };
   const auto states = static_cast<StateId>(rules.states.size() - 1);
@@ -45,11 +49,12 @@ RuleId Builder::AddRulesOf(const Grammar& grammar) {
       Skip(here(state), here(to));
     }
   }
-  return first_rule + rules.root;
+  return first_rule + grammar.root();
 }
 
 bool Builder::full() const {
-  return states_ > Grammar::kMaxStates || edges_.size() >= Grammar::kMaxEdges;
+  return states_ > Grammar::kMaxStates || edges_.size() >= Grammar::kMaxEdges ||
+         ranges_ > Grammar::kMaxRanges;
 }
 
 void Builder::Read(StateId from, ByteRange bytes, StateId to) {
@@ -84,6 +89,10 @@ void Builder::Literal(StateId from, std::string_view bytes, StateId to) {
 }
 
 void Builder::Chars(StateId from, const CharSet& set, StateId to) {
+  ranges_ += set.ranges().size();
+  if (full()) {
+    return;
+  }
   static const CharSet kAscii = {{0, 0x7F}};
   const CharSet single = set & kAscii;
   for (const CharRange& range : single.ranges()) {
@@ -149,8 +158,12 @@ void Builder::Repeat(StateId from, const Piece& piece, std::uint32_t min, std::u
   Skip(at, to);
 }
 
-void Builder::RequireNothing(RuleId rule, Error error) {
-  nothing_.emplace_back(rule, std::move(error));
+void Builder::RequireNothing(RuleId rule, std::function<Error()> error) {
+  demands_.push_back({rule, /*derives=*/false, std::move(error)});
+}
+
+void Builder::RequireSomething(RuleId rule, std::function<Error()> error) {
+  demands_.push_back({rule, /*derives=*/true, std::move(error)});
 }
 
 std::vector<bool> Builder::Reaching(bool without_reading) const {
@@ -223,8 +236,8 @@ void Builder::ShortenSkips() {
   }
 }
 
-Rules Builder::Pack(RuleId root) const {
-  // States that are reached from the root's start, in the order in which they are found.
+Rules Builder::Pack(std::span<const RuleId> roots) const {
+  // States that are reached from a root's start, in the order in which they are found.
   std::vector<std::vector<std::uint32_t>> from(states_);
   for (std::uint32_t i = 0; i < edges_.size(); ++i) {
     from[edges_[i].from].push_back(i);
@@ -239,7 +252,9 @@ Rules Builder::Pack(RuleId root) const {
     }
   };
   reach(kEnd);
-  reach(starts_[root]);
+  for (const RuleId root : roots) {
+    reach(starts_[root]);
+  }
   std::bitset<257> first_of_class;
   for (std::size_t i = 0; i < order.size(); ++i) {
     for (const std::uint32_t index : from[order[i]]) {
@@ -254,7 +269,6 @@ Rules Builder::Pack(RuleId root) const {
     }
   }
   Rules rules;
-  rules.root = root;
   for (int byte = 1, of = 0; byte < 256; ++byte) {
     of += first_of_class[byte];
     rules.class_of[byte] = static_cast<Rules::ByteClass>(of);
@@ -293,22 +307,34 @@ Rules Builder::Pack(RuleId root) const {
 }
 
 Result<Grammar> Builder::Finish(RuleId root) && {
+  ASHLAR_TRY(std::vector<Grammar> one, std::move(*this).Finish(std::span(&root, 1)));
+  return std::move(one.front());
+}
+
+Result<std::vector<Grammar>> Builder::Finish(std::span<const RuleId> roots) && {
   if (full()) {
-    return Exhausted("the grammar takes more than {} states or {} edges", Grammar::kMaxStates,
-                     Grammar::kMaxEdges);
+    return Exhausted(
+        "the grammar takes more than {} states, {} edges or {} ranges of characters: lengths, "
+        "counts (maxLength, maxItems, {{m,n}}) and lists of values (enum) take the most",
+        Grammar::kMaxStates, Grammar::kMaxEdges, Grammar::kMaxRanges);
   }
   const std::vector<bool> alive = Reaching(/*without_reading=*/false);
-  for (auto& [rule, error] : nothing_) {
-    if (alive[starts_[rule]]) {
-      return std::move(error);
+  for (const Demand& demand : demands_) {
+    if (alive[starts_[demand.rule]] != demand.derives) {
+      return demand.error();
     }
   }
-  if (!alive[starts_[root]]) {
+  if (std::ranges::any_of(roots, [&](RuleId root) { return !alive[starts_[root]]; })) {
     return Invalid("no text satisfies the grammar");
   }
   KeepEdgesBetween(alive);
   ShortenSkips();
-  return Grammar(std::make_shared<const Rules>(Pack(root)));
+  const auto rules = std::make_shared<const Rules>(Pack(roots));
+  std::vector<Grammar> grammars;
+  for (const RuleId root : roots) {
+    grammars.emplace_back(rules, root);
+  }
+  return grammars;
 }
 
 }  // namespace ashlar::grammar

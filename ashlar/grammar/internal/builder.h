@@ -6,9 +6,11 @@
 // states, a sequence has a state between.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <map>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -31,7 +33,7 @@ class Builder {
 
   // A rule that derives nothing until something is drawn from its start to kEnd.
   RuleId AddRule();
-  // The rules of another grammar; returns its root.
+  // The rules of another grammar, once for all those that share them; returns its root.
   RuleId AddRulesOf(const Grammar& grammar);
   StateId start(RuleId rule) const { return starts_[rule]; }
   StateId AddState();
@@ -48,10 +50,13 @@ class Builder {
   // Whether a limit is passed. What is drawn from then on is dropped, and Finish refuses, so a
   // caller with a long loop may stop early.
   bool full() const;
-  // Finish gives `error` if `rule` derives anything.
-  void RequireNothing(RuleId rule, Error error);
+  // Finish gives `error()` if `rule` derives anything, or nothing.
+  void RequireNothing(RuleId rule, std::function<Error()> error);
+  void RequireSomething(RuleId rule, std::function<Error()> error);
   // kInvalid when the root derives nothing, kExhausted when a limit is passed.
   Result<Grammar> Finish(RuleId root) &&;
+  // A grammar for each root; they share their rules.
+  Result<std::vector<Grammar>> Finish(std::span<const RuleId> roots) &&;
 
  private:
   enum class Kind : std::uint8_t { kRead, kCall, kSkip };
@@ -66,13 +71,24 @@ class Builder {
   std::vector<bool> Reaching(bool without_reading) const;
   void KeepEdgesBetween(const std::vector<bool>& states);
   void ShortenSkips();
-  Rules Pack(RuleId root) const;
+  Rules Pack(std::span<const RuleId> roots) const;
 
   StateId states_ = kEnd + 1;
   std::vector<StateId> starts_;
   std::vector<Edge> edges_;
+  std::uint64_t ranges_ = 0;        // of the sets that were drawn
   std::map<CharSet, RuleId> wide_;  // rules for the parts of sets that take several bytes
-  std::vector<std::pair<RuleId, Error>> nothing_;
+  struct Added {
+    Grammar grammar;  // keeps its rules
+    RuleId first;     // of its rules here
+  };
+  std::map<const Rules*, Added> added_;
+  struct Demand {
+    RuleId rule;
+    bool derives;  // anything, or nothing
+    std::function<Error()> error;
+  };
+  std::vector<Demand> demands_;
 };
 
 }  // namespace ashlar::grammar

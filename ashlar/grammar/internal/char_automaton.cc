@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <map>
-#include <numeric>
+#include <utility>
 
 namespace ashlar::grammar {
 namespace {
@@ -10,6 +10,12 @@ namespace {
 Error TooManyStates() {
   return Exhausted("the conditions on a text take an automaton of more than {} states together",
                    CharDfa::kMaxStates);
+}
+
+Error TooMuchWork() {
+  return Exhausted(
+      "the conditions on texts (patterns, formats, lengths, other names) take too much work "
+      "together");
 }
 
 // Where the sets of `edges` begin, and where they have ended: characters between two such places
@@ -33,17 +39,18 @@ std::vector<char32_t> PartsOf(const std::vector<CharNfa::Edge>& edges) {
 // Sets of an automaton's states that are reached together, as sorted vectors.
 class Subsets {
  public:
-  explicit Subsets(const CharNfa& nfa) : nfa_(nfa), out_(nfa.states) {
+  explicit Subsets(const CharNfa& nfa) : nfa_(nfa), out_(nfa.states), closed_in_(nfa.states) {
     for (std::uint32_t i = 0; i < nfa.edges.size(); ++i) {
       out_[nfa.edges[i].from].push_back(i);
     }
   }
 
-  std::vector<std::uint32_t> Start() const { return Close({nfa_.start}); }
+  std::vector<std::uint32_t> Start() { return Close({nfa_.start}); }
 
-  std::vector<std::uint32_t> Read(const std::vector<std::uint32_t>& from, char32_t code) const {
+  std::vector<std::uint32_t> Read(const std::vector<std::uint32_t>& from, char32_t code) {
     std::vector<std::uint32_t> to;
     for (const std::uint32_t state : from) {
+      looked_at_ += out_[state].size();
       for (const std::uint32_t i : out_[state]) {
         const CharNfa::Edge& edge = nfa_.edges[i];
         if (edge.kind == CharNfa::Kind::kRead && edge.set.Contains(code)) {
@@ -54,28 +61,51 @@ class Subsets {
     return Close(std::move(to));
   }
 
+  // By any character.
+  std::vector<std::uint32_t> ReadAny(const std::vector<std::uint32_t>& from) {
+    std::vector<std::uint32_t> to;
+    for (const std::uint32_t state : from) {
+      looked_at_ += out_[state].size();
+      for (const std::uint32_t i : out_[state]) {
+        if (nfa_.edges[i].kind == CharNfa::Kind::kRead) {
+          to.push_back(nfa_.edges[i].to);
+        }
+      }
+    }
+    return Close(std::move(to));
+  }
+
+  // Edges, since the last call.
+  std::uint64_t TakeLookedAt() { return std::exchange(looked_at_, 0); }
+
  private:
-  std::vector<std::uint32_t> Close(std::vector<std::uint32_t> open) const {
+  std::vector<std::uint32_t> Close(std::vector<std::uint32_t> open) {
+    ++closings_;
     std::vector<std::uint32_t> closed;
     while (!open.empty()) {
       const std::uint32_t state = open.back();
       open.pop_back();
-      const auto place = std::ranges::lower_bound(closed, state);
-      if (place != closed.end() && *place == state) {
+      if (closed_in_[state] == closings_) {
         continue;
       }
-      closed.insert(place, state);
+      closed_in_[state] = closings_;
+      closed.push_back(state);
+      looked_at_ += out_[state].size();
       for (const std::uint32_t i : out_[state]) {
         if (nfa_.edges[i].kind == CharNfa::Kind::kSkip) {
           open.push_back(nfa_.edges[i].to);
         }
       }
     }
+    std::ranges::sort(closed);
     return closed;
   }
 
   const CharNfa& nfa_;
   std::vector<std::vector<std::uint32_t>> out_;
+  std::vector<std::uint64_t> closed_in_;  // by state: the last closing that reached it
+  std::uint64_t closings_ = 0;
+  std::uint64_t looked_at_ = 0;
 };
 
 }  // namespace
@@ -129,15 +159,13 @@ CharNfa CharNfa::Plain(bool anywhere) const {
   return plain;
 }
 
-Result<CharDfa> CharDfa::Of(const CharNfa& nfa) {
-  const Subsets subsets(nfa);
+Result<CharDfa> CharDfa::Of(const CharNfa& nfa, AutomatonWork& work) {
+  Subsets subsets(nfa);
   CharDfa dfa;
   dfa.starts_ = PartsOf(nfa.edges);
   std::map<std::vector<std::uint32_t>, std::uint32_t> known;
   std::vector<const std::vector<std::uint32_t>*> order;
-  std::size_t work = 0;
   const auto state_of = [&](std::vector<std::uint32_t> set) {
-    work += 1 + set.size();
     const auto [place, is_new] =
         known.try_emplace(std::move(set), static_cast<std::uint32_t>(order.size()));
     if (is_new) {
@@ -146,14 +174,16 @@ Result<CharDfa> CharDfa::Of(const CharNfa& nfa) {
     return place->second;
   };
   state_of(subsets.Start());
-  constexpr std::size_t kMaxWork = 4'000'000;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    if (order.size() > kMaxStates || work > kMaxWork) {
+    if (order.size() > kMaxStates) {
       return TooManyStates();
     }
     dfa.ends_.push_back(std::ranges::binary_search(*order[i], nfa.end));
     for (const char32_t code : dfa.starts_) {
       dfa.next_.push_back(state_of(subsets.Read(*order[i], code)));
+      if (!work.Take(1 + subsets.TakeLookedAt())) {
+        return TooMuchWork();
+      }
     }
   }
   return dfa;
@@ -188,10 +218,43 @@ CharDfa CharDfa::OfMultiples(std::uint32_t divisor) {
     }
     dfa.next_.push_back(divisor);
   }
-  return dfa;
+  return dfa.Minimized();
 }
 
-Result<CharDfa> Both(const CharDfa& a, const CharDfa& b) {
+// By refinement (Moore): states are told apart by where their characters lead, until none is.
+CharDfa CharDfa::Minimized() const {
+  const std::size_t parts = starts_.size();
+  std::vector<std::uint32_t> classes(ends_.begin(), ends_.end());
+  std::map<std::vector<std::uint32_t>, std::uint32_t> known;
+  for (std::size_t before = 0; before != known.size() || before == 0;) {
+    before = known.size();
+    known.clear();
+    std::vector<std::uint32_t> finer;
+    for (std::uint32_t state = 0; state < ends_.size(); ++state) {
+      std::vector<std::uint32_t> ways = {classes[state]};
+      for (std::size_t part = 0; part < parts; ++part) {
+        ways.push_back(classes[Next(state, part)]);
+      }
+      // Numbered as they come, so that the first state is the first again.
+      finer.push_back(known.try_emplace(std::move(ways), static_cast<std::uint32_t>(known.size()))
+                          .first->second);
+    }
+    classes = std::move(finer);
+  }
+  CharDfa minimized;
+  minimized.starts_ = starts_;
+  minimized.next_.resize(known.size() * parts);
+  minimized.ends_.resize(known.size());
+  for (std::uint32_t state = 0; state < ends_.size(); ++state) {
+    minimized.ends_[classes[state]] = ends_[state];
+    for (std::size_t part = 0; part < parts; ++part) {
+      minimized.Next(classes[state], part) = classes[Next(state, part)];
+    }
+  }
+  return minimized;
+}
+
+Result<CharDfa> Both(const CharDfa& a, const CharDfa& b, AutomatonWork& work) {
   CharDfa both;
   both.starts_.clear();
   std::ranges::set_union(a.starts_, b.starts_, std::back_inserter(both.starts_));
@@ -211,6 +274,9 @@ Result<CharDfa> Both(const CharDfa& a, const CharDfa& b) {
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (order.size() > CharDfa::kMaxStates) {
       return TooManyStates();
+    }
+    if (!work.Take(both.starts_.size())) {
+      return TooMuchWork();
     }
     const auto [in_a, in_b] = order[i];
     both.ends_.push_back(a.ends_[in_a] && b.ends_[in_b]);
@@ -298,6 +364,23 @@ CharNfa CharDfa::AsNfa() const {
     }
   }
   return nfa;
+}
+
+bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max,
+                      AutomatonWork& work) {
+  Subsets subsets(nfa);
+  std::vector<std::uint32_t> now = subsets.Start();
+  // A text of more characters than there are states goes through a loop.
+  for (std::uint32_t length = 0; length <= std::min(max, nfa.states) && !now.empty(); ++length) {
+    if (length < min && std::ranges::binary_search(now, nfa.end)) {
+      return false;
+    }
+    now = subsets.ReadAny(now);
+    if (!work.Take(1 + subsets.TakeLookedAt())) {
+      return false;
+    }
+  }
+  return now.empty();
 }
 
 void Draw(Builder& builder, StateId from, const CharNfa& nfa, const DrawChars& chars, StateId to) {

@@ -1,6 +1,7 @@
 #include "ashlar/grammar/internal/char_set.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ashlar::grammar {
 namespace {
@@ -83,9 +84,8 @@ CharSet::CharSet(std::span<const CharRange> ranges) {
 }
 
 bool CharSet::Contains(char32_t code) const {
-  return std::ranges::any_of(ranges_, [code](const CharRange& range) {
-    return range.first <= code && code <= range.last;
-  });
+  const auto behind = std::ranges::upper_bound(ranges_, code, {}, &CharRange::first);
+  return behind != ranges_.begin() && code <= std::prev(behind)->last;
 }
 
 CharSet CharSet::Complement() const {

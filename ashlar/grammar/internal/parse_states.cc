@@ -48,7 +48,7 @@ ParseStates::ParseStates(Grammar grammar)
     }
   }
   work_left_ = kMaxItems * kMaxItems;  // the start is the source's, which is bounded
-  kernel_ = {{rules_.starts[rules_.root], rules_.root, kNobody}};
+  kernel_ = {{rules_.starts[grammar_.root()], grammar_.root(), kNobody}};
   const Id start = Intern();
   CHECK_EQ(start, kStart);
 }

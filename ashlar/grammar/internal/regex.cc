@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "ashlar/base/ascii.h"
 #include "ashlar/base/json.h"
 #include "ashlar/grammar/internal/text_scanner.h"
 
@@ -19,6 +20,15 @@ const CharSet& LineEnds() {
   static const CharSet set = {{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}};
   return set;
 }
+
+// Halves of a character beyond U+FFFF, as UTF-16 writes it.
+struct Surrogates {
+  char32_t first;
+  char32_t last;
+  constexpr bool Has(char32_t code) const { return first <= code && code <= last; }
+};
+constexpr Surrogates kHighSurrogates = {0xD800, 0xDBFF};
+constexpr Surrogates kLowSurrogates = {0xDC00, 0xDFFF};
 
 std::optional<CharSet> SetOfLetter(char letter) {
   static const NamedSet kSets[] = {{'d', {{'0', '9'}}},
@@ -77,6 +87,7 @@ class RegexReader {
 
   std::uint32_t AddState() { return nfa_.states++; }
   void Draw(std::uint32_t from, std::uint32_t to, Kind kind = Kind::kSkip, CharSet set = {}) {
+    ranges_ += set.ranges().size();
     nfa_.edges.push_back({.from = from, .to = to, .kind = kind, .set = std::move(set)});
   }
   Fragment Drawn(Kind kind, CharSet set = {}) {
@@ -137,6 +148,10 @@ class RegexReader {
                             std::uint32_t first_state, std::size_t first_edge) {
     const std::uint32_t atom_states = nfa_.states - first_state;
     const std::size_t atom_edges = nfa_.edges.size() - first_edge;
+    std::size_t atom_ranges = 0;
+    for (std::size_t edge = first_edge; edge < nfa_.edges.size(); ++edge) {
+      atom_ranges += nfa_.edges[edge].set.ranges().size();
+    }
     const Fragment all = {AddState(), AddState()};
     const bool loops = times.max == kUnbounded;
     // Copies: all but the last of a loop stand once; the last one of a loop goes back.
@@ -149,10 +164,13 @@ class RegexReader {
     Fragment copy = atom;
     for (std::uint32_t i = 0; i < copies; ++i) {
       if (i > 0) {
+        ranges_ += atom_ranges;
         if (nfa_.states + atom_states > Grammar::kMaxStates ||
-            nfa_.edges.size() + atom_edges > Grammar::kMaxEdges) {
-          return Exhausted("regular expression, at byte {}: it takes more than {} states",
-                           text_.at(), Grammar::kMaxStates);
+            nfa_.edges.size() + atom_edges > Grammar::kMaxEdges || ranges_ > Grammar::kMaxRanges) {
+          return Exhausted(
+              "regular expression, at byte {}: it takes more than {} states, {} edges or {} ranges "
+              "of characters",
+              text_.at(), Grammar::kMaxStates, Grammar::kMaxEdges, Grammar::kMaxRanges);
         }
         const std::uint32_t shift = nfa_.states - first_state;
         nfa_.states += atom_states;
@@ -287,6 +305,8 @@ class RegexReader {
       case 'x':
       case 'u':
         return ReadHexEscape();
+      case 'c':
+        return ReadControlEscape();
       default:
         break;
     }
@@ -309,15 +329,33 @@ class RegexReader {
       text_.Skip(1);  // "x"
     }
     const int digits = four ? 4 : 2;
-    const auto code = braces ? text_.TakeHex(1, 8) : text_.TakeHex(digits, digits);
+    auto code = braces ? text_.TakeHex(1, 8) : text_.TakeHex(digits, digits);
+    if (four && code && kHighSurrogates.Has(*code) && text_.Take("\\u")) {
+      const auto low = text_.TakeHex(4, 4);
+      if (low && kLowSurrogates.Has(*low)) {
+        code = 0x10000 + ((*code - kHighSurrogates.first) << 10) + (*low - kLowSurrogates.first);
+      }
+    }
     if (!code || (braces && !text_.Take("}")) || !CharSet::All().Contains(*code)) {
       return InvalidHere("expected the hexadecimal digits of a character");
     }
     return CharSet::Of(*code);
   }
 
+  // \cJ: the control character that the key makes with Ctrl.
+  Result<CharSet> ReadControlEscape() {
+    text_.Skip(1);
+    const char letter = text_.peek();
+    if (!IsAsciiLetter(letter)) {
+      return InvalidHere("expected a letter after \\c, found {}", text_.Found());
+    }
+    text_.Skip(1);
+    return CharSet::Of(static_cast<char32_t>(letter & 0x1F));
+  }
+
   TextScanner text_;
   CharNfa nfa_;
+  std::size_t ranges_ = 0;  // in its sets: all are copied where a part is repeated
 };
 
 }  // namespace

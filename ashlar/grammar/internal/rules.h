@@ -1,7 +1,7 @@
 // Rules are what every kind of grammar becomes: a context-free grammar over bytes. Each rule is an
 // automaton whose edges read a byte of a range, call another rule, or read nothing.
 //
-// Whole and trimmed: every state is reached from the root, and from every state the end of its rule
+// Whole and trimmed: every state is reached from a root, and from every state the end of its rule
 // can be reached. So text that leads to a state is always the beginning of a sentence.
 #pragma once
 
@@ -55,7 +55,6 @@ struct Rules {
            calls.capacity() * sizeof(Call) + skips.capacity() * sizeof(StateId);
   }
 
-  RuleId root = 0;
   std::vector<StateId> starts;  // of each rule; kEnd for one that is not reached
   std::vector<bool> nullable;   // whether each rule matches the empty text
   std::vector<State> states;    // and one more, behind the last

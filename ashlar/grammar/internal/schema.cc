@@ -2,37 +2,40 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "ashlar/grammar/grammar.h"
 #include "ashlar/grammar/internal/builder.h"
 #include "ashlar/grammar/internal/schema_numbers.h"
+#include "ashlar/grammar/json_reference.h"
 
 namespace ashlar::grammar {
 namespace {
 
 struct Keyword {
   std::string_view name;
-  Types hints = 0;  // types of which it says something
+  Types hints = 0;      // types of which it says something
+  bool silent = false;  // it says nothing of what is valid
 };
 
 // Every keyword that is honoured, or says nothing of what is valid. Any other is refused.
 constexpr Keyword kKeywords[] = {
     // Annotations.
-    {"title"},
-    {"description"},
-    {"default"},
-    {"examples"},
-    {"example"},
-    {"$comment"},
-    {"deprecated"},
-    {"readOnly"},
-    {"writeOnly"},
-    {"$schema"},
-    {"contentEncoding"},
-    {"contentMediaType"},
+    {"title", 0, true},
+    {"description", 0, true},
+    {"default", 0, true},
+    {"examples", 0, true},
+    {"example", 0, true},
+    {"$comment", 0, true},
+    {"deprecated", 0, true},
+    {"readOnly", 0, true},
+    {"writeOnly", 0, true},
+    {"$schema", 0, true},
+    {"contentEncoding", 0, true},
+    {"contentMediaType", 0, true},
     // Places for schemas that others refer to.
-    {"$defs"},
-    {"definitions"},
+    {"$defs", 0, true},
+    {"definitions", 0, true},
     {"$ref"},
     {"allOf"},
     {"anyOf"},
@@ -122,27 +125,9 @@ bool FindBelow(const Json& from, const Json& value, std::string& way) {
   return false;
 }
 
-// Undoes "%41" of a URI's fragment, then "~1" and "~0" of a pointer's step.
-std::string UnescapedStep(std::string_view step) {
-  std::string plain;
-  for (std::size_t i = 0; i < step.size(); ++i) {
-    const auto hex = [&step, i](std::size_t at) {
-      const auto digit = std::string_view("0123456789abcdef").find(step[i + at] | 0x20);
-      return digit == std::string_view::npos ? -1 : static_cast<int>(digit);
-    };
-    if (step[i] == '%' && i + 2 < step.size() && hex(1) >= 0 && hex(2) >= 0) {
-      plain += static_cast<char>(hex(1) * 16 + hex(2));
-      i += 2;
-    } else {
-      plain += step[i];
-    }
-  }
-  for (const auto& [written, meant] : {std::pair("~1", "/"), std::pair("~0", "~")}) {
-    for (std::size_t at = 0; (at = plain.find(written, at)) != std::string::npos; ++at) {
-      plain.replace(at, 2, meant);
-    }
-  }
-  return plain;
+const Keyword* FindKeyword(std::string_view name) {
+  const auto known = std::ranges::find(kKeywords, name, &Keyword::name);
+  return known == std::end(kKeywords) ? nullptr : &*known;
 }
 
 constexpr Choice kChoices[] = {kAnyOf, kOneOf};
@@ -240,24 +225,38 @@ Result<const Json*> SchemaSource::Resolve(const Json& reference) const {
     return UnsupportedAt(reference, "$ref {}: only places in this schema (#/...) are supported",
                          QuoteForError(*uri));
   }
-  const Json* place = &root_;
-  for (std::size_t at = 1; at < uri->size();) {
-    const std::size_t end = std::min(uri->find('/', at + 1), uri->size());
-    const std::string step = UnescapedStep(std::string_view(*uri).substr(at + 1, end - at - 1));
-    const Json* next = place->Find(step);
-    if (const Json::Array* elements = place->array()) {
-      for (std::size_t i = 0; i < elements->size(); ++i) {
-        next = step == std::to_string(i) ? &(*elements)[i] : next;
-      }
-    }
-    if (next == nullptr) {
-      return InvalidAt(reference, "$ref {}: there is no such place in the schema",
-                       QuoteForError(*uri));
-    }
-    place = next;
-    at = end;
+  const Json* const place = FindReferred(root_, *uri);
+  if (place == nullptr) {
+    return InvalidAt(reference, "$ref {}: there is no such place in the schema",
+                     QuoteForError(*uri));
   }
   return place;
+}
+
+const Json& SchemaSource::Meant(const Json& schema) const {
+  const Json* meant = &schema;
+  for (int hops = 0; hops < Grammar::kMaxNesting; ++hops) {
+    const Json* const reference = meant->Find("$ref");
+    if (reference == nullptr || reference->string() == nullptr ||
+        !std::ranges::all_of(*meant->object(), [](const Json::Member& member) {
+          const Keyword* const known = FindKeyword(member.first);
+          return member.first == "$ref" || (known != nullptr && known->silent);
+        })) {
+      break;
+    }
+    const Json* const target = FindReferred(root_, *reference->string());
+    if (target == nullptr) {
+      break;  // which Gather will say
+    }
+    meant = target;
+  }
+  return *meant;
+}
+
+std::vector<std::string_view> AllSchemaKeywords() {
+  std::vector<std::string_view> names;
+  std::ranges::transform(kKeywords, std::back_inserter(names), &Keyword::name);
+  return names;
 }
 
 Status SchemaSource::CheckGuarded(const Json& schema, int depth) {
@@ -344,8 +343,8 @@ Status SchemaSource::GatherOne(const Part& part, Facts& facts, Types& hints,
     if (key == "$id" && &schema == &root_) {
       continue;
     }
-    const auto known = std::ranges::find(kKeywords, std::string_view(key), &Keyword::name);
-    if (known == std::end(kKeywords)) {
+    const Keyword* const known = FindKeyword(key);
+    if (known == nullptr) {
       return UnsupportedAt(value, "the keyword {} is not supported", QuoteForError(key));
     }
     const bool of_numbers =

@@ -53,10 +53,16 @@ struct Facts {
   Choice choice = kAnyOf;
 };
 
+// Every keyword that is honoured, or says nothing of what is valid.
+std::vector<std::string_view> AllSchemaKeywords();
+
 // A schema and what leads about in it. Views: the schema must outlive it.
 class SchemaSource {
  public:
   explicit SchemaSource(const Json& root) : root_(root) {}
+
+  // What `schema` is, where all that it does is to refer: the same rules serve all who refer there.
+  const Json& Meant(const Json& schema) const;
 
   // Follows allOf and $ref, checks every keyword. kUnsupported for a keyword that is not known.
   Result<Facts> Gather(const Parts& parts);

@@ -7,20 +7,50 @@ namespace ashlar::grammar {
 
 Result<Grammar> SchemaCompiler::Compile() && {
   const RuleId root = RuleFor({{&root_}}, Use::kAnswer);
+  ASHLAR_TRY(DrawPending());
+  auto grammar = std::move(builder_).Finish(root);
+  return grammar.ok() ? std::move(grammar) : grammar.error().In("schema");
+}
+
+Result<std::vector<Grammar>> SchemaCompiler::CompileProperties(
+    std::span<const std::string> names) && {
+  std::vector<RuleId> roots;
+  const Json* const properties = root_.Find("properties");
+  for (const std::string& name : names) {
+    const Json* const schema = properties != nullptr ? properties->Find(name) : nullptr;
+    if (schema == nullptr) {
+      return Invalid("schema: there is no property {}", QuoteForError(name));
+    }
+    roots.push_back(RuleFor({{schema}}, Use::kAnswer));
+    builder_.RequireSomething(roots.back(), [this, schema] {
+      return source_.InvalidAt(*schema, "there is no value that is valid under it");
+    });
+  }
+  ASHLAR_TRY(DrawPending());
+  auto grammars = std::move(builder_).Finish(roots);
+  return grammars.ok() ? std::move(grammars) : grammars.error().In("schema");
+}
+
+Status SchemaCompiler::DrawPending() {
   while (!pending_.empty() && !builder_.full()) {
     const Pending pending = std::move(pending_.front());
     pending_.pop_front();
     ASHLAR_TRY(Draw(pending));
     if (rules_.size() > kMaxSets) {
-      return Exhausted("schema: its choices (anyOf, oneOf, allOf) combine in more than {} ways",
-                       kMaxSets);
+      return Exhausted(
+          "schema: its parts, and the ways in which choices (anyOf, oneOf, allOf) combine, are "
+          "more "
+          "than {}",
+          kMaxSets);
     }
   }
-  auto grammar = std::move(builder_).Finish(root);
-  return grammar.ok() ? std::move(grammar) : grammar.error().In("schema");
+  return {};
 }
 
 RuleId SchemaCompiler::RuleFor(Parts parts, Use use) {
+  for (Part& part : parts) {
+    part.schema = &source_.Meant(*part.schema);
+  }
   Key key = {use, parts};
   std::ranges::sort(key.second);
   const auto [place, is_new] = rules_.try_emplace(std::move(key), 0);
@@ -84,17 +114,17 @@ Status SchemaCompiler::DrawChoice(const Facts& facts, Use use, StateId from) {
     return {};
   }
   for (std::size_t i = 0; i < branches.size(); ++i) {
-    for (std::size_t j = i + 1; j < branches.size() && !builder_.full(); ++j) {
+    for (std::size_t j = i + 1; j < branches.size() && rules_.size() <= kMaxSets; ++j) {
       Parts parts = rest;
       parts.push_back({&branches[i]});
       parts.push_back({&branches[j]});
-      builder_.RequireNothing(
-          RuleFor(std::move(parts), Use::kOverlap),
-          source_.UnsupportedAt(list,
-                                "oneOf is supported where no value is under two branches, and some "
-                                "may be under both {} and {}; say anyOf, or set them apart by a "
-                                "required property with const",
-                                i, j));
+      builder_.RequireNothing(RuleFor(std::move(parts), Use::kOverlap), [this, &list, i, j] {
+        return source_.UnsupportedAt(list,
+                                     "oneOf is supported where no value is under two branches, and "
+                                     "some may be under both {} and {}; say anyOf, or set them "
+                                     "apart by a required property with const",
+                                     i, j);
+      });
     }
   }
   return {};
@@ -129,12 +159,13 @@ Result<bool> SchemaCompiler::DrawConstants(const Facts& facts, Use use, StateId 
   if (lists.empty()) {
     return false;
   }
+  std::optional<CharDfa> texts;
   for (const Json* value : candidates) {
     const std::string canonical = CanonicalJson(*value);
     bool allowed = std::ranges::all_of(
         lists, [&canonical](const auto& list) { return list.contains(canonical); });
     if (allowed) {
-      ASHLAR_TRY(allowed, Allows(facts, *value, use));
+      ASHLAR_TRY(allowed, Allows(facts, *value, use, texts));
     }
     if (allowed) {
       json_.Constant(from, *value, kEnd);
@@ -143,19 +174,19 @@ Result<bool> SchemaCompiler::DrawConstants(const Facts& facts, Use use, StateId 
   return true;
 }
 
-Result<bool> SchemaCompiler::Allows(const Facts& facts, const Json& value, Use use) {
+Result<bool> SchemaCompiler::Allows(const Facts& facts, const Json& value, Use use,
+                                    std::optional<CharDfa>& texts) {
   const Types type = TypeOf(value);
   if (facts.typed && (facts.types & type) == 0) {
     return false;
   }
   if (type == kString) {
-    ASHLAR_TRY(const StringConditions conditions,
-               StringConditionsOf(source_, facts, use == Use::kOverlap));
-    if (conditions.none()) {
-      return true;
+    if (!texts) {
+      ASHLAR_TRY(const StringConditions conditions,
+                 StringConditionsOf(source_, facts, use == Use::kOverlap, work_));
+      ASHLAR_TRY(texts, conditions.Together(work_));
     }
-    ASHLAR_TRY(const CharDfa texts, conditions.Together());
-    return texts.Matches(*value.string());
+    return texts->Matches(*value.string());
   }
   if ((type & kNumber) != 0) {
     ASHLAR_TRY(const NumberConditions conditions,
@@ -183,7 +214,7 @@ Result<bool> SchemaCompiler::Allows(const Facts& facts, const Json& value, Use u
 
 Status SchemaCompiler::DrawString(const Facts& facts, Use use, StateId from) {
   ASHLAR_TRY(const StringConditions conditions,
-             StringConditionsOf(source_, facts, use == Use::kOverlap));
+             StringConditionsOf(source_, facts, use == Use::kOverlap, work_));
   if (conditions.none()) {
     builder_.Call(from, json_.string(), kEnd);
   } else if (conditions.patterns.empty()) {
@@ -198,7 +229,7 @@ Status SchemaCompiler::DrawString(const Facts& facts, Use use, StateId from) {
              conditions.max == kUnbounded) {
     json_.StringOf(from, conditions.patterns[0], kEnd);
   } else {
-    const auto texts = conditions.Together();
+    const auto texts = conditions.Together(work_);
     if (!texts.ok()) {
       return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));
     }
@@ -216,17 +247,23 @@ Status SchemaCompiler::DrawNumber(const Facts& facts, Use use, StateId from) {
     return {};
   }
   ASHLAR_TRY(conditions.Check(source_, whole));
-  const auto texts = conditions.Texts(whole);
-  if (!texts.ok()) {
-    return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));
+  const auto [known, is_new] = numbers_.try_emplace(conditions.Key(whole), 0);
+  if (is_new) {
+    known->second = builder_.AddRule();
+    const auto texts = conditions.Texts(whole, unit_fractions_, work_);
+    if (!texts.ok()) {
+      return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));
+    }
+    const auto as_is = [this](StateId a, const CharSet& set, StateId b) {
+      builder_.Chars(a, set, b);
+    };
+    const StateId start = builder_.start(known->second);
+    const StateId negative = builder_.AddState();
+    grammar::Draw(builder_, start, texts->positive.AsNfa(), as_is, kEnd);
+    builder_.Literal(start, "-", negative);
+    grammar::Draw(builder_, negative, texts->negative.AsNfa(), as_is, kEnd);
   }
-  const auto as_is = [this](StateId a, const CharSet& set, StateId b) {
-    builder_.Chars(a, set, b);
-  };
-  const StateId negative = builder_.AddState();
-  grammar::Draw(builder_, from, texts->positive.AsNfa(), as_is, kEnd);
-  builder_.Literal(from, "-", negative);
-  grammar::Draw(builder_, negative, texts->negative.AsNfa(), as_is, kEnd);
+  builder_.Call(from, known->second, kEnd);
   return {};
 }
 

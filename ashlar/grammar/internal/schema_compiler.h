@@ -6,6 +6,8 @@
 
 #include <deque>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,10 +24,13 @@ class SchemaCompiler {
   // Sets of schemas that hold together: choices within all of several choices multiply.
   static constexpr std::size_t kMaxSets = 1u << 14;
 
-  SchemaCompiler(const Json& root, std::optional<char> escaped)
+  // `escaped`: see JsonText. The root must outlive it.
+  explicit SchemaCompiler(const Json& root, std::optional<char> escaped = std::nullopt)
       : root_(root), source_(root), json_(builder_, escaped) {}
 
   Result<Grammar> Compile() &&;
+  // A grammar for each of `names` among the properties of the root.
+  Result<std::vector<Grammar>> CompileProperties(std::span<const std::string> names) &&;
 
  private:
   // What a rule is for. Branches of oneOf exclude each other where no value is under both; rules
@@ -38,6 +43,8 @@ class SchemaCompiler {
     Parts parts;
   };
 
+  // Draws all rules that are asked for.
+  Status DrawPending();
   RuleId RuleFor(Parts parts, Use use);
   // The same; any value where nothing is said.
   RuleId ValueRule(Parts parts, Use use);
@@ -45,7 +52,9 @@ class SchemaCompiler {
   Status DrawChoice(const Facts& facts, Use use, StateId from);
   // When a value is named: those of enum and const that the rest allows. Says whether there were.
   Result<bool> DrawConstants(const Facts& facts, Use use, StateId from);
-  Result<bool> Allows(const Facts& facts, const Json& value, Use use);
+  // `texts`: the strings under the conditions, once one was asked for.
+  Result<bool> Allows(const Facts& facts, const Json& value, Use use,
+                      std::optional<CharDfa>& texts);
   Status DrawString(const Facts& facts, Use use, StateId from);
   Status DrawNumber(const Facts& facts, Use use, StateId from);
   Status DrawArray(const Facts& facts, Use use, StateId from);
@@ -67,7 +76,7 @@ class SchemaCompiler {
     std::uint32_t max;
   };
   Status DrawObject(const Facts& facts, Use use, StateId from);
-  Result<std::vector<Pattern>> PatternsOf(const Facts& facts) const;
+  Result<std::vector<Pattern>> PatternsOf(const Facts& facts);
   // The schemas for the value of a member: `name`, or one that just the patterns in `matching`
   // match.
   Parts PartsOfMember(const Facts& facts, const std::string* name,
@@ -87,6 +96,9 @@ class SchemaCompiler {
   JsonText json_;
   std::map<Key, RuleId> rules_;
   std::deque<Pending> pending_;
+  AutomatonWork work_;
+  std::map<std::string, RuleId> numbers_;  // by their conditions: automata of fractions are large
+  UnitFractions unit_fractions_;
 };
 
 }  // namespace ashlar::grammar

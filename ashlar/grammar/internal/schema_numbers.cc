@@ -5,6 +5,7 @@
 #include <functional>
 #include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "ashlar/grammar/internal/regex.h"
@@ -17,7 +18,10 @@ namespace {
 constexpr int kDoubleDigits = 15;
 // Longer bounds are beyond all that is written.
 constexpr int kBoundDigits = 20;
+// Remainders, times the digits before them and how those compare with bounds, are states. Those of
+// powers of 2 and 5 are few: the last digits tell.
 constexpr std::uint32_t kLargestDivisor = 5'000;
+constexpr std::uint32_t kLargestOfOtherFactors = 400;
 // Of fractions: all are written out.
 constexpr double kMostMultiples = 5'000;
 // Of the fractions that doubles divide exactly, 1/2, 1/4...: so many places end all multiples.
@@ -95,10 +99,10 @@ class Alternatives {
     text_ += fmt::format(format, std::forward<Args>(args)...);
   }
   // Nothing matches when none was added.
-  Result<CharDfa> Determined() const {
+  Result<CharDfa> Determined(AutomatonWork& work) const {
     const auto nfa = ReadRegex(text_.empty() ? "[]" : text_);
     CHECK(nfa.ok());
-    return CharDfa::Of(*nfa);
+    return CharDfa::Of(*nfa, work);
   }
 
  private:
@@ -116,7 +120,7 @@ void AddEqual(const Decimal& bound, Alternatives& alternatives) {
 
 // Decimals that are smaller (larger) differ first in a digit that is smaller (larger), or have
 // fewer (more) digits before the point.
-Result<CharDfa> AtMost(const Decimal& bound, bool exclusive) {
+Result<CharDfa> AtMost(const Decimal& bound, bool exclusive, AutomatonWork& work) {
   const std::string& whole = bound.whole;
   const std::string& fraction = bound.fraction;
   Alternatives smaller;
@@ -140,10 +144,11 @@ Result<CharDfa> AtMost(const Decimal& bound, bool exclusive) {
   if (!exclusive) {
     AddEqual(bound, smaller);
   }
-  return smaller.Determined();
+  ASHLAR_TRY(const CharDfa texts, smaller.Determined(work));
+  return texts.Minimized();
 }
 
-Result<CharDfa> AtLeast(const Decimal& bound, bool exclusive) {
+Result<CharDfa> AtLeast(const Decimal& bound, bool exclusive, AutomatonWork& work) {
   const std::string& whole = bound.whole;
   const std::string& fraction = bound.fraction;
   Alternatives larger;
@@ -164,7 +169,8 @@ Result<CharDfa> AtLeast(const Decimal& bound, bool exclusive) {
   if (!exclusive) {
     AddEqual(bound, larger);
   }
-  return larger.Determined();
+  ASHLAR_TRY(const CharDfa texts, larger.Determined(work));
+  return texts.Minimized();
 }
 
 double NumberOf(const Json& value) {
@@ -172,7 +178,16 @@ double NumberOf(const Json& value) {
 }
 
 bool IsCounted(double divisor) {
-  return divisor == std::trunc(divisor) && divisor <= kLargestDivisor;
+  if (divisor != std::trunc(divisor) || divisor > kLargestDivisor) {
+    return false;
+  }
+  auto rest = static_cast<std::uint32_t>(divisor);
+  for (const std::uint32_t factor : {2u, 5u}) {
+    while (rest % factor == 0) {
+      rest /= factor;
+    }
+  }
+  return rest <= kLargestOfOtherFactors;
 }
 
 // The places of the multiples of 1/2 to the power of so many; 0 for all other divisors.
@@ -218,9 +233,9 @@ bool IsMultiple(double number, double divisor) {
 // the same, and so few prefixes say it all. Behind numbers beyond those that are tried there are
 // none. Whole numbers themselves are multiples always: the double of the divisor is within 2^-54 of
 // it, relatively, so that the quotient is next to a whole one or too large to be anything else.
-class UnitFractions {
+class UnitFraction {
  public:
-  UnitFractions(double divisor, std::int64_t units) : units_(units) {
+  UnitFraction(double divisor, std::int64_t units) : units_(units) {
     const int digits = kDigitsTried[ToDecimal(divisor).fraction.size()];
     const auto end = static_cast<std::int64_t>(std::pow(10, digits));
     for (std::int64_t whole = 0; whole < end; ++whole) {
@@ -240,7 +255,7 @@ class UnitFractions {
     }
   }
 
-  Result<CharDfa> Texts() const {
+  Result<CharDfa> Texts(AutomatonWork& work) const {
     Alternatives texts;
     texts.Add("0|[1-9][0-9]*");
     for (const auto& [found, wholes] : rows_) {
@@ -255,7 +270,7 @@ class UnitFractions {
         texts.Add("({})\\.({})", wholes, fractions);
       }
     }
-    return texts.Determined();
+    return texts.Determined(work);
   }
 
  private:
@@ -292,6 +307,15 @@ void Tighten(std::optional<NumberConditions::Bound>& bound, const NumberConditio
 }
 
 }  // namespace
+
+Result<CharDfa> UnitFractions::TextsOf(double divisor, AutomatonWork& work) {
+  const auto known = made_.find(divisor);
+  if (known != made_.end()) {
+    return known->second;
+  }
+  ASHLAR_TRY(CharDfa texts, UnitFraction(divisor, UnitsOf(divisor)).Texts(work));
+  return made_.emplace(divisor, std::move(texts)).first->second;
+}
 
 Result<NumberConditions> NumberConditionsOf(const SchemaSource& source, const Facts& facts,
                                             bool inclusive) {
@@ -372,12 +396,14 @@ Status NumberConditions::Check(const SchemaSource& source, bool whole_only) cons
         !HaveFew(divisor)) {
       return source.UnsupportedAt(
           *at,
-          "multipleOf {}: validators divide doubles and find many multiples of fractions to be "
-          "none (0.57 of 0.01), so that only whole numbers up to {}, 1/2, 1/4... 1/{} and decimal "
-          "fractions of {} places that divide 1 are supported, and others where minimum and "
-          "maximum leave at most {} multiples",
-          EcmaScriptNumber(divisor), kLargestDivisor, 1 << kMostBinaryPlaces, kMostUnitPlaces,
-          kMostMultiples);
+          "multipleOf {}: supported are whole numbers up to {}, and up to {} those that are no "
+          "larger without their factors 2 and 5; 1/2, 1/4... 1/{} and decimal fractions of {} "
+          "places "
+          "that divide 1; and others where minimum and maximum leave at most {} multiples. "
+          "Validators divide doubles, and find many multiples of fractions to be none (0.57 of "
+          "0.01)",
+          EcmaScriptNumber(divisor), kLargestOfOtherFactors, kLargestDivisor,
+          1 << kMostBinaryPlaces, kMostUnitPlaces, kMostMultiples);
     }
   }
   return {};
@@ -390,8 +416,26 @@ bool NumberConditions::HaveFew(double divisor) const {
          std::max({divisor, std::abs(min->value), std::abs(max->value)}) / last_place <= kLargest;
 }
 
+std::string NumberConditions::Key(bool whole_only) const {
+  std::string key = whole || whole_only ? "whole" : "";
+  for (const auto& [name, bound] : {std::pair("min", min), std::pair("max", max)}) {
+    if (bound) {
+      key += fmt::format(" {} {}{}", name, bound->value, bound->exclusive ? " excluded" : "");
+    }
+  }
+  std::set<double> values;
+  for (const Divisor& divisor : divisors) {
+    values.insert(divisor.value);
+  }
+  for (const double value : values) {
+    key += fmt::format(" of {}", value);
+  }
+  return key;
+}
+
 // Those that a validator takes for multiples, each in one spelling.
-Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole_only) const {
+Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole_only,
+                                                      AutomatonWork& work) const {
   const Decimal decimal = ToDecimal(divisor);
   const std::size_t places = decimal.fraction.size();
   const std::int64_t step = std::stoll(decimal.whole + decimal.fraction);
@@ -412,12 +456,13 @@ Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole
       (times < 0 ? negative : positive).push_back(text);
     }
   }
-  ASHLAR_TRY(CharDfa of_positive, CharDfa::Of(OneOfTexts(positive)));
-  ASHLAR_TRY(CharDfa of_negative, CharDfa::Of(OneOfTexts(negative)));
+  ASHLAR_TRY(CharDfa of_positive, CharDfa::Of(OneOfTexts(positive), work));
+  ASHLAR_TRY(CharDfa of_negative, CharDfa::Of(OneOfTexts(negative), work));
   return NumberTexts{std::move(of_positive), std::move(of_negative)};
 }
 
-Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
+Result<NumberTexts> NumberConditions::Texts(bool whole_only, UnitFractions& unit_fractions,
+                                            AutomatonWork& work) const {
   whole_only |= whole;
   CharDfa multiples = *CharDfa::OfLength(0, kUnbounded);
   int places = -1;  // all that may stand behind a point; else the fewest of the binary ones
@@ -427,16 +472,17 @@ Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
       continue;
     }
     if (!IsCounted(divisor.value) && HaveFew(divisor.value)) {
-      return ListedMultiples(divisor.value, whole_only);
+      return ListedMultiples(divisor.value, whole_only, work);
     }
     if (!IsCounted(divisor.value)) {
-      ASHLAR_TRY(const CharDfa found, UnitFractions(divisor.value, UnitsOf(divisor.value)).Texts());
-      ASHLAR_TRY(multiples, Both(multiples, found));
+      ASHLAR_TRY(const CharDfa found, unit_fractions.TextsOf(divisor.value, work));
+      ASHLAR_TRY(multiples, Both(multiples, found, work));
       continue;
     }
     whole_only = true;
-    ASHLAR_TRY(multiples,
-               Both(multiples, CharDfa::OfMultiples(static_cast<std::uint32_t>(divisor.value))));
+    ASHLAR_TRY(
+        multiples,
+        Both(multiples, CharDfa::OfMultiples(static_cast<std::uint32_t>(divisor.value)), work));
   }
   // Doubles do not tell all whole numbers beyond apart: only bounds that may be met allow those.
   const bool exact = !divisors.empty() || (min && min->exclusive) || (max && max->exclusive);
@@ -448,13 +494,13 @@ Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
   } else {
     form.Add("(0|[1-9][0-9]{{0,14}})(\\.[0-9]{{1,{}}})?", kDoubleDigits);
   }
-  ASHLAR_TRY(CharDfa any, form.Determined());
-  ASHLAR_TRY(any, Both(any, multiples));
+  ASHLAR_TRY(CharDfa any, form.Determined(work));
+  ASHLAR_TRY(any, Both(any, multiples, work));
   if (!whole_only) {
     Alternatives few;
     few.Add("([0-9]\\.?){{1,{}}}", kDoubleDigits);
-    ASHLAR_TRY(const CharDfa digits, few.Determined());
-    ASHLAR_TRY(any, Both(any, digits));
+    ASHLAR_TRY(const CharDfa digits, few.Determined(work));
+    ASHLAR_TRY(any, Both(any, digits, work));
   }
   const CharDfa nothing = CharDfa::OfLength(0, kUnbounded)->Others();
   const auto beyond = [](const Decimal& bound) {
@@ -469,13 +515,13 @@ Result<NumberTexts> NumberConditions::Texts(bool whole_only) const {
       if (beyond(bound)) {
         return nothing;
       }
-      ASHLAR_TRY(const CharDfa condition, AtLeast(bound, low->exclusive));
-      ASHLAR_TRY(texts, Both(texts, condition));
+      ASHLAR_TRY(const CharDfa condition, AtLeast(bound, low->exclusive, work));
+      ASHLAR_TRY(texts, Both(texts, condition, work));
     }
     if (high) {
       if (const Decimal bound = ToDecimal(std::abs(high->value)); !beyond(bound)) {
-        ASHLAR_TRY(const CharDfa condition, AtMost(bound, high->exclusive));
-        ASHLAR_TRY(texts, Both(texts, condition));
+        ASHLAR_TRY(const CharDfa condition, AtMost(bound, high->exclusive, work));
+        ASHLAR_TRY(texts, Both(texts, condition, work));
       }
     }
     return texts;

@@ -2,7 +2,9 @@
 // multipleOf, and the formats of numbers.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "ashlar/grammar/internal/char_automaton.h"
@@ -15,6 +17,16 @@ namespace ashlar::grammar {
 struct NumberTexts {
   CharDfa positive;  // and zero
   CharDfa negative;  // behind the "-"; never zero
+};
+
+// The multiples of decimal fractions that divide 1 (0.01, 0.05), each automaton made once: it takes
+// a million divisions, and a regular expression of what they find.
+class UnitFractions {
+ public:
+  Result<CharDfa> TextsOf(double divisor, AutomatonWork& work);
+
+ private:
+  std::map<double, CharDfa> made_;
 };
 
 struct NumberConditions {
@@ -37,13 +49,16 @@ struct NumberConditions {
   // what is written.
   Status Check(const SchemaSource& source, bool whole_only) const;
   // The numbers (whole ones only, or all) under these conditions. Requires: they are checked.
-  Result<NumberTexts> Texts(bool whole_only) const;
+  Result<NumberTexts> Texts(bool whole_only, UnitFractions& unit_fractions,
+                            AutomatonWork& work) const;
+  // Conditions of equal keys have equal texts.
+  std::string Key(bool whole_only) const;
   // As validators find it, which divide doubles.
   bool Hold(double number) const;
 
  private:
   bool HaveFew(double divisor) const;
-  Result<NumberTexts> ListedMultiples(double divisor, bool whole_only) const;
+  Result<NumberTexts> ListedMultiples(double divisor, bool whole_only, AutomatonWork& work) const;
 };
 
 // Whether `name` is a format of numbers, as in "int32".

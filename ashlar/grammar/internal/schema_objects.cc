@@ -89,7 +89,7 @@ Status SchemaCompiler::DrawObject(const Facts& facts, Use use, StateId from) {
   return {};
 }
 
-Result<std::vector<SchemaCompiler::Pattern>> SchemaCompiler::PatternsOf(const Facts& facts) const {
+Result<std::vector<SchemaCompiler::Pattern>> SchemaCompiler::PatternsOf(const Facts& facts) {
   ASHLAR_TRY(const auto objects, source_.Find(facts, "patternProperties", kObject));
   std::vector<Pattern> patterns;
   for (const Json* object : objects) {
@@ -98,7 +98,7 @@ Result<std::vector<SchemaCompiler::Pattern>> SchemaCompiler::PatternsOf(const Fa
         continue;
       }
       ASHLAR_TRY(const CharNfa nfa, ReadPattern(source_, schema, text));
-      ASHLAR_TRY(CharDfa names, CharDfa::Of(nfa));
+      ASHLAR_TRY(CharDfa names, CharDfa::Of(nfa, work_));
       patterns.push_back({text, std::move(names)});
     }
   }
@@ -155,8 +155,8 @@ Result<std::optional<CharDfa>> SchemaCompiler::NamesAllowed(const Facts& facts, 
     return std::optional(CharDfa::OfLength(0, kUnbounded)->Others());
   }
   ASHLAR_TRY(const StringConditions conditions,
-             StringConditionsOf(source_, names, use == Use::kOverlap));
-  ASHLAR_TRY(CharDfa together, conditions.Together());
+             StringConditionsOf(source_, names, use == Use::kOverlap, work_));
+  ASHLAR_TRY(CharDfa together, conditions.Together(work_));
   return std::optional(std::move(together));
 }
 
@@ -173,10 +173,10 @@ Result<std::optional<RuleId>> SchemaCompiler::OtherMembers(const Facts& facts, b
     DrawMemberValue(key, ValueRule(PartsOfMember(facts, nullptr, {}), use));
     return std::optional(member);
   }
-  ASHLAR_TRY(CharDfa free, CharDfa::Of(OneOfTexts(names)));
+  ASHLAR_TRY(CharDfa free, CharDfa::Of(OneOfTexts(names), work_));
   free = free.Others();
   if (allowed) {
-    ASHLAR_TRY(free, Both(free, *allowed));
+    ASHLAR_TRY(free, Both(free, *allowed, work_));
   }
   bool any = false;
   for (std::size_t set = 0; set < std::size_t{1} << patterns.size(); ++set) {
@@ -186,7 +186,7 @@ Result<std::optional<RuleId>> SchemaCompiler::OtherMembers(const Facts& facts, b
     for (std::size_t i = 0; i < patterns.size(); ++i) {
       const bool matches = (set >> i & 1) != 0;
       ASHLAR_TRY(key_texts,
-                 Both(key_texts, matches ? patterns[i].names : patterns[i].names.Others()));
+                 Both(key_texts, matches ? patterns[i].names : patterns[i].names.Others(), work_));
       if (matches) {
         matching.push_back(patterns[i].text);
       }

@@ -27,11 +27,14 @@ const std::vector<Format>& Formats() {
     const std::string hour_minute = "(?:[01][0-9]|2[0-3]):[0-5][0-9]";
     const std::string time =
         hour_minute + ":[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-]" + hour_minute + ")";
-    const std::string label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
+    // Labels of 62, so that four have no more than the 253 characters that names of hosts may have;
+    // and of 46, so that an address has no more than 254.
+    const std::string label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,60}[A-Za-z0-9])?";
+    const std::string short_label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,44}[A-Za-z0-9])?";
     const std::string hostname = label + "(?:\\." + label + "){0,3}";
     const std::string byte = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     const std::string ipv4 = byte + "(?:\\." + byte + "){3}";
-    const std::string word = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,16}";
+    const std::string word = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,15}";
     const std::string path = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})";
     std::string ipv6 = "(?:H:){7}H|(?:H:){1,7}:|::(?:(?:H:){0,6}H)?";
     for (int before = 1; before <= 6; ++before) {  // groups on both sides of "::"
@@ -52,7 +55,8 @@ const std::vector<Format>& Formats() {
         {"time", time},
         {"date-time", date + "T" + time},
         {"duration", "P(?:" + days + "(?:" + times + ")?|" + times + "|[0-9]{1,9}W)"},
-        {"email", word + "(?:\\." + word + "){0,3}@" + label + "(?:\\." + label + "){1,3}"},
+        {"email",
+         word + "(?:\\." + word + "){0,3}@" + short_label + "(?:\\." + short_label + "){1,3}"},
         {"hostname", hostname},
         {"ipv4", ipv4},
         {"ipv6", ipv6},
@@ -66,11 +70,11 @@ const std::vector<Format>& Formats() {
 
 }  // namespace
 
-Result<CharDfa> StringConditions::Together() const {
+Result<CharDfa> StringConditions::Together(AutomatonWork& work) const {
   ASHLAR_TRY(CharDfa all, CharDfa::OfLength(min, max));
   for (const CharNfa& pattern : patterns) {
-    ASHLAR_TRY(const CharDfa one, CharDfa::Of(pattern));
-    ASHLAR_TRY(all, Both(all, one));
+    ASHLAR_TRY(const CharDfa one, CharDfa::Of(pattern, work));
+    ASHLAR_TRY(all, Both(all, one, work));
   }
   return all;
 }
@@ -85,7 +89,7 @@ Result<CharNfa> ReadPattern(const SchemaSource& source, const Json& place,
 }
 
 Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Facts& facts,
-                                            bool without_formats) {
+                                            bool without_formats, AutomatonWork& work) {
   StringConditions conditions;
   ASHLAR_TRY(const auto min, source.Count(facts, "minLength", /*least=*/false));
   ASHLAR_TRY(const auto max, source.Count(facts, "maxLength", /*least=*/true));
@@ -110,6 +114,14 @@ Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Fa
       CHECK(nfa.ok());
       conditions.patterns.push_back(*nfa);
     }
+  }
+  // Lengths that a pattern has anyway say nothing; to count them takes many states.
+  const bool counted = conditions.min > 0 || conditions.max != kUnbounded;
+  if (counted && std::ranges::any_of(conditions.patterns, [&](const CharNfa& pattern) {
+        return LengthsAreWithin(pattern, conditions.min, conditions.max, work);
+      })) {
+    conditions.min = 0;
+    conditions.max = kUnbounded;
   }
   return conditions;
 }

@@ -15,14 +15,14 @@ struct StringConditions {
   std::vector<CharNfa> patterns;  // all of which match
 
   bool none() const { return min == 0 && max == kUnbounded && patterns.empty(); }
-  // All of them as one automaton. kExhausted when that takes too many states.
-  Result<CharDfa> Together() const;
+  // All of them as one automaton. kExhausted when that takes too many states, or too much work.
+  Result<CharDfa> Together(AutomatonWork& work) const;
 };
 
 // without_formats: as if there were none. (The texts written for a format are some of those that
 // have it; where it matters that no other text has, the format says nothing.)
 Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Facts& facts,
-                                            bool without_formats);
+                                            bool without_formats, AutomatonWork& work);
 
 // Whether `name` is a format of strings, as in "date".
 bool IsStringFormat(std::string_view name);

@@ -3,6 +3,8 @@
 #include "ashlar/server/api/api.h"
 
 #include <fstream>
+#include <regex>
+#include <set>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -206,6 +208,41 @@ TEST_F(ApiTest, AnswersAreHeldToTheFormThatIsAskedFor) {
     const std::string& text = *At(choice, {"text"}).string();
     EXPECT_TRUE(text == "yes" || text == "no?") << text;
   }
+}
+
+TEST_F(ApiTest, FormsHoldAgainstBiasAndPenaltiesInEachOfSeveralAnswers) {
+  // "z" (90) is all but asked for, "a" (65) all but ruled out; what was said is said no more.
+  const Json answers = Asked("/v1/completions", R"form({"model": "plain", "prompt": "zzz", "n": 6,
+      "max_tokens": 50, "stop_token_ids": [95], "temperature": 1.9, "repetition_penalty": 3,
+      "presence_penalty": 2, "frequency_penalty": 2, "logit_bias": {"90": 100, "65": -100,
+      "95": 100},
+      "guided_regex": "[a-c]{5}(a|bb)"})form");
+  std::set<std::string> texts;
+  for (const Json& choice : *At(answers, {"choices"}).array()) {
+    const std::string& text = *At(choice, {"text"}).string();
+    EXPECT_TRUE(std::regex_match(text, std::regex("[a-c]{5}(a|bb)"))) << text;
+    EXPECT_EQ(At(choice, {"finish_reason"}), Json("stop"));
+    texts.insert(text);
+  }
+  EXPECT_GT(texts.size(), 1u);
+}
+
+TEST_F(ApiTest, AFormThatTheTokensDoNotSufficeForIsCutAndSaysSo) {
+  const Json cut = Asked("/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 4,
+      "stop_token_ids": [95], "guided_json": {"type": "array", "items": {"const": 12345},
+      "minItems": 2}})");
+  EXPECT_EQ(At(cut, {"choices", "0", "finish_reason"}), Json("length"));
+  const std::string& text = *At(cut, {"choices", "0", "text"}).string();
+  EXPECT_TRUE(text == "[123" || text == "[ 12") << text;
+  // The last token that there is room for is the last one of the form.
+  const Json whole = Asked("/v1/completions", R"({"model": "plain", "prompt": "a", "max_tokens": 4,
+      "stop_token_ids": [95], "guided_json": {"const": 1234}})");
+  EXPECT_EQ(At(whole, {"choices", "0", "text"}), Json("1234"));
+  EXPECT_EQ(At(whole, {"choices", "0", "finish_reason"}), Json("stop"));
+  const Json call = Asked("/v1/chat/completions", R"({"model": "chat", "max_tokens": 3,
+      "messages": [{"role": "user", "content": "Hi"}], "tool_choice": "required",
+      "tools": [{"type": "function", "function": {"name": "f"}}]})");
+  EXPECT_EQ(At(call, {"choices", "0", "finish_reason"}), Json("length"));
 }
 
 TEST_F(ApiTest, AGrammarThatProvesTooAmbiguousIsTheRequestsFault) {

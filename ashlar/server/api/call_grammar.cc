@@ -1,6 +1,7 @@
 #include "ashlar/server/api/call_grammar.h"
 
 #include <algorithm>
+#include <span>
 
 #include "ashlar/server/api/tag_grammar.h"
 
@@ -9,24 +10,48 @@ namespace {
 
 constexpr int kMostCallsOfAList = 16;
 
-// Blanks as the grammars of JSON schemas have them.
-constexpr std::string_view kBlanks =
-    "blank ::= (\" \" | \"\\n\" [ \\x09]{0,40})?\n"
-    "space ::= [ \\n\\r\\x09]*\n";
+// The grammars that one of calls is made of, which are together no more than a grammar may be: each
+// of a thousand tools may send one that large.
+class GivenGrammars {
+ public:
+  // kExhausted when they are too large together.
+  Status Add(std::string name, Grammar grammar) {
+    states_ += grammar.states();
+    edges_ += grammar.edges();
+    if (states_ > Grammar::kMaxStates - kRoom || edges_ > Grammar::kMaxEdges - kRoom) {
+      return Exhausted(
+          "with this, what calls may be takes more than {} states or {} edges of a grammar: offer "
+          "fewer tools, or say less of what is long (maxLength, maxItems, enum)",
+          Grammar::kMaxStates - kRoom, Grammar::kMaxEdges - kRoom);
+    }
+    all_.push_back({std::move(name), std::move(grammar)});
+    return {};
+  }
+  const std::vector<NamedGrammar>& all() const { return all_; }
 
-// The alternative for calls of one tool; adds the rules of its arguments to `given`.
-Result<std::string> RuleOfCall(const ToolSyntax& syntax, const CallableTool& tool,
-                               const std::string& rule, GivenGrammars& given) {
+ private:
+  static constexpr std::uint32_t kRoom = 1u << 13;  // for what stands around them
+
+  std::vector<NamedGrammar> all_;
+  std::size_t states_ = 0;
+  std::size_t edges_ = 0;
+};
+
+Result<Grammar> GrammarOfCall(const ToolSyntax& syntax, const CallableTool& tool) {
   if (syntax.body == ToolBody::kTags) {
-    return RuleOfTaggedCall(syntax.tags, tool.name, tool.arguments, rule, given);
+    return GrammarOfTaggedCall(syntax.tags, tool.name, tool.arguments);
   }
   ASHLAR_TRY(Grammar json, GrammarFromJsonSchema(SchemaTextOf(tool)));
-  ASHLAR_TRY(given.Add(rule, std::move(json)));
+  const NamedGrammar arguments = {"arguments", std::move(json)};
   if (syntax.body == ToolBody::kNamed) {
-    return GbnfText(tool.name + std::string(syntax.argument_mark)) + " " + rule;
+    return GrammarOfCallRule(GbnfText(tool.name + std::string(syntax.argument_mark)) + " arguments",
+                             std::span(&arguments, 1));
   }
-  return fmt::format(R"("{{" blank "\"name\":" blank {} "," blank "\"{}\":" blank {} blank "}}")",
-                     GbnfText(WriteJson(tool.name)), syntax.arguments_key, rule);
+  return GrammarOfCallRule(
+      fmt::format(
+          R"("{{" blank "\"name\":" blank {} "," blank "\"{}\":" blank arguments blank "}}")",
+          GbnfText(WriteJson(tool.name)), syntax.arguments_key),
+      std::span(&arguments, 1));
 }
 
 // What stands behind an opener, up to where text may follow.
@@ -67,16 +92,6 @@ std::string WriteCallableTools(const std::vector<CallableTool>& tools, bool para
 Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::string_view tools) {
   ASHLAR_TRY(const Json written, ParseJson(tools));
   GivenGrammars given;
-  std::string call;
-  for (const Json& each : *written.Find("tools")->array()) {
-    const CallableTool tool = {*each.Find("name")->string(), *each.Find("arguments")};
-    const Result<std::string> rule =
-        RuleOfCall(syntax, tool, fmt::format("arguments-{}", given.all().size()), given);
-    if (!rule.ok()) {
-      return rule.error().In(fmt::format("the parameters of {}", QuoteForError(tool.name)));
-    }
-    call += (call.empty() ? "" : " | ") + *rule;
-  }
   if (place == CallPlace::kWithinText) {
     // A bare call is JSON that the answer begins with, or that follows another call.
     const FreeText later = {.mark = syntax.opener, .not_first = syntax.bare ? "{;," : ""};
@@ -86,9 +101,21 @@ Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::s
     ASHLAR_TRY(given.Add("first-up-to-opener", FreeTextUpToMark(first)));
     ASHLAR_TRY(given.Add("first-rest", FreeTextWithoutMark(first)));
   }
-  return ParseGbnfWith(
-      fmt::format("root ::= {}\ncalls ::= {}\ncall ::= {}\n{}", RuleOfAnswer(syntax, place),
-                  RuleOfCalls(syntax, place, *written.Find("most")->integer()), call, kBlanks),
+  std::string call;
+  for (const Json& each : *written.Find("tools")->array()) {
+    const CallableTool tool = {*each.Find("name")->string(), *each.Find("arguments")};
+    const std::string name = fmt::format("call-{}", given.all().size());
+    Result<Grammar> grammar = GrammarOfCall(syntax, tool);
+    const Status added =
+        grammar.ok() ? given.Add(name, *std::move(grammar)) : Status(grammar.error());
+    if (!added.ok()) {
+      return added.error().In(fmt::format("the parameters of {}", QuoteForError(tool.name)));
+    }
+    call += (call.empty() ? "" : " | ") + name;
+  }
+  return GrammarOfCallRule(
+      fmt::format("{}\ncalls ::= {}\ncall ::= {}", RuleOfAnswer(syntax, place),
+                  RuleOfCalls(syntax, place, *written.Find("most")->integer()), call),
       given.all());
 }
 

@@ -334,14 +334,31 @@ TEST(CallGrammar, AWholeAnswerIsACall) {
 struct TagRefusal {
   const char* schema;
   const char* message;
+  ErrorCode code = ErrorCode::kUnsupported;
 };
 
 TEST(CallGrammar, WhatTagsCannotHoldIsRefusedByName) {
   constexpr TagRefusal kRefusals[] = {
       {R"({"properties": {"a": {"type": "string", "minLength": 2}}})", "\"a\""},
-      {R"({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {}}})", "\"a\""},
-      {R"({"properties": {"a": {"enum": [1]}}})", "\"a\""},
-      {R"({"properties": {"a": {"type": ["string", "null"], "enum": ["None"]}}})", "\"a\""},
+      {R"({"properties": {"a": {"type": "string", "minLength": 2}}})",
+       "in tags a text can be any, or one of those that enum or const list: what \"minLength\" "
+       "says of it cannot be held"},
+      {R"({"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"type": "string",
+           "pattern": "x"}}})",
+       "the property \"a\": in tags a text can be any, or one of those that enum or const list: "
+       "what \"pattern\""},
+      {R"({"properties": {"a": {"$ref": "#/$defs/b"}}})", "what \"$ref\" says"},
+      {R"({"properties": {"a": {"type": "array", "items": {"$ref": "#/$defs/b"}}}})",
+       "schema at #/properties/a/items/$ref: $ref \"#/$defs/b\": there is no such place",
+       ErrorCode::kInvalid},
+      {R"({"properties": {"a": {"type": ["string", "null"], "enum": ["None"]}}})",
+       "the property \"a\": in tags none of the values that it lists can be written"},
+      {R"({"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null", "not": {}}]}}})",
+       "what \"not\" says"},
+      {R"({"properties": {"a": {"type": "integer", "minimum": 3, "maximum": 2}}})",
+       "schema at #/properties/a: there is no value that is valid under it", ErrorCode::kInvalid},
+      {R"({"$ref": "#/$defs/b", "$defs": {"b": {}}})",
+       "the keyword \"$ref\" cannot be held in tags, where arguments are those that"},
       {R"({"properties": {"a": {"type": "integer", "not": {}}}})", "\"not\""},
       {R"({"properties": {"a>": {}}})", "cannot be written in tags"},
       {R"({"properties": {"a": {}}, "required": ["b"]})", "\"b\" is required"},
@@ -355,7 +372,7 @@ TEST(CallGrammar, WhatTagsCannotHoldIsRefusedByName) {
   for (const TagRefusal& each : kRefusals) {
     const auto grammar = grammar_of(each.schema);
     ASSERT_FALSE(grammar.ok()) << each.schema;
-    EXPECT_EQ(grammar.error().code, ErrorCode::kUnsupported);
+    EXPECT_EQ(grammar.error().code, each.code) << each.schema;
     EXPECT_NE(grammar.error().message.find(each.message), std::string::npos)
         << grammar.error().message;
   }
@@ -363,9 +380,99 @@ TEST(CallGrammar, WhatTagsCannotHoldIsRefusedByName) {
        {R"({"properties": {"a": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "A"}}})",
         R"({"type": "object", "properties": {"a": {"type": ["string", "null"]}, "b": {}},
             "additionalProperties": false})",
-        "null"}) {
+        R"({"properties": {"a": {}}, "required": ["a", "a"]})", "null"}) {
     EXPECT_TRUE(grammar_of(schema).ok()) << schema;
   }
+}
+
+struct TaggedArgument {
+  const char* schema;  // of the argument
+  const char* written;
+  const char* read;  // null: it may not be written so
+};
+
+// As clients write them that make schemas of their types: enums and objects in $defs.
+TEST(CallGrammar, ArgumentsInTagsAreWhatTheirSchemasReferTo) {
+  constexpr TaggedArgument kArguments[] = {
+      {R"({"$ref": "#/$defs/Color"})", "red", R"("red")"},
+      {R"({"$ref": "#/$defs/Color", "description": "d"})", "blue", nullptr},
+      {R"({"anyOf": [{"$ref": "#/$defs/Color"}, {"type": "null"}]})", "green", R"("green")"},
+      {R"({"anyOf": [{"$ref": "#/$defs/Color"}, {"type": "null"}]})", "null", "null"},
+      {R"({"anyOf": [{"$ref": "#/$defs/Color"}, {"type": "null"}]})", "blue", nullptr},
+      {R"({"allOf": [{"$ref": "#/$defs/Color"}], "default": "red"})", "red", R"("red")"},
+      {R"({"allOf": [{"$ref": "#/$defs/Color"}], "default": "red"})", "blue", nullptr},
+      {R"({"$ref": "#/$defs/Text"})", "any <b>", R"("any <b>")"},
+      {R"({"$ref": "#/$defs/Point"})", R"({"x": 1})", R"({"x": 1})"},
+      {R"({"$ref": "#/$defs/Point"})", R"({"x": "1"})", nullptr},
+      {R"({"$ref": "#/$defs/Tree"})", R"([[], [[]]])", R"([[], [[]]])"},
+      {R"({"type": "array", "items": {"$ref": "#/properties/other"}})", "[7]", "[7]"},
+      {R"({"type": "array", "items": {"$ref": "#/properties/other"}})", "[8]", nullptr},
+      {R"({"type": "array", "items": {"$ref": "#"}})", R"([{"other": 7}])", R"([{"other": 7}])"},
+      {R"({"type": "array", "items": {"$ref": "#"}})", "[[]]", nullptr},
+      {R"({"enum": [1, 2.5]})", "2.5", "2.5"},
+      {R"({"const": 3})", "4", nullptr},
+      {R"({"$ref": "#/properties/a"})", "1", nullptr},
+      {R"({"anyOf": [{"$ref": "#/properties/a"}, {"type": "string"}]})", "1", R"("1")"},
+  };
+  for (const std::string_view name : {"parameter_tags", "argument_tags"}) {
+    const ToolSyntax& syntax = SyntaxNamed(name);
+    for (const TaggedArgument& each : kArguments) {
+      const Json schema = *ParseJson(fmt::format(
+          R"({{"type": "object", "properties": {{"a": {}, "other": {{"const": 7}}}}, "$defs": {{
+              "Color": {{"enum": ["red", "green"], "type": "string"}}, "Text": {{"type": "string"}},
+              "Point": {{"type": "object", "properties": {{"x": {{"type": "integer"}}}}}},
+              "Tree": {{"type": "array", "items": {{"$ref": "#/$defs/Tree"}}}}}}}})",
+          each.schema));
+      const auto grammar =
+          GrammarOfCalls(syntax, CallPlace::kWhole, WriteCallableTools({{"f", schema}}, true));
+      if (!grammar.ok()) {  // a schema that refers to itself says nothing
+        EXPECT_EQ(each.read, nullptr) << grammar.error().message;
+        continue;
+      }
+      const std::int32_t ends[] = {kEnd};
+      const CallTags& tags = syntax.tags;
+      const std::string call =
+          fmt::format("{}f{}\n{}a{}{}{}{}{}", tags.name_begin, tags.name_end, tags.key_begin,
+                      tags.key_end, tags.value_begin, each.written, tags.value_end, tags.end);
+      EXPECT_EQ(
+          IsAnswer(Constraint(std::make_shared<GrammarMasks>(*grammar, Vocabulary(), ends)), call),
+          each.read != nullptr)
+          << call << "\n"
+          << each.schema;
+      const Json offered =
+          Json::Array{Json::Of({{"function", Json::Of({{"name", "f"}, {"parameters", schema}})}})};
+      ToolParser parser(syntax, 1, &offered);
+      std::string arguments;
+      for (const ToolNews& news : parser.Push(std::string(syntax.opener) + call)) {
+        arguments += news.kind == ToolNews::Kind::kArguments ? news.text : "";
+      }
+      if (each.read != nullptr) {
+        EXPECT_EQ(arguments, fmt::format(R"({{"a": {}}})", each.read)) << each.schema;
+      }
+    }
+  }
+}
+
+// What they all refer to is there once, in the grammar and while it is made.
+TEST(CallGrammar, WhatManyArgumentsReferToIsSharedByThem) {
+  const auto states_of = [](int arguments) {
+    Json properties = Json::Object();
+    for (int i = 0; i < arguments; ++i) {
+      properties.Set(fmt::format("a{}", i), *ParseJson(R"({"$ref": "#/$defs/large"})"));
+    }
+    Json schema = Json::Of({{"type", "object"}, {"properties", std::move(properties)}});
+    schema.Set("$defs", *ParseJson(R"({"large": {"type": "array", "items": {"type": "string",
+        "maxLength": 2000}}})"));
+    const auto grammar = GrammarOfCalls(SyntaxNamed("argument_tags"), CallPlace::kWhole,
+                                        WriteCallableTools({{"f", schema}}, true));
+    if (!grammar.ok()) {
+      CheckFailed(__FILE__, __LINE__, grammar.error().message);
+    }
+    return grammar->states();
+  };
+  const std::size_t one = states_of(1);
+  EXPECT_GT(one, 2000u);
+  EXPECT_LT(states_of(200), one + 200 * 100);
 }
 
 TEST(CallGrammar, ASchemaThatIsNotEnforcedIsRefusedWithItsTool) {
@@ -391,6 +498,27 @@ TEST(CallGrammar, SchemasThatAreTooLargeTogetherAreRefusedBeforeAllAreRead) {
   EXPECT_EQ(grammar.error().code, ErrorCode::kExhausted);
   EXPECT_NE(grammar.error().message.find("what calls may be takes more than"), std::string::npos)
       << grammar.error().message;
+}
+
+TEST(CallGrammar, AToolThatIsTooLargeIsNamedWithTheLimitAndAWayOut) {
+  Json values = Json::Array();
+  for (int i = 0; i < 30000; ++i) {
+    values.Append(fmt::format("value number {} of all", i));
+  }
+  Json schema = Json::Of({{"type", "object"}});
+  schema.Set("properties", Json::Of({{"a", Json::Of({{"enum", std::move(values)}})}}));
+  const std::string tools = WriteCallableTools({{"small", Json()}, {"large", schema}}, true);
+  for (const ToolSyntax& syntax : AllToolSyntaxes()) {
+    const auto grammar = GrammarOfCalls(syntax, CallPlace::kWithinText, tools);
+    ASSERT_FALSE(grammar.ok()) << syntax.name;
+    EXPECT_EQ(grammar.error().code, ErrorCode::kExhausted) << syntax.name;
+    const std::string& message = grammar.error().message;
+    EXPECT_EQ(message.find("GBNF"), std::string::npos) << message;
+    for (const std::string_view part :
+         {"the parameters of \"large\"", "more than 262144 states", "enum"}) {
+      EXPECT_NE(message.find(part), std::string::npos) << syntax.name << ": " << message;
+    }
+  }
 }
 
 TEST(CallGrammar, MarksThatAreSpecialTokensAreWrittenAndOthersStandApart) {

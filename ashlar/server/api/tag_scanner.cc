@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+#include "ashlar/grammar/json_reference.h"
 
 namespace ashlar {
 namespace {
 
 constexpr std::size_t kLongestTagName = 256;
-constexpr std::size_t kDeepestSchema = 16;
 
 std::string_view Trimmed(std::string_view text) {
   while (!text.empty() && IsCallSpace(text.front())) {
@@ -21,27 +24,20 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-void AddTypes(const Json& schema, std::size_t depth, std::set<std::string, std::less<>>& types) {
-  if (schema.object() == nullptr || depth == kDeepestSchema) {
-    return;
-  }
-  if (const Json* const type = schema.Find("type")) {
-    if (type->string() != nullptr) {
-      types.insert(*type->string());
-    } else if (type->array() != nullptr) {
-      for (const Json& one : *type->array()) {
-        types.insert(one.string() != nullptr ? *one.string() : "");
-      }
-    }
-  }
-  for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
-    const Json* const schemas = schema.Find(keyword);
-    if (schemas != nullptr && schemas->array() != nullptr) {
-      for (const Json& one : *schemas->array()) {
-        AddTypes(one, depth + 1, types);
-      }
-    }
-  }
+// Of a value, as schemas have it.
+std::string_view TypeName(const Json& value) {
+  return value.is_null()              ? "null"
+         : value.boolean() != nullptr ? "boolean"
+         : value.string() != nullptr  ? "string"
+         : value.array() != nullptr   ? "array"
+         : value.object() != nullptr  ? "object"
+                                      : "number";
+}
+
+// Of a list that may be absent, or something else.
+std::span<const Json> ElementsOf(const Json* list) {
+  return list != nullptr && list->array() != nullptr ? std::span<const Json>(*list->array())
+                                                     : std::span<const Json>();
 }
 
 // Networks write words as Python does, too.
@@ -56,9 +52,8 @@ std::string_view JsonWord(std::string_view text) {
   return text;
 }
 
-// The JSON of an argument that is written as `text`.
-std::string ArgumentJson(std::string_view text, const Json* schema) {
-  const auto types = TypesOf(schema != nullptr ? *schema : Json());
+// The JSON of an argument that is written as `text`; `types`: what TypesOf says of it.
+std::string ArgumentJson(std::string_view text, const std::set<std::string, std::less<>>& types) {
   const std::string_view word = JsonWord(Trimmed(text));
   const bool is_text =
       types.empty() || (types.contains("string") && !(types.contains("null") && SaysNull(text)));
@@ -70,9 +65,43 @@ std::string ArgumentJson(std::string_view text, const Json* schema) {
 
 }  // namespace
 
-std::set<std::string, std::less<>> TypesOf(const Json& schema) {
+std::set<std::string, std::less<>> TypesOf(const Json& root, const Json& schema) {
   std::set<std::string, std::less<>> types;
-  AddTypes(schema, 0, types);
+  std::set<const Json*> seen;
+  std::vector<const Json*> open = {&schema};
+  while (!open.empty()) {
+    const Json& next = *open.back();
+    open.pop_back();
+    if (next.object() == nullptr || !seen.insert(&next).second) {
+      continue;
+    }
+    const Json* const type = next.Find("type");
+    if (type != nullptr && type->string() != nullptr) {
+      types.insert(*type->string());
+    }
+    for (const Json& one : ElementsOf(type)) {
+      types.insert(one.string() != nullptr ? *one.string() : "");
+    }
+    if (type == nullptr) {
+      for (const Json& value : ElementsOf(next.Find("enum"))) {
+        types.emplace(TypeName(value));
+      }
+      if (const Json* const value = next.Find("const")) {
+        types.emplace(TypeName(*value));
+      }
+    }
+    for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
+      for (const Json& one : ElementsOf(next.Find(keyword))) {
+        open.push_back(&one);
+      }
+    }
+    const Json* const reference = next.Find("$ref");
+    if (reference != nullptr && reference->string() != nullptr) {
+      if (const Json* const target = FindReferred(root, *reference->string())) {
+        open.push_back(target);
+      }
+    }
+  }
   return types;
 }
 
@@ -167,24 +196,22 @@ void TagScanner::EndValue() {
   }
   arguments_ += keys_.empty() ? "{" : ", ";
   keys_.insert(key_);
-  arguments_ += WriteJson(Json(key_)) + ": " + ArgumentJson(value, SchemaOf(key_));
+  std::set<std::string, std::less<>> types;
+  if (const Json* const parameters = Parameters()) {
+    const Json* const properties = parameters->Find("properties");
+    const Json* const schema = properties != nullptr ? properties->Find(key_) : nullptr;
+    types = schema != nullptr ? TypesOf(*parameters, *schema) : types;
+  }
+  arguments_ += WriteJson(Json(key_)) + ": " + ArgumentJson(value, types);
 }
 
-const Json* TagScanner::SchemaOf(std::string_view key) const {
-  if (tools_ == nullptr || tools_->array() == nullptr) {
-    return nullptr;
-  }
-  for (const Json& tool : *tools_->array()) {
-    const Json* at = tool.Find("function");
-    const Json* const name = at != nullptr ? at->Find("name") : nullptr;
-    if (name == nullptr || *name != Json(name_)) {
-      continue;
+const Json* TagScanner::Parameters() const {
+  for (const Json& tool : ElementsOf(tools_)) {
+    const Json* const function = tool.Find("function");
+    const Json* const name = function != nullptr ? function->Find("name") : nullptr;
+    if (name != nullptr && *name == Json(name_)) {
+      return function->Find("parameters");
     }
-    for (const std::string_view step :
-         {std::string_view("parameters"), std::string_view("properties"), key}) {
-      at = at != nullptr ? at->Find(step) : nullptr;
-    }
-    return at;
   }
   return nullptr;
 }

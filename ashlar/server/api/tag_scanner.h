@@ -27,9 +27,9 @@ struct CallTags {
   std::string_view end;  // of the call
 };
 
-// The types that a schema names, in itself or in what it is any of: what decides whether an
-// argument in tags is text.
-std::set<std::string, std::less<>> TypesOf(const Json& schema);
+// The types that a schema, which stands in `root`, names: in itself, in what it refers to or is any
+// of, by its values where it lists them. What decides whether an argument in tags is text.
+std::set<std::string, std::less<>> TypesOf(const Json& root, const Json& schema);
 
 // Whether an argument that is written so is null, where its type allows it.
 bool SaysNull(std::string_view text);
@@ -62,8 +62,8 @@ class TagScanner final : public CallScanner {
   bool Enter(State state);
   bool EndName();
   void EndValue();
-  // What the tool's schema says of the argument; null: nothing.
-  const Json* SchemaOf(std::string_view key) const;
+  // The schema of the arguments of the tool that is called; null: nothing is known of it.
+  const Json* Parameters() const;
 
   const CallTags& tags_;
   const Json* const tools_;
