@@ -7,6 +7,7 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/packaged_task.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
@@ -148,12 +149,10 @@ class Server final : public HttpServer {
 
   bool Drain(std::chrono::milliseconds patience) override {
     core_->draining = true;
-    std::promise<void> stopped;
-    asio::post(acceptor_.get_executor(), [&] {
-      StopAccepting();
-      stopped.set_value();
-    });
-    stopped.get_future().wait();
+    // (A task has its own half of what is waited for: the thread that runs it may still be in it
+    // when this one goes on.)
+    asio::post(acceptor_.get_executor(), std::packaged_task<void()>([this] { StopAccepting(); }))
+        .wait();
     ForEachConnection(&Connection::Drain);
     bool all_gone = false;
     {

@@ -33,7 +33,11 @@ Status Service::State::ReadThen(Generation generation, std::function<Status(Netw
     }
   };
   ASHLAR_TRY(Submit(PromptAlone(std::move(generation)), on_event, nullptr,
-                    [answer, then](NetworkId network) { answer->set_value(then(network)); }));
+                    [this, answer, then](NetworkId network) {
+                      Status status = then(network);
+                      PublishStatus();  // as Ask does
+                      answer->set_value(std::move(status));
+                    }));
   return result.get();
 }
 

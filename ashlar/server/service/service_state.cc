@@ -95,8 +95,11 @@ void Service::State::Post(std::function<void()> task) {
 Status Service::State::Ask(std::function<void(std::function<void(Status)>)> task) {
   auto answer = std::make_shared<std::promise<Status>>();
   std::future<Status> result = answer->get_future();
-  Post([task = std::move(task), answer] {
-    task([answer](Status status) { answer->set_value(std::move(status)); });
+  Post([this, task = std::move(task), answer] {
+    task([this, answer](Status status) {
+      PublishStatus();  // whoever is answered finds it so
+      answer->set_value(std::move(status));
+    });
   });
   return result.get();
 }
@@ -216,11 +219,9 @@ Result<std::unique_ptr<const BegunRequest>> Service::State::BeginRequest() {
   ASHLAR_TRY(CheckMayBegin());
   ++requests_;
   return std::make_unique<const BegunRequest>([this] {
-    {
-      const std::lock_guard ending(mutex_);
-      --requests_;
-    }
-    changed_.notify_all();
+    const std::lock_guard ending(mutex_);
+    --requests_;
+    changed_.notify_all();  // under the lock: who drains may end the service
   });
 }
 
@@ -407,10 +408,7 @@ Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
     divided_ = true;
     memory_changed_ = true;
     engine_.SetPrefaultWorkspace(bytes != 0);
-    when_shrunk_.push_back([this, answer = std::move(answer)] {
-      PublishStatus();
-      answer({});
-    });
+    when_shrunk_.push_back([answer = std::move(answer)] { answer({}); });
     ManageMemory();
   }));
   return status();
