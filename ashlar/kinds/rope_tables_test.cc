@@ -182,8 +182,8 @@ TEST(RopeTable, IsTheSameInHoweverManyPartsItIsReached) {
 TEST(RopeTable, TakesMemoryAsFarAsItIsReached) {
   const std::int64_t before = ResidentBytesNow();
   RopeTable table({.dims = 128}, 1 << 17);  // 64 MB
-  table.Reach(1000);
-  EXPECT_LT(ResidentBytesNow() - before, 4 << 20);
+  table.Reach(1000);  // half a megabyte; a system that likes huge pages gives some
+  EXPECT_LT(ResidentBytesNow() - before, 16 << 20);
 }
 
 TEST(RopeTables, AreSharedByEqualParametersWhileInUse) {

@@ -12,6 +12,7 @@
 
 #include "ashlar/base/temp_directory.h"
 #include "ashlar/base/test_seed.h"
+#include "ashlar/base/test_time.h"
 #include "ashlar/runtime/engine.h"
 #include "ashlar/runtime/testing_networks.h"
 
@@ -90,10 +91,7 @@ class SpilledPrefixesTest : public ::testing::Test {
   }
   // Until all that was evicted is in the file.
   static void AwaitWrites(const Engine& engine, const SlowSpillFile& file) {
-    for (int tries = 0; file.writes < engine.counters().pages_evicted; ++tries) {
-      ASSERT_LT(tries, 10'000);
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    ASSERT_TRUE(Eventually([&] { return file.writes >= engine.counters().pages_evicted; }));
   }
 
   std::unique_ptr<BlobStore> store_ = NewMemoryStore();
@@ -123,7 +121,7 @@ TEST_F(SpilledPrefixesTest, AreReadFromStepToStepWhileOthersGoOn) {
   const auto first = Say(engine, network);
   Crowd(engine, network);
   AwaitWrites(engine, *file);
-  file->delay = std::chrono::milliseconds(20);  // far longer than a step
+  file->delay = std::chrono::milliseconds(100);  // far longer than a step, even a late one
   const RequestId stream = *engine.Submit({.network = network, .prompt = {1}, .max_tokens = 60});
   StepOf(engine);
   for (const bool cancelled : {true, false}) {

@@ -160,10 +160,12 @@ TEST_F(ApiTest, WhatIsOnlyReadCountsAmongATenantsRequestsToo) {
     return responder;
   };
   constexpr std::string_view kContent = R"({"model": "plain", "content": "a"})";
+  brake_.After(10);
   const auto streamed = begin("/v1/completions", R"({"model": "plain", "prompt": "a",
       "max_tokens": 400, "stream": true})");
   streamed->WaitForBytes();
   EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 429);
+  brake_.Release();
   streamed->Wait();
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(begin("/tokenize", kContent)->Wait().status, 200) << "the one before is over";

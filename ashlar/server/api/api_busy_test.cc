@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "ashlar/base/clock.h"
+#include "ashlar/base/test_time.h"
 #include "ashlar/server/api/testing_api_fixture.h"
 #include "ashlar/store/testing_passing_store.h"
 
@@ -108,9 +109,7 @@ TEST_F(ApiTest, AServerThatDrainsSaysSoAtOnceHoweverManyWaitForIt) {
   for (int i = 0; i < 8; ++i) {
     drains.push_back(Begin("POST", "/admin/drain", R"({"seconds": 60})"));
   }
-  while (!service_->draining()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  ASSERT_TRUE(Eventually([&] { return service_->draining(); }));
   EXPECT_EQ(Ask("/v1/completions", kToken).status, 503);
   for (const auto& each : drains) {
     EXPECT_FALSE(each->over());
@@ -170,9 +169,7 @@ TEST_F(ApiTest, ADrainLetsARequestOfManyPromptsEnd) {
   }
   const auto begun = Begin("POST", "/v1/completions",
                            R"({"model": "plain", "max_tokens": 8, "prompt": [)" + prompts + "]}");
-  while (service_->status().engine.steps == 0 && !begun->over()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  ASSERT_TRUE(Eventually([&] { return service_->status().engine.steps > 0; }));
   EXPECT_TRUE(service_->Drain(600));
   const HttpResponse response = begun->Wait();
   ASSERT_EQ(response.status, 200) << response.body;
@@ -184,11 +181,10 @@ TEST_F(ApiTest, ADrainThatHasNoMorePatienceEndsARequestOfManyPrompts) {
   for (int i = 1; i < 200; ++i) {
     prompts += R"(, "a")";
   }
+  brake_.After(10);
   const auto begun = Begin("POST", "/v1/completions",
                            R"({"model": "plain", "max_tokens": 100, "prompt": [)" + prompts + "]}");
-  while (service_->status().engine.steps == 0 && !begun->over()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  ASSERT_TRUE(Eventually([&] { return service_->status().engine.steps > 0; }));
   EXPECT_FALSE(service_->Drain(0));
   EXPECT_EQ(begun->Wait().status, 503);
 }

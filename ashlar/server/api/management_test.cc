@@ -1,11 +1,11 @@
 // What an administrator asks of a server: networks, prefixes, sessions, memory.
 #include <filesystem>
 #include <fstream>
-#include <thread>
 
 #include <gtest/gtest.h>
 
 #include "ashlar/base/clock.h"
+#include "ashlar/base/test_time.h"
 #include "ashlar/server/api/testing_api_fixture.h"
 
 namespace ashlar {
@@ -80,16 +80,18 @@ TEST_F(ManagementTest, APinnedPrefixFollowsItsNetworksName) {
   const std::string prompt(80, 's');
   Asked("/admin/prefixes", PromptBody(prompt));
   const auto read_again = [&](std::string_view before) {
-    for (int i = 0; i < 1000; ++i) {
+    std::string now = "never";
+    EXPECT_TRUE(Eventually([&] {
       const Json prefixes = Got("/admin/prefixes");
       const Json& plan = At(prefixes, {"prefixes", "0", "plan"});
-      if (!plan.is_null() && WriteJson(plan) != before) {
-        EXPECT_EQ(At(prefixes, {"prefixes", "0", "cached_tokens"}), Json(80));
-        return WriteJson(plan);
+      if (plan.is_null() || WriteJson(plan) == before) {
+        return false;
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return std::string("never");
+      EXPECT_EQ(At(prefixes, {"prefixes", "0", "cached_tokens"}), Json(80));
+      now = WriteJson(plan);
+      return true;
+    }));
+    return now;
   };
   const auto cached = [&] {
     return CachedOf(Ask("/v1/completions", PromptBody(prompt + "more", R"(, "max_tokens": 1)")));
@@ -196,9 +198,7 @@ TEST_F(ManagementTest, ANetworkInTwoFormatsIsCountedOnce) {
     }
     return loaded;
   };
-  for (int i = 0; i < 1000 && formats() < 2; ++i) {  // known after a step
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
+  ASSERT_TRUE(Eventually([&] { return formats() == 2; })) << "known after a step";
   const std::string text = metrics.Text();
   for (const char* const name : {"weight", "unique"}) {
     const std::string line =

@@ -92,12 +92,14 @@ class ApiTest : public ::testing::Test {
     const auto lease = *store_->BeginWriting();
     CHECK(catalog.Save(plain, "plain", Json::Array()).ok());
     CHECK(catalog.Save(chat, "chat", Json::Array()).ok());
-    service_ = *Service::Start(*store_, {.engine = {.max_positions = 512,
-                                                    .max_rows = 64,
-                                                    .max_logit_rows = 16,
-                                                    .max_sequences = 8,
-                                                    .page_bytes = 8 << 20},
-                                         .session_directory = directory_ / "sessions"});
+    service_ = *Service::Start(*store_,
+                               {.engine = {.max_positions = 512,
+                                           .max_rows = 64,
+                                           .max_logit_rows = 16,
+                                           .max_sequences = 8,
+                                           .page_bytes = 8 << 20},
+                                .session_directory = directory_ / "sessions"},
+                               {.before_step = [this] { brake_.Pass(); }});
     api_ = std::make_unique<Api>(*service_, *store_);
   }
 
@@ -137,6 +139,7 @@ class ApiTest : public ::testing::Test {
   }
 
   const TempDirectory directory_;
+  testing_service::Brake brake_;  // of service_
   std::unique_ptr<BlobStore> store_ = NewMemoryStore();
   std::unique_ptr<Service> service_;
   std::unique_ptr<Api> api_;

@@ -40,9 +40,10 @@ class Client {
       : patience(other.patience),
         fd_(std::exchange(other.fd_, -1)),
         connected_(other.connected_),
+        ended_(other.ended_),
         buffer_(std::move(other.buffer_)) {}
 
-  std::chrono::milliseconds patience{10'000};
+  std::chrono::milliseconds patience{60'000};
 
   bool connected() const { return connected_; }
   int fd() const { return fd_; }
@@ -74,7 +75,8 @@ class Client {
     }
     const ssize_t count = ::recv(fd_, bytes, sizeof(bytes), 0);
     buffer_.append(bytes, count > 0 ? static_cast<std::size_t>(count) : 0);
-    return count > 0;
+    ended_ = count <= 0;
+    return !ended_;
   }
   std::string ReadUntil(std::string_view mark) {
     while (buffer_.find(mark) == std::string::npos) {
@@ -125,7 +127,8 @@ class Client {
     }
     return answer;
   }
-  bool IsClosed() { return ReadToEnd().empty(); }
+  // Waits for the end: whether it came, and nothing before it.
+  bool IsClosed() { return ReadToEnd().empty() && ended_; }
 
   void ShutdownSend() { ::shutdown(fd_, SHUT_WR); }
   void Close() {
@@ -142,6 +145,7 @@ class Client {
  private:
   int fd_;
   bool connected_ = false;
+  bool ended_ = false;  // by the server
   std::string buffer_;
 };
 

@@ -20,17 +20,23 @@ class ServiceLongPromptsTest : public testing_service::ServiceFixture {};
 TEST_F(ServiceLongPromptsTest, StreamsGoOnWhileALongPromptIsRead) {
   std::mutex mutex;
   std::vector<StepWork> steps;
-  const auto service =
-      *Service::Start(*store_, Options(), {.on_step = [&](double, const StepWork& work) {
-        const std::lock_guard lock(mutex);
-        steps.push_back(work);
-      }});
+  const auto service = *Service::Start(*store_, Options(),
+                                       {.before_step = [&] { brake_.Pass(); },
+                                        .on_step =
+                                            [&](double, const StepWork& work) {
+                                              const std::lock_guard lock(mutex);
+                                              steps.push_back(work);
+                                            }});
   Ear ears[2];
   for (Ear& ear : ears) {
+    brake_.After(30);  // the streams are to outlast a late thread here
     ASSERT_TRUE(service->Submit(Ask(base_, "One of two", 240), ear.listener()).ok());
     ear.WaitForTokens(8);  // those of fewer hold no prompt back
   }
-  Answer(*service, Ask(base_, std::string(200, 'x'), 1));
+  Ear long_one;
+  ASSERT_TRUE(service->Submit(Ask(base_, std::string(200, 'x'), 1), long_one.listener()).ok());
+  brake_.Release();
+  long_one.Wait();
   for (Ear& ear : ears) {
     EXPECT_EQ(ear.Wait().end, GenerationEnd::kLength);
   }

@@ -1,7 +1,6 @@
 // Networks that come to a service, and go.
 #include <atomic>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -33,9 +32,7 @@ TEST_F(ServiceNetworksTest, TwoNetworksOverOneBaseCostTheDifference) {
   const auto settled = [&] {
     return service->status().resident_weight_bytes > base_->weight_bytes;
   };
-  for (int i = 0; i < 1000 && !settled(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  ASSERT_TRUE(Eventually(settled));
   const ServiceStatus status = service->status();
   EXPECT_LT(status.resident_weight_bytes, base_->weight_bytes + tuned_->weight_bytes * 3 / 4);
   EXPECT_EQ(status.networks.size(), 2u);
@@ -156,10 +153,7 @@ TEST_F(ServiceNetworksTest, WhatIsSpareIsNoNeedAndGoesBeforeNetworks) {
     floor = service->status().budget.floor_bytes;
     return floor < ResidentBytes();
   };
-  for (int i = 0; i < 6000 && !believed(); ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  ASSERT_TRUE(believed());
+  ASSERT_TRUE(Eventually(believed));
   const auto set = service->SetBudget(floor + (32 << 20));
   ASSERT_TRUE(set.ok()) << set.error().message;
   EXPECT_EQ(spare->bytes(), 0u);

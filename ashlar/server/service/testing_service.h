@@ -1,7 +1,10 @@
 // A little language for tests of the service: small networks that spell, and what was heard.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <string>
@@ -53,6 +56,30 @@ inline std::vector<std::int32_t> Spelled(std::string_view text) {
   }
   return ids;
 }
+
+// Slows a service down after so many steps: what a test is to find running runs on then, however
+// late the test's own thread is. Outlives the service, whose observer passes it before each step.
+// Thread-safe.
+class Brake {
+ public:
+  // From here on so many steps take what they take, and all further ones long.
+  void After(std::int64_t steps) {
+    const std::lock_guard lock(mutex_);
+    left_ = steps;
+    changed_.notify_all();
+  }
+  void Release() { After(std::numeric_limits<std::int64_t>::max()); }
+  void Pass() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::milliseconds(200), [this] { return left_ > 0; });
+    left_ -= left_ > 0 ? 1 : 0;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::int64_t left_ = std::numeric_limits<std::int64_t>::max();
+};
 
 // What one continuation has said.
 struct Heard {

@@ -1,15 +1,14 @@
 // What tests of a service begin with: three small networks that spell, two of which share blocks.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/test_time.h"
 #include "ashlar/server/service/testing_service.h"
 
 namespace ashlar::testing_service {
@@ -28,7 +27,7 @@ class ServiceFixture : public ::testing::Test {
     return *MakeNetworkCard(std::move(name), std::move(network), *store_);
   }
   std::unique_ptr<Service> Started(const ServiceOptions& options = Options()) {
-    return *Service::Start(*store_, options);
+    return *Service::Start(*store_, options, {.before_step = [this] { brake_.Pass(); }});
   }
   static Generation Ask(const std::shared_ptr<const NetworkCard>& card, std::string_view prompt,
                         std::int64_t max_tokens) {
@@ -54,12 +53,10 @@ class ServiceFixture : public ::testing::Test {
 
   // The status is of the moment between two steps: what an event says may be news to it.
   static bool Becomes(const Service& service, std::string_view name, Residency residency) {
-    for (int i = 0; i < 2000 && ResidencyOf(service, name) != residency; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return ResidencyOf(service, name) == residency;
+    return Eventually([&] { return ResidencyOf(service, name) == residency; });
   }
 
+  Brake brake_;  // of those that Started starts
   std::unique_ptr<BlobStore> store_ = NewMemoryStore();
   Network base_network_ = SpellingNetwork(*store_, {});
   Network tuned_network_ =
