@@ -97,11 +97,13 @@ Result<std::span<const std::uint64_t>> GrammarMasks::MaskOf(ParseStates::Id stat
       if (states_->accepting(state)) {
         return Unsupported("the answer is whole, and no token of the vocabulary ends it");
       }
-      return Unsupported(
-          "no token of the vocabulary may come next{}",
-          vocabulary_->writes_any_text()
-              ? fmt::format(": the answer nests deeper than {} levels", ParseStates::kMaxDepth)
-              : ", which cannot write every text");
+      const bool end_writes = std::ranges::any_of(
+          ends_, [this](std::int32_t end) { return !vocabulary_->Bytes(end).empty(); });
+      return Unsupported("no token of the vocabulary may come next{}",
+                         !vocabulary_->writes_any_text() ? ", which cannot write every text"
+                         : end_writes ? ": what must be written would end the answer"
+                                      : fmt::format(": the answer nests deeper than {} levels",
+                                                    ParseStates::kMaxDepth));
     }
     masks_[state] = std::move(made);
     ++mask_count_;

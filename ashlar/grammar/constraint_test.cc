@@ -272,6 +272,12 @@ TEST(Constraint, EveryWayToFailIsAnErrorThatSaysWhere) {
   }
   EXPECT_TRUE(endless.must_end());
   EXPECT_THAT(endless.Allowed().error().message, HasSubstr("the answer is whole"));
+  // What must come is a token that ends the answer, which may not come here.
+  const std::int32_t letter_ends[] = {kByteEnd, 'a'};
+  Constraint ended(std::make_shared<GrammarMasks>(grammar, ByteVocabulary(), letter_ends));
+  EXPECT_THAT(
+      ended.Allowed().error().message,
+      HasSubstr("no token of the vocabulary may come next: what must be written would end"));
   // A vocabulary that cannot write é leads to a place without a way on.
   const std::vector<std::string> tokens = {"a", "b", ""};
   const std::int32_t ends[] = {2};
@@ -282,6 +288,20 @@ TEST(Constraint, EveryWayToFailIsAnErrorThatSaysWhere) {
   ASSERT_FALSE(none.ok());
   EXPECT_EQ(none.error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(none.error().message, HasSubstr("after 1 bytes of the answer: no token"));
+}
+
+// What derives nothing but the empty text is nothing to wait for.
+TEST(Constraint, AnAnswerIsOverWhereOnlyEmptyTextFollows) {
+  for (const char* text : {"root ::= \"a\" e\ne ::= \"\"",
+                           "root ::= \"a\" e e\ne ::= f f | f\nf ::= g*\ng ::= \"\" | g",
+                           "root ::= \"a\" e{3} | \"b\"\ne ::= () | \"\" ()*"}) {
+    Constraint answer(ByteMasks(*ParseGbnf(text)));
+    ASSERT_TRUE(!answer.must_end() && answer.Accept('a').ok()) << text;
+    EXPECT_TRUE(answer.must_end()) << text;
+  }
+  Constraint more(ByteMasks(*ParseGbnf("root ::= \"a\" e\ne ::= f\nf ::= \"\" | \"b\"")));
+  ASSERT_TRUE(more.Accept('a').ok());
+  EXPECT_TRUE(more.may_end() && !more.must_end());
 }
 
 TEST(Constraint, AGrammarThatIsAmbiguousAboutOneListIsAFewStates) {

@@ -202,6 +202,38 @@ void Builder::KeepEdgesBetween(const std::vector<bool>& states) {
   });
 }
 
+void Builder::PassOverEmptyCalls() {
+  // From which states something may be read before the end of their rule: by now every edge lies on
+  // a way there.
+  std::vector<bool> reading(states_);
+  std::vector<std::vector<StateId>> before(states_);  // those that go on to a state, or call it
+  std::vector<StateId> open;
+  const auto reads = [&](StateId state) {
+    if (!reading[state]) {
+      reading[state] = true;
+      open.push_back(state);
+    }
+  };
+  for (const Edge& edge : edges_) {
+    before[edge.to].push_back(edge.from);
+    if (edge.kind == Kind::kRead) {
+      reads(edge.from);
+    } else if (edge.kind == Kind::kCall) {
+      before[starts_[edge.rule]].push_back(edge.from);
+    }
+  }
+  while (!open.empty()) {
+    const StateId state = open.back();
+    open.pop_back();
+    std::ranges::for_each(before[state], reads);
+  }
+  for (Edge& edge : edges_) {
+    if (edge.kind == Kind::kCall && !reading[starts_[edge.rule]]) {
+      edge.kind = Kind::kSkip;
+    }
+  }
+}
+
 // A state that only skips is the state it skips to.
 void Builder::ShortenSkips() {
   std::vector<std::uint32_t> leaving(states_);
@@ -328,6 +360,7 @@ Result<std::vector<Grammar>> Builder::Finish(std::span<const RuleId> roots) && {
     return Invalid("no text satisfies the grammar");
   }
   KeepEdgesBetween(alive);
+  PassOverEmptyCalls();
   ShortenSkips();
   const auto rules = std::make_shared<const Rules>(Pack(roots));
   std::vector<Grammar> grammars;

@@ -70,6 +70,8 @@ class Builder {
   // For each state, whether kEnd can be reached from it; without_reading: by calls and skips alone.
   std::vector<bool> Reaching(bool without_reading) const;
   void KeepEdgesBetween(const std::vector<bool>& states);
+  // Calls of rules that derive nothing but the empty text become skips.
+  void PassOverEmptyCalls();
   void ShortenSkips();
   Rules Pack(std::span<const RuleId> roots) const;
 
