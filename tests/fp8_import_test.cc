@@ -181,6 +181,47 @@ TEST_F(Fp8Import, IsTheNetworkOfItsNumbersInBF16) {
           fmt::format("{} matrices equal to the bit", matrices), !HasFailure()});
 }
 
+// Bytes of a mapped file that are in this process's memory.
+std::int64_t ResidentBytesOf(const std::string& file) {
+  std::ifstream maps("/proc/self/smaps");
+  std::int64_t bytes = 0;
+  bool mapped = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("-") < line.find(":") && line.find(" r") != line.npos) {
+      mapped = line.ends_with(file);
+    } else if (mapped && line.starts_with("Rss:")) {
+      bytes += 1024 * std::stoll(line.substr(4));
+    }
+  }
+  return bytes;
+}
+
+// With a scale for each number, these are four times the codes.
+TEST_F(Fp8Import, LeavesNeitherCodesNorScalesInMemory) {
+  ModelDirectory model =
+      Twins(Fp8Config("qwen3", {{"hidden_size", 512}, {"intermediate_size", 1024}})).packed;
+  for (auto& [name, tensor] : model.tensors) {
+    if (name.ends_with("_scale_inv")) {
+      const FileTensor& codes = model.tensors.at(name.substr(0, name.rfind("_scale_inv")));
+      tensor = {"F32", codes.shape, {}};
+      for (std::size_t i = 0; i < codes.bytes.size(); ++i) {
+        Append(tensor.bytes, 0.125f);
+      }
+    }
+  }
+  Json quantization = *model.config.Find("quantization_config");
+  quantization.Set("weight_block_size", Json::Array{1, 1});
+  model.config.Set("quantization_config", quantization);
+  model.Write(directory_ / "large");
+  std::int64_t most = 0;
+  ASSERT_TRUE(
+      ImportHuggingFace(directory_ / "large", "large", library_.catalog(), [&](const auto&) {
+        most = std::max(most, ResidentBytesOf("large/model.safetensors"));
+      }).ok());
+  EXPECT_GT(std::filesystem::file_size(directory_ / "large/model.safetensors"), 20u << 20);
+  EXPECT_LT(most, 6 << 20);
+}
+
 TEST_F(Fp8Import, RefusesWhatIsNotAsTheFormatHasIt) {
   const Fp8Twins twins = Twins(Fp8Config("qwen3"));
   const std::string down = "model.layers.1.mlp.down_proj.weight";

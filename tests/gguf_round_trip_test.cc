@@ -196,7 +196,7 @@ TEST_F(GgufRoundTrip, OfYarnKeepsTheLengthAndRefusesOtherEnds) {
     WriteModel(testing::MakeTinyModel(spec), directory_ / name);
     return library_.Import(directory_ / name, name);
   };
-  for (const double length : {1.2, 1.0, 0.75, 1.3333}) {
+  for (const double length : {1.2, 1.0, 0.75, 1.3333, 0.1 * std::log(4.0) + 1}) {
     SCOPED_TRACE(length);
     const std::string name = fmt::format("long{}", length);
     const Network network = stretched(name.c_str(), {{"attention_factor", length}});
@@ -204,6 +204,11 @@ TEST_F(GgufRoundTrip, OfYarnKeepsTheLengthAndRefusesOtherEnds) {
     const Network again = Read(name + "-again");
     ExpectSame(network, again, Logits(network), Logits(again), Same::kBlocks);
   }
+  // The usual length as an f32 has it.
+  const Network usual = stretched("usual", {{"attention_factor", 1.1386294}});
+  Write(usual);
+  const Network usual_again = Read("usual-again");
+  ExpectSame(usual, usual_again, Logits(usual), Logits(usual_again), Same::kNearly);
   // Lengths that no f32 is: quotients of two others, as near as a file's number is to one.
   for (const double part : {0.1, 0.3, 0.5, 0.707, 0.8, 0.9}) {
     SCOPED_TRACE(part);

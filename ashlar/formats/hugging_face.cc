@@ -86,10 +86,10 @@ struct PlannedTensor {
   std::string source;       // what its blob is called in the checkpoint; equal for equal bytes
   TensorManifest manifest;  // without its level
   internal::TensorPlace place;
-  std::vector<std::span<const std::byte>> sources;
-  std::optional<internal::Mxfp4Source> mxfp4;  // instead of a place and sources
-  std::optional<internal::Fp8Source> fp8;      // instead of sources
-  std::vector<float> numbers;                  // instead of all these: config.json has them
+  std::vector<std::span<const std::byte>> sources;  // all bytes that it is made of
+  std::optional<internal::Mxfp4Source> mxfp4;       // how, instead of a place
+  std::optional<internal::Fp8Source> fp8;           // how, before it has its place
+  std::vector<float> numbers;                       // instead of all these: config.json has them
 
   std::uint64_t bytes() const { return *PackedBytes(*manifest.codec, manifest.shape); }
   // Of its blob, which a whole stack of plain matrices shares.
@@ -114,13 +114,6 @@ struct PlannedTensor {
   void DropResident() const {
     for (const std::span<const std::byte> source : sources) {
       DropResidentPages(source);
-    }
-    if (mxfp4) {
-      DropResidentPages(mxfp4->blocks);
-      DropResidentPages(mxfp4->scales);
-    }
-    if (fp8) {
-      DropResidentPages(fp8->codes->bytes);
     }
   }
 };
@@ -228,6 +221,7 @@ Status PlanMxfp4(NamedTensors& tensors, const TensorSpec& spec, const std::strin
     return source.error().In(directory.string());
   }
   planned.mxfp4 = *std::move(source);
+  planned.sources = {planned.mxfp4->blocks, planned.mxfp4->scales};
   planned.place = {};  // a blob of its own, as a GGUF file's: the same bytes are one blob
   planned.source = fmt::format("{} ({})", blocks->name, spec.name);
   planned.manifest.codec = &kMxfp4;
@@ -253,6 +247,7 @@ Status PlanFp8(NamedTensors& tensors, const TensorSpec& spec, const std::string&
     return source.error().In(directory.string());
   }
   planned.fp8 = *source;
+  planned.sources = {codes->bytes, scales->bytes};
   planned.manifest.codec = &kRawBF16;
   return {};
 }

@@ -327,7 +327,7 @@ class ConfigWriter {
     std::string type;
     std::optional<double> factor;
     std::optional<std::int64_t> original;
-    double length = 1;  // of the turned vectors
+    std::optional<double> length;  // of the turned vectors
   };
 
   // Each scaling reads the keys and tensors that it honours; any other is an error.
@@ -338,8 +338,7 @@ class ConfigWriter {
       ASHLAR_TRY(keys.factor, Real(kLinearFactor));
     }
     ASHLAR_TRY(keys.original, Integer(Scaling("original_context_length")));
-    ASHLAR_TRY(const auto length, Real(Scaling("attn_factor")));
-    keys.length = length.value_or(1);
+    ASHLAR_TRY(keys.length, Real(Scaling("attn_factor")));
     ASHLAR_TRY(const auto type, fields().Text(KeyOf(Scaling("type"))));
     keys.type = type ? std::string(*type) : keys.factor ? "linear" : "none";
     Scaling("finetuned");  // it says how the network was trained
@@ -388,10 +387,11 @@ class ConfigWriter {
     return Json::Of({{"rope_type", keys.type}, {"factor", *keys.factor}});
   }
   Status CheckLength(const ScalingKeys& keys) const {
-    return keys.length == 1
+    const double length = keys.length.value_or(1);
+    return length == 1
                ? Status()
                : Status(Unsupported("{} is {}, which cannot be imported with {} {}; expected 1",
-                                    KeyOf("rope.scaling.attn_factor"), keys.length,
+                                    KeyOf("rope.scaling.attn_factor"), length,
                                     KeyOf("rope.scaling.type"), QuoteForError(keys.type)));
   }
 
@@ -430,16 +430,19 @@ class ConfigWriter {
     return value;
   }
 
-  // The length is config.json's attention_factor, or so many times the usual one.
+  // The length is config.json's attention_factor, or so many times the usual one; a file that says
+  // once the usual one is of a config.json that spells it out.
   Status AddYarnLength(const ScalingKeys& keys, Json& scaling) {
     const double usual = YarnLength(*keys.factor);
     ASHLAR_TRY(const auto given, YarnField("yarn_attn_factor", usual));
     if (given) {
       ASHLAR_TRY(CheckLength(keys));
       scaling.Set("attention_factor", *given);
-    } else if (keys.length != 1) {
-      const auto times = static_cast<float>(keys.length);
-      scaling.Set("attention_factor", NumberThat(keys.length * usual, [&](double length) {
+    } else if (keys.length == 1) {
+      scaling.Set("attention_factor", usual);
+    } else if (keys.length) {
+      const auto times = static_cast<float>(*keys.length);
+      scaling.Set("attention_factor", NumberThat(*keys.length * usual, [&](double length) {
                     return static_cast<float>(length / usual) == times;
                   }));
     }
@@ -468,7 +471,7 @@ class ConfigWriter {
     }
     Json scaling = Json::Of({{"rope_type", "longrope"},
                              {"original_max_position_embeddings", *keys.original},
-                             {"attention_factor", keys.length}});
+                             {"attention_factor", keys.length.value_or(1)}});
     ASHLAR_TRY(Json short_list, Numbers(*short_factors, dims / 2));
     ASHLAR_TRY(Json long_list, Numbers(long_factors, dims / 2));
     scaling.Set("short_factor", std::move(short_list));
