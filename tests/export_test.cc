@@ -319,11 +319,18 @@ class ChatTemplates : public Export {
   static Json Named(const char* name, const char* text) {
     return Json::Of({{"name", name}, {"template", text}});
   }
-  // What the report says besides.
+  // What the report says besides, but for the end that llama.cpp has by its name.
   std::vector<std::string> RemarksOf(const Network& network) {
-    const auto report = Write(network);
+    auto report = Write(network);
     EXPECT_TRUE(report.ok()) << report.error().message;
-    return report.ok() ? report->remarks : std::vector<std::string>();
+    if (!report.ok()) {
+      return {};
+    }
+    const auto by_name = [](const std::string& remark) {
+      return remark.find("ends a text at 2 (\"<|im_end|>\") too") != remark.npos;
+    };
+    EXPECT_EQ(std::erase_if(report->remarks, by_name), 1u);
+    return std::move(report->remarks);
   }
 };
 

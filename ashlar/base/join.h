@@ -28,4 +28,19 @@ std::string Join(const Range& range, std::string_view separator) {
   return all;
 }
 
+// Of texts, the first few and how many more there are: "a, b, and 3 more".
+template <class Range>
+std::string JoinSome(const Range& range) {
+  constexpr std::size_t kMost = 8;
+  std::string all;
+  std::size_t count = 0;
+  for (const auto& each : range) {
+    if (count++ < kMost) {
+      all += count == 1 ? "" : ", ";
+      all += each;
+    }
+  }
+  return count <= kMost ? all : all + ", and " + std::to_string(count - kMost) + " more";
+}
+
 }  // namespace ashlar

@@ -136,12 +136,8 @@ Status Shrinker::Open(std::string_view from) {
   ASHLAR_TRY(OpenBase());
   Targets found = FindTargets(network_, *options_.codec, base_ ? &*base_ : nullptr);
   if (!found.kept.empty()) {
-    const std::size_t listed = std::min<std::size_t>(found.kept.size(), 8);
-    Tell(fmt::format("kept as they are, since their shapes do not fit {}: {}{}",
-                     options_.codec->name, Join(std::span(found.kept).first(listed), ", "),
-                     listed == found.kept.size()
-                         ? ""
-                         : fmt::format(", and {} more", found.kept.size() - listed)));
+    Tell(fmt::format("kept as they are, since their shapes do not fit {}: {}", options_.codec->name,
+                     JoinSome(found.kept)));
   }
   targets_ = std::move(found.matrices);
   if (targets_.empty()) {

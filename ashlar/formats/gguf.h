@@ -51,9 +51,9 @@ struct GgufSerialized {
 };
 
 // Of the types that the format has, those that ashlar writes.
-using GgufValue =
-    std::variant<std::uint32_t, float, bool, std::string, std::vector<std::int32_t>,
-                 std::vector<float>, std::vector<bool>, std::vector<std::string>, GgufSerialized>;
+using GgufValue = std::variant<std::uint32_t, float, bool, std::string, std::vector<std::uint8_t>,
+                               std::vector<std::int32_t>, std::vector<float>, std::vector<bool>,
+                               std::vector<std::string>, GgufSerialized>;
 using GgufMetadata = std::vector<std::pair<std::string, GgufValue>>;
 
 // How GGUF stores the numbers that one of our codecs stores: a row at a time, in blocks along it.

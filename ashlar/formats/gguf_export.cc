@@ -9,6 +9,7 @@
 #include "ashlar/codec/q4/q4.h"
 #include "ashlar/formats/gguf_write.h"
 #include "ashlar/formats/internal/gguf_chat_templates.h"
+#include "ashlar/formats/internal/gguf_ends.h"
 #include "ashlar/formats/internal/gguf_form.h"
 #include "ashlar/formats/internal/gguf_tokenizer.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
@@ -242,8 +243,8 @@ Result<PlannedTensors> PlanTensors(const GgufForm& form, const Network& network,
   return plan;
 }
 
-Status AddTokenizer(const Network& network, std::int64_t ids, const BlobStore& store,
-                    GgufContent& content, GgufReport& report) {
+Status AddTokenizer(const Network& network, std::string_view name, std::int64_t ids,
+                    const BlobStore& store, GgufContent& content, GgufReport& report) {
   const auto append = [&](GgufMetadata more) {
     content.metadata.insert(content.metadata.end(), std::move_iterator(more.begin()),
                             std::move_iterator(more.end()));
@@ -255,20 +256,23 @@ Status AddTokenizer(const Network& network, std::int64_t ids, const BlobStore& s
     ASHLAR_TRY(as_it_came, internal::ReadTokenizerGguf(
                                *kept, tokenizer_json ? &*tokenizer_json : nullptr, ids));
   }
+  // (With the name: some tokenizers are told apart by it.)
   if (as_it_came) {
-    // (The name among them: some tokenizers are told apart by it.)
-    std::erase_if(content.metadata,
-                  [](const auto& pair) { return pair.first == internal::kGeneralName; });
     append(*std::move(as_it_came));
   } else if (tokenizer_json) {
     ASHLAR_TRY(internal::GgufTokenizer tokenizer,
-               internal::ReadGgufTokenizer(*tokenizer_json, network.metadata, ids));
+               internal::ReadGgufTokenizer(*tokenizer_json, network.metadata, ids, name));
     append(std::move(tokenizer.metadata));
     report.remarks.insert(report.remarks.end(), tokenizer.remarks.begin(), tokenizer.remarks.end());
   } else {
+    append({{std::string(internal::kGeneralName), std::string(name)}});
     append(internal::NoGgufTokenizer(network.metadata));
     report.remarks.push_back("the network has no tokenizer, so the file can be run by ids only");
   }
+  ASHLAR_TRY(std::vector<std::string> ends,
+             internal::RemarksOnGgufEnds(content.metadata, network.metadata.eos_tokens));
+  report.remarks.insert(report.remarks.end(), std::move_iterator(ends.begin()),
+                        std::move_iterator(ends.end()));
   return internal::AddChatTemplates(network, store, content.metadata, report.remarks);
 }
 
@@ -302,13 +306,12 @@ Result<GgufReport> ExportGguf(
   content.metadata = {
       {"general.architecture", report.architecture},
       {"general.type", std::string("model")},
-      {std::string(internal::kGeneralName), std::string(name)},
       {"general.file_type", plan.main->file_type},
       {"general.quantization_version", std::uint32_t{2}},
   };
   content.metadata.insert(content.metadata.end(), form.metadata.begin(), form.metadata.end());
-  ASHLAR_TRY(AddTokenizer(network, facts.embed().attributes.Integer("vocabulary"), store, content,
-                          report));
+  ASHLAR_TRY(AddTokenizer(network, name, facts.embed().attributes.Integer("vocabulary"), store,
+                          content, report));
   if (!network.metadata.context_length) {
     report.remarks.push_back(
         "the network does not say for how long a text it was trained; the file says 4096");

@@ -30,6 +30,7 @@ class Header {
   void PutValue(const std::string& value) {
     PutTyped(GgufValueType::kString, std::string_view(value));
   }
+  void PutValue(const std::vector<std::uint8_t>& values) { PutArray(GgufValueType::kU8, values); }
   void PutValue(const std::vector<std::int32_t>& values) { PutArray(GgufValueType::kI32, values); }
   void PutValue(const std::vector<float>& values) { PutArray(GgufValueType::kF32, values); }
   void PutValue(const std::vector<bool>& values) { PutArray(GgufValueType::kBool, values); }

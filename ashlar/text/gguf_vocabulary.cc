@@ -6,8 +6,8 @@
 #include <unordered_map>
 
 #include "ashlar/base/ascii.h"
+#include "ashlar/text/base64.h"
 #include "ashlar/text/gguf_pre_tokenizers.h"
-#include "ashlar/text/internal/base64.h"
 #include "ashlar/text/internal/tokenizer_json.h"
 #include "ashlar/text/internal/utf8.h"
 #include "ashlar/text/models/scored_pieces.h"
@@ -27,11 +27,6 @@ enum class TokenType : std::int32_t {
   kUnused = 5,
   kByte = 6,
 };
-
-// Networks whose tokenizers take the white space behind their markers away, which GGUF cannot say:
-// llama.cpp knows them by name.
-constexpr std::string_view kStripsRight[] = {"phi-3", "phi3"};
-constexpr std::string_view kStripsRightButNot[] = {"<unk>", "<s>", "<|endoftext|>"};
 
 struct Parts {
   Json normalizer, pre_tokenizer, model, decoder;
@@ -133,15 +128,13 @@ class Reader {
 
   // Those of the network, and with `whole_newlines` those that are nothing but some newlines.
   Json AddedTokens(bool whole_newlines) const {
-    const std::string name = AsciiLower(given_.name);
-    const bool strips = std::ranges::any_of(
-        kStripsRight, [&](std::string_view part) { return name.find(part) != name.npos; });
+    const bool strips = GgufNameStripsRight(given_.name);
     Json::Array added;
     for (std::size_t id = 0; id < size(); ++id) {
       const bool special = type(id) == TokenType::kControl || type(id) == TokenType::kUnknown;
       if (special || type(id) == TokenType::kUserDefined) {
-        const bool strip_right = strips && std::ranges::find(kStripsRightButNot, contents_[id]) ==
-                                               std::ranges::end(kStripsRightButNot);
+        const bool strip_right = strips && std::ranges::find(kGgufKeepsRight, contents_[id]) ==
+                                               std::ranges::end(kGgufKeepsRight);
         added.push_back(
             AddedTokenJson({contents_[id], static_cast<std::int32_t>(id)}, special, strip_right));
       } else if (whole_newlines && contents_[id].size() > 1 &&
@@ -167,11 +160,6 @@ struct Kind {
   bool add_eos;                      // unless the file says otherwise
   bool between_separators;           // always bos in front and the separator behind
 };
-
-Json SpacesToMarksJson() {
-  return Json::Of(
-      {{"type", "Replace"}, {"pattern", Json::Of({{"String", " "}})}, {"content", kWordMark}});
-}
 
 Result<Parts> BpeParts(const GgufVocabulary& given, const Reader& reader) {
   // Two models say how they are cut by their own names.
@@ -237,13 +225,8 @@ Result<Parts> SpmParts(const GgufVocabulary& given, const Reader& reader) {
   ASHLAR_TRY(const NamedId unknown, reader.Special("unknown_token_id", given.unknown, 0));
   // As in llama.cpp, any token may come of a join, control tokens too.
   ASHLAR_TRY(Json scores, reader.Scores([](TokenType) { return true; }));
-  std::vector<Json> stages;
   const bool prefix = given.add_space_prefix.value_or(true);
-  if (prefix) {
-    stages.push_back(Json::Of({{"type", "Prepend"}, {"prepend", kWordMark}}));
-  }
-  stages.push_back(SpacesToMarksJson());
-  return Parts{.normalizer = SequenceJson("normalizers", std::move(stages)),
+  return Parts{.normalizer = MarkedSpacesJson(prefix),
                .pre_tokenizer = {},
                .model = Json::Of({{"type", "SentencePieceBPE"},
                                   {"unk_id", unknown.id},
@@ -341,6 +324,11 @@ constexpr Kind kKinds[] = {
 };
 
 }  // namespace
+
+bool GgufNameStripsRight(std::string_view name) {
+  const std::string lower = AsciiLower(name);
+  return lower.find("phi-3") != lower.npos || lower.find("phi3") != lower.npos;
+}
 
 Result<std::string> GgufTokenizerJson(const GgufVocabulary& vocabulary) {
   const auto kind = std::ranges::find(kKinds, std::string_view(vocabulary.model), &Kind::model);

@@ -35,6 +35,12 @@ struct GgufVocabulary {
   std::string name;  // "general.name"
 };
 
+// GGUF cannot say that the white space behind a token is taken away: llama.cpp knows networks that
+// do so by "general.name". Whether this is such a name, and the tokens of such a network that keep
+// it.
+bool GgufNameStripsRight(std::string_view name);
+inline constexpr std::string_view kGgufKeepsRight[] = {"<unk>", "<s>", "<|endoftext|>"};
+
 // The text of a tokenizer.json (docs/formats/tokenizer.md), in canonical form. What the vocabulary
 // leaves out has llama.cpp's default. kUnsupported for a model or a pre-tokenizer that this
 // version does not have; kInvalid, naming the key, for tables that contradict each other. That the

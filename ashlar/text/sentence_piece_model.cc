@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "ashlar/text/internal/base64.h"
+#include "ashlar/text/base64.h"
 #include "ashlar/text/internal/protobuf.h"
 #include "ashlar/text/internal/tokenizer_json.h"
 #include "ashlar/text/internal/utf8.h"

@@ -4,6 +4,9 @@
 #include <limits>
 #include <unordered_set>
 
+#include "ashlar/base/join.h"
+#include "ashlar/formats/gguf_write.h"
+
 namespace ashlar::internal {
 namespace {
 
@@ -86,13 +89,30 @@ class Ends {
   std::unordered_set<std::int64_t> known_;
 };
 
-}  // namespace
+// Where a file has no eos_token_id, llama.cpp takes this id for it, if there is such a token.
+struct UsualEnd {
+  std::string_view model;
+  std::int64_t id;
+};
+constexpr UsualEnd kUsualEnds[] = {{"gpt2", 11}, {"llama", 2}, {"t5", 1}};
 
-bool EndsTextByItsName(std::string_view content) {
-  return IsNameIn(content, kEnds) || std::ranges::any_of(CodeEnds(), [&](const CodeEnd& end) {
-           return IsNameIn(content, end.names);
-         });
+// Those of `ends` that are not among `others`, and their tokens; empty when there are none.
+std::string ListOfOthers(std::span<const std::int64_t> ends, std::span<const std::int64_t> others,
+                         std::span<const std::string_view> tokens) {
+  const std::unordered_set<std::int64_t> known(others.begin(), others.end());
+  std::vector<std::string> items;
+  for (const std::int64_t id : ends) {
+    if (!known.contains(id)) {
+      items.push_back(
+          id < std::ssize(tokens)
+              ? fmt::format("{} ({})", id, QuoteForError(tokens[static_cast<std::size_t>(id)]))
+              : std::to_string(id));
+    }
+  }
+  return JoinSome(items);
 }
+
+}  // namespace
 
 Result<std::vector<std::int64_t>> ReadGgufEnds(const GgufFields& fields) {
   ASHLAR_TRY(const auto texts, fields.Texts("tokenizer.ggml.tokens"));
@@ -127,6 +147,37 @@ Result<std::vector<std::int64_t>> ReadGgufEnds(const GgufFields& fields) {
     ends.Remove("</s>");
   }
   return ends.Take();
+}
+
+Result<std::vector<std::string>> RemarksOnGgufEnds(const GgufMetadata& metadata,
+                                                   std::span<const std::int64_t> ends) {
+  const std::vector<std::byte> header = GgufHeader({.metadata = metadata, .tensors = {}});
+  ASHLAR_TRY(const GgufFile file, GgufFile::Parse(header, "GGUF"));
+  const GgufFields& fields = file.fields();
+  ASHLAR_TRY(const auto texts, fields.Texts("tokenizer.ggml.tokens"));
+  const auto tokens = texts.value_or(std::span<const std::string_view>());
+  ASHLAR_TRY(std::vector<std::int64_t> there, ReadGgufEnds(fields));
+  ASHLAR_TRY(const auto model, fields.Text("tokenizer.ggml.model"));
+  const auto* const usual = std::ranges::find(kUsualEnds, model, &UsualEnd::model);
+  if (usual != std::end(kUsualEnds) && usual->id < std::ssize(tokens) &&
+      !fields.Has("tokenizer.ggml.eos_token_id")) {
+    there.push_back(usual->id);
+  }
+  std::vector<std::string> remarks;
+  if (const std::string lost = ListOfOthers(ends, there, tokens); !lost.empty()) {
+    remarks.push_back(
+        fmt::format("llama.cpp does not end a text at {}, as the network does: GGUF has keys for "
+                    "{} ends",
+                    lost, std::size(kGgufEndKeys)));
+  }
+  if (const std::string gained = ListOfOthers(there, ends, tokens); !gained.empty()) {
+    remarks.push_back(
+        fmt::format("llama.cpp ends a text at {} too, where the network goes on: tokens of some "
+                    "names are ends to it, and without a key for one the usual id of a kind of "
+                    "tokenizer",
+                    gained));
+  }
+  return remarks;
 }
 
 }  // namespace ashlar::internal

@@ -10,6 +10,8 @@ namespace ashlar::internal {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 std::vector<std::int64_t> EndsOf(std::vector<std::string> tokens, GgufMetadata keys = {}) {
   for (auto& [key, value] : keys) {
@@ -43,6 +45,29 @@ TEST(GgufEnds, OfTurnsOfSeveralMessagesAreNotTheMessages) {
               ElementsAre(1, 2));
   EXPECT_THAT(EndsOf({"<|end|>", "<|call|>"}), ElementsAre(0, 1));
   EXPECT_THAT(EndsOf({"</s>", "<eos>", "<|tool_response>"}), ElementsAre(1, 2));
+}
+
+TEST(GgufEnds, ThatAFileLosesAndGainsAreSaid) {
+  const auto remarks = [](std::vector<std::string> tokens, GgufMetadata keys,
+                          std::vector<std::int64_t> ends) {
+    keys.emplace_back("tokenizer.ggml.model", std::string("gpt2"));
+    keys.emplace_back("tokenizer.ggml.tokens", std::move(tokens));
+    return *RemarksOnGgufEnds(keys, ends);
+  };
+  const GgufMetadata eos = {{"tokenizer.ggml.eos_token_id", 1u}};
+  EXPECT_THAT(remarks({"a", "b"}, eos, {1}), IsEmpty());
+  EXPECT_THAT(remarks({"a", "b", "<|im_end|>", "<|end|>"}, eos, {1, 3}),
+              ElementsAre(HasSubstr("ends a text at 2 (\"<|im_end|>\") too")));
+  EXPECT_THAT(remarks({"a", "b", "c"}, eos, {1, 0, 2, 7}),
+              ElementsAre(HasSubstr("does not end a text at 0 (\"a\"), 2 (\"c\"), 7, as")));
+  EXPECT_THAT(remarks({"<|end|>", "<|return|>", "<|call|>"}, eos, {0, 1, 2}),
+              ElementsAre(HasSubstr("does not end a text at 0 (\"<|end|>\"), as")));
+  // Without a key for one, its model has an end: of gpt2 the token 11.
+  EXPECT_THAT(remarks(std::vector<std::string>(11, "a"), {}, {}), IsEmpty());
+  EXPECT_THAT(remarks(std::vector<std::string>(12, "a"), {}, {}),
+              ElementsAre(HasSubstr("ends a text at 11 (\"a\") too")));
+  EXPECT_THAT(remarks(std::vector<std::string>(20, "</s>"), eos, {}),
+              ElementsAre(HasSubstr("7 (\"</s>\"), and 12 more too")));
 }
 
 // Its template ends turns with "<|end|>", and its keys name "<|endoftext|>" alone.

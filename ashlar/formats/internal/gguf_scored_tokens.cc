@@ -6,8 +6,6 @@
 namespace ashlar::internal {
 namespace {
 
-constexpr std::string_view kMark = "▁";  // how a space is written
-
 bool IsLiteral(const JsonCursor& stage, std::string_view key, std::string_view text) {
   const Json* const value = stage.value().Find(key);
   const Json* const literal = value == nullptr ? nullptr : value->Find("String");
@@ -28,18 +26,9 @@ class Spaces {
     }
     if (!marked_) {
       return Unsupported("{}: llama.cpp writes spaces as {}, and this does not", root.path(),
-                         kMark);
+                         kSpaceMark);
     }
-    constexpr std::string_view kDecoders[] = {"Replace", "ByteFallback", "Fuse", "Strip",
-                                              "Metaspace"};
-    ASHLAR_TRY(const auto decoders, StagesOf(root, "decoder", "decoders"));
-    for (const JsonCursor& stage : decoders) {
-      ASHLAR_TRY(const std::string type, stage.String("type"));
-      if (std::ranges::count(kDecoders, type) == 0) {
-        return Unsupported("{}: llama.cpp has no decoder {} for scored tokens", stage.path(), type);
-      }
-    }
-    return {};
+    return CheckMarkDecoders(root);
   }
 
   bool prefix() const { return prefix_; }
@@ -50,12 +39,12 @@ class Spaces {
   Status ReadNormalizer(const JsonCursor& stage) {
     ASHLAR_TRY(const std::string type, stage.String("type"));
     if (type == "Prepend" && stage.value().Find("prepend") != nullptr &&
-        *stage.value().Find("prepend") == Json(kMark)) {
+        *stage.value().Find("prepend") == Json(kSpaceMark)) {
       prefix_ = true;
       return {};
     }
     if (type == "Replace" && IsLiteral(stage, "pattern", " ") &&
-        *stage.value().Find("content") == Json(kMark)) {
+        *stage.value().Find("content") == Json(kSpaceMark)) {
       marked_ = true;
       return {};
     }
@@ -88,9 +77,9 @@ class Spaces {
       return Unsupported("{}: llama.cpp has no pre-tokenizer {} for scored tokens", stage.path(),
                          type);
     }
-    ASHLAR_TRY(const std::string mark, stage.StringOr("replacement", kMark));
-    if (mark != kMark) {
-      return Unsupported("{}.replacement: llama.cpp writes spaces as {}", stage.path(), kMark);
+    ASHLAR_TRY(const std::string mark, stage.StringOr("replacement", kSpaceMark));
+    if (mark != kSpaceMark) {
+      return Unsupported("{}.replacement: llama.cpp writes spaces as {}", stage.path(), kSpaceMark);
     }
     marked_ = true;
     ASHLAR_TRY(const bool old_prefix, stage.BoolOr("add_prefix_space", true));
@@ -127,9 +116,10 @@ Status ReadMergedTokens(const JsonCursor& model, GgufTokens& tokens, GgufScoredT
   ASHLAR_TRY(const std::vector<TokenPair> merges, ReadMerges(model));
   std::vector<bool> in_no_text;
   for (std::size_t id = 0; id < tokens.contents.size(); ++id) {
-    const bool added = tokens.types[id] != kNormalToken && tokens.types[id] != kByteToken;
-    // (A mark is what a space of a text may have become.)
-    in_no_text.push_back(added && tokens.contents[id].find(kMark) == std::string::npos);
+    // Texts are cut at such tokens. (A mark is what a space of a text may have become.)
+    const std::int32_t type = tokens.types[id];
+    const bool added = type == kUnknownToken || type == kControlToken || type == kUserDefinedToken;
+    in_no_text.push_back(added && tokens.contents[id].find(kSpaceMark) == std::string::npos);
   }
   Result<std::vector<float>> scores = ScoresOfMerges(tokens.contents, merges, in_no_text);
   if (!scores.ok()) {
@@ -195,13 +185,6 @@ Status SetByteTypes(const JsonCursor& model, GgufTokens& tokens) {
 
 }  // namespace
 
-Result<bool> HasScoredTokens(const JsonCursor& root) {
-  ASHLAR_TRY(const JsonCursor model, root.At("model"));
-  ASHLAR_TRY(const std::string type, model.StringOr("type", "BPE"));
-  ASHLAR_TRY(const bool byte_fallback, model.BoolOr("byte_fallback", false));
-  return type == "SentencePieceBPE" || (type == "BPE" && byte_fallback);
-}
-
 Result<GgufScoredTokens> ReadScoredTokens(const JsonCursor& root, GgufTokens& tokens) {
   Spaces spaces;
   ASHLAR_TRY(spaces.Read(root));
@@ -221,7 +204,7 @@ Result<GgufScoredTokens> ReadScoredTokens(const JsonCursor& root, GgufTokens& to
       continue;
     }
     lowest = std::min(lowest, score);
-    if (spaces.words_apart() && tokens.contents[id].find(kMark, 1) != std::string::npos) {
+    if (spaces.words_apart() && tokens.contents[id].find(kSpaceMark, 1) != std::string::npos) {
       return Unsupported(
           "{}: llama.cpp would join {} across words, which the tokenizer keeps apart", model.path(),
           QuoteForError(tokens.contents[id]));

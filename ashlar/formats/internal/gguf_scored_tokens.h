@@ -13,10 +13,6 @@ struct GgufScoredTokens {
   std::vector<std::string> remarks;  // where llama.cpp will do something else
 };
 
-// Whether a tokenizer.json is one: what its model lacks becomes bytes' tokens, and no letters
-// stand for bytes.
-Result<bool> HasScoredTokens(const JsonCursor& root);
-
 // Sets the types of bytes, of the unknown token and of those that texts are searched for.
 // kUnsupported names what llama.cpp would do otherwise.
 Result<GgufScoredTokens> ReadScoredTokens(const JsonCursor& root, GgufTokens& tokens);

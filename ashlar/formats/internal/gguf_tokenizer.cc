@@ -3,23 +3,18 @@
 #include <algorithm>
 #include <set>
 
+#include "ashlar/base/join.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/formats/internal/gguf_ends.h"
 #include "ashlar/formats/internal/gguf_scored_tokens.h"
+#include "ashlar/formats/internal/gguf_token_flags.h"
+#include "ashlar/formats/internal/gguf_tokens.h"
+#include "ashlar/formats/internal/gguf_unigram_tokens.h"
 #include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
-
-// kUnsupported unless the member is absent, null or `harmless`.
-Status RequireOff(const JsonCursor& json, std::string_view key, const Json& harmless) {
-  ASHLAR_TRY(const std::optional<JsonCursor> member, json.Find(key));
-  if (member && member->value() != harmless) {
-    return Unsupported("{}: llama.cpp cannot do this", member->path());
-  }
-  return {};
-}
 
 // The pattern of a stage that cuts as GGUF's names do; nothing for another one.
 Result<std::optional<std::string>> PatternOf(const JsonCursor& stage) {
@@ -113,7 +108,8 @@ Result<std::string_view> NameOfPreTokenizer(const JsonCursor& root, bool ignore_
   return *name;
 }
 
-Status CheckStages(const JsonCursor& root, GgufTokenizer& tokenizer) {
+// kUnsupported names a stage that llama.cpp does not have around byte-level BPE.
+Status CheckByteLevelStages(const JsonCursor& root, GgufTokenizer& tokenizer) {
   ASHLAR_TRY(const auto normalizers, StagesOf(root, "normalizer", "normalizers"));
   for (const JsonCursor& stage : normalizers) {
     ASHLAR_TRY(const std::string type, stage.String("type"));
@@ -129,16 +125,12 @@ Status CheckStages(const JsonCursor& root, GgufTokenizer& tokenizer) {
   for (const JsonCursor& stage : decoders) {
     ASHLAR_TRY(const std::string type, stage.String("type"));
     if (type != "ByteLevel") {
-      return Unsupported("{}: GGUF holds byte-level BPE only, and this decodes by {}", stage.path(),
-                         type);
+      return Unsupported(
+          "{}: llama.cpp decodes BPE without byte_fallback by ByteLevel, and this is {}",
+          stage.path(), type);
     }
   }
   ASHLAR_TRY(const JsonCursor model, root.At("model"));
-  ASHLAR_TRY(const std::string type, model.StringOr("type", "BPE"));
-  if (type != "BPE") {
-    return Unsupported("{}: GGUF is written with byte-level BPE only, not {}", model.path(), type);
-  }
-  ASHLAR_TRY(RequireOff(model, "byte_fallback", false));
   return CheckPlainBpe(model);
 }
 
@@ -189,31 +181,23 @@ Result<Surroundings> ReadSurroundings(const Tokenizer& tokenizer) {
 }
 
 // What a text ends with is its end, before what the network says.
-void AddEnds(const Metadata& network, const Tokenizer& tokenizer,
-             std::span<const std::int32_t> after, GgufTokenizer& to) {
+void AddEnds(const Metadata& network, std::span<const std::int32_t> after, GgufMetadata& to) {
   std::vector<std::int64_t> ends(after.begin(), after.end());
   for (const std::int64_t id : network.eos_tokens) {
     if (std::ranges::find(ends, id) == ends.end()) {
       ends.push_back(id);
     }
   }
-  for (std::size_t i = 0; i < ends.size(); ++i) {
-    if (i < std::size(kGgufEndKeys)) {
-      to.metadata.emplace_back(fmt::format("tokenizer.ggml.{}", kGgufEndKeys[i]),
-                               static_cast<std::uint32_t>(ends[i]));
-    } else if (const std::string_view content =
-                   tokenizer.TokenContent(static_cast<std::int32_t>(ends[i]));
-               !EndsTextByItsName(content)) {
-      to.remarks.push_back(fmt::format(
-          "the network ends a text at the id {} ({}) too, which GGUF has no more keys for", ends[i],
-          QuoteForError(content)));
-    }
+  for (std::size_t i = 0; i < std::min(ends.size(), std::size(kGgufEndKeys)); ++i) {
+    to.emplace_back(fmt::format("tokenizer.ggml.{}", kGgufEndKeys[i]),
+                    static_cast<std::uint32_t>(ends[i]));
   }
 }
 
 // Byte-level BPE.
-Status AddMergedTokens(const JsonCursor& root, const GgufTokens& tokens, GgufTokenizer& to) {
-  ASHLAR_TRY(CheckStages(root, to));
+Status AddMergedTokens(const JsonCursor& root, const Tokenizer& /*tokenizer*/, GgufTokens tokens,
+                       GgufTokenizer& to) {
+  ASHLAR_TRY(CheckByteLevelStages(root, to));
   ASHLAR_TRY(const JsonCursor model, root.At("model"));
   ASHLAR_TRY(const bool ignore_merges, model.BoolOr("ignore_merges", false));
   ASHLAR_TRY(const std::vector<TokenPair> merges, ReadMerges(model));
@@ -229,16 +213,18 @@ Status AddMergedTokens(const JsonCursor& root, const GgufTokens& tokens, GgufTok
   }
   to.metadata.emplace_back("tokenizer.ggml.model", std::string("gpt2"));
   to.metadata.emplace_back("tokenizer.ggml.pre", std::string(pre_tokenizer));
-  to.metadata.emplace_back("tokenizer.ggml.tokens", tokens.contents);
-  to.metadata.emplace_back("tokenizer.ggml.token_type", tokens.types);
+  to.metadata.emplace_back("tokenizer.ggml.tokens", std::move(tokens.contents));
+  to.metadata.emplace_back("tokenizer.ggml.token_type", std::move(tokens.types));
   to.metadata.emplace_back("tokenizer.ggml.merges", std::move(lines));
   return {};
 }
 
-// Sentencepiece's.
-Status AddScoredTokens(const JsonCursor& root, GgufTokens tokens, GgufTokenizer& to) {
+// Sentencepiece's BPE.
+Status AddScoredTokens(const JsonCursor& root, const Tokenizer& tokenizer, GgufTokens tokens,
+                       GgufTokenizer& to) {
   ASHLAR_TRY(GgufScoredTokens scored, ReadScoredTokens(root, tokens));
   to.remarks = std::move(scored.remarks);
+  RemarkOnDecoder(tokenizer, tokens, scored.space_prefix, to.remarks);
   to.metadata.emplace_back("tokenizer.ggml.model", std::string("llama"));
   to.metadata.emplace_back("tokenizer.ggml.pre", std::string("default"));
   to.metadata.emplace_back("tokenizer.ggml.tokens", std::move(tokens.contents));
@@ -252,50 +238,61 @@ Status AddScoredTokens(const JsonCursor& root, GgufTokens tokens, GgufTokenizer&
   return {};
 }
 
-}  // namespace
-
-Result<std::vector<JsonCursor>> StagesOf(const JsonCursor& root, std::string_view role,
-                                         std::string_view members) {
-  ASHLAR_TRY(const std::optional<JsonCursor> stage, root.Find(role));
-  if (!stage) {
-    return std::vector<JsonCursor>();
-  }
-  ASHLAR_TRY(const std::string type, stage->String("type"));
-  if (type != "Sequence") {
-    return std::vector<JsonCursor>{*stage};
-  }
-  ASHLAR_TRY(const JsonCursor list, stage->At(members));
-  return list.AsArray(64);
-}
-
-Result<std::vector<TokenPair>> ReadMerges(const JsonCursor& model) {
-  ASHLAR_TRY(const JsonCursor list, model.At("merges"));
-  std::vector<TokenPair> merges;
-  CHECK(list.value().array() != nullptr);  // the Tokenizer has read it, and each of these
-  merges.reserve(list.value().array()->size());
-  for (const Json& entry : *list.value().array()) {
-    if (const std::string* line = entry.string()) {
-      const std::size_t space = line->find(' ');
-      if (!line->starts_with("#version")) {  // the first line of a merges.txt
-        merges.emplace_back(line->substr(0, space), line->substr(space + 1));
-      }
-      continue;
-    }
-    merges.emplace_back(*entry.array()->at(0).string(), *entry.array()->at(1).string());
-  }
-  return merges;
-}
-
-Status CheckPlainBpe(const JsonCursor& model) {
-  for (const auto& [key, harmless] : std::initializer_list<std::pair<const char*, Json>>{
-           {"dropout", nullptr}, {"continuing_subword_prefix", ""}, {"end_of_word_suffix", ""}}) {
-    ASHLAR_TRY(RequireOff(model, key, harmless));
+// Sentencepiece's Unigram.
+Status AddUnigramTokens(const JsonCursor& root, const Tokenizer& tokenizer, GgufTokens tokens,
+                        GgufTokenizer& to) {
+  ASHLAR_TRY(GgufUnigramTokens unigram, ReadUnigramTokens(root, tokens));
+  to.remarks = std::move(unigram.remarks);
+  RemarkOnDecoder(tokenizer, tokens, unigram.space_prefix, to.remarks);
+  to.metadata.emplace_back("tokenizer.ggml.model", std::string("t5"));
+  to.metadata.emplace_back("tokenizer.ggml.pre", std::string("default"));
+  to.metadata.emplace_back("tokenizer.ggml.tokens", std::move(tokens.contents));
+  to.metadata.emplace_back("tokenizer.ggml.scores", std::move(unigram.scores));
+  to.metadata.emplace_back("tokenizer.ggml.token_type", std::move(tokens.types));
+  to.metadata.emplace_back("tokenizer.ggml.add_space_prefix", unigram.space_prefix);
+  to.metadata.emplace_back("tokenizer.ggml.remove_extra_whitespaces", unigram.joins_spaces);
+  to.metadata.emplace_back("tokenizer.ggml.unknown_token_id",
+                           static_cast<std::uint32_t>(unigram.unknown));
+  if (!unigram.charsmap.empty()) {
+    to.metadata.emplace_back("tokenizer.ggml.precompiled_charsmap", std::move(unigram.charsmap));
   }
   return {};
 }
 
+// A kind of tokenizer that GGUF has a model for.
+struct Kind {
+  std::string_view name;
+  std::string_view model;             // its type in a tokenizer.json
+  std::optional<bool> byte_fallback;  // none: either
+  Status (*add)(const JsonCursor& root, const Tokenizer& tokenizer, GgufTokens tokens,
+                GgufTokenizer& to);
+};
+constexpr Kind kKinds[] = {
+    {"byte-level BPE", "BPE", false, AddMergedTokens},
+    {"BPE with byte_fallback", "BPE", true, AddScoredTokens},
+    {"SentencePieceBPE", "SentencePieceBPE", std::nullopt, AddScoredTokens},
+    {"SentencePieceUnigram", "SentencePieceUnigram", std::nullopt, AddUnigramTokens},
+};
+
+Result<const Kind*> FindKind(const JsonCursor& root) {
+  ASHLAR_TRY(const JsonCursor model, root.At("model"));
+  ASHLAR_TRY(const std::string type, model.StringOr("type", "BPE"));
+  ASHLAR_TRY(const bool byte_fallback, model.BoolOr("byte_fallback", false));
+  std::vector<std::string_view> known;
+  for (const Kind& kind : kKinds) {
+    if (kind.model == type && kind.byte_fallback.value_or(byte_fallback) == byte_fallback) {
+      return &kind;
+    }
+    known.push_back(kind.name);
+  }
+  return Unsupported("{}: a model of the type {} cannot be written into a GGUF file; known: {}",
+                     model.path(), type, Join(known, ", "));
+}
+
+}  // namespace
+
 Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const Metadata& network,
-                                        std::int64_t ids) {
+                                        std::int64_t ids, std::string_view name) {
   ASHLAR_TRY(const Tokenizer tokenizer, Tokenizer::FromJson(tokenizer_json));
   if (tokenizer.vocabulary_size() > ids) {
     return Invalid("tokenizer.json gives ids up to {}, but the network reads {}",
@@ -304,16 +301,20 @@ Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const M
   ASHLAR_TRY(const Json json, ParseJson(tokenizer_json));
   const JsonCursor root(json, "tokenizer.json");
   GgufTokenizer result;
+  ASHLAR_TRY(const Kind* kind, FindKind(root));
   ASHLAR_TRY(GgufTokens tokens, ReadTokens(root, tokenizer, ids));
-  ASHLAR_TRY(const bool scored, HasScoredTokens(root));
-  ASHLAR_TRY(scored ? AddScoredTokens(root, std::move(tokens), result)
-                    : AddMergedTokens(root, tokens, result));
+  ASHLAR_TRY(GgufFileName named, NameOfTokenFlags(root, tokens, name));
+  ASHLAR_TRY(kind->add(root, tokenizer, std::move(tokens), result));
+  result.remarks.insert(result.remarks.end(), named.remarks.begin(), named.remarks.end());
+  if (!named.name.empty()) {
+    result.metadata.emplace_back(kGeneralName, std::move(named.name));
+  }
   ASHLAR_TRY(const Surroundings around, ReadSurroundings(tokenizer));
   if (!around.before.empty() || network.bos_token) {
     const std::int64_t id = around.before.empty() ? *network.bos_token : around.before.front();
     result.metadata.emplace_back("tokenizer.ggml.bos_token_id", static_cast<std::uint32_t>(id));
   }
-  AddEnds(network, tokenizer, around.after, result);
+  AddEnds(network, around.after, result.metadata);
   result.metadata.emplace_back("tokenizer.ggml.add_bos_token", !around.before.empty());
   result.metadata.emplace_back("tokenizer.ggml.add_eos_token", !around.after.empty());
   return result;
@@ -321,15 +322,11 @@ Result<GgufTokenizer> ReadGgufTokenizer(std::string_view tokenizer_json, const M
 
 GgufMetadata NoGgufTokenizer(const Metadata& network) {
   GgufMetadata metadata = {{"tokenizer.ggml.model", std::string("none")}};
-  const auto add = [&](std::string_view key, std::int64_t id) {
-    metadata.emplace_back(fmt::format("tokenizer.ggml.{}", key), static_cast<std::uint32_t>(id));
-  };
   if (network.bos_token) {
-    add("bos_token_id", *network.bos_token);
+    metadata.emplace_back("tokenizer.ggml.bos_token_id",
+                          static_cast<std::uint32_t>(*network.bos_token));
   }
-  for (std::size_t i = 0; i < std::min(network.eos_tokens.size(), std::size(kGgufEndKeys)); ++i) {
-    add(kGgufEndKeys[i], network.eos_tokens[i]);
-  }
+  AddEnds(network, {}, metadata);
   return metadata;
 }
 

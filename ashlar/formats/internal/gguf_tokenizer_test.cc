@@ -1,17 +1,23 @@
 // Tokenizers that go into GGUF files and come back: the same ids of texts, or a refusal.
 #include "ashlar/formats/internal/gguf_tokenizer.h"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ashlar/base/file.h"
 #include "ashlar/formats/gguf_write.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
+#include "ashlar/text/sentence_piece_model.h"
 #include "ashlar/text/tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 Json Object(std::string_view text) {
   return *ParseJson(text);
@@ -28,7 +34,7 @@ Tokenizer ThereAndBack(const GgufTokenizer& tokenizer) {
 void ExpectTheSameIds(const Json& json, std::int64_t ids, std::span<const char* const> texts) {
   const std::string text = WriteJson(json);
   const Tokenizer ours = *Tokenizer::FromJson(text);
-  const auto exported = ReadGgufTokenizer(text, {}, ids);
+  const auto exported = ReadGgufTokenizer(text, {}, ids, "name");
   ASSERT_TRUE(exported.ok()) << exported.error().message;
   const Tokenizer theirs = ThereAndBack(*exported);
   for (const char* each : texts) {
@@ -37,7 +43,7 @@ void ExpectTheSameIds(const Json& json, std::int64_t ids, std::span<const char* 
 }
 
 std::string WhyNot(const Json& json, std::int64_t ids) {
-  const auto exported = ReadGgufTokenizer(WriteJson(json), {}, ids);
+  const auto exported = ReadGgufTokenizer(WriteJson(json), {}, ids, "name");
   return exported.ok() ? "nothing is wrong" : exported.error().message;
 }
 
@@ -74,7 +80,7 @@ TEST(GgufTokenizer, OfFalconIsWrittenByItsName) {
   const Json json =
       Falcon({{"a", "b"}, {"Ġ", "a"}, {"1", "2"}, {"12", "3"}, {"3", "4"}, {"!", "?"}, {"Ġ", "!"}});
   ExpectTheSameIds(json, 32, kFalconTexts);
-  const auto exported = ReadGgufTokenizer(WriteJson(json), {}, 32);
+  const auto exported = ReadGgufTokenizer(WriteJson(json), {}, 32, "name");
   EXPECT_TRUE(std::ranges::any_of(exported->metadata, [](const auto& pair) {
     return pair.first == "tokenizer.ggml.pre" && pair.second == GgufValue(std::string("falcon"));
   }));
@@ -179,7 +185,7 @@ TEST(GgufTokenizer, OfScoredTokensSaysWhatLlamaCppDoesOtherwise) {
   const Scored first = {.normalizer = {},
                         .pre_tokenizer = Object(R"({"type": "Metaspace", "replacement": "▁",
                                                     "prepend_scheme": "first", "split": false})")};
-  const auto exported = ReadGgufTokenizer(WriteJson(first.Build()), {}, kScoredIds);
+  const auto exported = ReadGgufTokenizer(WriteJson(first.Build()), {}, kScoredIds, "name");
   ASSERT_TRUE(exported.ok()) << exported.error().message;
   EXPECT_THAT(exported->remarks,
               ::testing::ElementsAre(HasSubstr("a text that begins with one"),
@@ -211,6 +217,207 @@ TEST(GgufTokenizer, OfScoredTokensThatLlamaCppWouldJoinOtherwiseIsRefused) {
   Json json = Scored().Build();
   json.Set("decoder", Object(R"({"type": "ByteLevel"})"));
   EXPECT_THAT(WhyNot(json, kScoredIds), HasSubstr("no decoder ByteLevel"));
+}
+
+// A token that stands for an id without one is text like any other.
+TEST(GgufTokenizer, OfScoredTokensThatLlamaCppWouldJoinToAnUnusedOneIsRefused) {
+  Scored scored;
+  for (const auto& pair : {std::pair("[", "P"), std::pair("[P", "A"), std::pair("[PA", "D"),
+                           std::pair("2", "9"), std::pair("29", "9"), std::pair("299", "]")}) {
+    scored.merges.emplace_back(pair);
+  }
+  Json json = scored.Build();
+  Json model = *json.Find("model");
+  Json vocab = *model.Find("vocab");
+  std::int64_t id = 285;
+  for (const char* letter : {"[", "P", "A", "D", "2", "9", "]"}) {
+    vocab.Set(letter, id++);
+  }
+  model.Set("vocab", vocab);
+  json.Set("model", model);
+  EXPECT_THAT(WhyNot(json, kScoredIds), HasSubstr("parts of the token \"[PAD299]\""));
+  EXPECT_EQ(WhyNot(json, kScoredIds - 1), "nothing is wrong");
+}
+
+TEST(GgufTokenizer, OfScoredTokensSaysWhereLlamaCppDecodesOtherwise) {
+  const auto remarks = [](const Scored& scored, const Json& decoder) {
+    Json json = scored.Build();
+    json.Set("decoder", decoder);
+    return ReadGgufTokenizer(WriteJson(json), {}, kScoredIds, "name")->remarks;
+  };
+  const Scored bare = {
+      .normalizer = Object(R"({"type": "Replace", "pattern": {"String": " "}, "content": "▁"})")};
+  const Json strips = *Scored().Build().Find("decoder");
+  const Json keeps = Object(R"({"type": "Sequence", "decoders": [
+      {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+      {"type": "Fuse"}]})");
+  EXPECT_THAT(remarks(Scored(), strips), IsEmpty());
+  EXPECT_THAT(remarks(bare, keeps), IsEmpty());
+  EXPECT_THAT(remarks(Scored(), keeps),
+              ElementsAre(HasSubstr("as \" a a\", and llama.cpp as \"a a\"")));
+  EXPECT_THAT(remarks(bare, strips),
+              ElementsAre(HasSubstr("as \"a a\", and llama.cpp as \" a a\"")));
+  EXPECT_THAT(remarks(Scored(), Object(R"({"type": "Fuse"})")),
+              ElementsAre(HasSubstr("as \"▁a▁a\", and llama.cpp as \"a a\"")));
+}
+
+TEST(GgufTokenizer, OfAnotherModelIsRefusedWithThoseThatThereAre) {
+  EXPECT_THAT(WhyNot(Object(R"({"model": {"type": "WordLevel", "vocab": {"a": 0},
+                                          "unk_token": "a"}})"),
+                     4),
+              HasSubstr("tokenizer.json.model: a model of the type WordLevel cannot be written "
+                        "into a GGUF file; known: byte-level BPE, BPE with byte_fallback, "
+                        "SentencePieceBPE, SentencePieceUnigram"));
+}
+
+// ---- How texts are searched for added tokens
+
+// Those of phi-3: of its markers all but three take the white space behind them away.
+Json WithFlags(const Json& of_all, const std::vector<std::string>& without) {
+  Scored scored;
+  Json json = scored.Build();
+  Json added = *json.Find("added_tokens");
+  std::int64_t id = 290;
+  for (const char* more : {"<|endoftext|>", "<|user|>", "<|end|>"}) {
+    added.Append(Json::Of({{"id", id++}, {"content", more}, {"special", true}}));
+  }
+  for (Json& token : *added.array()) {
+    const bool plain = std::ranges::count(without, *token.Find("content")->string()) != 0;
+    for (const char* flag : {"lstrip", "rstrip", "single_word", "normalized"}) {
+      const Json* const set = of_all.Find(flag);
+      token.Set(flag, !plain && set != nullptr && *set->boolean());
+    }
+  }
+  json.Set("added_tokens", added);
+  return json;
+}
+const std::vector<std::string> kPhi3KeepsRight = {"<unk>", "<s>", "<|endoftext|>"};
+
+std::optional<std::string> NameIn(const GgufTokenizer& tokenizer) {
+  for (const auto& [key, value] : tokenizer.metadata) {
+    if (key == "general.name") {
+      return std::get<std::string>(value);
+    }
+  }
+  return std::nullopt;
+}
+
+TEST(GgufTokenizer, WhoseMarkersTakeWhiteSpaceAwayIsKnownByItsName) {
+  const Json json = WithFlags(Object(R"({"rstrip": true})"), kPhi3KeepsRight);
+  const char* const texts[] = {"<|user|> a<|end|>\n b", "<|endoftext|> a</s> b", "<tool>  ab"};
+  ExpectTheSameIds(json, kScoredIds, texts);
+  const auto renamed = ReadGgufTokenizer(WriteJson(json), {}, kScoredIds, "mine");
+  EXPECT_EQ(NameIn(*renamed), "mine (phi-3)");
+  EXPECT_THAT(renamed->remarks, ElementsAre(HasSubstr("general.name is \"mine (phi-3)\"")));
+  const auto known = ReadGgufTokenizer(WriteJson(json), {}, kScoredIds, "My-Phi3");
+  EXPECT_EQ(NameIn(*known), "My-Phi3");
+  EXPECT_THAT(known->remarks, IsEmpty());
+}
+
+TEST(GgufTokenizer, WhoseMarkersKeepWhiteSpaceHasNoNameThatTakesItAway) {
+  const Json json = WithFlags(Object(R"({})"), {});
+  const auto kept = ReadGgufTokenizer(WriteJson(json), {}, kScoredIds, "not-phi-3");
+  EXPECT_EQ(NameIn(*kept), std::nullopt);
+  EXPECT_THAT(kept->remarks, ElementsAre(HasSubstr("by one like \"not-phi-3\" llama.cpp takes")));
+  EXPECT_EQ(*ThereAndBack(*kept).Encode("<|user|> a"),
+            *Tokenizer::FromJson(WriteJson(json))->Encode("<|user|> a"));
+  // By such a name llama.cpp looks for tokens that not every network has.
+  const auto without = ReadGgufTokenizer(WriteJson(Scored().Build()), {}, kScoredIds, "not-phi-3");
+  EXPECT_EQ(NameIn(*without), std::nullopt);
+  EXPECT_THAT(without->remarks, ElementsAre(HasSubstr("would not load the file")));
+}
+
+TEST(GgufTokenizer, SaysOfWhichTokensGgufLosesAFlag) {
+  const auto remarks = [](const char* flags, const std::vector<std::string>& without) {
+    return ReadGgufTokenizer(WriteJson(WithFlags(Object(flags), without)), {}, kScoredIds, "name")
+        ->remarks;
+  };
+  EXPECT_THAT(remarks(R"({})", {}), IsEmpty());
+  EXPECT_THAT(remarks(R"({"lstrip": true})", {"</s>", "<tool>", "<s>", "<unk>", "<|user|>"}),
+              ElementsAre(HasSubstr("(lstrip): \"<|endoftext|>\", \"<|end|>\"")));
+  EXPECT_THAT(remarks(R"({"single_word": true})",
+                      {"</s>", "<tool>", "<s>", "<unk>", "<|user|>", "<|end|>"}),
+              ElementsAre(HasSubstr("(single_word): \"<|endoftext|>\"")));
+  EXPECT_THAT(remarks(R"({"normalized": true})", kPhi3KeepsRight),
+              ElementsAre(HasSubstr("(normalized): \"</s>\", \"<tool>\", \"<|user|>\"")));
+  // More of them strip than a name can say, or fewer.
+  EXPECT_THAT(remarks(R"({"rstrip": true})", {"<unk>", "<s>"}),
+              ElementsAre(HasSubstr("general.name"),
+                          HasSubstr("which the tokenizer takes away (rstrip): \"<|endoftext|>\"")));
+  EXPECT_THAT(remarks(R"({"rstrip": true})", {"<unk>", "<s>", "<|endoftext|>", "</s>"}),
+              ElementsAre(HasSubstr("general.name"),
+                          HasSubstr("which the tokenizer keeps (rstrip): \"</s>\"")));
+  // A list of them is cut short.
+  Json json = Scored().Build();
+  Json added = *json.Find("added_tokens");
+  for (int i = 0; i < 10; ++i) {
+    added.Append(Json::Of({{"id", 285 + i},
+                           {"content", fmt::format("<{}>", i)},
+                           {"special", true},
+                           {"lstrip", true},
+                           {"rstrip", false},
+                           {"single_word", false},
+                           {"normalized", false}}));
+  }
+  json.Set("added_tokens", added);
+  EXPECT_THAT(ReadGgufTokenizer(WriteJson(json), {}, kScoredIds, "name")->remarks,
+              ElementsAre(HasSubstr("\"<7>\", and 2 more")));
+}
+
+// ---- Unigram
+
+Json UnigramFile() {
+  return *ParseJson(*SentencePieceTokenizerJson(
+      *ReadTextFile(ASHLAR_SOURCE_DIR "/ashlar/text/testdata/unigram.model", 1 << 20)));
+}
+
+// Texts of the model's own test that hold none of its user-defined tokens, which llama.cpp finds
+// before anything else.
+TEST(GgufTokenizer, OfUnigramGoesThereAndBack) {
+  const std::string text = WriteJson(UnigramFile());
+  const Tokenizer ours = *Tokenizer::FromJson(text);
+  const auto exported = ReadGgufTokenizer(text, {}, 200, "name");
+  ASSERT_TRUE(exported.ok()) << exported.error().message;
+  EXPECT_THAT(exported->remarks, ElementsAre(HasSubstr("user-defined tokens before anything else"),
+                                             HasSubstr("in double precision")));
+  const Tokenizer theirs = ThereAndBack(*exported);
+  std::ifstream lines(ASHLAR_SOURCE_DIR "/ashlar/text/testdata/unigram.jsonl");
+  int compared = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = *ParseJson(line);
+    const std::string& each = *json.Find("text")->string();
+    const auto holds = [&](const char* token) { return each.find(token) != each.npos; };
+    if (!holds("<ud>") && !holds("foo bar") && !holds("aaa")) {
+      const auto ids = *theirs.Encode(each, {.parse_special_tokens = false});
+      EXPECT_EQ(ids, *ours.Encode(each, {.parse_special_tokens = false})) << each;
+      EXPECT_EQ(theirs.Decode(ids), ours.Decode(ids)) << each;
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 20);
+  EXPECT_EQ(*theirs.Encode("<s> of the"), *ours.Encode("<s> of the"));
+}
+
+TEST(GgufTokenizer, OfUnigramThatLlamaCppWouldCutOtherwiseIsRefused) {
+  const auto with = [](const char* role, const char* member, const Json& value) {
+    Json json = UnigramFile();
+    Json stage = *json.Find(role);
+    stage.Set(member, value);
+    json.Set(role, stage);
+    return WhyNot(json, 200);
+  };
+  EXPECT_THAT(with("normalizer", "add_dummy_prefix", false),
+              HasSubstr("normalizer.add_dummy_prefix is false: llama.cpp's Unigram cannot"));
+  EXPECT_THAT(with("normalizer", "treat_whitespace_as_suffix", true),
+              HasSubstr("normalizer.treat_whitespace_as_suffix is true"));
+  EXPECT_THAT(with("normalizer", "escape_whitespaces", false),
+              HasSubstr("normalizer.escape_whitespaces is false"));
+  EXPECT_THAT(with("model", "byte_fallback", true), HasSubstr("model.byte_fallback is true"));
+  EXPECT_THAT(with("model", "unk_id", nullptr), HasSubstr("model.unk_id: llama.cpp's Unigram"));
+  EXPECT_THAT(with("model", "unknown_score", -100.0), HasSubstr("model.unknown_score is -100"));
+  Json json = UnigramFile();
+  json.Set("pre_tokenizer", Object(R"({"type": "WhitespaceSplit"})"));
+  EXPECT_THAT(WhyNot(json, 200), HasSubstr("before it and no pre-tokenizer, and this has others"));
 }
 
 }  // namespace

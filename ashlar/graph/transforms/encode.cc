@@ -231,11 +231,8 @@ Result<Network> ApplyEncode(const Network& base, const Arguments& arguments,
   ASHLAR_TRY(const Selection selection, Select(tensors, **codec, arguments));
   if (!selection.kept.empty() && context.remark) {
     // (A mixture of experts may have thousands.)
-    const std::size_t listed = std::min<std::size_t>(selection.kept.size(), 8);
-    const std::size_t more = selection.kept.size() - listed;
-    context.remark(fmt::format("kept as they are, since their shapes do not fit {}: {}{}",
-                               (*codec)->name, Join(std::span(selection.kept).first(listed), ", "),
-                               more == 0 ? "" : fmt::format(", and {} more", more)));
+    context.remark(fmt::format("kept as they are, since their shapes do not fit {}: {}",
+                               (*codec)->name, JoinSome(selection.kept)));
   }
   ASHLAR_TRY(const auto encoded, EncodeAll(selection, **codec, context));
 

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "ashlar/base/byte_reader.h"
-#include "ashlar/text/internal/base64.h"
+#include "ashlar/text/base64.h"
 #include "ashlar/text/internal/utf8.h"
 
 namespace ashlar::internal {

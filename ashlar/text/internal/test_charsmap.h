@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "ashlar/base/check.h"
-#include "ashlar/text/internal/base64.h"
+#include "ashlar/text/base64.h"
 
 namespace ashlar::internal {
 

@@ -41,6 +41,20 @@ Json TemplateJson(const std::vector<NamedId>& before, const std::vector<NamedId>
                    {"special_tokens", std::move(tokens)}});
 }
 
+Json SpacesToMarksJson() {
+  return Json::Of(
+      {{"type", "Replace"}, {"pattern", Json::Of({{"String", " "}})}, {"content", kWordMark}});
+}
+
+Json MarkedSpacesJson(bool space_prefix) {
+  std::vector<Json> stages;
+  if (space_prefix) {
+    stages.push_back(Json::Of({{"type", "Prepend"}, {"prepend", kWordMark}}));
+  }
+  stages.push_back(SpacesToMarksJson());
+  return SequenceJson("normalizers", std::move(stages));
+}
+
 Json SentencePieceDecoderJson(bool drop_first_space) {
   std::vector<Json> stages;
   stages.push_back(Json::Of(

@@ -21,6 +21,11 @@ Json AddedTokenJson(const NamedId& token, bool special, bool strip_right = false
 // TemplateProcessing with these tokens around the text; null without any.
 Json TemplateJson(const std::vector<NamedId>& before, const std::vector<NamedId>& after);
 
+// A stage that writes "▁" for spaces.
+Json SpacesToMarksJson();
+// How text becomes sentencepiece's tokens: so, and with a space in front if asked.
+Json MarkedSpacesJson(bool space_prefix);
+
 // How sentencepiece's tokens become text: "▁" is a space, `<0x..>` tokens are bytes, and the space
 // goes that was added in front.
 Json SentencePieceDecoderJson(bool drop_first_space);

@@ -3,7 +3,7 @@
 // of it, whole; otherwise each of its characters does.
 #include <utf8proc.h>
 
-#include "ashlar/text/internal/base64.h"
+#include "ashlar/text/base64.h"
 #include "ashlar/text/internal/charsmap.h"
 #include "ashlar/text/internal/utf8.h"
 #include "ashlar/text/normalizers/normalizer.h"

@@ -6,10 +6,10 @@
 
 #include "ashlar/base/result.h"
 
-namespace ashlar::internal {
+namespace ashlar {
 
 std::string ToBase64(std::string_view bytes);
 // kInvalid unless `text` is whole groups of four characters, padded with '=', without white space.
 Result<std::string> FromBase64(std::string_view text);
 
-}  // namespace ashlar::internal
+}  // namespace ashlar

@@ -1,9 +1,9 @@
-#include "ashlar/text/internal/base64.h"
+#include "ashlar/text/base64.h"
 
 #include <algorithm>
 #include <cstdint>
 
-namespace ashlar::internal {
+namespace ashlar {
 namespace {
 
 constexpr std::string_view kBase64Digits =
@@ -53,4 +53,4 @@ Result<std::string> FromBase64(std::string_view text) {
   return bytes;
 }
 
-}  // namespace ashlar::internal
+}  // namespace ashlar
