@@ -9,8 +9,12 @@
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/base/temp_directory.h"
 #include "ashlar/formats/checkpoint.h"
+#include "ashlar/formats/gguf_export.h"
+#include "ashlar/formats/gguf_import.h"
 #include "ashlar/formats/hugging_face_export.h"
 #include "ashlar/graph/derive.h"
+#include "ashlar/graph/network_files.h"
+#include "ashlar/text/tokenizer.h"
 #include "tests/support/command.h"
 #include "tests/support/imported.h"
 #include "tests/support/model_directories.h"
@@ -244,6 +248,60 @@ TEST_F(HfExport, SaysWhatOfATokenizerAshlarAloneReads) {
   ASSERT_TRUE(report.ok()) << report.error().message;
   EXPECT_THAT(report->remarks, ::testing::ElementsAre(HasSubstr(
                                    "normalizer of the type SentencePiece, which ashlar alone")));
+}
+
+// Tokens with scores, which a list of merges can say.
+TEST_F(HfExport, OfAGgufFilesTokenizerCanBeReadByAll) {
+  Json vocab = Json::Of({{"<unk>", 0}});
+  for (int byte = 0; byte < 256; ++byte) {
+    vocab.Set(fmt::format("<0x{:02X}>", byte), byte + 1);
+  }
+  std::int64_t id = 257;
+  for (const char* token : {"▁", "a", "b", "ab", "▁ab", "<end>"}) {
+    vocab.Set(token, id++);
+  }
+  Json file = *ParseJson(R"({
+      "added_tokens": [{"id": 0, "content": "<unk>", "special": true, "normalized": false,
+                        "lstrip": false, "rstrip": false, "single_word": false},
+                       {"id": 262, "content": "<end>", "special": true, "normalized": false,
+                        "lstrip": false, "rstrip": false, "single_word": false}],
+      "normalizer": {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "▁"},
+        {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}]},
+      "decoder": {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
+        {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}})");
+  file.Set("model",
+           Json::Of({{"type", "BPE"},
+                     {"unk_token", "<unk>"},
+                     {"fuse_unk", true},
+                     {"byte_fallback", true},
+                     {"vocab", vocab},
+                     {"merges", Json::Array{Json::Array{"a", "b"}, Json::Array{"▁", "ab"}}}}));
+  WriteModel(testing::MakeTinyModel({.vocabulary = 263}), directory_ / "merged");
+  testing::WriteText(directory_ / "merged/tokenizer.json", WriteJson(file));
+  const Path gguf = directory_ / "merged.gguf";
+  ASSERT_TRUE(
+      ExportGguf(library_.Import(directory_ / "merged", "merged"), "n", library_.store(), gguf)
+          .ok());
+  ASSERT_TRUE(ImportGguf(gguf, "scored", library_.catalog()).ok());
+  const Network network = *library_.catalog().Load("scored");
+  ASSERT_THAT(*ReadNetworkFile(network, library_.store(), "tokenizer.json"),
+              ::testing::Optional(HasSubstr("SentencePieceBPE")));
+
+  const Path to = NewPath();
+  const auto report = Write(network, to);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks, IsEmpty());
+  const std::string written = *ReadTextFile(to / "tokenizer.json");
+  EXPECT_EQ(written.find("SentencePiece"), written.npos);
+  EXPECT_EQ(*Tokenizer::FromJson(written)->Encode("ab bab"),
+            *Tokenizer::FromJson(WriteJson(file))->Encode("ab bab"));
+  EXPECT_EQ(library_.Import(to, "scored-again").digest(), network.digest());
+  // Without the file's own tokenizer the same tokens, and another file.
+  std::filesystem::remove(to / "tokenizer.gguf");
+  const Network bare = library_.Import(to, "bare");
+  EXPECT_EQ(*ReadNetworkFile(bare, library_.store(), "tokenizer.json"), written);
 }
 
 TEST_F(HfExport, OfDerivedNetworksIsWhatTheyCompute) {

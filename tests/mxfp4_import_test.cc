@@ -263,11 +263,46 @@ TEST_F(Mxfp4Import, IsExportedToADirectoryAsItIs) {
     EXPECT_EQ(entry->shape, tensor.shape);
     EXPECT_TRUE(std::ranges::equal(entry->bytes, tensor.bytes));
   }
+  const Json config = *ParseJson(*ReadTextFile(path / "config.json"));
+  EXPECT_EQ(config.Find("quantization_config")->Find("modules_to_not_convert")->array()->size(), 7u)
+      << "q, k, v, o and the router of each layer, the embedding and the head";
   EXPECT_EQ(library_.Import(path, "again").digest(), network.digest());
   // In a plain type where one is asked for: the plain network.
   const Path plain = directory_ / "plain-out";
   ASSERT_TRUE(ExportHuggingFace(network, library_.store(), plain, {.dtype = DType::kF32}).ok());
   EXPECT_EQ(Logits(library_.Import(plain, "plain-again")), Logits(Import(twins_.plain, "plain")));
+}
+
+// Frameworks take all experts for matrices in MXFP4, but for those that are named.
+TEST_F(Mxfp4Import, IsExportedWithTheNamesOfWhatIsInPlainNumbers) {
+  const auto unpack = [&](ModelDirectory& it, const std::string& stack) {
+    it.tensors.erase(stack + "_blocks");
+    it.tensors.erase(stack + "_scales");
+    it.tensors[stack] = twins_.plain.tensors.at(stack);
+  };
+  const std::string experts = "model.layers.1.mlp.experts.";
+  ModelDirectory mixed = twins_.packed;
+  unpack(mixed, experts + "down_proj");
+  const Path path = directory_ / "partly-out";
+  const auto partly = ExportHuggingFace(Import(mixed, "partly"), library_.store(), path);
+  ASSERT_TRUE(partly.ok()) << partly.error().message;
+  EXPECT_THAT(
+      partly->remarks,
+      ::testing::ElementsAre(HasSubstr("tensor model.layers.1.mlp.experts.down_proj is in plain")));
+
+  unpack(mixed, experts + "gate_up_proj");
+  const Network network = Import(mixed, "mixed");
+  const Path to = directory_ / "mixed-out";
+  const auto report = ExportHuggingFace(network, library_.store(), to);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks, ::testing::IsEmpty());
+  const Json config = *ParseJson(*ReadTextFile(to / "config.json"));
+  EXPECT_EQ(WriteJson(*config.Find("quantization_config")),
+            R"({"quant_method":"mxfp4","modules_to_not_convert":["model.embed_tokens",)"
+            R"("model.layers.*.self_attn.q_proj","model.layers.*.self_attn.k_proj",)"
+            R"("model.layers.*.self_attn.v_proj","model.layers.*.self_attn.o_proj",)"
+            R"("model.layers.*.mlp.router","model.layers.1.mlp.experts","lm_head"]})");
+  EXPECT_EQ(library_.Import(to, "mixed-again").digest(), network.digest());
 }
 
 TEST_F(Mxfp4Import, RefusesTensorsThatAreNotAsTheFormatHasThem) {

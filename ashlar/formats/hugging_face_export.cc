@@ -3,17 +3,20 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/codec/gguf/gguf.h"
 #include "ashlar/codec/raw/raw.h"
 #include "ashlar/formats/internal/family_form.h"
+#include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/mxfp4_source.h"
 #include "ashlar/formats/internal/new_directory.h"
 #include "ashlar/formats/internal/tensor_place.h"
 #include "ashlar/formats/safetensors.h"
 #include "ashlar/graph/network_files.h"
 #include "ashlar/graph/stored_tensor.h"
+#include "ashlar/text/public_tokenizer.h"
 
 namespace ashlar {
 namespace {
@@ -373,6 +376,59 @@ std::string_view MainTorchName(std::span<const HfTensor> tensors) {
   return std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; })->first;
 }
 
+// Of "model.layers.3.mlp.experts.down_proj_blocks" all before the tensor, with "*" for the layer if
+// asked.
+std::string ModuleOf(const HfTensor& tensor, bool any_layer) {
+  std::string module = tensor.name.substr(0, tensor.name.rfind('.'));
+  for (std::size_t at = 0; any_layer && at < module.size();) {
+    const std::size_t end = std::min(module.find('.', at), module.size());
+    const std::string_view part = std::string_view(module).substr(at, end - at);
+    if (part.find_first_not_of("0123456789") == part.npos) {
+      return module.replace(at, part.size(), "*");
+    }
+    at = end + 1;
+  }
+  return module;
+}
+
+// What config.json says of matrices in MXFP4: frameworks take all modules for such that could be,
+// but for those that are named, of one layer or of each. Nothing when there are none.
+std::optional<Json> QuantizationConfig(std::span<const HfTensor> tensors,
+                                       std::vector<std::string>& remarks) {
+  std::set<std::string> in_mxfp4;  // modules, and those of any layer
+  for (const HfTensor& tensor : tensors) {
+    if (tensor.mxfp4_part) {
+      in_mxfp4.insert(ModuleOf(tensor, /*any_layer=*/false));
+      in_mxfp4.insert(ModuleOf(tensor, /*any_layer=*/true));
+    }
+  }
+  if (in_mxfp4.empty()) {
+    return std::nullopt;
+  }
+  Json::Array others;
+  std::set<std::string> named;
+  for (const HfTensor& tensor : tensors) {
+    if (tensor.mxfp4_part || tensor.shape.size() < 2) {
+      continue;
+    }
+    std::string module = ModuleOf(tensor, /*any_layer=*/true);
+    if (in_mxfp4.contains(module)) {
+      module = ModuleOf(tensor, /*any_layer=*/false);
+    }
+    const bool is_matrices = tensor.parts.front().place.stack > 0 && tensor.shape.size() > 2;
+    if (in_mxfp4.contains(module) && is_matrices) {
+      remarks.push_back(fmt::format(
+          "tensor {} is in plain numbers beside others of its module in MXFP4, which ashlar alone "
+          "can read",
+          tensor.name));
+    }
+    if (!in_mxfp4.contains(module) && named.insert(module).second) {
+      others.emplace_back(module);
+    }
+  }
+  return Json::Of({{"quant_method", "mxfp4"}, {"modules_to_not_convert", std::move(others)}});
+}
+
 // Why an import would not give the same digest.
 std::vector<std::string> Remarks(const Network& network, const FamilyForm& form,
                                  const HuggingFaceOptions& options) {
@@ -427,6 +483,25 @@ std::optional<std::string> RemarkOnTokenizer(std::string_view tokenizer_json) {
   return std::nullopt;
 }
 
+// The network's tokenizer.json, by stages that others can read too where there are such. (With the
+// file's own tokenizer beside it, an import of a GGUF file's finds out what it was.)
+Result<std::string> TokenizerToWrite(const Network& network, std::string text,
+                                     std::vector<std::string>& remarks) {
+  ASHLAR_TRY(std::optional<std::string> by_all, PublicTokenizerJson(text));
+  if (!by_all) {
+    if (auto remark = RemarkOnTokenizer(text)) {
+      remarks.push_back(*std::move(remark));
+    }
+    return text;
+  }
+  if (!network.files.contains(std::string(internal::kTokenizerGguf))) {
+    remarks.push_back(
+        "tokenizer.json has a list of merges instead of scores, so that others can read it: every "
+        "text has the same tokens, but the file is another one after an import");
+  }
+  return *std::move(by_all);
+}
+
 // Names that the directory's own files have.
 bool IsTaken(std::string_view name) {
   return name == "config.json" || name.ends_with(".safetensors") ||
@@ -465,20 +540,19 @@ Result<HuggingFaceReport> ExportHuggingFace(
   HuggingFaceReport report{.model_type = std::string(form.row->model_type),
                            .remarks = Remarks(network, form, options)};
   form.config.Set("torch_dtype", MainTorchName(tensors));
-  if (std::ranges::any_of(tensors,
-                          [](const HfTensor& each) { return each.mxfp4_part.has_value(); })) {
-    form.config.Set("quantization_config", Json::Of({{"quant_method", "mxfp4"}}));
+  if (auto quantization = QuantizationConfig(tensors, report.remarks)) {
+    form.config.Set("quantization_config", *std::move(quantization));
   }
 
   ASHLAR_TRY(internal::NewDirectory made, internal::NewDirectory::Create(directory));
   DirectoryWriter writer(made.path(), store, progress);
   ASHLAR_TRY(writer.WriteWeights(tensors, options.shard_bytes, report));
   for (const auto& [name, file] : network.files) {
-    ASHLAR_TRY(const auto text, ReadNetworkFile(network, store, name));
-    ASHLAR_TRY(writer.WriteText(name, *text));
-    if (auto remark = name == "tokenizer.json" ? RemarkOnTokenizer(*text) : std::nullopt) {
-      report.remarks.push_back(*std::move(remark));
+    ASHLAR_TRY(auto text, ReadNetworkFile(network, store, name));
+    if (name == "tokenizer.json") {
+      ASHLAR_TRY(text, TokenizerToWrite(network, *std::move(text), report.remarks));
     }
+    ASHLAR_TRY(writer.WriteText(name, *text));
   }
   ASHLAR_TRY(writer.WriteText("config.json", WriteJsonPretty(form.config) + "\n"));
   ASHLAR_TRY(made.Commit());

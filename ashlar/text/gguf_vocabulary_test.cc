@@ -9,6 +9,7 @@
 #include "ashlar/text/gguf_pre_tokenizers.h"
 #include "ashlar/text/internal/test_charsmap.h"
 #include "ashlar/text/internal/test_tokenizer.h"
+#include "ashlar/text/public_tokenizer.h"
 
 namespace ashlar::internal {
 namespace {
@@ -104,6 +105,10 @@ TEST(GgufVocabulary, GivesTheIdsThatLlamaCppGives) {
     const Result<std::string> json = GgufTokenizerJson(vocabulary);
     ASSERT_TRUE(json.ok()) << json.error().message;
     const Tokenizer tokenizer = *Tokenizer::FromJson(*json);
+    // Tokens with scores by a list of merges too, so that every program reads them.
+    const std::optional<std::string> for_all = *PublicTokenizerJson(*json);
+    EXPECT_EQ(for_all.has_value(), vocabulary.model == "llama");
+    const Tokenizer other = *Tokenizer::FromJson(for_all.value_or(*json));
     const auto texts = SplitAt(*ReadTextFile(name + ".inp"), "\n__ggml_vocab_test__\n");
     const auto lines = SplitAt(*ReadTextFile(name + ".out"), "\n");
     ASSERT_GE(lines.size(), texts.size());
@@ -118,6 +123,8 @@ TEST(GgufVocabulary, GivesTheIdsThatLlamaCppGives) {
       const GgufIds found =
           *tokenizer.Encode(texts[i], {.add_special_tokens = false, .parse_special_tokens = false});
       EXPECT_EQ(found, expected) << texts[i];
+      EXPECT_EQ(*other.Encode(texts[i]), *tokenizer.Encode(texts[i])) << texts[i];
+      EXPECT_EQ(other.Decode(found), tokenizer.Decode(found)) << texts[i];
       tally.Count(found == expected);
     }
     const std::string file = "fixtures/tokenizers/" + entry.path().filename().string();

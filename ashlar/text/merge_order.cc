@@ -1,6 +1,10 @@
 #include "ashlar/text/merge_order.h"
 
+#include <algorithm>
+#include <map>
+#include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "ashlar/base/json.h"
 #include "ashlar/text/internal/utf8.h"
@@ -31,6 +35,10 @@ class Symbols {
 
   // Requires: a token, or a character of one.
   std::int32_t Of(std::string_view text) const { return ids_.at(text); }
+  std::optional<std::int32_t> Find(std::string_view text) const {
+    const auto found = ids_.find(text);
+    return found == ids_.end() ? std::nullopt : std::optional(found->second);
+  }
   // Joins the characters of a token; the number of symbols that are left.
   std::size_t Join(std::string_view token, const MergeTable& rules, Merger& merger) const {
     merger.Clear();
@@ -84,6 +92,117 @@ Result<std::vector<float>> ScoresOfMerges(std::span<const std::string> tokens,
     }
   }
   return scores;
+}
+
+namespace {
+
+// A rule for every cut of a token into two symbols; equal scores are equal ranks.
+MergeTable RulesOfScores(std::span<const std::string> tokens, std::span<const float> scores,
+                         const Symbols& symbols) {
+  std::map<float, std::uint32_t, std::greater<>> ranks;
+  for (const float score : scores) {
+    ranks.emplace(score, 0);
+  }
+  std::uint32_t next_rank = 0;
+  for (auto& [score, rank] : ranks) {
+    rank = next_rank++;
+  }
+  MergeTable rules;
+  for (std::size_t id = 0; id < tokens.size(); ++id) {
+    const std::string_view token = tokens[id];
+    for (std::size_t cut = 0; scores[id] != kNoTokenScore && cut < token.size();) {
+      cut += FirstChar(token.substr(cut)).size;
+      const auto left = symbols.Find(token.substr(0, cut));
+      const auto right = symbols.Find(token.substr(cut));
+      if (left && right) {
+        rules.Set(*left, *right, {ranks.at(scores[id]), static_cast<std::int32_t>(id)});
+      }
+    }
+  }
+  return rules;
+}
+
+// A token that texts come to, and its last join.
+struct Made {
+  std::int32_t id;
+  Merger::Join of;
+};
+
+// Whether tokens of equal scores, the longest first, are "xx", "xxx" and so on of one character x,
+// and no other token has them for parts. Then all of them join one after another, without a join of
+// others between: the leftmost "xx" grows as long as it can, and so it does where longer ones go
+// first.
+bool AreRuns(std::span<const Made> equal, std::span<const Made> all,
+             std::span<const std::string> tokens) {
+  const Merger::Join& shortest = equal.back().of;
+  const std::string& x = tokens[static_cast<std::size_t>(shortest.right)];
+  if (shortest.left != shortest.right || FirstChar(x).size != x.size()) {
+    return false;
+  }
+  std::unordered_set<std::int32_t> runs = {equal.back().id};
+  for (std::size_t i = 0; i + 1 < equal.size(); ++i) {
+    if (equal[i].of.left != equal[i + 1].id || equal[i].of.right != shortest.right) {
+      return false;
+    }
+    runs.insert(equal[i].id);
+  }
+  return std::ranges::none_of(all, [&](const Made& each) {
+    return !runs.contains(each.id) && (runs.contains(each.of.left) || runs.contains(each.of.right));
+  });
+}
+
+}  // namespace
+
+Result<std::vector<TokenPair>> MergesOfScores(std::span<const std::string> tokens,
+                                              std::span<const float> scores) {
+  const Symbols symbols(tokens);
+  const MergeTable rules = RulesOfScores(tokens, scores, symbols);
+  std::vector<Made> made;
+  Merger merger;
+  for (std::size_t id = 0; id < tokens.size(); ++id) {
+    if (scores[id] == kNoTokenScore) {
+      if (FirstChar(tokens[id]).size == tokens[id].size()) {
+        return Unsupported("the token {} is a character that no text has it for",
+                           QuoteForError(tokens[id]));
+      }
+      continue;
+    }
+    const bool whole = symbols.Join(tokens[id], rules, merger) == 1;
+    if (!whole || !merger.last_join()) {
+      continue;
+    }
+    const Merger::Join& join = *merger.last_join();
+    if (std::max(join.left, join.right) >= static_cast<std::int32_t>(tokens.size())) {
+      return Unsupported("a part of the token {} is a character that is no token",
+                         QuoteForError(tokens[id]));
+    }
+    made.push_back({static_cast<std::int32_t>(id), join});
+  }
+  const auto text = [&](const Made& each) -> const std::string& {
+    return tokens[static_cast<std::size_t>(each.id)];
+  };
+  std::ranges::sort(made, [&](const Made& a, const Made& b) {
+    return a.of.rank != b.of.rank ? a.of.rank < b.of.rank : text(a).size() > text(b).size();
+  });
+  for (std::size_t begin = 0; begin < made.size();) {
+    std::size_t end = begin + 1;
+    while (end < made.size() && made[end].of.rank == made[begin].of.rank) {
+      ++end;
+    }
+    if (end - begin > 1 && !AreRuns(std::span(made).subspan(begin, end - begin), made, tokens)) {
+      return Unsupported(
+          "the tokens {} and {} have the same score, and the leftmost in a text is first",
+          QuoteForError(text(made[begin])), QuoteForError(text(made[begin + 1])));
+    }
+    begin = end;
+  }
+  std::vector<TokenPair> merges;
+  merges.reserve(made.size());
+  for (const Made& each : made) {
+    merges.emplace_back(tokens[static_cast<std::size_t>(each.of.left)],
+                        tokens[static_cast<std::size_t>(each.of.right)]);
+  }
+  return merges;
 }
 
 }  // namespace ashlar

@@ -1,6 +1,6 @@
 // The order in which neighbours of a text join has two spellings: BPE lists pairs, the first of
 // which join first, and sentencepiece gives tokens scores, and joins any two neighbours whose text
-// is a token, those of the greatest score first. Here the first is turned into the second where
+// is a token, those of the greatest score first. Here either is turned into the other where
 // every text gets the same tokens.
 //
 // When two symbols have become neighbours, nothing around them had a part in it, so that the text
@@ -29,5 +29,13 @@ inline constexpr float kNoTokenScore = -std::numeric_limits<float>::infinity();
 Result<std::vector<float>> ScoresOfMerges(std::span<const std::string> tokens,
                                           std::span<const TokenPair> merges,
                                           const std::vector<bool>& in_no_text);
+
+// The way back: of each token that texts come to, the one pair that it is a join of, the first to
+// join first. `tokens` are by id and all different, with finite scores or kNoTokenScore.
+// kUnsupported names two of these tokens with equal scores, of which the leftmost pair in a text
+// joins first (but runs of one character may have one score); one that a character has a part in
+// which is no token; and a character without a score.
+Result<std::vector<TokenPair>> MergesOfScores(std::span<const std::string> tokens,
+                                              std::span<const float> scores);
 
 }  // namespace ashlar

@@ -93,6 +93,57 @@ TEST_F(MergeOrder, OfAnyMergesHasScoresThatGiveTheSameTokensOrIsRefused) {
   EXPECT_LT(same, 400);
 }
 
+TEST_F(MergeOrder, OfDifferentScoresHasMergesThatGiveTheSameTokens) {
+  for (int round = 0; round < 400; ++round) {
+    const std::vector<std::string> tokens = RandomTokens();
+    std::vector<float> scores;
+    for (std::size_t id = 0; id < tokens.size(); ++id) {
+      scores.push_back(-static_cast<float>(id));
+    }
+    std::shuffle(scores.begin(), scores.end(), random_);
+    const auto merges = MergesOfScores(tokens, scores);
+    ASSERT_TRUE(merges.ok()) << merges.error().message;
+    ExpectTheSame(OfScores(tokens, scores), OfMerges(tokens, *merges));
+  }
+}
+
+// As the runs of spaces of well-known vocabularies.
+TEST_F(MergeOrder, OfRunsWithOneScoreHasMergesThatGiveTheSameTokens) {
+  const std::vector<std::string> tokens = {"a", "b", "c", "aaa", "ab", "aa", "abc", "aaaa"};
+  for (const float run : {-10.0f, -2.5f, -0.5f}) {
+    const std::vector<float> scores = {0, 0, 0, run, -1, run, -3, run};
+    const auto merges = MergesOfScores(tokens, scores);
+    ASSERT_TRUE(merges.ok()) << merges.error().message;
+    for (int i = 0; i < 20; ++i) {
+      ExpectTheSame(OfScores(tokens, scores), OfMerges(tokens, *merges));
+    }
+  }
+}
+
+TEST_F(MergeOrder, NamesWhatNoMergesCanSayOfScores) {
+  const auto why_not = [](const std::vector<std::string>& tokens,
+                          const std::vector<float>& scores) {
+    const auto merges = MergesOfScores(tokens, scores);
+    return merges.ok() ? "nothing" : merges.error().message;
+  };
+  EXPECT_EQ(why_not({"a", "b", "ab", "ba"}, {0, 0, -1, -2}), "nothing");
+  EXPECT_THAT(why_not({"a", "b", "ab", "ba"}, {0, 0, -1, -1}),
+              HasSubstr("\"ab\" and \"ba\" have the same score"));
+  EXPECT_EQ(why_not({"a", "b", "ab", "abab", "aabb"}, {0, 0, -1, -2, -2}), "nothing")
+      << "no text comes to \"aabb\"";
+  EXPECT_THAT(why_not({"a", "b", "aa", "aaa", "aab"}, {0, 0, -1, -1, -2}),
+              HasSubstr("have the same score"))
+      << "\"aab\" has a run for its part";
+  EXPECT_THAT(why_not({"a", "aa", "aaaa"}, {0, -1, -1}), HasSubstr("have the same score"));
+  EXPECT_THAT(why_not({"a", "b", "ab", "abab", "ababab"}, {0, 0, -1, -2, -2}),
+              HasSubstr("have the same score"))
+      << "runs of what is more than a character";
+  EXPECT_THAT(why_not({"a", "ab"}, {0, -1}), HasSubstr("a part of the token \"ab\" is a char"));
+  EXPECT_THAT(why_not({"a", "b", "ab"}, {0, kNoTokenScore, -1}),
+              HasSubstr("\"b\" is a character that no text has it for"));
+  EXPECT_EQ(why_not({"a", "b", "<s>"}, {0, 0, kNoTokenScore}), "nothing");
+}
+
 TEST_F(MergeOrder, PassesOverMergesOfNothing) {
   EXPECT_THAT(*ScoresOfMerges(std::vector<std::string>{"a", "b", "ab"},
                               std::vector<TokenPair>{{"", "a"}, {"a", ""}, {"a", "b"}},

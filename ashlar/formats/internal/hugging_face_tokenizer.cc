@@ -5,7 +5,10 @@
 #include <map>
 #include <set>
 
+#include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/formats/internal/gguf_tokens.h"
+#include "ashlar/text/public_tokenizer.h"
 #include "ashlar/text/sentence_piece_model.h"
 
 namespace ashlar::internal {
@@ -42,11 +45,12 @@ Result<Json> ReadJsonIfThere(const Path& path) {
   return json;
 }
 
+// As it is written in decimal: "007" is none.
 Result<std::int64_t> ParseId(const JsonCursor& where, std::string_view text) {
   std::int64_t id = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
-  if (error != std::errc() || end != text.data() + text.size() || id < 0 || id > kMaxId) {
-    return where.Invalid("{} is no id of a token", QuoteForError(text));
+  if (error != std::errc() || id < 0 || id > kMaxId || std::to_string(id) != text) {
+    return where.Invalid("{} is no id of a token; expected 0 to {}", QuoteForError(text), kMaxId);
   }
   return id;
 }
@@ -55,10 +59,33 @@ std::int64_t IdOf(const Json& added_token) {
   return *added_token.Find("id")->integer();
 }
 
+// The tokens that a file adds, each with a text and an id of its own.
+class AddedTokens {
+ public:
+  // Requires: it has "id" and "content". `where` is what the file has of it.
+  Status Add(const JsonCursor& where, Json token) {
+    if (token.Find("content")->string()->empty()) {
+      return where.Invalid("the token {} has an empty text, which no text holds", IdOf(token));
+    }
+    const auto [other, is_new] = ids_.emplace(IdOf(token), where.path());
+    if (!is_new) {
+      return where.Invalid("the id {} is that of {} too; tokens must have ids of their own",
+                           IdOf(token), other->second);
+    }
+    tokens_.Append(std::move(token));
+    return {};
+  }
+  Json Take() { return std::move(tokens_); }
+
+ private:
+  std::map<std::int64_t, std::string> ids_;
+  Json tokens_ = Json::Array();
+};
+
 // {"32000": {"content": "<|im_end|>", "special": true, ...}, ...}, in the order of the ids. Without
 // tokenizer.json, tokens are found in the text as it is given, whatever "normalized".
 Result<Json> AddedTokensOf(const JsonCursor& decoder, bool normalizes) {
-  Json added = Json::Array();
+  AddedTokens added;
   ASHLAR_TRY(const auto members, decoder.AsObject());
   for (const auto& [key, token] : members) {
     ASHLAR_TRY(token.AllowOnly(
@@ -70,33 +97,34 @@ Result<Json> AddedTokensOf(const JsonCursor& decoder, bool normalizes) {
     ASHLAR_TRY(const bool word, token.BoolOr("single_word", false));
     ASHLAR_TRY(const bool special, token.BoolOr("special", false));
     ASHLAR_TRY(const bool normalized, token.BoolOr("normalized", !special));
-    added.Append(Json::Of({{"id", id},
-                           {"content", content},
-                           {"single_word", word},
-                           {"lstrip", left},
-                           {"rstrip", right},
-                           {"normalized", normalizes && normalized},
-                           {"special", special}}));
+    ASHLAR_TRY(added.Add(token, Json::Of({{"id", id},
+                                          {"content", content},
+                                          {"single_word", word},
+                                          {"lstrip", left},
+                                          {"rstrip", right},
+                                          {"normalized", normalizes && normalized},
+                                          {"special", special}})));
   }
-  std::ranges::sort(*added.array(), {}, IdOf);
-  return added;
+  Json tokens = added.Take();
+  std::ranges::sort(*tokens.array(), {}, IdOf);
+  return tokens;
 }
 
 // {"<|im_end|>": 32000, ...}. It does not say which are special: markers mostly, so all are.
 Result<Json> AddedTokensOfOldFile(const JsonCursor& file) {
-  Json added = Json::Array();
+  AddedTokens added;
   ASHLAR_TRY(const auto members, file.AsObject());
   for (const auto& [content, value] : members) {
     ASHLAR_TRY(const std::int64_t id, value.AsInteger(0, kMaxId));
-    added.Append(Json::Of({{"id", id},
-                           {"content", content},
-                           {"single_word", false},
-                           {"lstrip", false},
-                           {"rstrip", false},
-                           {"normalized", false},
-                           {"special", true}}));
+    ASHLAR_TRY(added.Add(value, Json::Of({{"id", id},
+                                          {"content", content},
+                                          {"single_word", false},
+                                          {"lstrip", false},
+                                          {"rstrip", false},
+                                          {"normalized", false},
+                                          {"special", true}})));
   }
-  return added;
+  return added.Take();
 }
 
 // A token's name is a string, or an object with its content.
@@ -265,6 +293,24 @@ Result<std::string> ReadTokenizerJson(const Path& directory, const Path& path, s
   return with.value_or(std::move(text));
 }
 
+// An export writes the tokenizer of a GGUF file by stages that others can read too, and keeps it
+// beside as it came: if `json` is what that is written as, the network had what that means.
+Result<std::string> AsItCame(const Path& directory, std::string json) {
+  const Path path = directory / kTokenizerGguf;
+  ASHLAR_TRY(const std::optional<std::string> kept, ReadIfThere(path));
+  if (!kept) {
+    return json;
+  }
+  ASHLAR_TRY(const GgufFile file, GgufFile::Parse(AsBytes(*kept), path.string()));
+  ASHLAR_TRY(const auto vocabulary, ReadGgufVocabulary(file.fields(), kMaxId + 1));
+  const Result<std::string> meaning = GgufTokenizerJson(vocabulary.value_or(GgufVocabulary()));
+  if (!meaning.ok()) {
+    return json;
+  }
+  ASHLAR_TRY(const std::optional<std::string> written, PublicTokenizerJson(*meaning));
+  return written == json ? *meaning : json;
+}
+
 }  // namespace
 
 Result<std::optional<FoundTokenizer>> ReadTokenizer(const Path& directory) {
@@ -272,6 +318,7 @@ Result<std::optional<FoundTokenizer>> ReadTokenizer(const Path& directory) {
   ASHLAR_TRY(std::optional<std::string> json, ReadIfThere(json_path));
   if (json) {
     ASHLAR_TRY(std::string whole, ReadTokenizerJson(directory, json_path, *std::move(json)));
+    ASHLAR_TRY(whole, AsItCame(directory, std::move(whole)));
     return std::optional(FoundTokenizer{json_path, std::move(whole)});
   }
   const Path model_path = directory / "tokenizer.model";

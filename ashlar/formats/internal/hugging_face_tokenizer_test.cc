@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "ashlar/base/temp_directory.h"
@@ -111,6 +112,44 @@ TEST_F(DirectoryTokenizer, ComesFromTokenizerModelWithTheSettingsBesideIt) {
   EXPECT_EQ(*configured.Encode("<end> "), (TokenIds{421, 421}));
   EXPECT_FALSE(configured.IsSpecial(421));
   EXPECT_TRUE(configured.IsSpecial(eos));
+}
+
+TEST_F(DirectoryTokenizer, WhoseAddedTokensLieIsRefusedWithTheirPlace) {
+  struct Lie {
+    const char* tokens;
+    const char* message;
+  };
+  const Lie lies[] = {
+      {R"([])", "added_tokens_decoder: expected an object"},
+      {R"({"3": "<x>"})", "added_tokens_decoder.3: expected an object"},
+      {R"({"3": {}})", "added_tokens_decoder.3"},
+      {R"({"3": {"content": 5}})", "added_tokens_decoder.3.content: expected a string"},
+      {R"({"3": {"content": "<x>", "special": "yes"}})", "3.special: expected a boolean"},
+      {R"({"3": {"content": "<x>", "strip": true}})", "\"strip\""},
+      {R"({"3": {"content": ""}})", "added_tokens_decoder.3: the token 3 has an empty text"},
+      {R"({"03": {"content": "<x>"}})", "\"03\" is no id of a token; expected 0 to 16777215"},
+      {R"({"3.0": {"content": "<x>"}})", "\"3.0\" is no id of a token"},
+      {R"({"16777216": {"content": "<x>"}})", "\"16777216\" is no id of a token"},
+  };
+  for (const Lie& lie : lies) {
+    SCOPED_TRACE(lie.tokens);
+    Put("tokenizer.json", kFile);
+    const std::string config = fmt::format(R"({{"added_tokens_decoder": {}}})", lie.tokens);
+    EXPECT_THAT(ErrorOf(config), testing::HasSubstr(lie.message));
+    std::filesystem::remove(directory_ / "tokenizer.json");
+    PutModel();
+    EXPECT_THAT(ErrorOf(config), testing::HasSubstr(lie.message));
+    std::filesystem::remove(directory_ / "tokenizer.model");
+  }
+  // A file of its own, where only ids can be of two tokens.
+  PutModel();
+  std::filesystem::remove(directory_ / "tokenizer_config.json");
+  Put("added_tokens.json", R"({"<x>": 420, "<y>": 420})");
+  EXPECT_THAT(ReadTokenizer(directory_.path()).error().message,
+              testing::HasSubstr("added_tokens.json[\"<y>\"]: the id 420 is that of"));
+  Put("added_tokens.json", R"({"": 420})");
+  EXPECT_THAT(ReadTokenizer(directory_.path()).error().message,
+              testing::HasSubstr("the token 420 has an empty text"));
 }
 
 TEST_F(DirectoryTokenizer, WhatItsConfigurationWouldChangeIsRefusedByName) {
