@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "ashlar/base/join.h"
+#include "ashlar/base/json.h"
 #include "ashlar/formats/gguf_write.h"
 
 namespace ashlar::internal {
