@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ashlar/base/json_syntax.h"
+
 namespace ashlar {
 namespace {
 
@@ -203,6 +205,12 @@ Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
   Parser::sax_parse(TrackedIterator(text.data(), builder.last_read()),
                     TrackedIterator(text.data() + text.size(), builder.last_read()), &builder);
   return std::move(builder).Take();
+}
+
+bool IsJsonText(std::string_view text) {
+  // nlohmann takes a NUL for the end, and passes over a mark of the order of bytes.
+  return text.find('\0') == std::string_view::npos && !text.starts_with("\xEF\xBB\xBF") &&
+         Parser::accept(text.begin(), text.end());
 }
 
 }  // namespace ashlar

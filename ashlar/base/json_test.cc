@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/json_syntax.h"
 #include "ashlar/base/test_seed.h"
 
 namespace ashlar {
@@ -131,6 +132,22 @@ TEST(ParseJson, duplicate_key) {
   ExpectError(R"({"a":1,"b":2,"a":3})", "byte 15", R"(duplicate key "a")");
   ExpectError(R"([{"x":{"k":1,"\u006b":2}}])", "byte 20", R"(duplicate key "k")");
   EXPECT_EQ(ErrorOf(R"([{"a":1},{"a":2}])"), "accepted");
+}
+
+TEST(IsJsonText, duplicate_keys_and_depth_are_for_readers) {
+  for (const std::string& text :
+       {std::string(R"({"a":1,"a":[{"b":2,"b":3}]})"), std::string(" 5 "), std::string("null"),
+        std::string(500, '[') + std::string(500, ']')}) {
+    EXPECT_TRUE(IsJsonText(text)) << text;
+  }
+  for (const std::string& text :
+       {std::string(""), std::string("{\"a\":1,}"), std::string("yes"), std::string("1 2"),
+        std::string("\"\xFF\""), std::string("1\0", 2),
+        std::string("\xEF\xBB\xBF"
+                    "1"),
+        std::string(500, '[')}) {
+    EXPECT_FALSE(IsJsonText(text)) << text;
+  }
 }
 
 TEST(ParseJson, duplicate_key_of_megabytes_makes_a_short_error) {

@@ -5,8 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include "ashlar/base/sanitized.h"
 #include "ashlar/base/test_seed.h"
 #include "ashlar/grammar/constraint.h"
+#include "ashlar/grammar/testing_answers.h"
+#include "ashlar/grammar/testing_schemas.h"
 #include "ashlar/server/api/testing_networks.h"
 #include "ashlar/server/api/tool_parser.h"
 
@@ -87,10 +90,6 @@ std::shared_ptr<const TokenVocabulary> Vocabulary() {
     return std::make_shared<const TokenVocabulary>(tokens);
   }();
   return vocabulary;
-}
-
-bool IsAllowed(std::span<const std::uint64_t> mask, std::int32_t token) {
-  return (mask[static_cast<std::size_t>(token) / 64] >> (token % 64) & 1) != 0;
 }
 
 // f(x: 1 or 22, [t: texts], [s: a text], [e: one of two]) and g(y: a boolean).
@@ -409,6 +408,8 @@ TEST(CallGrammar, ArgumentsInTagsAreWhatTheirSchemasReferTo) {
       {R"({"type": "array", "items": {"$ref": "#/properties/other"}})", "[8]", nullptr},
       {R"({"type": "array", "items": {"$ref": "#"}})", R"([{"other": 7}])", R"([{"other": 7}])"},
       {R"({"type": "array", "items": {"$ref": "#"}})", "[[]]", nullptr},
+      {R"({"type": "object"})", R"({"k": 1, "k": [2]})",
+       R"({"k": 1, "k": [2]})"},  // names are free
       {R"({"enum": [1, 2.5]})", "2.5", "2.5"},
       {R"({"const": 3})", "4", nullptr},
       {R"({"$ref": "#/properties/a"})", "1", nullptr},
@@ -451,6 +452,59 @@ TEST(CallGrammar, ArgumentsInTagsAreWhatTheirSchemasReferTo) {
       }
     }
   }
+}
+
+// What is written in tags is read by the types of schemas, and held by all that they say: both must
+// see the same in them.
+TEST(CallGrammar, ArgumentsInTagsAreValidUnderRandomSchemas) {
+  std::mt19937_64 random(TestSeed());
+  int calls = 0;
+  for (int round = 0; round < (kSanitized ? 30 : 300); ++round) {
+    Json schema = RandomSchema(random);  // for its $defs
+    const Json* const definitions = schema.Find("$defs");
+    if (definitions == nullptr) {
+      continue;
+    }
+    Json properties = Json::Object();
+    for (const char* name : {"a", "b"}) {
+      properties.Set(name, SchemaDraw(random, /*older=*/false).Part(random() % 2 == 0 ? 1 : 3));
+    }
+    schema = Json::Of({{"type", "object"},
+                       {"properties", std::move(properties)},
+                       {"required", Json::Array{"a"}},
+                       {"$defs", *definitions}});
+    const Json offered =
+        Json::Array{Json::Of({{"function", Json::Of({{"name", "f"}, {"parameters", schema}})}})};
+    const ToolSyntax& syntax = SyntaxNamed(round % 2 == 0 ? "parameter_tags" : "argument_tags");
+    const auto grammar =
+        GrammarOfCalls(syntax, CallPlace::kWhole, WriteCallableTools({{"f", schema}}, true));
+    if (!grammar.ok()) {
+      continue;  // conditions on texts, mostly
+    }
+    const auto masks = JsonMasks(*grammar);
+    for (int i = 0; i < 3; ++i) {
+      const auto answer = RandomAnswer(masks, random, static_cast<int>(random() % 60));
+      if (!answer) {
+        ASSERT_FALSE(HasFailure()) << WriteJson(schema);
+        continue;
+      }
+      ToolParser parser(syntax, 1, &offered);
+      std::string arguments;
+      for (const ToolNews& news : parser.Push(std::string(syntax.opener) + *answer)) {
+        arguments += news.kind == ToolNews::Kind::kArguments ? news.text : "";
+      }
+      const Result<Json> read = ParseJson(arguments);
+      if (!read.ok() && read.error().message.find("duplicate key") != std::string::npos) {
+        continue;  // a name that is free came twice
+      }
+      ASSERT_TRUE(read.ok()) << read.error().message << "\n" << *answer << "\n" << arguments;
+      ASSERT_EQ(Invalidity(schema, schema, *read), "") << *answer << "\n"
+                                                       << arguments << "\n"
+                                                       << WriteJson(schema);
+      ++calls;
+    }
+  }
+  EXPECT_GT(calls, kSanitized ? 10 : 100);
 }
 
 // What they all refer to is there once, in the grammar and while it is made.

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "ashlar/base/json_syntax.h"
 #include "ashlar/grammar/json_reference.h"
 
 namespace ashlar {
@@ -57,7 +58,7 @@ std::string ArgumentJson(std::string_view text, const std::set<std::string, std:
   const std::string_view word = JsonWord(Trimmed(text));
   const bool is_text =
       types.empty() || (types.contains("string") && !(types.contains("null") && SaysNull(text)));
-  if (!is_text && ParseJson(word).ok()) {
+  if (!is_text && IsJsonText(word)) {
     return std::string(word);
   }
   return WriteJson(Json(text));
