@@ -83,19 +83,8 @@ class AttentionBlock final : public BoundBlock {
   void Forward(const RowBatch& batch, const float* x, float* y,
                const Workshop& workshop) const override {
     const internal::ArenaScope scope(*workshop.arena);
-    const InputRows input = input_.Prepare(x, batch.rows, width_, workshop);
     const Heads heads = TakeHeads(batch.rows, *workshop.arena);
-    if (std::ranges::any_of(batch.segments, &Segment::writes_state)) {
-      RunProjections(input,
-                     {{&projections_.q, heads.q},
-                      {&projections_.k, heads.k},
-                      {&projections_.v, heads.v},
-                      {&projections_.gate, heads.gate}},
-                     workshop);
-    } else {
-      RunProjections(input, {{&projections_.q, heads.q}, {&projections_.gate, heads.gate}},
-                     workshop);
-    }
+    Project(batch, x, heads, workshop);
     RotateAndStore(batch, heads, workshop);
     Attend(batch, heads, workshop);
     Gate(batch, heads, workshop);
@@ -121,6 +110,24 @@ class AttentionBlock final : public BoundBlock {
             .v = arena.Take<float>(rows * v_floats()),
             .attended = arena.Take<float>(rows * attended_floats()),
             .gate = gated() ? arena.Take<float>(rows * attended_floats()) : nullptr};
+  }
+
+  // The prepared rows make room for those of what was attended.
+  void Project(const RowBatch& batch, const float* x, const Heads& heads,
+               const Workshop& workshop) const {
+    const internal::ArenaScope scope(*workshop.arena);
+    const InputRows input = input_.Prepare(x, batch.rows, width_, workshop);
+    if (std::ranges::any_of(batch.segments, &Segment::writes_state)) {
+      RunProjections(input,
+                     {{&projections_.q, heads.q},
+                      {&projections_.k, heads.k},
+                      {&projections_.v, heads.v},
+                      {&projections_.gate, heads.gate}},
+                     workshop);
+    } else {
+      RunProjections(input, {{&projections_.q, heads.q}, {&projections_.gate, heads.gate}},
+                     workshop);
+    }
   }
 
   bool gated() const { return projections_.gate.outputs() > 0; }

@@ -32,6 +32,8 @@ constexpr std::int64_t kScratchFloats = std::int64_t{16} << 10;
 // Units that tiles of split rows are multiplied with at least: of many rows, as many as go by a
 // tile kernel's rows while they are in its cache.
 constexpr std::int64_t kTileUnits = 8;
+// Rows whose hidden channels stand in parts (six bytes each) at the same time.
+constexpr std::int64_t kSplitRowsAtOnce = 128;
 
 }  // namespace
 
@@ -159,10 +161,19 @@ void FeedForward::Run(const InputRows& x, float* y, const Workshop& workshop) co
     ShowInput(x, input_readers(), workshop);
   }
   // (Whoever observes inputs wants floats.)
-  const InputRows hidden = down_.reads_f32() || workshop.inputs != nullptr
-                               ? PreparedRows(x, workshop)
-                               : FormedRows(x, workshop);
-  RunProjections(hidden, {{&down_, y}}, workshop);
+  if (down_.reads_f32() || workshop.inputs != nullptr) {
+    return RunProjections(PreparedRows(x, workshop), {{&down_, y}}, workshop);
+  }
+  const std::int64_t at_once = wanted_hidden().split ? kSplitRowsAtOnce : x.rows;
+  for (std::int64_t first = 0; first < x.rows; first += at_once) {
+    const ArenaScope part(*workshop.arena);
+    const InputRows rows = x.Part(first, std::min(at_once, x.rows - first));
+    const InputRows hidden = FormedRows(rows, workshop);
+    if (workshop.arena->counting()) {
+      return;  // the first are the most
+    }
+    RunProjections(hidden, {{&down_, y + first * down_.outputs()}}, workshop);
+  }
 }
 
 InputRows FeedForward::FormedRows(const InputRows& x, const Workshop& workshop) const {
