@@ -150,6 +150,20 @@ TEST(Mlp, ARowsBitsDoNotDependOnHowManyChannelsFitInCacheWithTheRowsBesideIt) {
   }
 }
 
+TEST(Mlp, ScratchDoesNotGrowWithManyRowsByTheirHiddenChannelsInParts) {
+  constexpr std::int64_t kChannels = 4096;
+  TestBlock block(kMlp, Changed(kSwiGlu, {{"channels", kChannels}}), "bf16", 1);
+  ThreadPool pool(2);
+  const auto bound = block.Bind(Isa::kAmx);  // whose kernels read parts; none of them runs
+  const auto scratch = [&](std::int64_t rows) {
+    Arena counting;
+    bound->Forward({.rows = rows}, nullptr, nullptr, {&pool, &counting});
+    return counting.peak();
+  };
+  constexpr std::int64_t kMoreRows = 512 - 128;
+  EXPECT_LT(scratch(512) - scratch(128), kMoreRows * kChannels);
+}
+
 TEST(Mlp, SlicesItsChannels) {
   const Attributes whole = *Attributes::Make(kMlp.attributes, kSwiGlu);
   const Attributes part = kMlp.apply_slice(whole, {{"channels", 32}});
