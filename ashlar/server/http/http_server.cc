@@ -222,12 +222,12 @@ class Server final : public HttpServer {
   }
 
   void AcceptWithoutFiles() {
-    ++core_->refused_connections;
     spare_.GiveUp();
-    AsioError ignored;
-    acceptor_.non_blocking(true, ignored);
-    acceptor_.accept(ignored);  // what it returns is closed at once
+    AsioError error;
+    acceptor_.non_blocking(true, error);
+    acceptor_.accept(error);  // what it returns is closed at once
     spare_.Reopen();
+    core_->refused_connections += error ? 0 : 1;  // without files it fails also where nobody waits
     retry_.expires_after(std::chrono::milliseconds(10));
     retry_.async_wait([this](AsioError error) {
       if (!error && acceptor_.is_open()) {

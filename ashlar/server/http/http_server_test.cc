@@ -480,11 +480,14 @@ TEST_F(HttpServerTest, OutOfFilesItRefusesAndRecovers) {
   Client refused = Connect();  // takes the last file; the server's end finds none
   EXPECT_TRUE(refused.Get("/echo").ReadToEnd().empty());
   EXPECT_EQ(waiting.Get("/echo").Read().status, 200) << "those that are there go on";
+  std::this_thread::sleep_for(50ms);  // it has looked for others
+  EXPECT_TRUE(Eventually([&] { return server_->counts().refused_connections == 1; }));
   for (const int file : files) {
     ::close(file);
   }
   ::setrlimit(RLIMIT_NOFILE, &limit);
-  EXPECT_EQ(Connect().Get("/echo").Read().status, 200);
+  // (Who comes while it still acts on its last look is refused, too.)
+  EXPECT_TRUE(Eventually([&] { return Connect().Get("/echo").Read().status == 200; }));
 }
 
 // ---- TLS
