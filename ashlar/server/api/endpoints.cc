@@ -211,7 +211,7 @@ constexpr Endpoint kEndpoints[] = {
      .access = Access::kAdmin,
      .summary = "Reads the beginning of prompts to come, such as a system prompt, and keeps it "
                 "cached until it is let go. All of them may have half of `--pages`: 503 beyond.",
-     .answer = "`{id, model, tenant, prompt_tokens, cached_tokens, plan, bytes}`",
+     .answer = "`{id, model, tenant, prompt_tokens, cached_tokens, plan, bytes, failure}`",
      .parameters = kPinPrefixTable,
      .waits = true,
      .manage = PinPrefix},
@@ -221,7 +221,7 @@ constexpr Endpoint kEndpoints[] = {
      .summary = "What is kept so.",
      .answer =
          "`prefixes`, each as when it was pinned, by the plan of its network; null while that "
-         "has to read it again",
+         "has to read it again, with the reason in `failure` where it cannot",
      .waits = true,
      .manage = ListPrefixes},
     {.method = "DELETE",

@@ -78,6 +78,23 @@ Result<Generation> ReadingOf(const Parameters& parameters, const ServerContext& 
   return generation;
 }
 
+// For another tokenizer. Nothing for a prompt of token ids: what these mean only their own knows.
+PromptOf PromptOfText(const Parameters& parameters) {
+  const Json& prompt = parameters.Find("prompt")->value();
+  const Json* first = &prompt;
+  while (first->array() != nullptr && !first->array()->empty()) {
+    first = &first->array()->front();
+  }
+  if (first->string() == nullptr) {
+    return nullptr;
+  }
+  return [text = *first->string(), special = parameters.Bool("add_special_tokens", true)](
+             const NetworkCard& network) -> Result<std::vector<std::int32_t>> {
+    ASHLAR_TRY(const Tokenizer* const tokenizer, network.RequireTokenizer());
+    return tokenizer->Encode(text, {.add_special_tokens = special});
+  };
+}
+
 Json PrefixEntry(const PrefixStatus& prefix) {
   return Json::Of({{"id", std::to_string(static_cast<std::uint64_t>(prefix.id))},
                    {"model", prefix.network},
@@ -85,7 +102,8 @@ Json PrefixEntry(const PrefixStatus& prefix) {
                    {"prompt_tokens", prefix.tokens},
                    {"cached_tokens", prefix.positions},
                    {"plan", prefix.plan == 0 ? Json() : Json(PlanName(prefix.plan))},
-                   {"bytes", prefix.bytes}});
+                   {"bytes", prefix.bytes},
+                   {"failure", prefix.failure ? Json(prefix.failure->message) : Json()}});
 }
 
 Result<Path> SessionPath(const Parameters& parameters, const ServerContext& context) {
@@ -113,7 +131,8 @@ constinit const ParameterPart kSessionParameters = kSessionRows;
 
 Result<Json> PinPrefix(const Parameters& parameters, const ServerContext& context) {
   ASHLAR_TRY(Generation generation, ReadingOf(parameters, context));
-  const Result<PrefixStatus> prefix = context.service.PinPrefix(std::move(generation));
+  const Result<PrefixStatus> prefix =
+      context.service.PinPrefix(std::move(generation), PromptOfText(parameters));
   return prefix.ok() ? Result<Json>(PrefixEntry(*prefix)) : BlamePrompt(prefix.error());
 }
 

@@ -1,6 +1,8 @@
 // What an administrator asks of a server: networks, prefixes, sessions, memory.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 
 #include <gtest/gtest.h>
 
@@ -105,6 +107,73 @@ TEST_F(ManagementTest, APinnedPrefixFollowsItsNetworksName) {
       "steps": [{"transform": "drop", "arguments": {"layers": [1]}}]})");
   Asked("/admin/networks/load", R"({"model": "plain"})");
   EXPECT_NE(read_again(second), "never");
+  EXPECT_EQ(cached(), 80);
+}
+
+TEST_F(ManagementTest, APinnedPrefixIsOfTheTokenizerThatItsNameMovedTo) {
+  struct Told {
+    std::mutex mutex;
+    std::vector<std::string> messages;
+  };
+  const auto told = std::make_shared<Told>();
+  api_.reset();
+  service_ =
+      *Service::Start(*store_, service_->options(), {.on_failure = [told](const Error& error) {
+        const std::lock_guard lock(told->mutex);
+        told->messages.push_back(error.message);
+      }});
+  api_ = std::make_unique<Api>(*service_, *store_);
+  const std::string prompt(80, 's');
+  const auto pin_ids = [&](int id) {
+    std::string ids;
+    for (int i = 0; i < 80; ++i) {
+      ids += fmt::format("{}{}", i > 0 ? "," : "", id);
+    }
+    Asked("/admin/prefixes", R"({"model": "plain", "prompt": [)" + ids + "]}");
+  };
+  Asked("/admin/prefixes", PromptBody(prompt));
+  pin_ids('i' - ' ');
+  Network other = testing_service::SpellingNetwork(*store_, {.seed = 3});
+  const std::string tokenizer = testing_service::BackwardTokenizer();
+  other.files["tokenizer.json"] = {*store_->Put(std::as_bytes(std::span(tokenizer))),
+                                   tokenizer.size()};
+  const Network before = *Catalog(*store_, AllKinds()).Load("plain");
+  const auto move_to = [&](const Network& network) {
+    Catalog catalog(*store_, AllKinds());
+    const auto lease = *store_->BeginWriting();
+    ASSERT_TRUE(catalog.Save(network, "plain", Json::Array()).ok());
+    Asked("/admin/networks/load", R"({"model": "plain"})");
+  };
+  const auto entries = [&](std::initializer_list<bool> kept) {
+    const auto are = [&](const Json& prefixes) {
+      std::size_t i = 0;
+      return std::ranges::all_of(kept, [&](bool each) {
+        const Json& entry = At(prefixes, {"prefixes"}).array()->at(i++);
+        return each == !entry.Find("plan")->is_null() && each == entry.Find("failure")->is_null();
+      });
+    };
+    Json prefixes;
+    EXPECT_TRUE(Eventually([&] {
+      prefixes = Got("/admin/prefixes");
+      return are(prefixes);
+    })) << WriteJson(prefixes);
+    return prefixes;
+  };
+  const auto cached = [&] {
+    return CachedOf(Ask("/v1/completions", PromptBody(prompt + "more", R"(, "max_tokens": 1)")));
+  };
+  move_to(other);
+  const Json moved = entries({true, false});
+  const std::string failure = *At(moved, {"prefixes", "1", "failure"}).string();
+  EXPECT_NE(failure.find("token ids"), std::string::npos) << failure;
+  EXPECT_EQ(cached(), 80);
+  {
+    const std::lock_guard lock(told->mutex);
+    ASSERT_EQ(told->messages.size(), 1u);
+    EXPECT_EQ(told->messages[0], "the pinned prefix 2 of network \"plain\": " + failure);
+  }
+  move_to(before);
+  entries({true, true});
   EXPECT_EQ(cached(), 80);
 }
 

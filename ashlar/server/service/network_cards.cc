@@ -62,11 +62,16 @@ Result<const Tokenizer*> NetworkCard::RequireTokenizer() const {
   return &*tokenizer;
 }
 
+std::optional<Digest> NetworkCard::TokenizerFile() const {
+  const auto file = network.files.find(kTokenizerFile);
+  return file == network.files.end() ? std::nullopt : std::optional(file->second.blob);
+}
+
 std::int64_t NetworkCard::Context(std::int64_t most) const {
   return std::min({network.metadata.context_length.value_or(most), position_limit, most});
 }
 
-Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
+Result<std::shared_ptr<NetworkCard>> MakeNetworkCard(
     std::string name, Network network, const BlobStore& store,
     std::shared_ptr<const Tokenizer> tokenizer, KvFormat kv_format, LevelLosses losses) {
   auto card =
@@ -102,7 +107,7 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
       card->chat_error = chat.error().In(card->name);
     }
   }
-  return std::shared_ptr<const NetworkCard>(std::move(card));
+  return card;
 }
 
 NetworkCards::NetworkCards(BlobStore& store, KvFormat otherwise, KvFormatByName kv_formats)
@@ -139,32 +144,33 @@ std::shared_ptr<const Tokenizer> NetworkCards::FindTokenizer(const Network& netw
     return nullptr;
   }
   const std::lock_guard lock(mutex_);
-  const auto known = std::ranges::find_if(cards_, [&](const auto& card) {
-    const auto its = card->network.files.find(kTokenizerFile);
-    return its != card->network.files.end() && its->second == file->second;
-  });
+  const auto known = std::ranges::find_if(
+      cards_, [&](const auto& card) { return card->TokenizerFile() == file->second.blob; });
   return known == cards_.end() ? nullptr : (*known)->tokenizer;
 }
 
 Result<std::shared_ptr<const NetworkCard>> NetworkCards::Find(std::string_view name) {
   // Manifests are hashed and small; a tag that was moved shows by its digest.
   const Catalog catalog(store_, AllKinds());
-  ASHLAR_TRY(Network network, catalog.Load(name));
-  const Digest digest = network.digest();
-  const KvFormat kv_format = KvFormatOf(name);
-  if (auto known = FindCard(name, digest, kv_format)) {
+  ASHLAR_TRY(const Network seen, catalog.Load(name));
+  if (auto known = FindCard(name, seen.digest(), KvFormatOf(name))) {
     return known;
   }
   const std::lock_guard making(making_);  // reading a tokenizer takes up to a second
-  if (auto known = FindCard(name, digest, kv_format)) {
+  // Read again: what was seen before somebody else's turn may be older than what they saw.
+  ASHLAR_TRY(Network network, catalog.Load(name));
+  const KvFormat kv_format = KvFormatOf(name);
+  if (auto known = FindCard(name, network.digest(), kv_format)) {
     return known;
   }
   std::shared_ptr<const Tokenizer> tokenizer = FindTokenizer(network);
   ASHLAR_TRY(LevelLosses losses, LoadLosses(catalog, name, network));
-  ASHLAR_TRY(std::shared_ptr<const NetworkCard> card,
+  ASHLAR_TRY(const std::shared_ptr<NetworkCard> card,
              MakeNetworkCard(std::string(name), std::move(network), store_, std::move(tokenizer),
                              kv_format, std::move(losses)));
+  card->number = ++number_;
   const std::lock_guard lock(mutex_);
+  std::erase_if(cards_, [&](const auto& other) { return other->name == name; });
   cards_.insert(cards_.begin(), card);
   if (cards_.size() > kCardsKept) {
     cards_.pop_back();

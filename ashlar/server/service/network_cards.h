@@ -21,9 +21,11 @@
 
 namespace ashlar {
 
-// Immutable; shared by all who use it.
+// Immutable once it is shared by those who use it.
 struct NetworkCard {
   std::string name;
+  // Of two that NetworkCards made of one name, the later one's is larger; 0: made by itself.
+  std::uint64_t number = 0;
   Digest digest;
   Network network;
   std::shared_ptr<const Tokenizer> tokenizer;  // null: none. Networks with one file share it
@@ -42,13 +44,15 @@ struct NetworkCard {
 
   // kInvalid when it has none.
   Result<const Tokenizer*> RequireTokenizer() const;
+  // The file that says what its token ids mean; nothing when it has none.
+  std::optional<Digest> TokenizerFile() const;
   // Positions of a sequence, prompt and answer: what the network was made for, and at most `most`.
   std::int64_t Context(std::int64_t most) const;
 };
 
 // Makes the card of a network that was read from `store`. `tokenizer`: made before of the same
 // file; null: made now. Errors name the file at fault.
-Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
+Result<std::shared_ptr<NetworkCard>> MakeNetworkCard(
     std::string name, Network network, const BlobStore& store,
     std::shared_ptr<const Tokenizer> tokenizer = nullptr, KvFormat kv_format = KvFormat::kF32,
     LevelLosses losses = {});
@@ -56,7 +60,9 @@ Result<std::shared_ptr<const NetworkCard>> MakeNetworkCard(
 using KvFormatByName = std::map<std::string, KvFormat, std::less<>>;  // by name
 
 // Cards by tag. A tag that is moved to another network gives another card, and so does one whose
-// format of state is changed; the old one lives as long as somebody uses it. Thread-safe.
+// format of state is changed, or that is moved back; the old one lives as long as somebody uses it.
+// The cards of a name are numbered as its tag moved, so that what follows a name can tell the newer
+// of two and never goes back. Thread-safe.
 class NetworkCards {
  public:
   // `store` must outlive it. Names that are not among `kv_formats` have `otherwise`.
@@ -81,10 +87,12 @@ class NetworkCards {
 
   BlobStore& store_;
   const KvFormat otherwise_;
-  std::mutex making_;  // one card at a time, and never twice; before mutex_
+  std::mutex making_;         // one card at a time, and never twice; before mutex_
+  std::uint64_t number_ = 0;  // of the last one. Under making_
   std::mutex mutex_;
   KvFormatByName kv_formats_;
-  std::vector<std::shared_ptr<const NetworkCard>> cards_;  // most lately used first
+  // The newest of each name, most lately used first.
+  std::vector<std::shared_ptr<const NetworkCard>> cards_;
 };
 
 }  // namespace ashlar

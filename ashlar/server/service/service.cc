@@ -116,8 +116,8 @@ Status Service::Unpin(std::string_view name) {
 Status Service::Unload(std::string_view name) {
   return state_->Unload(name);
 }
-Result<PrefixStatus> Service::PinPrefix(Generation generation) {
-  return state_->PinPrefix(std::move(generation));
+Result<PrefixStatus> Service::PinPrefix(Generation generation, PromptOf prompt_of) {
+  return state_->PinPrefix(std::move(generation), std::move(prompt_of));
 }
 Status Service::UnpinPrefix(PrefixId prefix) {
   return state_->UnpinPrefix(prefix);

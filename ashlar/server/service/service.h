@@ -136,10 +136,13 @@ struct GenerationEvent {
 // The last call for each continuation has an end.
 using GenerationListener = std::function<void(GenerationEvent)>;
 
-// A prefix that stays cached. See Engine::PinPrefix. When its network is resized, or another one is
+// The tokens of one prompt, as the tokenizer of a network has them. Any thread.
+using PromptOf = std::function<Result<std::vector<std::int32_t>>(const NetworkCard&)>;
+
+// A prefix that stays cached. See Engine::PinPrefix. When its network is resized, or a newer one is
 // asked for by its name (of a tag that moved, or in another format of state), what was computed for
 // it is let go; it is read again as soon as nothing else runs, or kept from a request that has read
-// it.
+// it. It never goes back to an older one that some still use.
 struct PrefixStatus {
   PrefixId id{};
   std::string network;  // by the name that it was pinned for
@@ -148,6 +151,7 @@ struct PrefixStatus {
   std::uint64_t plan = 0;      // that computed what is kept; 0: it waits to be read again
   std::int64_t positions = 0;  // of those, kept: whole pages
   std::uint64_t bytes = 0;     // of its pages; of those that several prefixes share, in each
+  std::optional<Error> failure;  // why it could not be read again
 };
 
 enum class Residency : std::uint8_t { kAbsent, kLoading, kLoaded, kFailed };
@@ -198,6 +202,8 @@ struct ServiceStatus {
 struct ServiceObserver {
   std::function<void()> before_step;
   std::function<void(double seconds, const StepWork& work)> on_step;
+  // What went wrong with something that nobody waits for, once.
+  std::function<void(const Error& error)> on_failure;
 };
 
 // A request that may ask for one generation after another. While it lives the service takes these,
@@ -257,9 +263,10 @@ class Service {
   Status Unload(std::string_view name);
 
   // Reads the prompt of `generation` for whoever asks in its cache scope, and keeps its pages until
-  // they are unpinned. Waits. Besides the errors of Submit and Engine::PinPrefix, kConflict when it
-  // was cancelled.
-  Result<PrefixStatus> PinPrefix(Generation generation);
+  // they are unpinned. Waits. Where its name comes to mean a network of another tokenizer its tokens
+  // are those of `prompt_of`; null: it has none there, and waits until the name means its own again.
+  // Besides the errors of Submit and Engine::PinPrefix, kConflict when it was cancelled.
+  Result<PrefixStatus> PinPrefix(Generation generation, PromptOf prompt_of = {});
   Status UnpinPrefix(PrefixId prefix);         // kNotFound
   std::vector<PrefixStatus> PinnedPrefixes();  // by id
 

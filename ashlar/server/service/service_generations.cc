@@ -26,9 +26,6 @@ void Service::State::Begin(std::unique_ptr<Job> job) {
   jobs_.emplace(begun.id, std::move(job));
   Resident& resident = ResidentFor(begun.generation.network);
   begun.resident = &resident;
-  if (!begun.when_read) {  // the reading of a prefix may be of what its name named before
-    MovePrefixes(begun.generation.network);
-  }
   if (resident.state == Residency::kLoaded && !resident.closed && !resident.suspect &&
       resident.waiters.empty()) {
     Start(begun);

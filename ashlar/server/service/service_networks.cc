@@ -24,6 +24,7 @@ constexpr std::int64_t kForgetMicros = 60'000'000;  // and forgotten after
 
 Service::State::Resident& Service::State::ResidentFor(
     const std::shared_ptr<const NetworkCard>& card) {
+  MovePrefixes(card);
   Resident& resident = residents_[KeyOf(*card)];
   if (resident.card == nullptr) {
     resident.card = card;

@@ -41,11 +41,13 @@ Status Service::State::ReadThen(Generation generation, std::function<Status(Netw
   return result.get();
 }
 
-Result<PrefixStatus> Service::State::PinPrefix(Generation generation) {
+Result<PrefixStatus> Service::State::PinPrefix(Generation generation, PromptOf prompt_of) {
   KeptPrefix kept{.status = {.network = generation.network->name,
                              .cache_scope = generation.cache_scope,
                              .tokens = std::ssize(generation.prompt)},
-                  .reading = PromptAlone(generation)};
+                  .reading = PromptAlone(generation),
+                  .prompt_of = std::move(prompt_of),
+                  .tokenizer = generation.network->TokenizerFile()};
   kept.reading.priority = std::numeric_limits<int>::min();  // when it is read again
   kept.reading.deadline_micros = 0;
   ASHLAR_TRY(ReadThen(std::move(generation), [&](NetworkId network) -> Status {
@@ -91,6 +93,7 @@ Status Service::State::HoldPrefix(KeptPrefix& kept, NetworkId network) {
   kept.status.plan = engine_.PlanOf(network);
   kept.status.positions = pinned.positions;
   kept.status.bytes = pinned.bytes;
+  kept.status.failure.reset();
   return {};
 }
 
@@ -103,14 +106,58 @@ void Service::State::LetGo(KeptPrefix& kept) {
   }
 }
 
-// A prefix is of whatever its name names, which shows when that is asked for.
+// A prefix is of whatever its name names, which shows when that is asked for. (What was asked for
+// before the name moved goes on with the older network beside the newer one.)
 void Service::State::MovePrefixes(const std::shared_ptr<const NetworkCard>& card) {
   for (auto& [id, kept] : prefixes_) {
-    if (kept.status.network == card->name && KeyOf(*kept.reading.network) != KeyOf(*card)) {
-      LetGo(kept);
-      kept.reading.network = card;
-      kept.read_after = 0;
+    if (kept.status.network != card->name || kept.reading.network->number >= card->number) {
+      continue;
     }
+    if (KeyOf(*std::exchange(kept.reading.network, card)) != KeyOf(*card)) {
+      LetGo(kept);
+      kept.status.failure.reset();
+      kept.read_after = 0;
+      WritePrefix(id, kept);
+    }
+  }
+}
+
+// By the tokenizer of its network, where that is another one: on the thread that network waits for.
+void Service::State::WritePrefix(PrefixId id, KeptPrefix& kept) {
+  const std::shared_ptr<const NetworkCard> card = kept.reading.network;
+  if (kept.tokenizer == card->TokenizerFile()) {
+    return;
+  }
+  if (kept.prompt_of == nullptr) {
+    FailPrefix(kept, Invalid("it was pinned as token ids, and network \"{}\" has another tokenizer "
+                             "now: unpin it, and pin it as text or by ids of that one",
+                             card->name));
+    return;
+  }
+  loader_.Post([this, id, card, prompt_of = kept.prompt_of] {
+    Post([this, id, card, prompt = prompt_of(*card)] {
+      const auto found = prefixes_.find(id);
+      if (found == prefixes_.end() || KeyOf(*found->second.reading.network) != KeyOf(*card)) {
+        return;
+      }
+      if (!prompt.ok()) {
+        FailPrefix(found->second, prompt.error());
+        return;
+      }
+      found->second.reading.prompt = *prompt;
+      found->second.status.tokens = std::ssize(*prompt);
+      found->second.tokenizer = card->TokenizerFile();
+    });
+  });
+}
+
+void Service::State::FailPrefix(KeptPrefix& kept, const Error& error) {
+  const bool known = kept.status.failure && kept.status.failure->message == error.message;
+  kept.status.failure = error;
+  if (!known && observer_.on_failure) {
+    observer_.on_failure(error.In(fmt::format("the pinned prefix {} of network \"{}\"",
+                                              static_cast<std::uint64_t>(kept.status.id),
+                                              kept.status.network)));
   }
 }
 
@@ -132,8 +179,9 @@ void Service::State::FollowPrefixes() {
     if (kept.pin && kept.status.plan != engine_.PlanOf(resident.id)) {
       LetGo(kept);
     }
-    if (!kept.pin && !HoldPrefix(kept, resident.id).ok() && jobs_.empty() && !full_ && !draining &&
-        now >= kept.read_after) {
+    const bool written = kept.tokenizer == resident.card->TokenizerFile();
+    if (!kept.pin && written && !HoldPrefix(kept, resident.id).ok() && jobs_.empty() && !full_ &&
+        !draining && now >= kept.read_after) {
       ReadPrefix(id, kept);
       return;  // one after the other: the next when this one has been read
     }
@@ -142,18 +190,36 @@ void Service::State::FollowPrefixes() {
 
 void Service::State::ReadPrefix(PrefixId id, KeptPrefix& kept) {
   kept.read_after = Now() + kReadAgainMicros;
-  [[maybe_unused]] const Result<GenerationId> reading = Submit(
-      kept.reading, [](const GenerationEvent&) {}, nullptr,
-      [this, id](NetworkId network) {
+  const auto fail = [this, id](const Error& error) {
+    const auto found = prefixes_.find(id);
+    const bool passes = error.code == ErrorCode::kConflict;  // others are in the way
+    if (found != prefixes_.end() && !found->second.pin && !passes) {
+      FailPrefix(found->second, error);
+    }
+  };
+  const Result<GenerationId> reading = Submit(
+      kept.reading,
+      [this, fail](const GenerationEvent& event) {
+        if (event.error) {
+          Post([fail, error = *event.error] { fail(error); });
+        }
+      },
+      nullptr,
+      [this, id, fail](NetworkId network) {
         const auto found = prefixes_.find(id);
         if (found == prefixes_.end() || found->second.pin) {
           return;
         }
         const auto resident = residents_.find(KeyOf(*found->second.reading.network));
         if (resident != residents_.end() && resident->second.id == network) {  // it has not moved
-          [[maybe_unused]] const Status held = HoldPrefix(found->second, network);
+          if (const Status held = HoldPrefix(found->second, network); !held.ok()) {
+            fail(held.error());
+          }
         }
       });
+  if (!reading.ok()) {
+    fail(reading.error());
+  }
 }
 
 Result<Session> Service::State::SaveSession(Generation generation) {

@@ -64,6 +64,32 @@ TEST_F(ServicePrefixesTest, APinnedPrefixFollowsItsNetworkWhenItIsResized) {
   EXPECT_TRUE(Eventually([&] { return service->status().page_bytes_held == 0; }));
 }
 
+TEST_F(ServicePrefixesTest, APinnedPrefixStaysWithTheNewerOfTwoNetworksOfOneName) {
+  const auto version = [&](const Network& network, std::uint64_t number) {
+    auto card = *MakeNetworkCard("moving", network, *store_);
+    card->number = number;
+    return std::shared_ptr<const NetworkCard>(std::move(card));
+  };
+  const auto older = version(base_network_, 1);
+  const auto newer = version(tuned_network_, 2);
+  const auto service = Started();
+  const std::string prompt(70, 'p');
+  const Result<PrefixStatus> pinned = service->PinPrefix(Ask(older, prompt, 0));
+  ASSERT_TRUE(pinned.ok()) << pinned.error().message;
+  const auto plan = [&] { return service->PinnedPrefixes().at(0).plan; };
+  const auto follows = [&] {
+    EXPECT_TRUE(Eventually([&] { return plan() != 0 && plan() != pinned->plan; }));
+    return plan();
+  };
+  ASSERT_TRUE(service->Pin(newer).ok()) << "who pins asks for it, too";
+  const std::uint64_t followed = follows();
+  Answer(*service, Ask(older, prompt + "more", 1));
+  EXPECT_EQ(plan(), followed);
+  ASSERT_TRUE(service->Load(older).ok());
+  EXPECT_EQ(plan(), followed);
+  EXPECT_EQ(Answer(*service, Ask(newer, prompt + "more", 1)).usage.cached_tokens, 64);
+}
+
 TEST_F(ServicePrefixesTest, APrefixIsCachedWithinItsScope) {
   const auto service = Started();
   const std::string prompt(65, 'x');

@@ -281,7 +281,6 @@ void Service::State::Cancel(GenerationId id) {
 
 Status Service::State::Load(const std::shared_ptr<const NetworkCard>& card) {
   return Ask([this, card](std::function<void(Status)> answer) {
-    MovePrefixes(card);
     Resident& resident = ResidentFor(card);
     if (resident.state == Residency::kLoaded) {
       answer({});

@@ -65,7 +65,7 @@ class Service::State {
   Status Pin(const std::shared_ptr<const NetworkCard>& card);
   Status Unpin(std::string_view name);
   Status Unload(std::string_view name);
-  Result<PrefixStatus> PinPrefix(Generation generation);
+  Result<PrefixStatus> PinPrefix(Generation generation, PromptOf prompt_of);
   Status UnpinPrefix(PrefixId prefix);
   std::vector<PrefixStatus> PinnedPrefixes();
   Result<Session> SaveSession(Generation generation);
@@ -114,7 +114,9 @@ class Service::State {
   // A prefix that is to stay cached, whatever becomes of its network.
   struct KeptPrefix {
     PrefixStatus status;
-    Generation reading;           // of its tokens
+    Generation reading;  // of its tokens, which are of `tokenizer`
+    PromptOf prompt_of;  // null: of no other tokenizer
+    std::optional<Digest> tokenizer;
     std::optional<PrefixId> pin;  // the engine's; nothing: it is to be read again
     std::int64_t read_after = 0;  // not again before
   };
@@ -236,7 +238,9 @@ class Service::State {
   void LetGo(KeptPrefix& kept);
   void FollowPrefixes();
   void MovePrefixes(const std::shared_ptr<const NetworkCard>& card);
+  void WritePrefix(PrefixId id, KeptPrefix& kept);
   void ReadPrefix(PrefixId id, KeptPrefix& kept);
+  void FailPrefix(KeptPrefix& kept, const Error& error);
 
   void Begin(std::unique_ptr<Job> job);
   void Start(Job& job);

@@ -17,12 +17,12 @@
 
 namespace ashlar::testing_service {
 
-// A tokenizer whose tokens are the printable ASCII characters, id 0 for the space; the last of its
-// 96 is the special token "<end>".
-inline std::string SpellingTokenizer() {
+// A tokenizer whose tokens are the printable ASCII characters, id 0 for the first of `letters`; the
+// last of its 96 is the special token "<end>".
+inline std::string TokenizerOf(std::string_view letters) {
   Json vocabulary = Json::Object();
   for (int id = 0; id < 95; ++id) {
-    vocabulary.Set(std::string(1, static_cast<char>(' ' + id)), id);
+    vocabulary.Set(std::string(1, letters[static_cast<std::size_t>(id)]), id);
   }
   return WriteJson(Json::Of(
       {{"version", "1.0"},
@@ -38,6 +38,23 @@ inline std::string SpellingTokenizer() {
        {"post_processor", nullptr},
        {"decoder", Json::Of({{"type", "Fuse"}})},
        {"model", Json::Of({{"type", "BPE"}, {"vocab", vocabulary}, {"merges", Json::Array{}}})}}));
+}
+
+inline std::string PrintableLetters() {
+  std::string letters;
+  for (char c = ' '; c <= '~'; ++c) {
+    letters += c;
+  }
+  return letters;
+}
+// Id 0 is the space.
+inline std::string SpellingTokenizer() {
+  return TokenizerOf(PrintableLetters());
+}
+// The space is the last one.
+inline std::string BackwardTokenizer() {
+  const std::string letters = PrintableLetters();
+  return TokenizerOf(std::string(letters.rbegin(), letters.rend()));
 }
 
 // A random network of 96 tokens that spells. It has no end token.

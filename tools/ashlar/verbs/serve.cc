@@ -178,8 +178,11 @@ Status RunServe(Session& session) {
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   Metrics metrics;
   SampleProcess(metrics);
+  ServiceObserver observer = ObserveSteps(metrics);
+  // (On another thread, where the terminal is not to be touched.)
+  observer.on_failure = [](const Error& error) { fmt::print(stderr, "{}\n", error.message); };
   ASHLAR_TRY(const std::unique_ptr<Service> service,
-             Service::Start(*store, service_options, ObserveSteps(metrics)));
+             Service::Start(*store, service_options, std::move(observer)));
   ASHLAR_TRY(CheckKvFormats(settings, *service));
   ASHLAR_TRY(Preload(settings, *service));
   Api api(*service, *store,
