@@ -79,6 +79,12 @@ Error Blame(const Error& error, std::string_view parameter) {
   return error.In(fmt::format("$.{}", parameter));
 }
 
+Status PinNamed(const ServerContext& context, const std::shared_ptr<const NetworkCard>& card) {
+  Status pinned = context.service.Pin(card);
+  const bool unpinned = !pinned.ok() && pinned.error().code == ErrorCode::kConflict;
+  return unpinned ? Blame(pinned.error(), "model") : pinned;
+}
+
 Json ModelEntry(const std::string& name, const ServerContext& context) {
   return Json::Of(
       {{"id", name}, {"object", "model"}, {"created", context.started}, {"owned_by", "ashlar"}});
@@ -280,7 +286,7 @@ Result<Json> LoadNetwork(const Parameters& parameters, const ServerContext& cont
     ASHLAR_TRY(card, FindNamed(context, name));
   }
   if (parameters.Bool("pin", false)) {
-    ASHLAR_TRY(context.service.Pin(card));
+    ASHLAR_TRY(PinNamed(context, card));
   }
   ASHLAR_TRY(context.service.Load(card));
   return Json::Of(
@@ -301,7 +307,7 @@ Result<Json> PinNetwork(const Parameters& parameters, const ServerContext& conte
   const bool pinned = parameters.Bool("pinned", true);
   if (pinned) {
     ASHLAR_TRY(const auto card, FindNamed(context, name));
-    ASHLAR_TRY(context.service.Pin(card));
+    ASHLAR_TRY(PinNamed(context, card));
   } else if (const Status unpinned = context.service.Unpin(name); !unpinned.ok()) {
     return Blame(unpinned.error(), "model");
   }

@@ -254,9 +254,11 @@ class Service {
 
   // Loads a network, and waits until it is there or has failed.
   Status Load(const std::shared_ptr<const NetworkCard>& network);
-  // Loads it too. A pinned network stays whoever wants its room, and is not unloaded.
+  // Loads it too. A pinned network stays whoever wants its room, and is not unloaded. kConflict: an
+  // Unpin came before it was loaded.
   Status Pin(const std::shared_ptr<const NetworkCard>& network);
-  // All that was asked for by this name, whatever it names now. kNotFound when none is loaded.
+  // All that was asked for by this name, whatever it names now, and what is being loaded to be
+  // pinned. kNotFound when there is none.
   Status Unpin(std::string_view name);
   // By any tag of it that was asked for. kConflict while somebody uses it or it is pinned,
   // kNotFound when it is not loaded.

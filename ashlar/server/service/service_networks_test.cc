@@ -1,5 +1,6 @@
 // Networks that come to a service, and go.
 #include <atomic>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "ashlar/base/sanitized.h"
 #include "ashlar/server/memory/memory_readings.h"
 #include "ashlar/server/service/testing_service_fixture.h"
+#include "ashlar/store/testing_passing_store.h"
 
 namespace ashlar {
 namespace {
@@ -89,6 +91,51 @@ TEST_F(ServiceNetworksTest, AnUnusedNetworkMakesRoomForOneThatIsAskedFor) {
   EXPECT_EQ(refused.error->code, ErrorCode::kExhausted);
   ASSERT_TRUE(service->Unpin("other").ok());
   EXPECT_EQ(Answer(*service, Ask(base_, "Hello", 1)).end, GenerationEnd::kLength);
+}
+
+// A store whose blobs are not read before it is opened.
+class ShutStore final : public PassingStore {
+ public:
+  using PassingStore::PassingStore;
+  Result<Blob> Get(const Digest& digest) const override {
+    open_.wait(false);
+    return PassingStore::Get(digest);
+  }
+  void Open() {
+    open_ = true;
+    open_.notify_all();
+  }
+
+ private:
+  std::atomic<bool> open_ = false;
+};
+
+TEST_F(ServiceNetworksTest, WhatIsUnpinnedWhileItIsLoadedIsNotPinned) {
+  for (const bool again : {false, true}) {
+    ShutStore shut(*store_);
+    const auto service = *Service::Start(shut, Options());
+    const auto pin = [&] {
+      return std::async(std::launch::async, [&] { return service->Pin(base_); });
+    };
+    std::future<Status> first = pin();
+    const bool loading = Becomes(*service, "base", Residency::kLoading);
+    const Status unpinned = service->Unpin("base");
+    std::future<Status> second;
+    if (again) {
+      second = pin();
+      while (service->status().networks.at(0).running < 2) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
+    shut.Open();
+    EXPECT_TRUE(loading);
+    EXPECT_TRUE(unpinned.ok());
+    const Status pinned = first.get();
+    EXPECT_EQ(pinned.ok(), again);
+    EXPECT_TRUE(again || pinned.error().message.find("was unpinned") != std::string::npos);
+    EXPECT_TRUE(!again || second.get().ok());
+    EXPECT_EQ(service->Unload("base").ok(), !again);
+  }
 }
 
 TEST_F(ServiceNetworksTest, ANetworkThatNobodyUsesIsUnloadedAfterAWhile) {

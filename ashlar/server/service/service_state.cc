@@ -293,17 +293,22 @@ Status Service::State::Load(const std::shared_ptr<const NetworkCard>& card) {
 Status Service::State::Pin(const std::shared_ptr<const NetworkCard>& card) {
   return Ask([this, card](std::function<void(Status)> answer) {
     Resident& resident = ResidentFor(card);
-    const auto pin = [this, &resident, answer = std::move(answer)](const Status& loaded) {
-      if (loaded.ok()) {
-        resident.pinned = true;
-        residents_changed_ = true;
+    resident.pinned = true;  // while it is loaded, too: Unpin then finds what it undoes
+    residents_changed_ = true;
+    const auto tell = [&resident, answer = std::move(answer)](const Status& loaded) {
+      if (!loaded.ok()) {
+        resident.pinned = false;
+        answer(loaded);
+      } else if (!resident.pinned) {
+        answer(Conflict("network \"{}\" was unpinned while it was loaded", resident.card->name));
+      } else {
+        answer({});
       }
-      answer(loaded);
     };
     if (resident.state == Residency::kLoaded) {
-      pin({});
+      tell({});
     } else {
-      Want(resident, {.generation = {}, .tell = pin});
+      Want(resident, {.generation = {}, .tell = tell});
     }
   });
 }
