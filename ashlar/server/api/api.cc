@@ -264,7 +264,7 @@ class Api::State {
   }
 
   void Begin(Call& call, const Parameters& parameters, const RequestSetting& setting) {
-    Result<std::unique_ptr<const BegunRequest>> begun = service_.BeginRequest();
+    Result<std::unique_ptr<BegunRequest>> begun = service_.BeginRequest();
     if (!begun.ok()) {
       Problem problem = service_.draining() ? ShuttingDown() : ProblemOf(begun.error());
       problem.retry_after_seconds = static_cast<double>(service_.RetrySeconds(call.tenant->name));

@@ -16,7 +16,7 @@ constexpr int kClientGone = 499;
 
 class WorkRun : public std::enable_shared_from_this<WorkRun> {
  public:
-  WorkRun(WorkPlace place, std::unique_ptr<const BegunRequest> begun, Work work,
+  WorkRun(WorkPlace place, std::unique_ptr<BegunRequest> begun, Work work,
           std::shared_ptr<HttpResponder> responder, WorkObserver observer)
       : place_(std::move(place)),
         begun_(std::move(begun)),
@@ -69,10 +69,6 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     std::unique_lock lock(mutex_);
     if (!id.ok()) {
       --in_service_;
-      if (id.error().code == ErrorCode::kConflict && in_service_ > 0 && !stopped_) {
-        waiting_.push_front(index);  // again when one of those has ended
-        return false;
-      }
       Stop(std::move(lock), ProblemOfRefusal(id.error(), work_.generations[index].tenant));
       return false;
     }
@@ -249,7 +245,7 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
                                                    "cancelled", "timeout", "error"};
 
   WorkPlace place_;
-  std::unique_ptr<const BegunRequest> begun_;
+  std::unique_ptr<BegunRequest> begun_;
   Work work_;
   std::shared_ptr<HttpResponder> responder_;
   WorkObserver observer_;
@@ -272,7 +268,7 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
 
 }  // namespace
 
-void StartWork(WorkPlace place, std::unique_ptr<const BegunRequest> begun, Work work,
+void StartWork(WorkPlace place, std::unique_ptr<BegunRequest> begun, Work work,
                std::shared_ptr<HttpResponder> responder, WorkObserver observer) {
   std::make_shared<WorkRun>(std::move(place), std::move(begun), std::move(work),
                             std::move(responder), std::move(observer))

@@ -48,7 +48,7 @@ struct WorkPlace {
 };
 
 // Returns at once. The answer goes to `responder`. `begun` goes with the last generation.
-void StartWork(WorkPlace place, std::unique_ptr<const BegunRequest> begun, Work work,
+void StartWork(WorkPlace place, std::unique_ptr<BegunRequest> begun, Work work,
                std::shared_ptr<HttpResponder> responder, WorkObserver observer);
 
 }  // namespace ashlar

@@ -91,11 +91,11 @@ std::int64_t Service::ContextOf(const NetworkCard& network) const {
 std::int64_t Service::RoomFor(const NetworkCard& network) const {
   return state_->RoomFor(network);
 }
-Result<std::unique_ptr<const BegunRequest>> Service::BeginRequest() {
+Result<std::unique_ptr<BegunRequest>> Service::BeginRequest() {
   return state_->BeginRequest();
 }
 Result<GenerationId> Service::Submit(Generation generation, GenerationListener listener,
-                                     const BegunRequest* request) {
+                                     BegunRequest* request) {
   return state_->Submit(std::move(generation), std::move(listener), request);
 }
 std::int64_t Service::RetrySeconds(std::string_view tenant) const {

@@ -207,7 +207,8 @@ struct ServiceObserver {
 };
 
 // A request that may ask for one generation after another. While it lives the service takes these,
-// and has not drained.
+// and has not drained. Where one of them had a place in the queue the rest have, too: a request is
+// refused before it has begun, or not at all.
 class BegunRequest {
  public:
   explicit BegunRequest(std::function<void()> on_end) : on_end_(std::move(on_end)) {}
@@ -216,7 +217,9 @@ class BegunRequest {
   BegunRequest& operator=(const BegunRequest&) = delete;
 
  private:
+  friend class Service;
   std::function<void()> on_end_;
+  bool joined_ = false;  // one of its generations has. Under the service's lock
 };
 
 class Service {
@@ -240,13 +243,13 @@ class Service {
 
   // Lets a request in, whose generations are then taken when the service drains or memory gets
   // short, too. It must not outlive the service. kConflict: it drains, or memory is short.
-  Result<std::unique_ptr<const BegunRequest>> BeginRequest();
+  Result<std::unique_ptr<BegunRequest>> BeginRequest();
   // Queues a generation, of `request` or, null, one that comes alone. kInvalid: the prompt or an
   // option, by name. kExhausted: it can never have the pages or the weights that it needs (with
-  // numbers). kConflict: the tenant's part of the queue is full, or what BeginRequest says; try
-  // again in RetrySeconds.
+  // numbers). kConflict: the tenant's part of the queue is full and this is the first of `request`,
+  // or what BeginRequest says; try again in RetrySeconds.
   Result<GenerationId> Submit(Generation generation, GenerationListener listener,
-                              const BegunRequest* request = nullptr);
+                              BegunRequest* request = nullptr);
   // From 1 to 60, by what of the tenant's waits and how quickly answers were begun of late.
   std::int64_t RetrySeconds(std::string_view tenant) const;
   // Nothing when it has ended. Its pages are free after the step that runs now.

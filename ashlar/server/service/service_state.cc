@@ -214,11 +214,11 @@ Status Service::State::CheckMayBegin() {
   return {};
 }
 
-Result<std::unique_ptr<const BegunRequest>> Service::State::BeginRequest() {
+Result<std::unique_ptr<BegunRequest>> Service::State::BeginRequest() {
   const std::lock_guard lock(mutex_);
   ASHLAR_TRY(CheckMayBegin());
   ++requests_;
-  return std::make_unique<const BegunRequest>([this] {
+  return std::make_unique<BegunRequest>([this] {
     const std::lock_guard ending(mutex_);
     --requests_;
     changed_.notify_all();  // under the lock: who drains may end the service
@@ -226,7 +226,7 @@ Result<std::unique_ptr<const BegunRequest>> Service::State::BeginRequest() {
 }
 
 Result<GenerationId> Service::State::Submit(Generation generation, GenerationListener listener,
-                                            const BegunRequest* request, WhenRead when_read) {
+                                            BegunRequest* request, WhenRead when_read) {
   ASHLAR_TRY(Check(generation));
   const int continuations = generation.continuations;
   GenerationId id{};
@@ -244,8 +244,13 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
     } else if (stopping_) {
       return Conflict("the service is stopping");
     }
-    if (const auto refusal = waiting_.Join(generation.tenant, continuations, Now())) {
+    if (request != nullptr && request->joined_) {
+      waiting_.JoinMore(generation.tenant, continuations, Now());
+    } else if (const auto refusal = waiting_.Join(generation.tenant, continuations, Now())) {
       return Conflict("{}", *refusal);
+    }
+    if (request != nullptr) {
+      request->joined_ = true;
     }
     id = GenerationId{next_id_++};
     job->id = id;

@@ -56,9 +56,9 @@ class Service::State {
   // `when_read` is called once on the engine's thread when the prompt was read and its pages are
   // there, if it comes to that.
   using WhenRead = std::function<void(NetworkId)>;
-  Result<std::unique_ptr<const BegunRequest>> BeginRequest();
+  Result<std::unique_ptr<BegunRequest>> BeginRequest();
   Result<GenerationId> Submit(Generation generation, GenerationListener listener,
-                              const BegunRequest* request = nullptr, WhenRead when_read = {});
+                              BegunRequest* request = nullptr, WhenRead when_read = {});
   std::int64_t RetrySeconds(std::string_view tenant) const;
   void Cancel(GenerationId id);
   Status Load(const std::shared_ptr<const NetworkCard>& card);

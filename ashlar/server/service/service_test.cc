@@ -150,6 +150,27 @@ TEST_F(ServiceTest, TheQueueIsBounded) {
   }
 }
 
+TEST_F(ServiceTest, ARequestThatHasJoinedTheQueueIsNotRefusedInItsMiddle) {
+  ServiceOptions options = Options();
+  options.max_waiting = 1;
+  const auto service = Started(options);
+  const auto begun = *service->BeginRequest();
+  const auto other = *service->BeginRequest();
+  Generation many = Ask(base_, "Hello", 200);
+  many.continuations = 32;
+  Ear ear;
+  ASSERT_TRUE(service->Submit(many, ear.listener(), begun.get()).ok());
+  Ear rest;
+  EXPECT_EQ(service->Submit(Ask(base_, "Hello", 4), rest.listener(), other.get()).error().code,
+            ErrorCode::kConflict)
+      << "a request that has none there yet";
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(service->Submit(Ask(base_, "Hello", 4), rest.listener(), begun.get()).ok());
+  }
+  EXPECT_EQ(rest.Wait().end, GenerationEnd::kLength);
+  service->Drain(0);
+}
+
 TEST_F(ServiceTest, OneTenantDoesNotFillTheQueueForOthers) {
   ServiceOptions options = Options();
   options.max_waiting = 8;

@@ -26,16 +26,21 @@ std::optional<std::string> WaitingLine::Join(std::string_view tenant, std::int64
     return fmt::format("{} answers of {} wait to be begun, and {} may, of {} for all who wait", own,
                        tenant.empty() ? "those who ask" : tenant, Part(), places_);
   }
+  JoinMore(tenant, answers, now_micros);
+  return std::nullopt;
+}
+
+void WaitingLine::JoinMore(std::string_view tenant, std::int64_t answers,
+                           std::int64_t now_micros) {
   if (size_ == 0) {
     moved_micros_ = now_micros;
   }
-  if (own == 0) {
-    answers_.emplace(tenant, answers);
+  if (const auto found = answers_.find(tenant); found != answers_.end()) {
+    found->second += answers;
   } else {
-    answers_.find(tenant)->second += answers;
+    answers_.emplace(tenant, answers);
   }
   size_ += answers;
-  return std::nullopt;
 }
 
 void WaitingLine::Begin(std::string_view tenant, std::int64_t now_micros) {

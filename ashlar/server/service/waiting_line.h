@@ -4,7 +4,8 @@
 // Whoever has nothing in it always joins. Whoever has something joins while that is no more than
 // their part: the places, divided evenly among all who have something in it. So one who is alone
 // may take every place, and takes none from another; and N places hold at most N (1 + 1/2 + ... +
-// 1/k) answers of k tenants, and one request more of each. Its owner brings the time and the lock.
+// 1/k) answers of k tenants, one request more of each, and what requests that have joined ask for
+// besides. Its owner brings the time and the lock.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,8 @@ class WaitingLine {
   // Puts answers of a tenant into the line; or says why not, and changes nothing.
   std::optional<std::string> Join(std::string_view tenant, std::int64_t answers,
                                   std::int64_t now_micros);
+  // More answers of a request that joined before: never refused.
+  void JoinMore(std::string_view tenant, std::int64_t answers, std::int64_t now_micros);
   // One of a tenant's answers was begun.
   void Begin(std::string_view tenant, std::int64_t now_micros);
   // So many were not, and will not be.

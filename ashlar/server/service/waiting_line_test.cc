@@ -32,6 +32,19 @@ TEST(WaitingLine, NobodyFillsItForOthers) {
   EXPECT_TRUE(line.Join("c", 1, 0)) << "a third of them";
 }
 
+TEST(WaitingLine, TheRestOfARequestIsNeverRefused) {
+  WaitingLine line(2);
+  EXPECT_FALSE(line.Join("a", 2, 0));
+  line.JoinMore("a", 3, 0);
+  EXPECT_EQ(line.size(), 5);
+  EXPECT_TRUE(line.Join("a", 1, 0));
+  line.JoinMore("b", 1, 0);
+  line.Leave("a", 4);
+  EXPECT_TRUE(line.Join("a", 1, 0)) << "one of two places is its part";
+  line.Leave("b", 1);
+  EXPECT_FALSE(line.Join("a", 1, 0));
+}
+
 TEST(WaitingLine, PlacesComeBackWhenAnswersAreBegunOrLeave) {
   WaitingLine line(2);
   EXPECT_FALSE(line.Join("a", 2, 0));
