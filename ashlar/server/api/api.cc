@@ -122,10 +122,11 @@ class Api::State {
         guard_(options.host, options.cors_origin, options.allowed_hosts),
         started_(std::time(nullptr)),
         // What the service lets wait is not refused here.
-        reading_(options.workers, std::max(options.max_waiting, service.options().max_waiting)),
-        long_reading_(kLongReaders, options.max_waiting),
-        looking_(1, options.max_waiting),
-        waiting_(kMostWaits, kMostWaits) {
+        reading_(
+            Threads(options.workers, std::max(options.max_waiting, service.options().max_waiting))),
+        long_reading_(Threads(kLongReaders, options.max_waiting)),
+        looking_(Threads(1, options.max_waiting)),
+        waiting_(Threads(kMostWaits, kMostWaits)) {
     service.UseSpare(constraints_.kept());
     if (options.metrics != nullptr) {
       metrics_.emplace(*options.metrics);
@@ -153,8 +154,9 @@ class Api::State {
       call->Send(Manage(*call, Json(Json::Object())));
       return;
     }
-    if (const auto seconds =
-            QueueFor(*call).Post(call->tenant->name, [this, call] { Answer(*call); })) {
+    if (const auto seconds = QueueFor(*call).Post(
+            call->tenant->name, {.run = [this, call] { Answer(*call); },
+                                 .let_go = [call] { call->Send(ShuttingDown().Response()); }})) {
       call->Send(Problem{.status = 429,
                          .message = "too many requests wait already; try again",
                          .code = "overloaded",
@@ -163,11 +165,22 @@ class Api::State {
     }
   }
 
+  void Close() {
+    for (WorkQueue* const queue : {&reading_, &long_reading_, &looking_, &waiting_}) {
+      queue->Close();
+    }
+  }
+
   std::shared_ptr<RequestTrace> NewTrace(const HttpRequest& request) {
     return std::make_shared<RequestTrace>(request, metrics_ ? &*metrics_ : nullptr, options_.log);
   }
 
  private:
+  bool has_keys() const { return options_.tenants != nullptr && options_.tenants->has_keys(); }
+  WorkQueueOptions Threads(int threads, std::int64_t places) const {
+    return {.threads = threads, .places = places, .one_tenant = !has_keys()};
+  }
+
   // What takes long has threads of its own, so that nothing short ever waits for it.
   WorkQueue& QueueFor(const Call& call) {
     const Endpoint& endpoint = *call.route.endpoint;
@@ -187,8 +200,7 @@ class Api::State {
   // Finds out who asks, and whether they may.
   std::optional<Problem> Admit(Call& call) const {
     const Access access = call.route.endpoint->access;
-    const bool has_keys = options_.tenants != nullptr && options_.tenants->has_keys();
-    if (!has_keys && access != Access::kOpen) {
+    if (!has_keys() && access != Access::kOpen) {
       if (auto refusal = guard_.Refusal(call.request.headers, access == Access::kAdmin)) {
         return refusal;
       }
@@ -367,6 +379,10 @@ Api::Api(Service& service, BlobStore& store, const ApiOptions& options)
     : state_(std::make_unique<State>(service, store, options)) {}
 
 Api::~Api() = default;
+
+void Api::Close() {
+  state_->Close();
+}
 
 void Api::OnOwnAnswer(const HttpRequest& request, int status) {
   state_->NewTrace(request)->End(status);

@@ -34,8 +34,11 @@ struct ApiOptions {
 class Api {
  public:
   Api(Service& service, BlobStore& store, const ApiOptions& options = {});
-  // Waits for the requests that workers have begun.
+  // Closes, and waits for the requests that workers have begun.
   ~Api();
+
+  // What no worker has begun, and what comes from now on, is answered with 503.
+  void Close();
 
   // An HttpHandler.
   void Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder);

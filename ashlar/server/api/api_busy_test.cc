@@ -31,6 +31,7 @@ class Door {
     ++before_;
     open_.wait(false);
   }
+  int count() const { return before_; }  // that came so far
   void WaitForSomebody(int count = 1) const {
     while (before_ < count) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -159,6 +160,33 @@ TEST_F(ApiTest, ATimeoutRunsWhileARequestWaitsForAThread) {
   EXPECT_EQ(first->Wait().status, 200);
   EXPECT_EQ(second->Wait().status, 504);
   EXPECT_EQ(service->status().engine.rows, 0u);
+}
+
+TEST_F(ApiTest, WhatWaitsWhenTheServerEndsIsRefusedAndHoldsNobodyUp) {
+  Door door;
+  SlowStore slow(*store_, door);
+  const auto service = *Service::Start(slow, {.engine = service_->options().engine});
+  std::vector<std::shared_ptr<HeardResponder>> waiting;
+  std::shared_ptr<HeardResponder> first;
+  {
+    Api api(*service, *store_, {.workers = 1});
+    door.Set(false);
+    const std::string_view ask = R"({"model": "plain", "content": "a"})";
+    const int before = door.count();  // the service, as it started
+    first = BeginOf(api, "/tokenize", ask);
+    door.WaitForSomebody(before + 1);
+    for (int i = 0; i < 3; ++i) {
+      waiting.push_back(BeginOf(api, "/tokenize", ask));
+    }
+    api.Close();
+    waiting.push_back(BeginOf(api, "/tokenize", ask));
+    for (const auto& each : waiting) {
+      EXPECT_EQ(each->Wait().status, 503);
+    }
+    EXPECT_FALSE(first->over());
+    door.Set(true);
+  }
+  EXPECT_EQ(first->Wait().status, 200);
 }
 
 TEST_F(ApiTest, ADrainLetsARequestOfManyPromptsEnd) {

@@ -1,47 +1,68 @@
 #include "ashlar/server/api/work_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace ashlar {
 
-WorkQueue::WorkQueue(int threads, std::int64_t places)
-    : most_of_one_(std::max(1, threads - 1)), line_(places) {
-  for (int i = 0; i < threads; ++i) {
+WorkQueue::WorkQueue(const WorkQueueOptions& options)
+    : most_of_one_(options.one_tenant ? options.threads : std::max(1, options.threads - 1)),
+      line_(options.places) {
+  for (int i = 0; i < options.threads; ++i) {
     threads_.emplace_back([this] { Run(); });
   }
 }
 
 WorkQueue::~WorkQueue() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  wake_.notify_all();
+  Close();
   for (std::thread& thread : threads_) {
     thread.join();
   }
 }
 
-std::optional<std::int64_t> WorkQueue::Post(const std::string& tenant, std::function<void()> task) {
+void WorkQueue::Close() {
+  std::vector<Task> waiting;
   {
     const std::lock_guard lock(mutex_);
-    const std::int64_t now = clock_.NowMicros();
-    if (line_.Join(tenant, 1, now)) {
-      return line_.RetrySeconds(tenant, now);
+    closed_ = true;
+    for (auto& [tenant, lane] : lanes_) {
+      std::ranges::move(std::exchange(lane.tasks, {}), std::back_inserter(waiting));
     }
-    lanes_[tenant].tasks.push_back({std::move(task), true});
   }
-  wake_.notify_one();
+  wake_.notify_all();
+  for (const Task& each : waiting) {
+    each.task.let_go();
+  }
+}
+
+std::optional<std::int64_t> WorkQueue::Post(const std::string& tenant, QueuedTask task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!closed_) {
+      const std::int64_t now = clock_.NowMicros();
+      if (line_.Join(tenant, 1, now)) {
+        return line_.RetrySeconds(tenant, now);
+      }
+      lanes_[tenant].tasks.push_back({std::move(task), true});
+      wake_.notify_one();
+      return std::nullopt;
+    }
+  }
+  task.let_go();
   return std::nullopt;
 }
 
-void WorkQueue::PostMore(const std::string& tenant, std::function<void()> task) {
+void WorkQueue::PostMore(const std::string& tenant, QueuedTask task) {
   {
     const std::lock_guard lock(mutex_);
-    lanes_[tenant].tasks.push_front({std::move(task), false});
+    if (!closed_) {
+      lanes_[tenant].tasks.push_front({std::move(task), false});
+      wake_.notify_one();
+      return;
+    }
   }
-  wake_.notify_one();
+  task.let_go();
 }
 
 // Of those that may have one more thread, that which had none for longest.
@@ -60,23 +81,23 @@ void WorkQueue::Run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     auto lane = NextLane();
-    while (lane == lanes_.end() && !ending_) {
+    while (lane == lanes_.end() && !closed_) {
       wake_.wait(lock);
       lane = NextLane();
     }
-    if (lane == lanes_.end()) {
-      return;  // what still waits is its tenant's whose threads run: they see to it
+    if (closed_) {
+      return;
     }
     {
-      const Task task = std::move(lane->second.tasks.front());
+      const Task next = std::move(lane->second.tasks.front());
       lane->second.tasks.pop_front();
       lane->second.turn = ++turns_;
       ++lane->second.running;
-      if (task.in_line) {
+      if (next.in_line) {
         line_.Begin(lane->first, clock_.NowMicros());
       }
       lock.unlock();
-      task.run();
+      next.task.run();
     }
     lock.lock();
     --lane->second.running;

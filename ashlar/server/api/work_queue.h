@@ -2,8 +2,11 @@
 // request of 32 MB, writing its prompt, or making a network takes seconds.
 //
 // Those who ask take turns: who has little to do does not wait for all that another one has. And
-// nobody has all of its threads, where there are several: what somebody else asks finds one that is
-// free, or that is about to be.
+// where there are several threads and several tenants, none has all of them: what somebody else
+// asks finds one that is free, or that is about to be.
+//
+// When it closes, what no thread has begun is let go: an end waits for what runs, and never for
+// what waits.
 #pragma once
 
 #include <condition_variable>
@@ -23,22 +26,37 @@
 
 namespace ashlar {
 
+struct WorkQueueOptions {
+  int threads = 1;
+  std::int64_t places = 1;  // of tasks that no thread has begun, divided as those of a WaitingLine
+  bool one_tenant = false;  // there is but one, who may have every thread
+};
+
+// One of the two is called, once.
+struct QueuedTask {
+  std::function<void()> run;     // on a thread of the queue
+  std::function<void()> let_go;  // the queue was closed first; on the thread that closes or posts
+};
+
 // Thread-safe.
 class WorkQueue {
  public:
-  // Of the tasks that no thread has begun, `places` are divided as those of a WaitingLine.
-  WorkQueue(int threads, std::int64_t places);
-  // Runs what waits, then ends.
+  explicit WorkQueue(const WorkQueueOptions& options);
+  // Closes, and waits for what runs.
   ~WorkQueue();
 
-  // Nothing, or in how many seconds to come again, when too much waits of what `tenant` asks.
-  std::optional<std::int64_t> Post(const std::string& tenant, std::function<void()> task);
+  // Nothing, or in how many seconds to come again, when too much waits of what `tenant` asks; then
+  // neither is called.
+  std::optional<std::int64_t> Post(const std::string& tenant, QueuedTask task);
   // The rest of work that was taken before: never refused, and the tenant's next.
-  void PostMore(const std::string& tenant, std::function<void()> task);
+  void PostMore(const std::string& tenant, QueuedTask task);
+
+  // Lets go of what waits, and from now on of all that comes.
+  void Close();
 
  private:
   struct Task {
-    std::function<void()> run;
+    QueuedTask task;
     bool in_line;  // it has a place in the line
   };
   // Of a tenant that ever asked, of which there are as many as keys: who comes back has had turns.
@@ -58,7 +76,7 @@ class WorkQueue {
   internal::WaitingLine line_;
   std::map<std::string, Lane> lanes_;
   std::uint64_t turns_ = 0;
-  bool ending_ = false;
+  bool closed_ = false;
   std::vector<std::thread> threads_;
 };
 

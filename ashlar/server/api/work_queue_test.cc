@@ -2,22 +2,27 @@
 
 #include <functional>
 #include <future>
+#include <latch>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include <gtest/gtest.h>
 
 namespace ashlar {
 namespace {
 
+QueuedTask Task(std::function<void()> run) {
+  return {.run = std::move(run), .let_go = [] {}};
+}
+
 // A task that runs until it is let go. Stands before the queue it is given to, which waits for it.
 class Gate {
  public:
-  std::function<void()> task() {
-    return [this] {
+  QueuedTask task() {
+    return Task([this] {
       entered_.set_value();
       open_.get_future().wait();
-    };
+    });
   }
   void WaitUntilEntered() { entered_.get_future().wait(); }
   void Open() { open_.set_value(); }
@@ -30,74 +35,120 @@ class Gate {
 TEST(WorkQueue, ThoseWhoAskTakeTurns) {
   std::string order;
   Gate gate;
-  {
-    WorkQueue queue(1, 100);
-    queue.Post("alice", gate.task());
-    gate.WaitUntilEntered();
-    const auto post = [&](const std::string& tenant) {
-      EXPECT_FALSE(queue.Post(tenant, [&order, tenant] { order += tenant.front(); }));
-    };
-    for (const char* tenant : {"alice", "alice", "alice", "bob", "bob", "carol"}) {
-      post(tenant);
-    }
-    queue.PostMore("bob", [&order] { order += '+'; });
-    gate.Open();
+  std::latch left(7);
+  WorkQueue queue({.threads = 1, .places = 100});
+  queue.Post("alice", gate.task());
+  gate.WaitUntilEntered();
+  const auto task = [&](char name) {
+    return Task([&, name] {
+      order += name;
+      left.count_down();
+    });
+  };
+  for (const char* tenant : {"alice", "alice", "alice", "bob", "bob", "carol"}) {
+    EXPECT_FALSE(queue.Post(tenant, task(*tenant)));
   }
+  queue.PostMore("bob", task('+'));
+  gate.Open();
+  left.wait();
   EXPECT_EQ(order, "+cababa") << "the rest of what was begun is its tenant's next";
 }
 
 TEST(WorkQueue, WhoComesBackAtOnceHasNoTurnBeforeWhoWaits) {
   std::string order;
-  int left = 8;
+  constexpr int kAsked = 8;
+  int asked = 0;
   Gate gate;
+  std::latch left(kAsked + 1);
   std::function<void(char)> ask;
-  {
-    WorkQueue queue(1, 100);
-    ask = [&](char tenant) {
-      queue.Post(std::string(1, tenant), [&, tenant] {
-        order += tenant;
-        if (--left > 0) {
-          ask(tenant == 'a' ? 'b'
-                            : 'a');  // who has had an answer asks again while the other's runs
-        }
-      });
-    };
-    queue.Post("a", gate.task());
-    gate.WaitUntilEntered();
-    ask('b');
-    queue.Post("z", [&] { order += 'z'; });
-    gate.Open();
-  }
+  WorkQueue queue({.threads = 1, .places = 100});
+  ask = [&](char tenant) {
+    ++asked;
+    queue.Post(
+        std::string(1, tenant), Task([&, tenant] {
+          order += tenant;
+          if (asked < kAsked) {
+            ask(tenant == 'a' ? 'b' : 'a');  // who has had an answer asks while the other's runs
+          }
+          left.count_down();
+        }));
+  };
+  queue.Post("a", gate.task());
+  gate.WaitUntilEntered();
+  ask('b');
+  queue.Post("z", Task([&] {
+               order += 'z';
+               left.count_down();
+             }));
+  gate.Open();
+  left.wait();
   EXPECT_LT(order.find('z'), 3u) << order;
 }
 
-TEST(WorkQueue, NobodyHasEveryThread) {
+TEST(WorkQueue, NoneOfSeveralTenantsHasEveryThread) {
   Gate first;
   Gate second;
   std::promise<void> other;
-  WorkQueue queue(2, 100);
+  WorkQueue queue({.threads = 2, .places = 100});
   queue.Post("alice", first.task());
   first.WaitUntilEntered();
   queue.Post("alice", second.task());
-  queue.Post("bob", [&] { other.set_value(); });
+  queue.Post("bob", Task([&] { other.set_value(); }));
   other.get_future().wait();  // while alice's first runs, and her second waits
   first.Open();
   second.WaitUntilEntered();
   second.Open();
 }
 
+TEST(WorkQueue, TheOnlyTenantHasEveryThread) {
+  Gate first;
+  Gate second;
+  WorkQueue queue({.threads = 2, .places = 100, .one_tenant = true});
+  queue.Post("all", first.task());
+  queue.Post("all", second.task());
+  first.WaitUntilEntered();
+  second.WaitUntilEntered();
+  first.Open();
+  second.Open();
+}
+
+TEST(WorkQueue, WhenItClosesWhatWaitsIsLetGoAndWhatRunsIsWaitedFor) {
+  std::string heard;
+  const QueuedTask task{.run = [&] { heard += 'r'; }, .let_go = [&] { heard += 'l'; }};
+  Gate gate;
+  bool ended = false;
+  {
+    WorkQueue queue({.threads = 1, .places = 100});
+    queue.Post("alice", Task([&, held = gate.task()] {
+                 held.run();
+                 ended = true;
+               }));
+    gate.WaitUntilEntered();
+    EXPECT_FALSE(queue.Post("alice", task));
+    EXPECT_FALSE(queue.Post("bob", task));
+    queue.PostMore("alice", task);
+    queue.Close();
+    EXPECT_EQ(heard, "lll");
+    EXPECT_FALSE(queue.Post("alice", task));
+    queue.PostMore("alice", task);
+    gate.Open();
+  }
+  EXPECT_EQ(heard, "lllll");
+  EXPECT_TRUE(ended);
+}
+
 TEST(WorkQueue, WhoHasMuchWaitingIsToldToComeAgainAndOthersAreNot) {
   Gate gate;
-  WorkQueue queue(1, 4);
+  WorkQueue queue({.threads = 1, .places = 4});
   queue.Post("alice", gate.task());
   gate.WaitUntilEntered();
   for (int i = 0; i < 4; ++i) {
-    EXPECT_FALSE(queue.Post("alice", [] {}));
+    EXPECT_FALSE(queue.Post("alice", Task([] {})));
   }
-  const auto seconds = queue.Post("alice", [] {});
+  const auto seconds = queue.Post("alice", Task([] {}));
   ASSERT_TRUE(seconds);
   EXPECT_GE(*seconds, 1);
-  EXPECT_FALSE(queue.Post("bob", [] {}));
+  EXPECT_FALSE(queue.Post("bob", Task([] {})));
   gate.Open();
 }
 

@@ -122,10 +122,15 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
       WriteStream(last);
       responder_->End();
     } else if (done || (ended && !waiting_.empty())) {
+      lock.unlock();
       // Not here: a large answer takes time to write, and Submit may not be called back into.
-      place_.queue.PostMore(place_.tenant, [self = shared_from_this(), done] {
-        done ? self->SendWhole() : self->SubmitMore();
-      });
+      place_.queue.PostMore(place_.tenant,
+                            {.run = [self = shared_from_this(),
+                                     done] { done ? self->SendWhole() : self->SubmitMore(); },
+                             .let_go =
+                                 [self = shared_from_this()] {
+                                   self->Stop(std::unique_lock(self->mutex_), ShuttingDown());
+                                 }});
     }
   }
 

@@ -222,6 +222,7 @@ Status RunServe(Session& session) {
       });
   terminal.Note("shutting down: answers that were begun are finished");
   const bool whole = service->Drain(settings.Seconds("drain-timeout"));
+  api.Close();
   // What the service has ended is still on its way to the clients.
   constexpr std::chrono::seconds kLastBytes{5};
   const bool sent = server->Drain(kLastBytes);
