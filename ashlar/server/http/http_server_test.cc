@@ -230,6 +230,19 @@ TEST_F(HttpServerTest, OneTooManyOfAnythingIsRefusedAndTheOthersGoOn) {
   EXPECT_EQ(first.Post("/echo", "free again").Read().body, "POST free again");
 }
 
+TEST_F(HttpServerTest, ARefusedConnectionIsNoRequest) {
+  Serve({.max_connections = 1});
+  Client first = Connect();
+  EXPECT_TRUE(Eventually([&] { return server_->counts().connections == 1; }));
+  EXPECT_EQ(Connect().Read().status, 503);
+  const HttpServerCounts counts = server_->counts();
+  EXPECT_EQ(counts.refused_connections, 1u);
+  EXPECT_EQ(counts.accepted_connections, 1u);
+  EXPECT_EQ(counts.refused_requests, 0u);
+  const std::lock_guard lock(mutex_);
+  EXPECT_TRUE(own_answers_.empty());
+}
+
 TEST_F(HttpServerTest, WhatTheServerAnswersItselfIsTold) {
   Serve({.max_requests = 1, .max_body_bytes = 1000, .body_timeout = 100ms});
   const auto send = [&](std::string_view bytes) { return Connect().Send(bytes).Read().status; };

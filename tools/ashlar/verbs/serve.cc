@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 #include <unistd.h>
 
@@ -203,8 +204,18 @@ Status RunServe(Session& session) {
   SampleHttpServer(metrics, *server);
   ASHLAR_TRY(const std::vector<std::string> names, service->cards().Names());
   Announce(session, settings, server->port(), names);
+  std::uint64_t refused_connections = 0;  // that were told of
   signals.Wait(
       [&] {
+        // A line a second, however many there are.
+        const std::uint64_t refused = server->counts().refused_connections;
+        if (const std::uint64_t more = refused - std::exchange(refused_connections, refused);
+            more > 0) {
+          terminal.Note(
+              fmt::format("refused connections: {} (--max-connections, or the system's "
+                          "limit on open files)",
+                          more));
+        }
         const Result<bool> reloaded = tenants->ReloadIfChanged();
         if (!reloaded.ok()) {
           terminal.Note("the keys are as before: " + reloaded.error().message);

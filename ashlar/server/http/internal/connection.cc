@@ -95,7 +95,7 @@ void Connection::StartRefusing(const HttpResponse& refusal) {
   if (core_->tls != nullptr) {
     return Close();  // no handshake for those who are refused
   }
-  RefuseRequest(refusal);
+  Refuse(refusal, NewRequestId());  // no request has come
 }
 
 // ---- Reading
@@ -237,15 +237,20 @@ HttpResponse Connection::AnswerToOptions(const HttpRequest& request) const {
 
 void Connection::RefuseRequest(const HttpResponse& refusal) {
   ++core_->refused_requests;
-  close_after_write_ = true;
-  SetReadDeadline(std::chrono::milliseconds::max());
   HttpRequest request = reader_.Head();
   request.peer = peer_;
   if (request.id.empty()) {
     request.id = NewRequestId();
   }
   TellOfOwnAnswer(request, refusal.status);
-  const ResponseFrame frame{.keep_alive = false, .request_id = request.id};
+  Refuse(refusal, request.id);
+}
+
+// The last that this connection says.
+void Connection::Refuse(const HttpResponse& refusal, const std::string& request_id) {
+  close_after_write_ = true;
+  SetReadDeadline(std::chrono::milliseconds::max());
+  const ResponseFrame frame{.keep_alive = false, .request_id = request_id};
   direct_ += ResponseHead(frame, refusal.status, refusal.content_type, refusal.headers,
                           refusal.body.size()) +
              refusal.body;

@@ -47,6 +47,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Dispatch();
   HttpResponse AnswerToOptions(const HttpRequest& request) const;
   void RefuseRequest(const HttpResponse& refusal);
+  void Refuse(const HttpResponse& refusal, const std::string& request_id);
   void TellOfOwnAnswer(const HttpRequest& request, int status) const;
   void Flush();  // writes what there is to write
   void OnWritten(AsioError error, std::size_t bytes);
