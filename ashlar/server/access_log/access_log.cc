@@ -56,6 +56,7 @@ std::string AccessLine(const AccessRecord& record) {
   set_tokens("cached_tokens", record.cached_tokens);
   set_tokens("completion_tokens", record.completion_tokens);
   set_text("finish_reason", record.finish_reason);
+  set_text("exception", record.exception);
   set_seconds("queue_seconds", record.queue_seconds);
   set_seconds("first_token_seconds", record.first_token_seconds);
   set_seconds("total_seconds", record.total_seconds);

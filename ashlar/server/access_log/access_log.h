@@ -29,6 +29,7 @@ struct AccessRecord {
   std::optional<std::int64_t> cached_tokens = {};
   std::optional<std::int64_t> completion_tokens = {};
   std::string finish_reason = {};
+  std::string exception = {};  // the name of its type: what a library threw
   std::optional<double> queue_seconds = {};
   std::optional<double> first_token_seconds = {};
   double total_seconds = 0;

@@ -155,7 +155,7 @@ class Api::State {
       return;
     }
     if (const auto seconds = QueueFor(*call).Post(
-            call->tenant->name, {.run = [this, call] { Answer(*call); },
+            call->tenant->name, {.run = [this, call] { AnswerOrFail(*call); },
                                  .let_go = [call] { call->Send(ShuttingDown().Response()); }})) {
       call->Send(Problem{.status = 429,
                          .message = "too many requests wait already; try again",
@@ -243,7 +243,16 @@ class Api::State {
     return std::nullopt;
   }
 
-  // On a thread of the queue.
+  // On a thread of the queue, which no library's exception may end.
+  void AnswerOrFail(Call& call) {
+    try {
+      Answer(call);
+    } catch (const std::exception& exception) {
+      call.trace->SetException(ExceptionName(exception));
+      call.Send(ErrorResponse(exception));
+    }
+  }
+
   void Answer(Call& call) {
     const Endpoint& endpoint = *call.route.endpoint;
     Json body = Json::Object();
@@ -384,8 +393,10 @@ void Api::Close() {
   state_->Close();
 }
 
-void Api::OnOwnAnswer(const HttpRequest& request, int status) {
-  state_->NewTrace(request)->End(status);
+void Api::OnOwnAnswer(const HttpRequest& request, int status, const std::string& exception) {
+  const std::shared_ptr<RequestTrace> trace = state_->NewTrace(request);
+  trace->SetException(exception);
+  trace->End(status);
 }
 
 void Api::Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder) {

@@ -43,7 +43,7 @@ class Api {
   // An HttpHandler.
   void Handle(HttpRequest request, std::shared_ptr<HttpResponder> responder);
   // An HttpOwnAnswers: such answers are logged and counted, too.
-  void OnOwnAnswer(const HttpRequest& request, int status);
+  void OnOwnAnswer(const HttpRequest& request, int status, const std::string& exception = "");
 
  private:
   struct Call;

@@ -22,6 +22,8 @@ class RequestTrace {
 
   void SetTenant(const std::string& name) { record_.tenant = name; }
   void SetModel(const std::string& name) { record_.model = name; }
+  // By ExceptionName; "": none.
+  void SetException(const std::string& name) { record_.exception = name; }
 
   // News of generation `index`.
   void OnEvent(std::size_t index, const GenerationEvent& event);

@@ -1,6 +1,9 @@
 #include "ashlar/server/http/http.h"
 
 #include <algorithm>
+#include <typeinfo>
+
+#include <boost/core/demangle.hpp>
 
 #include "ashlar/base/ascii.h"
 
@@ -69,6 +72,14 @@ int HttpStatusOf(const Error& error) {
 
 HttpResponse ErrorResponse(const Error& error, std::string_view param) {
   return ErrorResponse(HttpStatusOf(error), error.message, ErrorCodeName(error.code), param);
+}
+
+HttpResponse ErrorResponse(const std::exception& exception) {
+  return ErrorResponse(500, fmt::format("internal error: {}", exception.what()), "internal_error");
+}
+
+std::string ExceptionName(const std::exception& exception) {
+  return boost::core::demangle(typeid(exception).name());
 }
 
 }  // namespace ashlar

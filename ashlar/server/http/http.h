@@ -2,6 +2,7 @@
 // thread. Nothing here knows of sockets; http_server.h has those.
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -59,6 +60,10 @@ HttpResponse ErrorResponse(int status, std::string_view message, std::string_vie
 // 400 for kInvalid and kUnsupported, 404, 409, 503 for what is corrupt or used up, 500 for kIo.
 int HttpStatusOf(const Error& error);
 HttpResponse ErrorResponse(const Error& error, std::string_view param = "");
+// 500, to the client whose request met an exception: with what it says.
+HttpResponse ErrorResponse(const std::exception& exception);
+// "std::bad_alloc": what a log may say of it, since what() may quote a request.
+std::string ExceptionName(const std::exception& exception);
 
 // An HttpResponder is the way back to one client. Thread-safe; calls never block.
 //
@@ -87,10 +92,11 @@ class HttpResponder {
   virtual void OnClosed(std::function<void()> closed) = 0;
 };
 
-// Told of a request that the server answered itself: refused, or of the method OPTIONS. Of what was
-// malformed it has as much as was read, and never a body. Called on a thread of the server,
-// quickly.
-using HttpOwnAnswers = std::function<void(const HttpRequest& request, int status)>;
+// Told of a request that the server answered itself: refused, of the method OPTIONS, or one whose
+// handler threw. Of what was malformed it has as much as was read, and never a body. `exception` is
+// what was thrown, by ExceptionName, or empty. Called on a thread of the server, quickly.
+using HttpOwnAnswers =
+    std::function<void(const HttpRequest& request, int status, const std::string& exception)>;
 
 // Called on a thread of the server for each request; must not block (it hands work on). What it
 // throws becomes a 500. The body of an answer to HEAD is left out by the server: answer as to GET.

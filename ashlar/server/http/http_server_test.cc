@@ -44,7 +44,7 @@ class HttpServerTest : public testing::Test {
         [this](HttpRequest request, Responder responder) {
           Handle(std::move(request), std::move(responder));
         },
-        [this](const HttpRequest& request, int status) {
+        [this](const HttpRequest& request, int status, const std::string&) {
           const std::lock_guard lock(mutex_);
           own_answers_.push_back(
               fmt::format("{} {} {} {}", request.method, request.path, request.id, status));

@@ -200,7 +200,9 @@ Status RunServe(Session& session) {
           [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
             api.Handle(std::move(request), std::move(responder));
           },
-          [&](const HttpRequest& request, int status) { api.OnOwnAnswer(request, status); }));
+          [&](const HttpRequest& request, int status, const std::string& exception) {
+            api.OnOwnAnswer(request, status, exception);
+          }));
   SampleHttpServer(metrics, *server);
   ASHLAR_TRY(const std::vector<std::string> names, service->cards().Names());
   Announce(session, settings, server->port(), names);

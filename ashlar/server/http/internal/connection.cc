@@ -212,11 +212,15 @@ void Connection::Dispatch() {
     return responder->Send(std::move(answer));
   }
   ++core_->handled_requests;
+  // What is told of it if the handler, which takes it, throws.
+  const HttpRequest head{
+      .method = request.method, .path = request.path, .peer = peer_, .id = request.id};
   try {
     core_->handler(std::move(request), responder);
-  } catch (const std::exception& error) {
-    responder->Send(
-        ErrorResponse(500, fmt::format("internal error: {}", error.what()), "internal_error"));
+  } catch (const std::exception& exception) {
+    HttpResponse answer = ErrorResponse(exception);
+    TellOfOwnAnswer(head, answer.status, ExceptionName(exception));
+    responder->Send(std::move(answer));
   }
 }
 
@@ -257,9 +261,10 @@ void Connection::Refuse(const HttpResponse& refusal, const std::string& request_
   Flush();
 }
 
-void Connection::TellOfOwnAnswer(const HttpRequest& request, int status) const {
+void Connection::TellOfOwnAnswer(const HttpRequest& request, int status,
+                                 const std::string& exception) const {
   if (core_->own_answers) {
-    core_->own_answers(request, status);
+    core_->own_answers(request, status, exception);
   }
 }
 

@@ -48,7 +48,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   HttpResponse AnswerToOptions(const HttpRequest& request) const;
   void RefuseRequest(const HttpResponse& refusal);
   void Refuse(const HttpResponse& refusal, const std::string& request_id);
-  void TellOfOwnAnswer(const HttpRequest& request, int status) const;
+  void TellOfOwnAnswer(const HttpRequest& request, int status,
+                       const std::string& exception = "") const;
   void Flush();  // writes what there is to write
   void OnWritten(AsioError error, std::size_t bytes);
   void FinishExchange();
