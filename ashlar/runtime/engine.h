@@ -146,6 +146,8 @@ struct Delivery {
   RequestId request;
   std::optional<SampledToken> token;  // none when the step only read more of the prompt
   FinishReason finish = FinishReason::kNone;
+  // kStop only: which of stop_tokens came; none when the constraint's output is complete.
+  std::optional<SampledToken> stop_token;
   // kFailed only. kCorrupt: the network gave logits of which none is a number, or bytes of its
   // blobs are gone. The latter fails all of its requests, from then on; no other network's.
   std::optional<Error> error;

@@ -349,6 +349,7 @@ void Engine::State::SampleNext(std::size_t index, Delivery& delivery) {
   if (std::ranges::find(sequence.request.stop_tokens, sampled->token) !=
       sequence.request.stop_tokens.end()) {
     delivery.finish = FinishReason::kStop;
+    delivery.stop_token = *std::move(sampled);
     return;
   }
   TokenConstraint* const constraint = sequence.request.constraint.get();

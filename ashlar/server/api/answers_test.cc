@@ -270,7 +270,27 @@ TEST(CompletionAnswers, KeepTheLikeliestOfThoseThatWereMade) {
   EXPECT_EQ(Member(whole, {"choices", "0", "text"}), Json("aa"));
 }
 
-TEST(CompletionAnswers, KeepNoEmptyOneWhereAnotherSaysSomething) {
+TEST(CompletionAnswers, AreAsLikelyAsTheirTokensAndTheirEnd) {
+  const auto best_of = [](std::optional<float> ends) {
+    CompletionAnswer answer(
+        {.head = kHead, .network = MakeCard(), .choices = 1, .continuations = 2, .echoes = {""}});
+    GenerationEvent cut = Said("aa", GenerationEnd::kLength, 0);
+    cut.tokens[0].logprob = cut.tokens[1].logprob = -2;
+    answer.Take(0, cut);
+    GenerationEvent ended = Said("b", GenerationEnd::kStop, 1);
+    ended.tokens[0].logprob = -1;
+    if (ends) {
+      ended.stop_token = SampledToken{.token = 0, .logprob = *ends};
+    }
+    answer.Take(0, ended);
+    return Member(answer.Whole(), {"choices", "0", "text"});
+  };
+  EXPECT_EQ(best_of(-4), Json("aa")) << "a mean of -2.5 against -2";
+  EXPECT_EQ(best_of(-2), Json("b"));
+  EXPECT_EQ(best_of(std::nullopt), Json("b"));
+}
+
+TEST(CompletionAnswers, KeepNoneOfWhichNothingIsKnownWhereAnotherSaysSomething) {
   CompletionAnswer answer(
       {.head = kHead, .network = MakeCard(), .choices = 1, .continuations = 2, .echoes = {""}});
   GenerationEvent said = Said("a", GenerationEnd::kLength, 0);

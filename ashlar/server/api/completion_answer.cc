@@ -89,9 +89,15 @@ std::string CompletionAnswer::Take(int index, const GenerationEvent& event) {
   plans_.Take(index, event);
   Choice& choice = At(index, event.continuation);
   choice.text += event.text;
-  for (const SampledToken& token : event.tokens) {
+  const auto count = [&](const SampledToken& token) {
     choice.logprob_sum += LogprobNumber(token.logprob);
     ++choice.token_count;
+  };
+  if (event.stop_token) {
+    count(*event.stop_token);
+  }
+  for (const SampledToken& token : event.tokens) {
+    count(token);
     if (options_.logprobs) {
       choice.tokens.push_back({token.token, token.logprob, token.top});
     }
@@ -150,7 +156,7 @@ Json CompletionAnswer::Whole() {
     if (options_.choices < options_.continuations) {
       const auto likelihood = [&](int continuation) {
         const Choice& choice = At(prompt, continuation);
-        // (Of an answer that ended at once nothing is known but that.)
+        // (Of an answer that a constraint ended at once nothing is known but that.)
         return choice.token_count == 0
                    ? -std::numeric_limits<double>::infinity()
                    : choice.logprob_sum / static_cast<double>(choice.token_count);

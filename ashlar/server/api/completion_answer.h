@@ -35,8 +35,8 @@ class CompletionAnswer final : public ApiAnswer {
     std::string text;                   // of a stream: not sent yet
     std::vector<PromptLogprob> tokens;  // the same
     std::int64_t offset = 0;            // of the next token, in characters
-    double logprob_sum = 0;
-    std::int64_t token_count = 0;
+    double logprob_sum = 0;        // with that of the token that ended it, where one did
+    std::int64_t token_count = 0;  // of those
     std::string finish;
   };
   Choice& At(int prompt, int continuation);

@@ -43,8 +43,8 @@ constexpr Parameter kCompletionRows[] = {
      .min = 1,
      .max = kMostContinuations,
      .otherwise = "n",
-     .doc = "so many answers are made, and the `n` with the highest log-probability per token "
-            "given; not with `stream`"},
+     .doc = "so many answers are made, and the `n` with the highest log-probability per token, "
+            "the one that ended it among them, are given; not with `stream`"},
     {.name = "add_special_tokens",
      .types = json_type::kBoolean,
      .otherwise = "true",

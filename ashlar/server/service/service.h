@@ -123,6 +123,7 @@ struct GenerationEvent {
   std::vector<SampledToken> tokens;  // new ones, also those whose text is still held back
   GenerationEnd end = GenerationEnd::kNone;
   std::string stop_string;  // which one ended it, if any
+  std::optional<SampledToken> stop_token;  // or which token, that is none of its text
   std::optional<Error> error;
   GenerationUsage usage;
   // That have computed it so far, in order of time: more than one when its network was resized.

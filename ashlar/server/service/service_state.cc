@@ -549,7 +549,7 @@ void Service::State::Deliver(const Delivery& delivery, std::int64_t step_begun_a
       job->first_token_at = Now();
     }
   }
-  internal::News news{.token = delivery.token};
+  internal::News news{.token = delivery.token, .stop_token = delivery.stop_token};
   switch (delivery.finish) {
     case FinishReason::kNone:
       if (delivery.token) {

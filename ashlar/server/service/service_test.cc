@@ -229,6 +229,23 @@ TEST_F(ServiceTest, TheFirstStepIsNoTimeInTheQueue) {
   EXPECT_LE(heard.usage.queue_seconds, heard.usage.total_seconds - kStep);
 }
 
+TEST_F(ServiceTest, TheTokenThatEndsAnAnswerIsToldAndNoneOfItsTokens) {
+  const auto service = Started();
+  Generation generation = Ask(base_, "Hello", 8);
+  generation.sampling.top_logprobs = 0;
+  const Heard whole = Answer(*service, generation);
+  EXPECT_FALSE(whole.stop_token.has_value());
+  const std::vector<std::int32_t> ids = whole.ids();
+  const auto first = std::ranges::find(ids, ids.back()) - ids.begin();
+  generation.stop_tokens = {ids.back()};
+  const Heard stopped = Answer(*service, generation);
+  EXPECT_EQ(stopped.end, GenerationEnd::kStop);
+  EXPECT_EQ(std::ssize(stopped.tokens), first);
+  ASSERT_TRUE(stopped.stop_token.has_value());
+  EXPECT_EQ(stopped.stop_token->token, ids.back());
+  EXPECT_EQ(stopped.stop_token->logprob, whole.tokens[static_cast<std::size_t>(first)].logprob);
+}
+
 TEST_F(ServiceTest, PromptLogprobsAreThoseOfThePromptsOwnTokens) {
   const auto service = Started();
   Generation generation = Ask(base_, "Hello, world. Hello, world.", 1);

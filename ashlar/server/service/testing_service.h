@@ -104,6 +104,7 @@ struct Heard {
   std::vector<SampledToken> tokens;
   GenerationEnd end = GenerationEnd::kNone;
   std::string stop_string;
+  std::optional<SampledToken> stop_token;
   std::optional<Error> error;
   GenerationUsage usage;
   std::vector<PromptLogprob> prompt_logprobs;
@@ -133,6 +134,7 @@ class Ear {
       heard.end = event.end;
       heard.ends += event.end != GenerationEnd::kNone ? 1 : 0;
       heard.stop_string += event.stop_string;
+      heard.stop_token = event.stop_token;
       heard.usage = event.usage;
       if (event.error) {
         heard.error = event.error;

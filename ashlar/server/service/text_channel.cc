@@ -24,6 +24,7 @@ void TextChannel::Take(News news) {
   }
   GenerationEvent event{.continuation = continuation_,
                         .end = news.end,
+                        .stop_token = std::move(news.stop_token),
                         .error = std::move(news.error),
                         .usage = news.usage,
                         .plans = std::move(news.plans),
@@ -49,6 +50,7 @@ void TextChannel::Take(News news) {
     event.end = GenerationEnd::kStop;
     event.error.reset();
     event.stop_string = stop_.stopped_by();
+    event.stop_token.reset();
   }
   ended_ = event.end != GenerationEnd::kNone;
   listener_(std::move(event));

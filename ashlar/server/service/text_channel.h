@@ -13,6 +13,7 @@ namespace ashlar::internal {
 // What the engine has done for a continuation in a step.
 struct News {
   std::optional<SampledToken> token;
+  std::optional<SampledToken> stop_token;
   GenerationEnd end = GenerationEnd::kNone;
   std::optional<Error> error;
   GenerationUsage usage;
