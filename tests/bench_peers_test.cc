@@ -1,4 +1,5 @@
-// What `make bench-peers` says of its measurements: bench/peers has tests of its own, in JavaScript.
+// What `make bench-peers` and `make bench-serving` say of their measurements: bench/peers and
+// bench/load have tests of their own, in JavaScript.
 #include <gtest/gtest.h>
 
 #include "tests/support/command.h"
@@ -9,17 +10,23 @@ namespace {
 using testing::Command;
 using testing::CommandResult;
 
-TEST(BenchPeers, CombinesAndRendersWhatItMeasured) {
-  const auto shell = [](const char* script) {
+class BenchScripts : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(BenchScripts, CombineAndRenderWhatWasMeasured) {
+  const auto shell = [](const std::string& script) {
     return Command({"/bin/bash", "-c", script}).Wait();
   };
   if (shell("command -v node").exit_code != 0) {
-    GTEST_SKIP() << "bench/peers is not tested: no node";
+    GTEST_SKIP() << GetParam() << " is not tested: no node";
   }
-  const CommandResult tests = shell("node --test " ASHLAR_SOURCE_DIR "/bench/peers/*.test.mjs");
+  const CommandResult tests =
+      shell(std::string("node --test " ASHLAR_SOURCE_DIR "/bench/") + GetParam() + "/*.test.mjs");
   EXPECT_EQ(tests.exit_code, 0) << ::testing::PrintToString(tests);
   EXPECT_NE(tests.out.find("pass 1"), std::string::npos) << "no test was found";
 }
+
+INSTANTIATE_TEST_SUITE_P(Of, BenchScripts, ::testing::Values("peers", "load"),
+                         [](const auto& folder) { return std::string(folder.param); });
 
 }  // namespace
 }  // namespace ashlar
