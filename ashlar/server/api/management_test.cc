@@ -164,6 +164,7 @@ TEST_F(ManagementTest, APinnedPrefixIsOfTheTokenizerThatItsNameMovedTo) {
   };
   move_to(other);
   const Json moved = entries({true, false});
+  ASSERT_NE(At(moved, {"prefixes", "1", "failure"}).string(), nullptr);
   const std::string failure = *At(moved, {"prefixes", "1", "failure"}).string();
   EXPECT_NE(failure.find("token ids"), std::string::npos) << failure;
   EXPECT_EQ(cached(), 80);

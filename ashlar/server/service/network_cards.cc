@@ -71,9 +71,10 @@ std::int64_t NetworkCard::Context(std::int64_t most) const {
   return std::min({network.metadata.context_length.value_or(most), position_limit, most});
 }
 
-Result<std::shared_ptr<NetworkCard>> MakeNetworkCard(
-    std::string name, Network network, const BlobStore& store,
-    std::shared_ptr<const Tokenizer> tokenizer, KvFormat kv_format, LevelLosses losses) {
+Result<std::shared_ptr<NetworkCard>> MakeNetworkCard(std::string name, Network network,
+                                                     const BlobStore& store,
+                                                     std::shared_ptr<const Tokenizer> tokenizer,
+                                                     KvFormat kv_format, LevelLosses losses) {
   auto card =
       std::make_shared<NetworkCard>(OutlineOf(std::move(name), std::move(network), kv_format));
   card->losses = std::move(losses);

@@ -122,7 +122,7 @@ struct GenerationEvent {
   std::string text;                  // whole characters that nothing later can change
   std::vector<SampledToken> tokens;  // new ones, also those whose text is still held back
   GenerationEnd end = GenerationEnd::kNone;
-  std::string stop_string;  // which one ended it, if any
+  std::string stop_string;                 // which one ended it, if any
   std::optional<SampledToken> stop_token;  // or which token, that is none of its text
   std::optional<Error> error;
   GenerationUsage usage;
@@ -148,10 +148,10 @@ struct PrefixStatus {
   PrefixId id{};
   std::string network;  // by the name that it was pinned for
   std::string cache_scope;
-  std::int64_t tokens = 0;     // asked for
-  std::uint64_t plan = 0;      // that computed what is kept; 0: it waits to be read again
-  std::int64_t positions = 0;  // of those, kept: whole pages
-  std::uint64_t bytes = 0;     // of its pages; of those that several prefixes share, in each
+  std::int64_t tokens = 0;       // asked for
+  std::uint64_t plan = 0;        // that computed what is kept; 0: it waits to be read again
+  std::int64_t positions = 0;    // of those, kept: whole pages
+  std::uint64_t bytes = 0;       // of its pages; of those that several prefixes share, in each
   std::optional<Error> failure;  // why it could not be read again
 };
 
@@ -269,9 +269,9 @@ class Service {
   Status Unload(std::string_view name);
 
   // Reads the prompt of `generation` for whoever asks in its cache scope, and keeps its pages until
-  // they are unpinned. Waits. Where its name comes to mean a network of another tokenizer its tokens
-  // are those of `prompt_of`; null: it has none there, and waits until the name means its own again.
-  // Besides the errors of Submit and Engine::PinPrefix, kConflict when it was cancelled.
+  // they are unpinned. Waits. Where its name comes to mean a network of another tokenizer its
+  // tokens are those of `prompt_of`; null: it has none there, and waits until the name means its
+  // own again. Besides the errors of Submit and Engine::PinPrefix, kConflict when it was cancelled.
   Result<PrefixStatus> PinPrefix(Generation generation, PromptOf prompt_of = {});
   Status UnpinPrefix(PrefixId prefix);         // kNotFound
   std::vector<PrefixStatus> PinnedPrefixes();  // by id

@@ -131,7 +131,7 @@ TEST_F(ServiceNetworksTest, WhatIsUnpinnedWhileItIsLoadedIsNotPinned) {
     EXPECT_TRUE(loading);
     EXPECT_TRUE(unpinned.ok());
     const Status pinned = first.get();
-    EXPECT_EQ(pinned.ok(), again);
+    ASSERT_EQ(pinned.ok(), again);
     EXPECT_TRUE(again || pinned.error().message.find("was unpinned") != std::string::npos);
     EXPECT_TRUE(!again || second.get().ok());
     EXPECT_EQ(service->Unload("base").ok(), !again);

@@ -155,9 +155,9 @@ void Service::State::FailPrefix(KeptPrefix& kept, const Error& error) {
   const bool known = kept.status.failure && kept.status.failure->message == error.message;
   kept.status.failure = error;
   if (!known && observer_.on_failure) {
-    observer_.on_failure(error.In(fmt::format("the pinned prefix {} of network \"{}\"",
-                                              static_cast<std::uint64_t>(kept.status.id),
-                                              kept.status.network)));
+    observer_.on_failure(
+        error.In(fmt::format("the pinned prefix {} of network \"{}\"",
+                             static_cast<std::uint64_t>(kept.status.id), kept.status.network)));
   }
 }
 

@@ -106,36 +106,6 @@ Status Service::State::Ask(std::function<void(std::function<void(Status)>)> task
 
 // ---- What callers ask
 
-std::int64_t Service::State::ContextOf(const NetworkCard& card) const {
-  return PositionsWithin(card, options.engine.page_bytes);
-}
-
-std::int64_t Service::State::RoomFor(const NetworkCard& card) const {
-  std::uint64_t free_bytes = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    free_bytes = free_page_bytes_;
-  }
-  return PositionsWithin(card, free_bytes);
-}
-
-std::int64_t Service::State::PositionsWithin(const NetworkCard& card,
-                                             std::uint64_t page_bytes) const {
-  const auto fits = [&](std::int64_t positions) {
-    return SequencePageBytes(card.network, positions, card.kv_format) <= page_bytes;
-  };
-  std::int64_t most = card.Context(options.engine.max_positions);
-  if (fits(most)) {
-    return most;
-  }
-  std::int64_t fit = 0;  // positions that do; `most` do not
-  while (most - fit > 1) {
-    const std::int64_t middle = fit + (most - fit) / 2;
-    (fits(middle) ? fit : most) = middle;
-  }
-  return fit;
-}
-
 Status Service::State::Check(const Generation& generation) const {
   if (generation.network == nullptr) {
     return Invalid("the generation names no network");
@@ -395,32 +365,6 @@ bool Service::State::Drain(double seconds) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return live_ == 0; });
   return false;
-}
-
-void Service::State::UseSpare(std::shared_ptr<SpareMemory> spare) {
-  Post([this, spare = std::move(spare)]() mutable { spare_ = std::move(spare); });
-}
-
-Result<ServiceStatus> Service::State::SetBudget(std::uint64_t bytes) {
-  ASHLAR_TRY(Ask([this, bytes](std::function<void(Status)> answer) {
-    if (options.follow_memory) {
-      answer(Conflict("the budget follows what the system allows (--memory auto)"));
-      return;
-    }
-    const std::uint64_t other = Divide(Now()).history.other.bytes;
-    if (bytes != 0 && bytes <= other) {
-      answer(Invalid("a budget of {} is not more than the {} that the program alone takes",
-                     FormatBytes(bytes), FormatBytes(other)));
-      return;
-    }
-    budget_ = {.bytes = bytes};
-    divided_ = true;
-    memory_changed_ = true;
-    engine_.SetPrefaultWorkspace(bytes != 0);
-    when_shrunk_.push_back([answer = std::move(answer)] { answer({}); });
-    ManageMemory();
-  }));
-  return status();
 }
 
 // ---- The engine's thread

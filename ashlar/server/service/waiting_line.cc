@@ -30,8 +30,7 @@ std::optional<std::string> WaitingLine::Join(std::string_view tenant, std::int64
   return std::nullopt;
 }
 
-void WaitingLine::JoinMore(std::string_view tenant, std::int64_t answers,
-                           std::int64_t now_micros) {
+void WaitingLine::JoinMore(std::string_view tenant, std::int64_t answers, std::int64_t now_micros) {
   if (size_ == 0) {
     moved_micros_ = now_micros;
   }
