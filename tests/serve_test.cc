@@ -37,16 +37,16 @@ void MakeServedStore(const Ashlar& ashlar, const TempDirectory& directory) {
 // Starts a server at a port that is free, runs `script` with its address as $URL, and ends it with
 // SIGTERM. The exit code is the script's, or else the server's.
 CommandResult WithServer(const Ashlar& ashlar, const TempDirectory& directory,
-                         const std::string& script) {
+                         const std::string& script, const std::string& options = "") {
   const std::string out = (directory / "serve.out").string();
-  return ashlar.Shell("$ASHLAR serve --port 0 --json --context 512 --threads 1 >" + out +
-                      " & SERVER=$!\n"
-                      "trap 'kill -9 $SERVER 2>/dev/null' EXIT\n"
-                      "for i in {1..600}; do [[ -s " +
-                      out + " ]] && break; sleep 0.1; done\n" +
-                      "URL=$(sed 's/.*\"url\":\"\\([^\"]*\\)\".*/\\1/' " + out + ")\n" + "{ " +
-                      script + "\n} || exit\n" +
-                      "kill -TERM $SERVER; wait $SERVER; CODE=$?; wait; exit $CODE");
+  return ashlar.Shell(
+      "$ASHLAR serve --port 0 --json --context 512 --threads 1 " + options + " >" + out +
+      " & SERVER=$!\n"
+      "trap 'kill -9 $SERVER 2>/dev/null' EXIT\n"
+      "for i in {1..600}; do [[ -s " +
+      out + " ]] && break; sleep 0.1; done\n" + "URL=$(sed 's/.*\"url\":\"\\([^\"]*\\)\".*/\\1/' " +
+      out + ")\n" + "{ " + script + "\n} || exit\n" +
+      "kill -TERM $SERVER; wait $SERVER; CODE=$?; wait; exit $CODE");
 }
 
 TEST(Serve, AnswersAndFinishesWhatWasBegunWhenItIsToEnd) {
@@ -67,6 +67,26 @@ TEST(Serve, AnswersAndFinishesWhatWasBegunWhenItIsToEnd) {
   const auto text = ReadTextFile(stream);
   ASSERT_TRUE(text.ok());
   EXPECT_TRUE(text->ends_with("data: [DONE]\n\n")) << text->substr(text->size() - 200);
+}
+
+TEST(Serve, RefusedConnectionsAreToldOfAndAreNoRequests) {
+  const TempDirectory directory;
+  const Ashlar ashlar(directory / "store");
+  MakeServedStore(ashlar, directory);
+  const Path log = directory / "log";
+  const CommandResult result = WithServer(
+      ashlar, directory,
+      "HOST=${URL#http://}; exec 3<>/dev/tcp/${HOST%:*}/${HOST#*:}\n"
+      "for i in 1 2; do curl -s -o /dev/null -w '%{http_code} ' $URL/health; done\n"
+      "sleep 2.5; exec 3<&-; sleep 0.2; curl -s $URL/metrics | grep '^ashlar_http.*refused'",
+      "--max-connections 1 --access-log " + log.string());
+  EXPECT_EQ(result.exit_code, 0) << ::testing::PrintToString(result);
+  EXPECT_TRUE(result.out.starts_with("503 503 ")) << result.out;
+  EXPECT_NE(result.out.find("connections_refused_total 2\n"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("requests_refused_total 0\n"), std::string::npos) << result.out;
+  EXPECT_NE(result.err.find("refused connections: "), std::string::npos)
+      << result.err;
+  EXPECT_EQ(ReadTextFile(log)->find("503"), std::string::npos);
 }
 
 TEST(Serve, OptionsThatCannotBeAreNamed) {
