@@ -454,9 +454,9 @@ TEST(CallGrammar, ArgumentsInTagsAreWhatTheirSchemasReferTo) {
   }
 }
 
-// What is written in tags is read by the types of schemas, and held by all that they say: both must
-// see the same in them.
-TEST(CallGrammar, ArgumentsInTagsAreValidUnderRandomSchemas) {
+// What is written in tags, too, where the reader goes by the types of schemas, and the grammar by
+// all that they say: both must see the same in them.
+TEST(CallGrammar, ArgumentsAreValidUnderRandomSchemas) {
   std::mt19937_64 random(TestSeed());
   int calls = 0;
   for (int round = 0; round < (kSanitized ? 30 : 300); ++round) {
@@ -475,7 +475,8 @@ TEST(CallGrammar, ArgumentsInTagsAreValidUnderRandomSchemas) {
                        {"$defs", *definitions}});
     const Json offered =
         Json::Array{Json::Of({{"function", Json::Of({{"name", "f"}, {"parameters", schema}})}})};
-    const ToolSyntax& syntax = SyntaxNamed(round % 2 == 0 ? "parameter_tags" : "argument_tags");
+    const ToolSyntax& syntax =
+        AllToolSyntaxes()[static_cast<std::size_t>(round) % AllToolSyntaxes().size()];
     const auto grammar =
         GrammarOfCalls(syntax, CallPlace::kWhole, WriteCallableTools({{"f", schema}}, true));
     if (!grammar.ok()) {
