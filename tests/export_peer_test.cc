@@ -14,6 +14,7 @@
 #include "ashlar/formats/gguf_export.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/safetensors.h"
+#include "ashlar/text/sentence_piece_model.h"
 #include "ashlar/text/tokenizer.h"
 #include "tests/support/command.h"
 #include "tests/support/imported.h"
@@ -464,16 +465,23 @@ TEST(ExportPeer, LlamaCppFindsTheTokensOfScores) {
                                           "caf\u00e9 \u65e5\u672c \U0001f680\n\n\tend ",
                                           "a</s> b<s>c",
                                           "1234567 3.14e-5 (x[i] += y)",
-                                          "ééééé aaaaaaa ........",
+                                          "ééééé ababab ........",
+                                          "<|user|>\n\n a<|end|>  b<|endoftext|> c",
                                           ""};
-  for (const std::string name : {"ggml-vocab-llama-spm", "ggml-vocab-phi-3"}) {
-    const auto file = GgufFile::Open(shared / "fixtures/tokenizers" / (name + ".gguf"));
-    ASSERT_TRUE(file.ok()) << file.error().message;
-    auto vocabulary = *internal::ReadGgufVocabulary(file->fields(), 1 << 20);
-    vocabulary->name = "";  // (that takes the spaces behind phi-3's markers)
-    const std::string json = *GgufTokenizerJson(*vocabulary);
+  // phi-3's markers take the spaces behind them away, which is in the file's name.
+  for (const std::string name : {"ggml-vocab-llama-spm", "ggml-vocab-phi-3", "unigram"}) {
+    std::string json;
+    if (name == "unigram") {
+      json = *SentencePieceTokenizerJson(
+          *ReadTextFile(ASHLAR_SOURCE_DIR "/ashlar/text/testdata/unigram.model"));
+    } else {
+      const auto file = GgufFile::Open(shared / "fixtures/tokenizers" / (name + ".gguf"));
+      ASSERT_TRUE(file.ok()) << file.error().message;
+      json = *GgufTokenizerJson(**internal::ReadGgufVocabulary(file->fields(), 1 << 20));
+    }
     const Path model = directory / name;
-    testing::WriteRandomModel(StableLm({{"vocab_size", std::ssize(vocabulary->tokens)}}), model);
+    testing::WriteRandomModel(
+        StableLm({{"vocab_size", Tokenizer::FromJson(json)->vocabulary_size()}}), model);
     testing::WriteText(model / "tokenizer.json", json);
     const Path out = directory / (name + ".gguf");
     const auto report = ExportGguf(library.Import(model, name), "name", library.store(), out);
