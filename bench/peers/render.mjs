@@ -190,7 +190,7 @@ put(
   "",
   "### Goals",
   "",
-  "Ratios to the corrected llama.cpp, in the order of the workloads above.",
+  "Ratios to the corrected llama.cpp (*: as it was measured), in the order of the workloads above.",
   "",
   "| network | goal | measured | met |",
   "|---|---|---|---|",

@@ -132,6 +132,8 @@ test("goals are met by corrected ratios, of a network of a billion weights by it
   assert.match(goal("memory"), /\| -10 MB \| yes \|$/);
   assert.match(goal("decode after 2048:"), /\| 2\.00 times as long for 2\.00 times the bytes \| yes \|$/);
   assert.equal(goal("prompt of 128 and"), undefined, "of what was not measured nothing is said");
+  delete told.overhead.decode;
+  assert.match(lineOf(render(told), "| small | decode:"), /\| 2\.00\* \| yes \|$/);
 });
 
 test("a machine that was not quiet is named", () => {
