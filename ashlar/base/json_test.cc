@@ -142,7 +142,8 @@ TEST(IsJsonText, duplicate_keys_and_depth_are_for_readers) {
   }
   for (const std::string& text :
        {std::string(""), std::string("{\"a\":1,}"), std::string("yes"), std::string("1 2"),
-        std::string("\"\xFF\""), std::string("1\0", 2),
+        std::string("\"\xFF\""), std::string("1\0", 2), std::string("1e999"),
+        std::string("[-1e999]"),
         std::string("\xEF\xBB\xBF"
                     "1"),
         std::string(500, '[')}) {

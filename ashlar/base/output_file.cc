@@ -25,6 +25,13 @@ Result<Path> FindTarget(const Path& path) {
     return Invalid("{}: expected a regular file, or none yet: what stands there would be replaced",
                    path.string());
   }
+  const Path folder = target.parent_path();
+  const std::filesystem::file_status there = std::filesystem::status(folder, error);
+  const bool known = std::filesystem::status_known(there);  // else making the file says why not
+  if (!folder.empty() && known && !std::filesystem::is_directory(there)) {
+    return NotFound("{}: there is no folder {} to write it into; make it first", path.string(),
+                    folder.string());
+  }
   return target;
 }
 

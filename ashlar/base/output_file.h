@@ -16,10 +16,11 @@ class OutputFile {
  public:
   // `path` is taken by Commit, and what stood there is replaced; a symbolic link is followed.
   // kInvalid when something stands there that is no regular file: nobody wants a device replaced.
+  // kNotFound when there is no folder for it.
   // Nobody but `readers` may read it (of anyone: whom the process's umask lets), nor what it is
   // written to before.
   static Result<OutputFile> Create(const Path& path, Readers readers = Readers::kAnyone);
-  // That same kInvalid, without making anything: for whoever has much to do before the file.
+  // Those same two, without making anything: for whoever has much to do before the file.
   static Status CheckTarget(const Path& path);
 
   OutputFile(OutputFile&&) = default;

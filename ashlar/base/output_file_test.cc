@@ -77,6 +77,21 @@ TEST(OutputFile, ReplacesNothingThatIsNoRegularFile) {
   EXPECT_EQ(FilesIn(folder.path()), 1u);
 }
 
+TEST(OutputFile, NamesTheFolderThatThereIsNot) {
+  TempDirectory folder;
+  ASSERT_TRUE(WriteWhole(folder / "file", "x").ok());
+  for (const Path& parent : {folder / "none", folder / "file"}) {
+    for (const Status& status :
+         {WriteWhole(parent / "out", "x"), OutputFile::CheckTarget(parent / "out")}) {
+      ASSERT_FALSE(status.ok());
+      EXPECT_EQ(status.error().code, ErrorCode::kNotFound);
+      EXPECT_NE(status.error().message.find("no folder " + parent.string()), std::string::npos)
+          << status.error().message;
+    }
+  }
+  EXPECT_EQ(FilesIn(folder.path()), 1u);
+}
+
 TEST(OutputFile, CheckedTargetsAreNotMade) {
   TempDirectory folder;
   EXPECT_TRUE(OutputFile::CheckTarget(folder / "new").ok());

@@ -330,7 +330,7 @@ bool GgufNameStripsRight(std::string_view name) {
   return lower.find("phi-3") != lower.npos || lower.find("phi3") != lower.npos;
 }
 
-Result<std::string> GgufTokenizerJson(const GgufVocabulary& vocabulary) {
+Result<CheckedTokenizer> CheckedGgufTokenizer(const GgufVocabulary& vocabulary) {
   const auto kind = std::ranges::find(kKinds, std::string_view(vocabulary.model), &Kind::model);
   if (kind == std::ranges::end(kKinds)) {
     std::string known;
@@ -358,9 +358,14 @@ Result<std::string> GgufTokenizerJson(const GgufVocabulary& vocabulary) {
     ASHLAR_TRY(const NamedId eos, reader.Special("eos_token_id", vocabulary.eos, kind->eos));
     after.push_back(eos);
   }
-  return CheckedTokenizerJson(std::move(parts.normalizer), std::move(parts.pre_tokenizer),
-                              std::move(parts.model), TemplateJson(before, after),
-                              std::move(parts.decoder), reader.AddedTokens(parts.whole_newlines));
+  return MakeTokenizer(std::move(parts.normalizer), std::move(parts.pre_tokenizer),
+                       std::move(parts.model), TemplateJson(before, after),
+                       std::move(parts.decoder), reader.AddedTokens(parts.whole_newlines));
+}
+
+Result<std::string> GgufTokenizerJson(const GgufVocabulary& vocabulary) {
+  ASHLAR_TRY(CheckedTokenizer checked, CheckedGgufTokenizer(vocabulary));
+  return std::move(checked.json);
 }
 
 }  // namespace ashlar

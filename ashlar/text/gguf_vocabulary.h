@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ashlar/base/result.h"
+#include "ashlar/text/checked_tokenizer.h"
 
 namespace ashlar {
 
@@ -41,10 +42,11 @@ struct GgufVocabulary {
 bool GgufNameStripsRight(std::string_view name);
 inline constexpr std::string_view kGgufKeepsRight[] = {"<unk>", "<s>", "<|endoftext|>"};
 
-// The text of a tokenizer.json (docs/formats/tokenizer.md), in canonical form. What the vocabulary
-// leaves out has llama.cpp's default. kUnsupported for a model or a pre-tokenizer that this
-// version does not have; kInvalid, naming the key, for tables that contradict each other. That the
-// result is a Tokenizer has been tried.
+// A tokenizer.json (docs/formats/tokenizer.md), in canonical form. What the vocabulary leaves out
+// has llama.cpp's default. kUnsupported for a model or a pre-tokenizer that this version does not
+// have; kInvalid, naming the key, for tables that contradict each other.
+Result<CheckedTokenizer> CheckedGgufTokenizer(const GgufVocabulary& vocabulary);
+// Its text alone.
 Result<std::string> GgufTokenizerJson(const GgufVocabulary& vocabulary);
 
 }  // namespace ashlar

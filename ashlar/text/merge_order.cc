@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "ashlar/base/json.h"
 #include "ashlar/text/internal/utf8.h"
 #include "ashlar/text/models/merger.h"
+#include "ashlar/text/models/symbol_cuts.h"
 
 namespace ashlar {
 namespace {
@@ -16,29 +15,28 @@ namespace {
 using internal::FirstChar;
 using internal::Merger;
 using internal::MergeTable;
+using internal::SymbolCuts;
 
 // The symbols of texts: tokens, by id, and the other characters.
 class Symbols {
  public:
-  explicit Symbols(std::span<const std::string> tokens)
-      : next_(static_cast<std::int32_t>(tokens.size())) {
+  explicit Symbols(std::span<const std::string> tokens) : texts_(tokens.begin(), tokens.end()) {
     ids_.reserve(tokens.size());
     for (std::size_t id = 0; id < tokens.size(); ++id) {
       ids_.emplace(tokens[id], static_cast<std::int32_t>(id));
     }
     for (const std::string& token : tokens) {
       ForEachCharacter(token, [&](std::string_view character, std::size_t) {
-        next_ += ids_.emplace(character, next_).second ? 1 : 0;
+        if (ids_.emplace(character, static_cast<std::int32_t>(texts_.size())).second) {
+          texts_.push_back(character);
+        }
       });
     }
   }
 
   // Requires: a token, or a character of one.
   std::int32_t Of(std::string_view text) const { return ids_.at(text); }
-  std::optional<std::int32_t> Find(std::string_view text) const {
-    const auto found = ids_.find(text);
-    return found == ids_.end() ? std::nullopt : std::optional(found->second);
-  }
+  std::span<const std::string_view> texts() const { return texts_; }
   // Joins the characters of a token; the number of symbols that are left.
   std::size_t Join(std::string_view token, const MergeTable& rules, Merger& merger) const {
     merger.Clear();
@@ -61,7 +59,7 @@ class Symbols {
   }
 
   std::unordered_map<std::string_view, std::int32_t> ids_;
-  std::int32_t next_;
+  std::vector<std::string_view> texts_;  // by id
 };
 
 }  // namespace
@@ -107,17 +105,17 @@ MergeTable RulesOfScores(std::span<const std::string> tokens, std::span<const fl
   for (auto& [score, rank] : ranks) {
     rank = next_rank++;
   }
+  const SymbolCuts cuts(symbols.texts());
   MergeTable rules;
   for (std::size_t id = 0; id < tokens.size(); ++id) {
-    const std::string_view token = tokens[id];
-    for (std::size_t cut = 0; scores[id] != kNoTokenScore && cut < token.size();) {
-      cut += FirstChar(token.substr(cut)).size;
-      const auto left = symbols.Find(token.substr(0, cut));
-      const auto right = symbols.Find(token.substr(cut));
-      if (left && right) {
-        rules.Set(*left, *right, {ranks.at(scores[id]), static_cast<std::int32_t>(id)});
-      }
+    if (scores[id] == kNoTokenScore) {
+      continue;
     }
+    const auto whole = static_cast<std::int32_t>(id);
+    const std::uint32_t rank = ranks.at(scores[id]);
+    cuts.ForEach(whole, [&](std::int32_t left, std::int32_t right) {
+      rules.Set(left, right, {rank, whole});
+    });
   }
   return rules;
 }
@@ -128,27 +126,36 @@ struct Made {
   Merger::Join of;
 };
 
+// Of how many others each token is a part, by id; of one twice if it is both.
+std::vector<std::uint32_t> CountWholes(std::span<const Made> all, std::size_t tokens) {
+  std::vector<std::uint32_t> wholes(tokens);
+  for (const Made& each : all) {
+    ++wholes[static_cast<std::size_t>(each.of.left)];
+    ++wholes[static_cast<std::size_t>(each.of.right)];
+  }
+  return wholes;
+}
+
 // Whether tokens of equal scores, the longest first, are "xx", "xxx" and so on of one character x,
 // and no other token has them for parts. Then all of them join one after another, without a join of
 // others between: the leftmost "xx" grows as long as it can, and so it does where longer ones go
 // first.
-bool AreRuns(std::span<const Made> equal, std::span<const Made> all,
+bool AreRuns(std::span<const Made> equal, std::span<const std::uint32_t> wholes,
              std::span<const std::string> tokens) {
   const Merger::Join& shortest = equal.back().of;
   const std::string& x = tokens[static_cast<std::size_t>(shortest.right)];
   if (shortest.left != shortest.right || FirstChar(x).size != x.size()) {
     return false;
   }
-  std::unordered_set<std::int32_t> runs = {equal.back().id};
+  const auto wholes_of = [&](const Made& run) { return wholes[static_cast<std::size_t>(run.id)]; };
   for (std::size_t i = 0; i + 1 < equal.size(); ++i) {
-    if (equal[i].of.left != equal[i + 1].id || equal[i].of.right != shortest.right) {
+    const bool is_next = equal[i].of.left == equal[i + 1].id &&
+                         equal[i].of.right == shortest.right && wholes_of(equal[i + 1]) == 1;
+    if (!is_next) {
       return false;
     }
-    runs.insert(equal[i].id);
   }
-  return std::ranges::none_of(all, [&](const Made& each) {
-    return !runs.contains(each.id) && (runs.contains(each.of.left) || runs.contains(each.of.right));
-  });
+  return wholes_of(equal.front()) == 0;
 }
 
 }  // namespace
@@ -184,12 +191,13 @@ Result<std::vector<TokenPair>> MergesOfScores(std::span<const std::string> token
   std::ranges::sort(made, [&](const Made& a, const Made& b) {
     return a.of.rank != b.of.rank ? a.of.rank < b.of.rank : text(a).size() > text(b).size();
   });
+  const std::vector<std::uint32_t> wholes = CountWholes(made, tokens.size());
   for (std::size_t begin = 0; begin < made.size();) {
     std::size_t end = begin + 1;
     while (end < made.size() && made[end].of.rank == made[begin].of.rank) {
       ++end;
     }
-    if (end - begin > 1 && !AreRuns(std::span(made).subspan(begin, end - begin), made, tokens)) {
+    if (end - begin > 1 && !AreRuns(std::span(made).subspan(begin, end - begin), wholes, tokens)) {
       return Unsupported(
           "the tokens {} and {} have the same score, and the leftmost in a text is first",
           QuoteForError(text(made[begin])), QuoteForError(text(made[begin + 1])));

@@ -120,6 +120,26 @@ TEST_F(MergeOrder, OfRunsWithOneScoreHasMergesThatGiveTheSameTokens) {
   }
 }
 
+// Many pairs of runs, "xx" and "xxx", each pair with a score of its own. In quadratic time this
+// would take minutes.
+TEST_F(MergeOrder, OfManyRunsIsNotQuadratic) {
+  std::vector<std::string> tokens;
+  std::vector<float> scores;
+  for (int i = 0; i < 150'000; ++i) {
+    const int c = 0x10000 + i;  // a character of four bytes
+    const std::string x = {static_cast<char>(0xF0), static_cast<char>(0x80 | (c >> 12 & 0x3F)),
+                           static_cast<char>(0x80 | (c >> 6 & 0x3F)),
+                           static_cast<char>(0x80 | (c & 0x3F))};
+    for (const std::string& token : {x, x + x, x + x + x}) {
+      tokens.push_back(token);
+      scores.push_back(token.size() == 4 ? 0.0f : -static_cast<float>(i + 1));
+    }
+  }
+  const auto merges = MergesOfScores(tokens, scores);
+  ASSERT_TRUE(merges.ok()) << merges.error().message;
+  EXPECT_EQ(merges->size(), 300'000u);
+}
+
 TEST_F(MergeOrder, NamesWhatNoMergesCanSayOfScores) {
   const auto why_not = [](const std::vector<std::string>& tokens,
                           const std::vector<float>& scores) {

@@ -7,7 +7,6 @@
 #include "ashlar/text/internal/tokenizer_json.h"
 #include "ashlar/text/merge_order.h"
 #include "ashlar/text/models/scored_pieces.h"
-#include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
 namespace {
@@ -20,25 +19,23 @@ std::string ByteToken(int byte) {
 
 // SentencePieceBPE as BPE.
 Result<std::optional<Json>> PublicModel(const JsonCursor& model) {
+  ASHLAR_TRY(const bool byte_fallback, model.BoolOr("byte_fallback", false));
+  ASHLAR_TRY(const auto user_defined, model.Find("user_defined"));
+  ASHLAR_TRY(const auto unknown, model.Find("unk_id"));
+  if (!byte_fallback || !unknown || (user_defined && !user_defined->value().array()->empty())) {
+    return std::optional<Json>();
+  }
   std::vector<std::string> tokens;
   std::vector<float> scores;
+  Json::Object ids;  // (Json::Set would look for each among all before it.)
   ASHLAR_TRY(const JsonCursor vocab, model.At("vocab"));
-  Json ids = Json::Object();
   for (const Json& entry : *vocab.value().array()) {  // as the Tokenizer has read them
     const Json::Array& pair = *entry.array();
-    ids.Set(*pair[0].string(), tokens.size());
+    ids.emplace_back(*pair[0].string(), tokens.size());
     tokens.push_back(*pair[0].string());
     scores.push_back(pair.size() == 1            ? kNoTokenScore
                      : pair[1].real() != nullptr ? static_cast<float>(*pair[1].real())
                                                  : static_cast<float>(*pair[1].integer()));
-  }
-  const auto merges = MergesOfScores(tokens, scores);
-  ASHLAR_TRY(const bool byte_fallback, model.BoolOr("byte_fallback", false));
-  ASHLAR_TRY(const auto user_defined, model.Find("user_defined"));
-  ASHLAR_TRY(const auto unknown, model.Find("unk_id"));
-  if (!merges.ok() || !byte_fallback || !unknown ||
-      (user_defined && !user_defined->value().array()->empty())) {
-    return std::optional<Json>();
   }
   // BPE's unknown characters are other than sentencepiece's, so that there must be none; and what a
   // byte's token stands for has no part in a join.
@@ -49,6 +46,10 @@ Result<std::optional<Json>> PublicModel(const JsonCursor& model) {
     if (!known.contains(ByteToken(byte))) {
       return std::optional<Json>();
     }
+  }
+  const auto merges = MergesOfScores(tokens, scores);
+  if (!merges.ok()) {
+    return std::optional<Json>();
   }
   Json pairs = Json::Array();
   for (const auto& [left, right] : *merges) {
@@ -87,15 +88,14 @@ Result<std::optional<Json>> PublicNormalizer(const JsonCursor& stage) {
 
 Result<std::optional<std::string>> PublicTokenizerJson(std::string_view tokenizer_json) {
   ASHLAR_TRY(Json json, ParseJson(tokenizer_json));
-  const Json original = json;
-  const JsonCursor root(original, "tokenizer.json");
+  const JsonCursor root(json, "tokenizer.json");
   struct Stage {
     std::string_view role, type;
     Result<std::optional<Json>> (*as_public)(const JsonCursor& stage);
   };
   constexpr Stage kStages[] = {{"normalizer", "SentencePiece", PublicNormalizer},
                                {"model", "SentencePieceBPE", PublicModel}};
-  bool changed = false;
+  std::vector<std::pair<std::string_view, Json>> changed;
   for (const Stage& row : kStages) {
     ASHLAR_TRY(const auto stage, root.Find(row.role));
     const Json* const type = stage ? stage->value().Find("type") : nullptr;
@@ -106,19 +106,19 @@ Result<std::optional<std::string>> PublicTokenizerJson(std::string_view tokenize
     if (!other) {
       return std::optional<std::string>();
     }
-    json.Set(row.role, *std::move(other));
-    changed = true;
+    changed.emplace_back(row.role, *std::move(other));
+  }
+  for (auto& [role, stage] : changed) {
+    json.Set(role, std::move(stage));
   }
   const Json* const model = json.Find("model");
   const Json* const type = model == nullptr ? nullptr : model->Find("type");
   const bool own =
       type != nullptr && type->string() != nullptr && type->string()->starts_with("SentencePiece");
-  if (!changed || own) {
+  if (changed.empty() || own) {
     return std::optional<std::string>();
   }
-  std::string text = CanonicalJson(json);
-  ASHLAR_TRY(Tokenizer::FromJson(text));
-  return std::optional(std::move(text));
+  return std::optional(CanonicalJson(json));
 }
 
 }  // namespace ashlar

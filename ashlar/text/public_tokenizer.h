@@ -12,7 +12,7 @@ namespace ashlar {
 
 // The same tokens of every text, by public stages: sentencepiece's BPE as a list of merges, and its
 // normalizer as two. Nothing when there is no stage of ashlar's own, or when no public one does
-// what it does. Requires: a Tokenizer has read it.
+// what it does. Requires: a Tokenizer has read it. That one reads the result is not tried.
 Result<std::optional<std::string>> PublicTokenizerJson(std::string_view tokenizer_json);
 
 }  // namespace ashlar

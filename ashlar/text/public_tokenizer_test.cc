@@ -65,6 +65,19 @@ TEST(PublicTokenizer, GivesTheSameTokensByStagesOfEveryReader) {
   }
 }
 
+// A vocabulary can be of any length. In quadratic time this would take minutes.
+TEST(PublicTokenizer, OfManyTokensIsNotQuadratic) {
+  std::vector<std::string> more;
+  for (int i = 0; i < 200'000; ++i) {
+    std::string token;
+    for (int bit = 0; bit < 18; ++bit) {
+      token += (i >> bit) % 2 == 0 ? "a" : "b";
+    }
+    more.push_back(std::move(token));
+  }
+  EXPECT_TRUE(PiecesOf(more).HasPublicForm());
+}
+
 TEST(PublicTokenizer, IsNoneWhereOtherStagesWouldDoSomethingElse) {
   EXPECT_TRUE(PiecesOf().HasPublicForm());
   for (const auto& [key, value] :

@@ -337,10 +337,13 @@ Result<std::string> SentencePieceTokenizerJson(std::string_view model,
                               {"remove_extra_whitespaces", file.remove_extra_whitespaces},
                               {"escape_whitespaces", file.escape_whitespaces},
                               {"treat_whitespace_as_suffix", file.treat_whitespace_as_suffix}});
-  return CheckedTokenizerJson(
-      std::move(normalizer), Json(), std::move(model_json), TemplateJson(before, after),
-      SentencePieceDecoderJson(file.add_dummy_prefix && !file.treat_whitespace_as_suffix),
-      std::move(added_tokens));
+  ASHLAR_TRY(
+      CheckedTokenizer made,
+      MakeTokenizer(
+          std::move(normalizer), Json(), std::move(model_json), TemplateJson(before, after),
+          SentencePieceDecoderJson(file.add_dummy_prefix && !file.treat_whitespace_as_suffix),
+          std::move(added_tokens)));
+  return std::move(made.json);
 }
 
 }  // namespace ashlar

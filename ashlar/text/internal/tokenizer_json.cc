@@ -76,8 +76,8 @@ Json SequenceJson(std::string_view members, std::vector<Json> stages) {
   return sequence;
 }
 
-Result<std::string> CheckedTokenizerJson(Json normalizer, Json pre_tokenizer, Json model,
-                                         Json post_processor, Json decoder, Json added_tokens) {
+Result<CheckedTokenizer> MakeTokenizer(Json normalizer, Json pre_tokenizer, Json model,
+                                       Json post_processor, Json decoder, Json added_tokens) {
   std::string text = CanonicalJson(Json::Of({{"version", "1.0"},
                                              {"truncation", nullptr},
                                              {"padding", nullptr},
@@ -87,11 +87,11 @@ Result<std::string> CheckedTokenizerJson(Json normalizer, Json pre_tokenizer, Js
                                              {"post_processor", std::move(post_processor)},
                                              {"decoder", std::move(decoder)},
                                              {"model", std::move(model)}}));
-  const Result<Tokenizer> tokenizer = Tokenizer::FromJson(text);
+  Result<Tokenizer> tokenizer = Tokenizer::FromJson(text);
   if (!tokenizer.ok()) {
     return tokenizer.error().In("as a tokenizer.json");
   }
-  return text;
+  return CheckedTokenizer{std::move(text), *std::move(tokenizer)};
 }
 
 }  // namespace ashlar::internal

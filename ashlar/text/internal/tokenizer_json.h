@@ -7,6 +7,7 @@
 
 #include "ashlar/base/json.h"
 #include "ashlar/base/result.h"
+#include "ashlar/text/checked_tokenizer.h"
 
 namespace ashlar::internal {
 
@@ -33,8 +34,8 @@ Json SentencePieceDecoderJson(bool drop_first_space);
 // A Sequence of the stages, under the role's key `members`; null of none.
 Json SequenceJson(std::string_view members, std::vector<Json> stages);
 
-// The canonical text of the document, after Tokenizer::FromJson has read it without an error.
-Result<std::string> CheckedTokenizerJson(Json normalizer, Json pre_tokenizer, Json model,
-                                         Json post_processor, Json decoder, Json added_tokens);
+// The canonical text of the document, which Tokenizer::FromJson has read without an error.
+Result<CheckedTokenizer> MakeTokenizer(Json normalizer, Json pre_tokenizer, Json model,
+                                       Json post_processor, Json decoder, Json added_tokens);
 
 }  // namespace ashlar::internal

@@ -16,7 +16,7 @@
 namespace ashlar::internal {
 
 // Of sentencepiece: how a space is written, and how far the score of an unknown character is below
-// the least of all.
+// the least of all, in llama.cpp too.
 inline constexpr std::string_view kWordMark = "▁";
 inline constexpr float kUnknownPenalty = 10;
 

@@ -11,6 +11,7 @@
 #include "ashlar/text/models/merger.h"
 #include "ashlar/text/models/model.h"
 #include "ashlar/text/models/scored_pieces.h"
+#include "ashlar/text/models/symbol_cuts.h"
 
 namespace ashlar::internal {
 namespace {
@@ -68,7 +69,7 @@ class SentencePieceBpe final : public Model {
     });
   }
 
-  // The symbol of a character, or of a token's part; lone_ when it is in no token.
+  // The symbol of a character; lone_ when it is in no token.
   std::int32_t SymbolOf(std::string_view text) const {
     const std::optional<std::int32_t> id = pieces_.vocabulary.Id(text);
     if (id.has_value() && pieces_.HasScore(*id)) {
@@ -97,20 +98,19 @@ class SentencePieceBpe final : public Model {
     for (auto& [score, rank] : ranks) {
       rank = next_rank++;
     }
-    lone_ = next_symbol_;  // for SymbolOf
+    std::vector<std::string_view> texts(static_cast<std::size_t>(next_symbol_));  // by symbol
+    for (const auto& [character, symbol] : parts_) {
+      texts[static_cast<std::size_t>(symbol)] = character;
+    }
     ForEachScored([&](std::string_view content, std::int32_t id) {
+      texts[static_cast<std::size_t>(id)] = content;
+    });
+    const SymbolCuts cuts(texts);
+    ForEachScored([&](std::string_view, std::int32_t id) {
       const std::uint32_t rank = ranks.at(pieces_.scores[static_cast<std::size_t>(id)]);
-      for (std::size_t cut = 0; cut < content.size();) {
-        cut += FirstChar(content.substr(cut)).size;
-        if (cut == content.size()) {
-          break;
-        }
-        const std::int32_t left = SymbolOf(content.substr(0, cut));
-        const std::int32_t right = left == lone_ ? lone_ : SymbolOf(content.substr(cut));
-        if (right != lone_) {
-          rules_.Set(left, right, {rank, id});
-        }
-      }
+      cuts.ForEach(id, [&](std::int32_t left, std::int32_t right) {
+        rules_.Set(left, right, {rank, id});
+      });
     });
   }
 
