@@ -253,8 +253,17 @@ Status AddTokenizer(const Network& network, std::string_view name, std::int64_t 
   ASHLAR_TRY(const auto kept, ReadNetworkFile(network, store, internal::kTokenizerGguf));
   std::optional<GgufMetadata> as_it_came;
   if (kept) {
-    ASHLAR_TRY(as_it_came, internal::ReadTokenizerGguf(
-                               *kept, tokenizer_json ? &*tokenizer_json : nullptr, ids));
+    auto read =
+        internal::ReadTokenizerGguf(*kept, tokenizer_json ? &*tokenizer_json : nullptr, ids);
+    if (read.ok()) {
+      as_it_came = *std::move(read);
+    } else if (tokenizer_json) {  // which is what the network runs by
+      report.remarks.push_back(fmt::format(
+          "the file has the network's tokenizer.json, as its {} cannot be read: {}",
+          internal::kTokenizerGguf, read.error().message));
+    } else {
+      return read.error();
+    }
   }
   // (With the name: some tokenizers are told apart by it.)
   if (as_it_came) {

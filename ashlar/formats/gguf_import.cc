@@ -13,7 +13,6 @@
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/formats/internal/named_templates.h"
 #include "ashlar/formats/recipe.h"
-#include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
 namespace {
@@ -260,21 +259,20 @@ Status PlanTokenizer(const GgufFields& fields, std::int64_t ids, GgufPlan& plan)
     return {};
   }
   plan.files.emplace(internal::kTokenizerGguf, internal::TokenizerGguf(fields));
-  Result<std::string> json = GgufTokenizerJson(*vocabulary);
-  if (!json.ok() && json.error().code == ErrorCode::kUnsupported) {
+  Result<CheckedTokenizer> made = CheckedGgufTokenizer(*vocabulary);
+  if (!made.ok() && made.error().code == ErrorCode::kUnsupported) {
     plan.remarks.push_back(
         fmt::format("the tokenizer is not imported, so the network can be run by ids only: {}",
-                    json.error().message));
+                    made.error().message));
     return {};
   }
-  ASHLAR_TRY(std::string text, std::move(json));
-  ASHLAR_TRY(const Tokenizer tokenizer, Tokenizer::FromJson(text));
-  if (tokenizer.vocabulary_size() > ids) {
-    return Invalid("the tokenizer gives ids up to {}, but the network reads {}",
-                   tokenizer.vocabulary_size() - 1, ids);
+  ASHLAR_TRY(CheckedTokenizer checked, std::move(made));
+  const std::int32_t size = checked.tokenizer.vocabulary_size();
+  if (size > ids) {
+    return Invalid("the tokenizer gives ids up to {}, but the network reads {}", size - 1, ids);
   }
-  plan.network.vocabulary = tokenizer.vocabulary_size();
-  plan.files.emplace("tokenizer.json", std::move(text));
+  plan.network.vocabulary = size;
+  plan.files.emplace("tokenizer.json", std::move(checked.json));
   return {};
 }
 

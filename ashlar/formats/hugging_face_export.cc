@@ -17,6 +17,7 @@
 #include "ashlar/graph/network_files.h"
 #include "ashlar/graph/stored_tensor.h"
 #include "ashlar/text/public_tokenizer.h"
+#include "ashlar/text/tokenizer.h"
 
 namespace ashlar {
 namespace {
@@ -483,10 +484,20 @@ std::optional<std::string> RemarkOnTokenizer(std::string_view tokenizer_json) {
   return std::nullopt;
 }
 
-// The network's tokenizer.json, by stages that others can read too where there are such. (With the
-// file's own tokenizer beside it, an import of a GGUF file's finds out what it was.)
-Result<std::string> TokenizerToWrite(const Network& network, std::string text,
-                                     std::vector<std::string>& remarks) {
+// Whether an import finds this text again when it is written by other stages: a GGUF file's
+// tokenizer is kept beside, and that means the text.
+Result<bool> IsFoundAgain(const Network& network, const BlobStore& store, const std::string& text) {
+  ASHLAR_TRY(const auto kept, ReadNetworkFile(network, store, internal::kTokenizerGguf));
+  if (!kept) {
+    return false;
+  }
+  const auto metadata = internal::ReadTokenizerGguf(*kept, &text, Tokenizer::kMaxTokenId + 1);
+  return metadata.ok() && metadata->has_value();
+}
+
+// The network's tokenizer.json, by stages that others can read too where there are such.
+Result<std::string> TokenizerToWrite(const Network& network, const BlobStore& store,
+                                     std::string text, std::vector<std::string>& remarks) {
   ASHLAR_TRY(std::optional<std::string> by_all, PublicTokenizerJson(text));
   if (!by_all) {
     if (auto remark = RemarkOnTokenizer(text)) {
@@ -494,7 +505,9 @@ Result<std::string> TokenizerToWrite(const Network& network, std::string text,
     }
     return text;
   }
-  if (!network.files.contains(std::string(internal::kTokenizerGguf))) {
+  ASHLAR_TRY(Tokenizer::FromJson(*by_all));
+  ASHLAR_TRY(const bool is_found_again, IsFoundAgain(network, store, text));
+  if (!is_found_again) {
     remarks.push_back(
         "tokenizer.json has a list of merges instead of scores, so that others can read it: every "
         "text has the same tokens, but the file is another one after an import");
@@ -550,7 +563,7 @@ Result<HuggingFaceReport> ExportHuggingFace(
   for (const auto& [name, file] : network.files) {
     ASHLAR_TRY(auto text, ReadNetworkFile(network, store, name));
     if (name == "tokenizer.json") {
-      ASHLAR_TRY(text, TokenizerToWrite(network, *std::move(text), report.remarks));
+      ASHLAR_TRY(text, TokenizerToWrite(network, store, *std::move(text), report.remarks));
     }
     ASHLAR_TRY(writer.WriteText(name, *text));
   }

@@ -1,6 +1,7 @@
 #include "ashlar/formats/internal/gguf_chat_templates.h"
 
 #include <algorithm>
+#include <set>
 
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/graph/network_files.h"
@@ -15,6 +16,10 @@ Status AddNamedTemplates(const JsonCursor& list, bool has_default, GgufMetadata&
                          std::vector<std::string>& remarks) {
   ASHLAR_TRY(const std::vector<JsonCursor> entries, list.AsArray());
   std::vector<std::string> names;
+  std::set<std::string> known;
+  if (has_default) {
+    known.insert("default");
+  }
   for (const JsonCursor& entry : entries) {
     ASHLAR_TRY(std::string name, entry.String("name"));
     ASHLAR_TRY(std::string text, entry.String("template"));
@@ -24,14 +29,13 @@ Status AddNamedTemplates(const JsonCursor& list, bool has_default, GgufMetadata&
           return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'));
         },
         '_');
-    const bool is_default = name == "default";
-    if (name.empty() || (is_default && has_default) || std::ranges::count(names, name) != 0) {
+    if (name.empty() || !known.insert(name).second) {
       remarks.push_back(fmt::format(
           "{} is left out: {}", entry.path(),
           name.empty() ? "it has no name" : "another template has the name \"" + name + "\" too"));
       continue;
     }
-    has_default |= is_default;
+    const bool is_default = name == "default";
     metadata.emplace_back(
         is_default ? "tokenizer.chat_template" : "tokenizer.chat_template." + name,
         std::move(text));
@@ -42,7 +46,7 @@ Status AddNamedTemplates(const JsonCursor& list, bool has_default, GgufMetadata&
   if (!names.empty()) {
     metadata.emplace_back("tokenizer.chat_templates", std::move(names));
   }
-  if (!has_default && !entries.empty()) {
+  if (!known.contains("default") && !entries.empty()) {
     remarks.push_back(
         "none of the chat templates is the default one: llama.cpp must be told which");
   }

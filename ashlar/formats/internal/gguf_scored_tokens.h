@@ -1,10 +1,15 @@
-// A tokenizer of sentencepiece's byte-pair encoding as GGUF's "llama": tokens with scores.
+// A tokenizer of sentencepiece's byte-pair encoding as GGUF has it: tokens with scores.
 #pragma once
+
+#include <string_view>
 
 #include "ashlar/formats/gguf.h"
 #include "ashlar/formats/internal/gguf_tokenizer_parts.h"
 
 namespace ashlar::internal {
+
+// Its "tokenizer.ggml.model".
+inline constexpr std::string_view kScoredTokensModel = "llama";
 
 struct GgufScoredTokens {
   std::vector<float> scores;  // by id

@@ -184,11 +184,14 @@ Result<Surroundings> ReadSurroundings(const Tokenizer& tokenizer) {
 void AddEnds(const Metadata& network, std::span<const std::int32_t> after, GgufMetadata& to) {
   std::vector<std::int64_t> ends(after.begin(), after.end());
   for (const std::int64_t id : network.eos_tokens) {
+    if (ends.size() == std::size(kGgufEndKeys)) {
+      break;  // GGUF has no place for more, and a network may have very many
+    }
     if (std::ranges::find(ends, id) == ends.end()) {
       ends.push_back(id);
     }
   }
-  for (std::size_t i = 0; i < std::min(ends.size(), std::size(kGgufEndKeys)); ++i) {
+  for (std::size_t i = 0; i < ends.size(); ++i) {
     to.emplace_back(fmt::format("tokenizer.ggml.{}", kGgufEndKeys[i]),
                     static_cast<std::uint32_t>(ends[i]));
   }
@@ -225,7 +228,7 @@ Status AddScoredTokens(const JsonCursor& root, const Tokenizer& tokenizer, GgufT
   ASHLAR_TRY(GgufScoredTokens scored, ReadScoredTokens(root, tokens));
   to.remarks = std::move(scored.remarks);
   RemarkOnDecoder(tokenizer, tokens, scored.space_prefix, to.remarks);
-  to.metadata.emplace_back("tokenizer.ggml.model", std::string("llama"));
+  to.metadata.emplace_back("tokenizer.ggml.model", std::string(kScoredTokensModel));
   to.metadata.emplace_back("tokenizer.ggml.pre", std::string("default"));
   to.metadata.emplace_back("tokenizer.ggml.tokens", std::move(tokens.contents));
   to.metadata.emplace_back("tokenizer.ggml.scores", std::move(scored.scores));

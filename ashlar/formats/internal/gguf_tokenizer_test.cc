@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "ashlar/base/file.h"
+#include "ashlar/base/test_time.h"
 #include "ashlar/formats/gguf_write.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/text/sentence_piece_model.h"
@@ -398,6 +399,23 @@ TEST(GgufTokenizer, OfUnigramGoesThereAndBack) {
   EXPECT_EQ(*theirs.Encode("<s> of the"), *ours.Encode("<s> of the"));
 }
 
+TEST(GgufTokenizer, OfUnigramThatKeepsSpacesSaysWhatLlamaCppDoesOtherwise) {
+  Json json = UnigramFile();
+  Json normalizer = *json.Find("normalizer");
+  normalizer.Set("remove_extra_whitespaces", false);
+  for (const bool prefix : {true, false}) {
+    normalizer.Set("add_dummy_prefix", prefix);
+    json.Set("normalizer", normalizer);
+    const auto exported = ReadGgufTokenizer(WriteJson(json), {}, 200, "name");
+    ASSERT_TRUE(exported.ok()) << exported.error().message;
+    EXPECT_EQ(std::ranges::count_if(exported->remarks,
+                                    [](const std::string& remark) {
+                                      return remark.find("text of spaces alone") != remark.npos;
+                                    }),
+              prefix ? 1 : 0);
+  }
+}
+
 TEST(GgufTokenizer, OfUnigramThatLlamaCppWouldCutOtherwiseIsRefused) {
   const auto with = [](const char* role, const char* member, const Json& value) {
     Json json = UnigramFile();
@@ -418,6 +436,26 @@ TEST(GgufTokenizer, OfUnigramThatLlamaCppWouldCutOtherwiseIsRefused) {
   Json json = UnigramFile();
   json.Set("pre_tokenizer", Object(R"({"type": "WhitespaceSplit"})"));
   EXPECT_THAT(WhyNot(json, 200), HasSubstr("before it and no pre-tokenizer, and this has others"));
+}
+
+// ---- None
+
+// Looked for one by one among all before, so many took a quarter of a minute.
+TEST(GgufTokenizer, OfWhichThereIsNoneHasTheFirstEndsOfVeryMany) {
+  Metadata network;
+  for (int id = 0; id < 500'000; ++id) {
+    network.eos_tokens.push_back(id / 2);
+  }
+  const double begin = CpuSeconds();
+  const GgufMetadata metadata = NoGgufTokenizer(network);
+  EXPECT_LT(CpuSeconds() - begin, 1);
+  std::vector<std::uint32_t> ends;
+  for (const auto& [key, value] : metadata) {
+    if (const auto* const id = std::get_if<std::uint32_t>(&value)) {
+      ends.push_back(*id);
+    }
+  }
+  EXPECT_THAT(ends, ElementsAre(0, 1, 2));
 }
 
 }  // namespace

@@ -5,12 +5,10 @@
 #include <unordered_set>
 
 #include "ashlar/text/base64.h"
+#include "ashlar/text/models/scored_pieces.h"
 
 namespace ashlar::internal {
 namespace {
-
-// How far below the least score llama.cpp has that of an unknown character.
-constexpr float kUnknownPenalty = 10;
 
 Status RequireSetting(const JsonCursor& object, std::string_view key, bool wanted) {
   ASHLAR_TRY(const bool found, object.BoolOr(key, false));
@@ -43,6 +41,10 @@ Status ReadNormalizer(const JsonCursor& stage, GgufUnigramTokens& to) {
   ASHLAR_TRY(RequireSetting(stage, "treat_whitespace_as_suffix", false));
   if (to.joins_spaces) {  // each word has one in front then
     ASHLAR_TRY(RequireSetting(stage, "add_dummy_prefix", true));
+  } else if (to.space_prefix) {
+    to.remarks.push_back(
+        "llama.cpp puts a space in front of a text only before its first character that is none, "
+        "and the tokenizer always: text of spaces alone gets other tokens");
   }
   ASHLAR_TRY(const std::string charsmap, stage.StringOr("precompiled_charsmap", ""));
   ASHLAR_TRY(const std::string bytes, FromBase64(charsmap));

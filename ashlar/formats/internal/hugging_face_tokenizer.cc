@@ -7,6 +7,7 @@
 
 #include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
+#include "ashlar/formats/internal/gguf_scored_tokens.h"
 #include "ashlar/formats/internal/gguf_tokens.h"
 #include "ashlar/text/public_tokenizer.h"
 #include "ashlar/text/sentence_piece_model.h"
@@ -59,7 +60,8 @@ std::int64_t IdOf(const Json& added_token) {
   return *added_token.Find("id")->integer();
 }
 
-// The tokens that a file adds, each with a text and an id of its own.
+// The tokens that a file adds, each with a text, and an id of its own. (Of one text under two ids
+// the first counts beside a tokenizer.json, and with a tokenizer.model they are refused.)
 class AddedTokens {
  public:
   // Requires: it has "id" and "content". `where` is what the file has of it.
@@ -82,9 +84,10 @@ class AddedTokens {
   Json tokens_ = Json::Array();
 };
 
-// {"32000": {"content": "<|im_end|>", "special": true, ...}, ...}, in the order of the ids. Without
-// tokenizer.json, tokens are found in the text as it is given, whatever "normalized".
-Result<Json> AddedTokensOf(const JsonCursor& decoder, bool normalizes) {
+// {"32000": {"content": "<|im_end|>", "special": true, ...}, ...}, in the order of the ids. Beside
+// tokenizer.json, tokens with an empty text are passed over, as in the reference. Without it,
+// tokens are found in the text as it is given, whatever "normalized".
+Result<Json> AddedTokensOf(const JsonCursor& decoder, bool beside_tokenizer_json) {
   AddedTokens added;
   ASHLAR_TRY(const auto members, decoder.AsObject());
   for (const auto& [key, token] : members) {
@@ -92,6 +95,9 @@ Result<Json> AddedTokensOf(const JsonCursor& decoder, bool normalizes) {
         {"content", "lstrip", "normalized", "rstrip", "single_word", "special", "__type"}));
     ASHLAR_TRY(const std::int64_t id, ParseId(token, key));
     ASHLAR_TRY(const std::string content, token.String("content"));
+    if (content.empty() && beside_tokenizer_json) {
+      continue;
+    }
     ASHLAR_TRY(const bool left, token.BoolOr("lstrip", false));
     ASHLAR_TRY(const bool right, token.BoolOr("rstrip", false));
     ASHLAR_TRY(const bool word, token.BoolOr("single_word", false));
@@ -102,7 +108,7 @@ Result<Json> AddedTokensOf(const JsonCursor& decoder, bool normalizes) {
                                           {"single_word", word},
                                           {"lstrip", left},
                                           {"rstrip", right},
-                                          {"normalized", normalizes && normalized},
+                                          {"normalized", beside_tokenizer_json && normalized},
                                           {"special", special}})));
   }
   Json tokens = added.Take();
@@ -183,7 +189,7 @@ Result<std::string> ReadSentencePiece(const Path& directory, std::string_view mo
   }
   ASHLAR_TRY(const std::optional<JsonCursor> decoder, config.Find("added_tokens_decoder"));
   if (decoder) {
-    ASHLAR_TRY(options.added_tokens, AddedTokensOf(*decoder, /*normalizes=*/false));
+    ASHLAR_TRY(options.added_tokens, AddedTokensOf(*decoder, /*beside_tokenizer_json=*/false));
   } else {
     const Path old_path = directory / "added_tokens.json";
     ASHLAR_TRY(const Json old, ReadJsonIfThere(old_path));
@@ -230,7 +236,7 @@ Result<ModelIds> IdsOfModel(const JsonCursor& file, const std::set<std::string>&
 // one; kInvalid when tokenizer_config.json says another. Nothing when it lacks none.
 Result<std::optional<std::string>> WithTokensOfConfig(const JsonCursor& file,
                                                       const JsonCursor& decoder) {
-  ASHLAR_TRY(const Json tokens, AddedTokensOf(decoder, /*normalizes=*/true));
+  ASHLAR_TRY(const Json tokens, AddedTokensOf(decoder, /*beside_tokenizer_json=*/true));
   Json added = Json::Array();
   std::set<std::string> known;
   std::int64_t next = 0;
@@ -293,22 +299,30 @@ Result<std::string> ReadTokenizerJson(const Path& directory, const Path& path, s
   return with.value_or(std::move(text));
 }
 
+// What a file tokenizer.gguf means, if `json` is what an export writes it as; nothing when it is
+// not. Scored tokens are the one kind that an export writes by other stages.
+Result<std::optional<std::string>> MeaningWrittenAs(std::string_view json, std::string_view kept) {
+  ASHLAR_TRY(const GgufFile file, GgufFile::Parse(AsBytes(kept), kTokenizerGguf));
+  ASHLAR_TRY(const auto model, file.fields().Text("tokenizer.ggml.model"));
+  if (model != kScoredTokensModel) {
+    return std::optional<std::string>();
+  }
+  ASHLAR_TRY(const auto vocabulary, ReadGgufVocabulary(file.fields(), kMaxId + 1));
+  ASHLAR_TRY(std::string meaning, GgufTokenizerJson(*vocabulary));
+  ASHLAR_TRY(const std::optional<std::string> written, PublicTokenizerJson(meaning));
+  return written == json ? std::optional(std::move(meaning)) : std::nullopt;
+}
+
 // An export writes the tokenizer of a GGUF file by stages that others can read too, and keeps it
 // beside as it came: if `json` is what that is written as, the network had what that means.
+// Whatever is wrong with what is kept, `json` is a tokenizer.
 Result<std::string> AsItCame(const Path& directory, std::string json) {
-  const Path path = directory / kTokenizerGguf;
-  ASHLAR_TRY(const std::optional<std::string> kept, ReadIfThere(path));
+  ASHLAR_TRY(const std::optional<std::string> kept, ReadIfThere(directory / kTokenizerGguf));
   if (!kept) {
     return json;
   }
-  ASHLAR_TRY(const GgufFile file, GgufFile::Parse(AsBytes(*kept), path.string()));
-  ASHLAR_TRY(const auto vocabulary, ReadGgufVocabulary(file.fields(), kMaxId + 1));
-  const Result<std::string> meaning = GgufTokenizerJson(vocabulary.value_or(GgufVocabulary()));
-  if (!meaning.ok()) {
-    return json;
-  }
-  ASHLAR_TRY(const std::optional<std::string> written, PublicTokenizerJson(*meaning));
-  return written == json ? *meaning : json;
+  Result<std::optional<std::string>> meaning = MeaningWrittenAs(json, *kept);
+  return meaning.ok() && *meaning ? **std::move(meaning) : std::move(json);
 }
 
 }  // namespace

@@ -75,6 +75,26 @@ TEST_F(DirectoryTokenizer, HasTheTokensThatOnlyItsConfigurationHas) {
             std::string::npos);
 }
 
+// Either is passed over by the reference's list of added tokens.
+TEST_F(DirectoryTokenizer, PassesOverTokensWithoutATextAndTextsThatItHas) {
+  Put("tokenizer.json", kFile);
+  Put("tokenizer_config.json", R"({"added_tokens_decoder": {
+      "3": {"content": "<x>"}, "4": {"content": ""}, "5": {"content": "<x>"}}})");
+  EXPECT_EQ(*Read().Encode("<x>"), (TokenIds{2, 3}));
+  Put("tokenizer_config.json", R"({"added_tokens_decoder": {"4": {"content": ""}}})");
+  EXPECT_EQ((*ReadTokenizer(directory_.path()))->json, kFile) << "as it stands";
+}
+
+TEST_F(DirectoryTokenizer, StandsAsItIsBesideAFileOfGgufThatIsNone) {
+  Put("tokenizer.json", kFile);
+  const std::string header("GGUF\3\0\0\0", 8);  // and no more
+  for (const std::string& kept :
+       {std::string(), header, std::string("version https://git-lfs.github.com/spec/v1\n")}) {
+    Put("tokenizer.gguf", kept);
+    EXPECT_EQ((*ReadTokenizer(directory_.path()))->json, kFile);
+  }
+}
+
 // As in transformers 5, whatever the class.
 TEST_F(DirectoryTokenizer, BeginsTextsAsTokenizerJsonSaysWhateverItsConfigurationAdds) {
   Put("tokenizer.json", kFile);
@@ -126,7 +146,6 @@ TEST_F(DirectoryTokenizer, WhoseAddedTokensLieIsRefusedWithTheirPlace) {
       {R"({"3": {"content": 5}})", "added_tokens_decoder.3.content: expected a string"},
       {R"({"3": {"content": "<x>", "special": "yes"}})", "3.special: expected a boolean"},
       {R"({"3": {"content": "<x>", "strip": true}})", "\"strip\""},
-      {R"({"3": {"content": ""}})", "added_tokens_decoder.3: the token 3 has an empty text"},
       {R"({"03": {"content": "<x>"}})", "\"03\" is no id of a token; expected 0 to 16777215"},
       {R"({"3.0": {"content": "<x>"}})", "\"3.0\" is no id of a token"},
       {R"({"16777216": {"content": "<x>"}})", "\"16777216\" is no id of a token"},
@@ -141,8 +160,13 @@ TEST_F(DirectoryTokenizer, WhoseAddedTokensLieIsRefusedWithTheirPlace) {
     EXPECT_THAT(ErrorOf(config), testing::HasSubstr(lie.message));
     std::filesystem::remove(directory_ / "tokenizer.model");
   }
-  // A file of its own, where only ids can be of two tokens.
   PutModel();
+  EXPECT_THAT(ErrorOf(R"({"added_tokens_decoder": {"3": {"content": ""}}})"),
+              testing::HasSubstr("added_tokens_decoder.3: the token 3 has an empty text"));
+  EXPECT_THAT(ErrorOf(R"({"added_tokens_decoder": {"420": {"content": "<x>"},
+                                                   "421": {"content": "<x>"}}})"),
+              testing::HasSubstr("has both the ids 420 and 421"));
+  // A file of its own, where only ids can be of two tokens.
   std::filesystem::remove(directory_ / "tokenizer_config.json");
   Put("added_tokens.json", R"({"<x>": 420, "<y>": 420})");
   EXPECT_THAT(ReadTokenizer(directory_.path()).error().message,
