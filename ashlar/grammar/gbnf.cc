@@ -31,7 +31,7 @@ class GbnfReader {
     for (const NamedGrammar& each : given) {
       rules_.emplace(
           each.name,
-          Rule{.id = builder_.AddRulesOf(each.grammar), .defined = true, .first_use = {}});
+          Rule{.id = builder_.AddRulesOf(each.grammar), .defined = true, .first_use = 0});
     }
   }
 
@@ -41,8 +41,8 @@ class GbnfReader {
     }
     for (const auto& [name, rule] : rules_) {
       if (!rule.defined) {
-        return Invalid("GBNF {}: the rule {} is used and not defined", rule.first_use,
-                       QuoteForError(name));
+        return Invalid("GBNF {}: the rule {} is used and not defined",
+                       text_.PlaceOf(rule.first_use), QuoteForError(name));
       }
     }
     const auto root = rules_.find("root");
@@ -57,7 +57,7 @@ class GbnfReader {
   struct Rule {
     RuleId id;
     bool defined = false;
-    std::string first_use;  // where
+    std::size_t first_use = 0;  // byte of the text
   };
 
   template <class... Args>
@@ -91,13 +91,13 @@ class GbnfReader {
   Rule& RuleNamed(std::string_view name) {
     const auto [place, is_new] = rules_.try_emplace(std::string(name));
     if (is_new) {
-      place->second = {.id = builder_.AddRule(), .defined = false, .first_use = text_.Place()};
+      place->second = {.id = builder_.AddRule(), .defined = false, .first_use = text_.at()};
     }
     return place->second;
   }
 
   Status ReadRule() {
-    const std::string place = text_.Place();
+    const std::size_t begin = text_.at();
     const std::string_view name = TakeName();
     if (name.empty()) {
       return InvalidHere("expected the name of a rule, found {}", text_.Found());
@@ -109,7 +109,8 @@ class GbnfReader {
     }
     Rule& rule = RuleNamed(name);
     if (rule.defined) {
-      return Invalid("GBNF {}: the rule {} is defined a second time", place, QuoteForError(name));
+      return Invalid("GBNF {}: the rule {} is defined a second time", text_.PlaceOf(begin),
+                     QuoteForError(name));
     }
     rule.defined = true;
     SkipBlanks(true);

@@ -25,6 +25,8 @@ namespace grammar {
 struct Rules;
 }  // namespace grammar
 
+struct SourceWork;
+
 class Grammar {
  public:
   // What one grammar may take, whatever its source: some 20 MB.
@@ -70,13 +72,16 @@ Result<Grammar> GrammarFromRegex(std::string_view pattern);
 
 // The JSON texts of the values that a JSON schema allows; README.md lists what is honoured.
 Result<Grammar> GrammarFromJsonSchema(std::string_view schema);
+// The same out of the work that several sources may take together.
+Result<Grammar> GrammarFromJsonSchemaWith(std::string_view schema, SourceWork& work);
 
 // The same for values within: one grammar for each of `names` among the `properties` of the root of
 // `schema`, of which nothing else is looked at but where references lead. They share their rules.
 // `escaped`, a printing character of ASCII that only strings have, is written as \uXXXX: for JSON
 // within other text that it could end.
 Result<std::vector<Grammar>> GrammarsOfProperties(std::string_view schema,
-                                                  std::span<const std::string> names, char escaped);
+                                                  std::span<const std::string> names, char escaped,
+                                                  SourceWork& work);
 
 // Any JSON object: OpenAI's response format `json_object`.
 Grammar GrammarForAnyJsonObject();

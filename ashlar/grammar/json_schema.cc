@@ -18,15 +18,20 @@ Result<Json> ReadSchema(std::string_view schema) {
 }  // namespace
 
 Result<Grammar> GrammarFromJsonSchema(std::string_view schema) {
+  SourceWork work;
+  return GrammarFromJsonSchemaWith(schema, work);
+}
+
+Result<Grammar> GrammarFromJsonSchemaWith(std::string_view schema, SourceWork& work) {
   ASHLAR_TRY(const Json root, ReadSchema(schema));
-  return grammar::SchemaCompiler(root).Compile();
+  return grammar::SchemaCompiler(root, work).Compile();
 }
 
 Result<std::vector<Grammar>> GrammarsOfProperties(std::string_view schema,
-                                                  std::span<const std::string> names,
-                                                  char escaped) {
+                                                  std::span<const std::string> names, char escaped,
+                                                  SourceWork& work) {
   ASHLAR_TRY(const Json root, ReadSchema(schema));
-  return grammar::SchemaCompiler(root, escaped).CompileProperties(names);
+  return grammar::SchemaCompiler(root, work, escaped).CompileProperties(names);
 }
 
 Grammar GrammarForAnyJsonObject() {

@@ -365,6 +365,7 @@ class SchemaDraw {
     schema.Set(OneOf("deprecated", "readOnly", "writeOnly"), true);
     Maybe(schema, "examples", Json::Array{1, "a"});
     Maybe(schema, OneOf("contentEncoding", "contentMediaType"), "base64");
+    Maybe(schema, "discriminator", Json::Of({{"propertyName", "a"}}));
   }
 
   std::mt19937_64& random_;

@@ -12,12 +12,6 @@ Error TooManyStates() {
                    CharDfa::kMaxStates);
 }
 
-Error TooMuchWork() {
-  return Exhausted(
-      "the conditions on texts (patterns, formats, lengths, other names) take too much work "
-      "together");
-}
-
 // Where the sets of `edges` begin, and where they have ended: characters between two such places
 // are not told apart.
 std::vector<char32_t> PartsOf(const std::vector<CharNfa::Edge>& edges) {
@@ -55,20 +49,6 @@ class Subsets {
         const CharNfa::Edge& edge = nfa_.edges[i];
         if (edge.kind == CharNfa::Kind::kRead && edge.set.Contains(code)) {
           to.push_back(edge.to);
-        }
-      }
-    }
-    return Close(std::move(to));
-  }
-
-  // By any character.
-  std::vector<std::uint32_t> ReadAny(const std::vector<std::uint32_t>& from) {
-    std::vector<std::uint32_t> to;
-    for (const std::uint32_t state : from) {
-      looked_at_ += out_[state].size();
-      for (const std::uint32_t i : out_[state]) {
-        if (nfa_.edges[i].kind == CharNfa::Kind::kRead) {
-          to.push_back(nfa_.edges[i].to);
         }
       }
     }
@@ -159,7 +139,16 @@ CharNfa CharNfa::Plain(bool anywhere) const {
   return plain;
 }
 
-Result<CharDfa> CharDfa::Of(const CharNfa& nfa, AutomatonWork& work) {
+std::uint64_t CharNfa::size() const {
+  std::uint64_t size = edges.size();
+  for (const Edge& edge : edges) {
+    size += edge.set.ranges().size();
+  }
+  return size;
+}
+
+Result<CharDfa> CharDfa::Of(const CharNfa& nfa, SourceWork& work) {
+  ASHLAR_TRY(work.Take(nfa.size()));
   Subsets subsets(nfa);
   CharDfa dfa;
   dfa.starts_ = PartsOf(nfa.edges);
@@ -181,9 +170,7 @@ Result<CharDfa> CharDfa::Of(const CharNfa& nfa, AutomatonWork& work) {
     dfa.ends_.push_back(std::ranges::binary_search(*order[i], nfa.end));
     for (const char32_t code : dfa.starts_) {
       dfa.next_.push_back(state_of(subsets.Read(*order[i], code)));
-      if (!work.Take(1 + subsets.TakeLookedAt())) {
-        return TooMuchWork();
-      }
+      ASHLAR_TRY(work.Take(1 + subsets.TakeLookedAt()));
     }
   }
   return dfa;
@@ -203,7 +190,7 @@ Result<CharDfa> CharDfa::OfLength(std::uint32_t min, std::uint32_t max) {
   return dfa;
 }
 
-CharDfa CharDfa::OfMultiples(std::uint32_t divisor) {
+Result<CharDfa> CharDfa::OfMultiples(std::uint32_t divisor, SourceWork& work) {
   CharDfa dfa;
   dfa.starts_ = {0};
   for (char32_t digit = '0'; digit <= '9' + 1; ++digit) {
@@ -218,15 +205,16 @@ CharDfa CharDfa::OfMultiples(std::uint32_t divisor) {
     }
     dfa.next_.push_back(divisor);
   }
-  return dfa.Minimized();
+  return dfa.Minimized(work);
 }
 
 // By refinement (Moore): states are told apart by where their characters lead, until none is.
-CharDfa CharDfa::Minimized() const {
+Result<CharDfa> CharDfa::Minimized(SourceWork& work) const {
   const std::size_t parts = starts_.size();
   std::vector<std::uint32_t> classes(ends_.begin(), ends_.end());
   std::map<std::vector<std::uint32_t>, std::uint32_t> known;
   for (std::size_t before = 0; before != known.size() || before == 0;) {
+    ASHLAR_TRY(work.Take(next_.size()));
     before = known.size();
     known.clear();
     std::vector<std::uint32_t> finer;
@@ -254,7 +242,7 @@ CharDfa CharDfa::Minimized() const {
   return minimized;
 }
 
-Result<CharDfa> Both(const CharDfa& a, const CharDfa& b, AutomatonWork& work) {
+Result<CharDfa> Both(const CharDfa& a, const CharDfa& b, SourceWork& work) {
   CharDfa both;
   both.starts_.clear();
   std::ranges::set_union(a.starts_, b.starts_, std::back_inserter(both.starts_));
@@ -275,9 +263,7 @@ Result<CharDfa> Both(const CharDfa& a, const CharDfa& b, AutomatonWork& work) {
     if (order.size() > CharDfa::kMaxStates) {
       return TooManyStates();
     }
-    if (!work.Take(both.starts_.size())) {
-      return TooMuchWork();
-    }
+    ASHLAR_TRY(work.Take(both.starts_.size()));
     const auto [in_a, in_b] = order[i];
     both.ends_.push_back(a.ends_[in_a] && b.ends_[in_b]);
     for (std::size_t part = 0; part < both.starts_.size(); ++part) {
@@ -366,21 +352,69 @@ CharNfa CharDfa::AsNfa() const {
   return nfa;
 }
 
-bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max,
-                      AutomatonWork& work) {
-  Subsets subsets(nfa);
-  std::vector<std::uint32_t> now = subsets.Start();
-  // A text of more characters than there are states goes through a loop.
-  for (std::uint32_t length = 0; length <= std::min(max, nfa.states) && !now.empty(); ++length) {
-    if (length < min && std::ranges::binary_search(now, nfa.end)) {
-      return false;
+bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max) {
+  // Edges by the state at one of their ends, and the states that they lead to from `first`.
+  using Ends = std::vector<std::vector<std::uint32_t>>;
+  Ends out(nfa.states);
+  Ends into(nfa.states);
+  for (std::uint32_t i = 0; i < nfa.edges.size(); ++i) {
+    out[nfa.edges[i].from].push_back(i);
+    into[nfa.edges[i].to].push_back(i);
+  }
+  const auto reached = [&nfa](std::uint32_t first, const Ends& ends, auto other_end) {
+    std::vector<bool> known(nfa.states);
+    std::vector<std::uint32_t> open = {first};
+    known[first] = true;
+    while (!open.empty()) {
+      const std::uint32_t state = open.back();
+      open.pop_back();
+      for (const std::uint32_t i : ends[state]) {
+        if (const std::uint32_t next = nfa.edges[i].*other_end; !known[next]) {
+          known[next] = true;
+          open.push_back(next);
+        }
+      }
     }
-    now = subsets.ReadAny(now);
-    if (!work.Take(1 + subsets.TakeLookedAt())) {
-      return false;
+    return known;
+  };
+  const std::vector<bool> begun = reached(nfa.start, out, &CharNfa::Edge::to);
+  const std::vector<bool> ending = reached(nfa.end, into, &CharNfa::Edge::from);
+  // Between the start and the end, a state is looked at when all that lead to it were.
+  std::vector<std::uint32_t> waits_for(nfa.states);
+  for (const CharNfa::Edge& edge : nfa.edges) {
+    waits_for[edge.to] += begun[edge.from] && ending[edge.to];
+  }
+  struct Lengths {
+    std::uint32_t min = kUnbounded;
+    std::uint32_t max = 0;
+  };
+  std::vector<Lengths> lengths(nfa.states);
+  std::vector<std::uint32_t> open;
+  if (waits_for[nfa.start] == 0) {
+    lengths[nfa.start] = {0, 0};
+    open.push_back(nfa.start);
+  }
+  while (!open.empty()) {
+    const std::uint32_t state = open.back();
+    open.pop_back();
+    if (state == nfa.end) {
+      return lengths[state].min >= min && lengths[state].max <= max;
+    }
+    for (const std::uint32_t i : out[state]) {
+      const CharNfa::Edge& edge = nfa.edges[i];
+      if (!ending[edge.to]) {
+        continue;
+      }
+      const std::uint32_t more = edge.kind == CharNfa::Kind::kRead ? 1 : 0;
+      Lengths& to = lengths[edge.to];
+      to.min = std::min(to.min, lengths[state].min + more);
+      to.max = std::max(to.max, lengths[state].max + more);
+      if (--waits_for[edge.to] == 0) {
+        open.push_back(edge.to);
+      }
     }
   }
-  return now.empty();
+  return false;
 }
 
 void Draw(Builder& builder, StateId from, const CharNfa& nfa, const DrawChars& chars, StateId to) {

@@ -10,6 +10,7 @@
 #include "ashlar/base/result.h"
 #include "ashlar/grammar/internal/builder.h"
 #include "ashlar/grammar/internal/char_set.h"
+#include "ashlar/grammar/source_work.h"
 
 namespace ashlar::grammar {
 
@@ -35,17 +36,8 @@ struct CharNfa {
 
   // The same without kAtStart and kAtEnd. Anywhere: a match of some part of a text is one of it.
   CharNfa Plain(bool anywhere) const;
-};
-
-// What the determined automata of one source may take to make, since a few lines can ask for very
-// many: edges that are looked at, and edges that are made (some 2 s and 64 MB).
-struct AutomatonWork {
-  std::uint64_t left = 16'000'000;
-  // False, and nothing is left, when it is more than that.
-  bool Take(std::uint64_t edges) {
-    left -= edges < left ? edges : left;
-    return left > 0;
-  }
+  // Edges, and the ranges of their sets.
+  std::uint64_t size() const;
 };
 
 // A deterministic one; complete: in every state every character leads somewhere.
@@ -56,16 +48,16 @@ class CharDfa {
   static constexpr std::size_t kMaxStates = 20'000;
 
   // Requires: `nfa` has no kAtStart or kAtEnd.
-  static Result<CharDfa> Of(const CharNfa& nfa, AutomatonWork& work);
+  static Result<CharDfa> Of(const CharNfa& nfa, SourceWork& work);
   // Texts of `min` to `max` characters (kUnbounded: any number).
   static Result<CharDfa> OfLength(std::uint32_t min, std::uint32_t max);
   // Numbers in base 10 (digits only) that `divisor` divides, in the fewest states. Requires: 0 <
   // divisor <= kMaxStates.
-  static CharDfa OfMultiples(std::uint32_t divisor);
+  static Result<CharDfa> OfMultiples(std::uint32_t divisor, SourceWork& work);
 
-  friend Result<CharDfa> Both(const CharDfa& a, const CharDfa& b, AutomatonWork& work);
-  CharDfa Others() const;  // every text that this does not match
-  CharDfa Minimized() const;  // the same in the fewest states
+  friend Result<CharDfa> Both(const CharDfa& a, const CharDfa& b, SourceWork& work);
+  CharDfa Others() const;                             // every text that this does not match
+  Result<CharDfa> Minimized(SourceWork& work) const;  // the same in the fewest states
   bool Matches(std::string_view utf8) const;
   bool matches_nothing() const;
 
@@ -87,10 +79,10 @@ class CharDfa {
   std::vector<bool> ends_;           // by state
 };
 
-// Whether all texts of `nfa` have `min` to `max` characters. False too where that takes too much
-// work to find. Requires: `nfa` has no kAtStart or kAtEnd.
-bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max,
-                      AutomatonWork& work);
+// Whether there are texts of `nfa`, and all have `min` to `max` characters. False too where a loop
+// stands on the way to its end. It takes each edge a few times, however long the texts are.
+// Requires: `nfa` has no kAtStart or kAtEnd.
+bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max);
 
 // How a character of a set is written between two states: as itself, or as a string of JSON has it.
 using DrawChars = std::function<void(StateId from, const CharSet& set, StateId to)>;

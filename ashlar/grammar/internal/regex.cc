@@ -242,7 +242,7 @@ class RegexReader {
 
   Result<CharSet> ReadSet() {
     const bool negated = text_.Take("^");
-    CharSet set;
+    std::vector<CharRange> ranges;
     while (!text_.Take("]")) {
       ASHLAR_TRY(const CharSet first, ReadSetMember());
       const std::string_view rest = text_.rest();
@@ -252,11 +252,12 @@ class RegexReader {
         if (!IsOneChar(last) || last.ranges()[0].first < first.ranges()[0].first) {
           return InvalidHere("a range in a set has no end, or ends before it begins");
         }
-        set = set | CharSet{{first.ranges()[0].first, last.ranges()[0].first}};
+        ranges.push_back({first.ranges()[0].first, last.ranges()[0].first});
       } else {
-        set = set | first;
+        ranges.insert(ranges.end(), first.ranges().begin(), first.ranges().end());
       }
     }
+    const CharSet set(ranges);
     return negated ? set.Complement() : set;
   }
   static bool IsOneChar(const CharSet& set) {

@@ -7,35 +7,18 @@
 #include "ashlar/grammar/grammar.h"
 #include "ashlar/grammar/internal/builder.h"
 #include "ashlar/grammar/internal/schema_numbers.h"
-#include "ashlar/grammar/json_reference.h"
+#include "ashlar/grammar/schema_keywords.h"
 
 namespace ashlar::grammar {
 namespace {
 
 struct Keyword {
   std::string_view name;
-  Types hints = 0;      // types of which it says something
-  bool silent = false;  // it says nothing of what is valid
+  Types hints = 0;  // types of which it says something
 };
 
-// Every keyword that is honoured, or says nothing of what is valid. Any other is refused.
+// Every keyword that is honoured. Any other is refused, unless it SaysNothing.
 constexpr Keyword kKeywords[] = {
-    // Annotations.
-    {"title", 0, true},
-    {"description", 0, true},
-    {"default", 0, true},
-    {"examples", 0, true},
-    {"example", 0, true},
-    {"$comment", 0, true},
-    {"deprecated", 0, true},
-    {"readOnly", 0, true},
-    {"writeOnly", 0, true},
-    {"$schema", 0, true},
-    {"contentEncoding", 0, true},
-    {"contentMediaType", 0, true},
-    // Places for schemas that others refer to.
-    {"$defs", 0, true},
-    {"definitions", 0, true},
     {"$ref"},
     {"allOf"},
     {"anyOf"},
@@ -125,11 +108,6 @@ bool FindBelow(const Json& from, const Json& value, std::string& way) {
   return false;
 }
 
-const Keyword* FindKeyword(std::string_view name) {
-  const auto known = std::ranges::find(kKeywords, name, &Keyword::name);
-  return known == std::end(kKeywords) ? nullptr : &*known;
-}
-
 constexpr Choice kChoices[] = {kAnyOf, kOneOf};
 
 }  // namespace
@@ -216,7 +194,7 @@ Result<Types> SchemaSource::TypesOf(const Json& schema, const Json& type) const 
   return types;
 }
 
-Result<const Json*> SchemaSource::Resolve(const Json& reference) const {
+Result<const Json*> SchemaSource::Resolve(const Json& reference) {
   const std::string* uri = reference.string();
   if (uri == nullptr) {
     return InvalidAt(reference, "expected a string, found {}", reference.type_name());
@@ -225,7 +203,7 @@ Result<const Json*> SchemaSource::Resolve(const Json& reference) const {
     return UnsupportedAt(reference, "$ref {}: only places in this schema (#/...) are supported",
                          QuoteForError(*uri));
   }
-  const Json* const place = FindReferred(root_, *uri);
+  const Json* const place = places_.Referred(reference);
   if (place == nullptr) {
     return InvalidAt(reference, "$ref {}: there is no such place in the schema",
                      QuoteForError(*uri));
@@ -233,28 +211,40 @@ Result<const Json*> SchemaSource::Resolve(const Json& reference) const {
   return place;
 }
 
-const Json& SchemaSource::Meant(const Json& schema) const {
+const Json* SchemaSource::OnlyRefersTo(const Json& schema) {
+  const Json* const reference = schema.Find("$ref");
+  const bool only = reference != nullptr && reference->string() != nullptr &&
+                    std::ranges::all_of(*schema.object(), [](const Json::Member& member) {
+                      return member.first == "$ref" || SaysNothing(member.first);
+                    });
+  return only ? places_.Referred(*reference) : nullptr;  // that it leads nowhere, Gather will say
+}
+
+const Json& SchemaSource::Meant(const Json& schema) {
+  std::vector<const Json*> way;  // to what is meant, or to where that is known
   const Json* meant = &schema;
-  for (int hops = 0; hops < Grammar::kMaxNesting; ++hops) {
-    const Json* const reference = meant->Find("$ref");
-    if (reference == nullptr || reference->string() == nullptr ||
-        !std::ranges::all_of(*meant->object(), [](const Json::Member& member) {
-          const Keyword* const known = FindKeyword(member.first);
-          return member.first == "$ref" || (known != nullptr && known->silent);
-        })) {
+  while (true) {
+    const auto [known, is_new] = meant_.try_emplace(meant, meant);
+    if (!is_new) {
+      meant = known->second;  // itself, in a circle of references, which Gather will say
       break;
     }
-    const Json* const target = FindReferred(root_, *reference->string());
+    way.push_back(meant);
+    const Json* const target = OnlyRefersTo(*meant);
     if (target == nullptr) {
-      break;  // which Gather will say
+      break;
     }
     meant = target;
+  }
+  for (const Json* passed : way) {
+    meant_[passed] = meant;
   }
   return *meant;
 }
 
 std::vector<std::string_view> AllSchemaKeywords() {
-  std::vector<std::string_view> names;
+  const auto silent = SilentKeywords();
+  std::vector<std::string_view> names(silent.begin(), silent.end());
   std::ranges::transform(kKeywords, std::back_inserter(names), &Keyword::name);
   return names;
 }
@@ -292,8 +282,9 @@ Status SchemaSource::CheckGuarded(const Json& schema, int depth) {
   return {};
 }
 
-Result<Facts> SchemaSource::Gather(const Parts& parts) {
+Result<Facts> SchemaSource::Gather(const Parts& parts, SourceWork& work) {
   Facts facts;
+  std::map<const Json*, std::size_t> places;  // in facts.parts
   Types hints = 0;
   for (const Part& part : parts) {
     ASHLAR_TRY(CheckGuarded(*part.schema, 0));
@@ -303,13 +294,14 @@ Result<Facts> SchemaSource::Gather(const Parts& parts) {
   while (!open.empty()) {
     const Part part = open.back();
     open.pop_back();
-    const auto known = std::ranges::find(facts.parts, part.schema, &Part::schema);
-    if (known != facts.parts.end()) {
-      known->chosen |= part.chosen;
+    ASHLAR_TRY(work.Take(SourceWork::kPart));
+    const auto [known, is_new] = places.try_emplace(part.schema, facts.parts.size());
+    if (!is_new) {
+      facts.parts[known->second].chosen |= part.chosen;
       continue;
     }
     facts.parts.push_back(part);
-    ASHLAR_TRY(GatherOne(part, facts, hints, open));
+    ASHLAR_TRY(GatherOne(part, facts, hints, open, work));
   }
   if (!facts.typed && hints != 0) {
     facts.types = hints;
@@ -327,7 +319,7 @@ Result<Facts> SchemaSource::Gather(const Parts& parts) {
 }
 
 Status SchemaSource::GatherOne(const Part& part, Facts& facts, Types& hints,
-                               std::vector<Part>& open) const {
+                               std::vector<Part>& open, SourceWork& work) {
   const Json& schema = *part.schema;
   if (const bool* anything = schema.boolean()) {
     facts.impossible |= !*anything;
@@ -340,11 +332,11 @@ Status SchemaSource::GatherOne(const Part& part, Facts& facts, Types& hints,
   facts.schemas.push_back(&schema);
   for (const auto& [key, value] : *schema.object()) {
     // An identifier of the whole does not change what "#" means; one within would.
-    if (key == "$id" && &schema == &root_) {
+    if (SaysNothing(key) || (key == "$id" && &schema == &root_)) {
       continue;
     }
-    const Keyword* const known = FindKeyword(key);
-    if (known == nullptr) {
+    const auto known = std::ranges::find(kKeywords, key, &Keyword::name);
+    if (known == std::end(kKeywords)) {
       return UnsupportedAt(value, "the keyword {} is not supported", QuoteForError(key));
     }
     const bool of_numbers =
@@ -352,6 +344,7 @@ Status SchemaSource::GatherOne(const Part& part, Facts& facts, Types& hints,
     hints |= of_numbers ? Types{kNumber} : known->hints;
   }
   if (const Json* type = schema.Find("type")) {
+    ASHLAR_TRY(work.Take(type->array() != nullptr ? type->array()->size() : 0));
     ASHLAR_TRY(const Types types, TypesOf(schema, *type));
     facts.types &= types;
     facts.typed = true;

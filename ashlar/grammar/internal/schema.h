@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "ashlar/base/json.h"
+#include "ashlar/grammar/json_reference.h"
+#include "ashlar/grammar/source_work.h"
 
 namespace ashlar::grammar {
 
@@ -59,13 +61,17 @@ std::vector<std::string_view> AllSchemaKeywords();
 // A schema and what leads about in it. Views: the schema must outlive it.
 class SchemaSource {
  public:
-  explicit SchemaSource(const Json& root) : root_(root) {}
+  explicit SchemaSource(const Json& root) : root_(root), places_(root) {}
+
+  JsonPlaces& places() { return places_; }
 
   // What `schema` is, where all that it does is to refer: the same rules serve all who refer there.
-  const Json& Meant(const Json& schema) const;
+  // Each is followed once.
+  const Json& Meant(const Json& schema);
 
-  // Follows allOf and $ref, checks every keyword. kUnsupported for a keyword that is not known.
-  Result<Facts> Gather(const Parts& parts);
+  // Follows allOf and $ref, checks every keyword. kUnsupported for a keyword that is not known,
+  // kExhausted when it takes too much work.
+  Result<Facts> Gather(const Parts& parts, SourceWork& work);
 
   // "#/properties/a/minLength": where `value`, which is a part of the schema, stands in it.
   std::string PointerTo(const Json& value) const;
@@ -90,14 +96,19 @@ class SchemaSource {
                                              bool least) const;
 
  private:
-  Status GatherOne(const Part& part, Facts& facts, Types& hints, std::vector<Part>& open) const;
+  Status GatherOne(const Part& part, Facts& facts, Types& hints, std::vector<Part>& open,
+                   SourceWork& work);
   Result<Types> TypesOf(const Json& schema, const Json& type) const;
-  Result<const Json*> Resolve(const Json& reference) const;
+  Result<const Json*> Resolve(const Json& reference);
+  // Where `schema` leads when it does nothing but refer; null: it says something, or leads nowhere.
+  const Json* OnlyRefersTo(const Json& schema);
   // kUnsupported when `schema` holds itself by $ref, allOf, anyOf and oneOf alone: it says nothing.
   Status CheckGuarded(const Json& schema, int depth);
 
   const Json& root_;
-  std::map<const Json*, bool> guarded_;  // false: being looked at
+  JsonPlaces places_;
+  std::map<const Json*, const Json*> meant_;  // by each that was passed on the way
+  std::map<const Json*, bool> guarded_;       // false: being looked at
 };
 
 }  // namespace ashlar::grammar

@@ -4,9 +4,24 @@
 #include <set>
 
 namespace ashlar::grammar {
+namespace {
+
+Error TooManySets() {
+  return Exhausted(
+      "its parts, and the ways in which choices (anyOf, oneOf, allOf) combine, are more than {}",
+      SchemaCompiler::kMaxSets);
+}
+
+// Of a value as it is written: to be made, and to be looked for among others.
+std::uint64_t StepsOfText(std::string_view text) {
+  constexpr std::size_t kBytesOfAStep = 4;
+  return 1 + text.size() / kBytesOfAStep;
+}
+
+}  // namespace
 
 Result<Grammar> SchemaCompiler::Compile() && {
-  const RuleId root = RuleFor({{&root_}}, Use::kAnswer);
+  ASHLAR_TRY(const RuleId root, RuleFor({{&root_}}, Use::kAnswer));
   ASHLAR_TRY(DrawPending());
   auto grammar = std::move(builder_).Finish(root);
   return grammar.ok() ? std::move(grammar) : grammar.error().In("schema");
@@ -17,11 +32,13 @@ Result<std::vector<Grammar>> SchemaCompiler::CompileProperties(
   std::vector<RuleId> roots;
   const Json* const properties = root_.Find("properties");
   for (const std::string& name : names) {
-    const Json* const schema = properties != nullptr ? properties->Find(name) : nullptr;
+    const Json* const schema =
+        properties != nullptr ? source_.places().Member(*properties, name) : nullptr;
     if (schema == nullptr) {
       return Invalid("schema: there is no property {}", QuoteForError(name));
     }
-    roots.push_back(RuleFor({{schema}}, Use::kAnswer));
+    ASHLAR_TRY(const RuleId root, RuleFor({{schema}}, Use::kAnswer));
+    roots.push_back(root);
     builder_.RequireSomething(roots.back(), [this, schema] {
       return source_.InvalidAt(*schema, "there is no value that is valid under it");
     });
@@ -35,25 +52,28 @@ Status SchemaCompiler::DrawPending() {
   while (!pending_.empty() && !builder_.full()) {
     const Pending pending = std::move(pending_.front());
     pending_.pop_front();
-    ASHLAR_TRY(Draw(pending));
-    if (rules_.size() > kMaxSets) {
-      return Exhausted(
-          "schema: its parts, and the ways in which choices (anyOf, oneOf, allOf) combine, are "
-          "more "
-          "than {}",
-          kMaxSets);
+    const Status drawn = Draw(pending);
+    if (!drawn.ok()) {
+      // Others begin with the place.
+      return drawn.error().code == ErrorCode::kExhausted
+                 ? drawn.error().In("schema at " + source_.PointerTo(*pending.parts[0].schema))
+                 : drawn.error();
     }
   }
   return {};
 }
 
-RuleId SchemaCompiler::RuleFor(Parts parts, Use use) {
+Result<RuleId> SchemaCompiler::RuleFor(Parts parts, Use use) {
+  ASHLAR_TRY(work_.Take(SourceWork::kPart * parts.size()));
   for (Part& part : parts) {
     part.schema = &source_.Meant(*part.schema);
   }
   Key key = {use, parts};
   std::ranges::sort(key.second);
   const auto [place, is_new] = rules_.try_emplace(std::move(key), 0);
+  if (rules_.size() > kMaxSets) {
+    return TooManySets();
+  }
   if (is_new) {
     place->second = builder_.AddRule();
     pending_.push_back({place->second, use, std::move(parts)});
@@ -61,12 +81,12 @@ RuleId SchemaCompiler::RuleFor(Parts parts, Use use) {
   return place->second;
 }
 
-RuleId SchemaCompiler::ValueRule(Parts parts, Use use) {
-  return parts.empty() ? json_.value() : RuleFor(std::move(parts), use);
+Result<RuleId> SchemaCompiler::ValueRule(Parts parts, Use use) {
+  return parts.empty() ? Result<RuleId>(json_.value()) : RuleFor(std::move(parts), use);
 }
 
 Status SchemaCompiler::Draw(const Pending& pending) {
-  ASHLAR_TRY(const Facts facts, source_.Gather(pending.parts));
+  ASHLAR_TRY(const Facts facts, source_.Gather(pending.parts, work_));
   const StateId from = builder_.start(pending.rule);
   if (facts.impossible) {
     return {};
@@ -74,8 +94,11 @@ Status SchemaCompiler::Draw(const Pending& pending) {
   if (facts.choices_at != nullptr) {
     return DrawChoice(facts, pending.use, from);
   }
-  ASHLAR_TRY(const bool constant, DrawConstants(facts, pending.use, from));
-  if (constant) {
+  ASHLAR_TRY(const auto constants, ConstantsOf(facts, pending.use));
+  if (constants) {
+    for (const Json* value : *constants) {
+      json_.Constant(from, *value, kEnd);
+    }
     return {};
   }
   if ((facts.types & kNull) != 0) {
@@ -108,17 +131,23 @@ Status SchemaCompiler::DrawChoice(const Facts& facts, Use use, StateId from) {
   for (const Json& branch : branches) {
     Parts parts = rest;
     parts.push_back({&branch});
-    builder_.Call(from, RuleFor(std::move(parts), use), kEnd);
+    ASHLAR_TRY(const RuleId rule, RuleFor(std::move(parts), use));
+    builder_.Call(from, rule, kEnd);
   }
   if (facts.choice != kOneOf || use == Use::kOverlap) {
     return {};
   }
   for (std::size_t i = 0; i < branches.size(); ++i) {
-    for (std::size_t j = i + 1; j < branches.size() && rules_.size() <= kMaxSets; ++j) {
+    for (std::size_t j = i + 1; j < branches.size(); ++j) {
+      // They may be one rule all, where branches refer to one place.
+      if (++pairs_ > kMaxSets) {
+        return TooManySets();
+      }
       Parts parts = rest;
       parts.push_back({&branches[i]});
       parts.push_back({&branches[j]});
-      builder_.RequireNothing(RuleFor(std::move(parts), Use::kOverlap), [this, &list, i, j] {
+      ASHLAR_TRY(const RuleId rule, RuleFor(std::move(parts), Use::kOverlap));
+      builder_.RequireNothing(rule, [this, &list, i, j] {
         return source_.UnsupportedAt(list,
                                      "oneOf is supported where no value is under two branches, and "
                                      "some may be under both {} and {}; say anyOf, or set them "
@@ -130,16 +159,23 @@ Status SchemaCompiler::DrawChoice(const Facts& facts, Use use, StateId from) {
   return {};
 }
 
-Result<bool> SchemaCompiler::DrawConstants(const Facts& facts, Use use, StateId from) {
+Result<std::optional<std::vector<const Json*>>> SchemaCompiler::ConstantsOf(const Facts& facts,
+                                                                            Use use) {
   // Each list by its values' canonical forms, since 1 and 1.0 are one value.
   std::vector<std::set<std::string>> lists;
   std::vector<const Json*> candidates;
+  const auto canonical_of = [this](const Json& value) -> Result<std::string> {
+    std::string canonical = CanonicalJson(value);
+    ASHLAR_TRY(work_.Take(StepsOfText(canonical)));
+    return canonical;
+  };
   for (const Json* schema : facts.schemas) {
     std::vector<const Json*> values;
     if (const Json* one = schema->Find("const")) {
       values.push_back(one);
       candidates = lists.empty() ? values : candidates;
-      lists.push_back({CanonicalJson(*one)});
+      ASHLAR_TRY(std::string canonical, canonical_of(*one));
+      lists.push_back({std::move(canonical)});
     }
     if (const Json* several = schema->Find("enum")) {
       if (several->array() == nullptr || several->array()->empty()) {
@@ -148,7 +184,8 @@ Result<bool> SchemaCompiler::DrawConstants(const Facts& facts, Use use, StateId 
       values.clear();
       std::set<std::string> list;
       for (const Json& value : *several->array()) {
-        if (list.insert(CanonicalJson(value)).second) {
+        ASHLAR_TRY(std::string canonical, canonical_of(value));
+        if (list.insert(std::move(canonical)).second) {
           values.push_back(&value);
         }
       }
@@ -156,45 +193,51 @@ Result<bool> SchemaCompiler::DrawConstants(const Facts& facts, Use use, StateId 
       lists.push_back(std::move(list));
     }
   }
+  std::optional<std::vector<const Json*>> constants;
   if (lists.empty()) {
-    return false;
+    return constants;
   }
-  std::optional<CharDfa> texts;
+  constants.emplace();
+  Conditions conditions;
   for (const Json* value : candidates) {
-    const std::string canonical = CanonicalJson(*value);
+    ASHLAR_TRY(const std::string canonical, canonical_of(*value));
+    ASHLAR_TRY(work_.Take(lists.size() * StepsOfText(canonical)));
     bool allowed = std::ranges::all_of(
         lists, [&canonical](const auto& list) { return list.contains(canonical); });
     if (allowed) {
-      ASHLAR_TRY(allowed, Allows(facts, *value, use, texts));
+      ASHLAR_TRY(allowed, Allows(facts, *value, use, conditions));
     }
     if (allowed) {
-      json_.Constant(from, *value, kEnd);
+      constants->push_back(value);
     }
   }
-  return true;
+  return constants;
 }
 
 Result<bool> SchemaCompiler::Allows(const Facts& facts, const Json& value, Use use,
-                                    std::optional<CharDfa>& texts) {
+                                    Conditions& conditions) {
   const Types type = TypeOf(value);
   if (facts.typed && (facts.types & type) == 0) {
     return false;
   }
   if (type == kString) {
-    if (!texts) {
-      ASHLAR_TRY(const StringConditions conditions,
-                 StringConditionsOf(source_, facts, use == Use::kOverlap, work_));
-      ASHLAR_TRY(texts, conditions.Together(work_));
+    if (!conditions.texts) {
+      ASHLAR_TRY(conditions.strings, StringConditionsOf(source_, facts, use == Use::kOverlap));
+      ASHLAR_TRY(conditions.texts, conditions.strings.WithoutLengths().Together(source_, work_));
     }
-    return texts->Matches(*value.string());
+    return conditions.strings.AllowLengthOf(*value.string()) &&
+           conditions.texts->Matches(*value.string());
   }
   if ((type & kNumber) != 0) {
-    ASHLAR_TRY(const NumberConditions conditions,
-               NumberConditionsOf(source_, facts, use == Use::kOverlap));
-    return conditions.Hold(value.real() != nullptr ? *value.real()
-                                                   : static_cast<double>(*value.integer()));
+    if (!conditions.numbers) {
+      ASHLAR_TRY(conditions.numbers, NumberConditionsOf(source_, facts, use == Use::kOverlap));
+    }
+    ASHLAR_TRY(work_.Take(conditions.numbers->divisors.size()));
+    return conditions.numbers->Hold(
+        value.real() != nullptr ? *value.real() : static_cast<double>(*value.integer()));
   }
   if (type == kArray || type == kObject) {
+    ASHLAR_TRY(work_.Take(SourceWork::kPart * facts.schemas.size()));
     for (const Json* schema : facts.schemas) {
       for (const char* keyword :
            {"properties", "required", "additionalProperties", "patternProperties", "propertyNames",
@@ -214,27 +257,27 @@ Result<bool> SchemaCompiler::Allows(const Facts& facts, const Json& value, Use u
 
 Status SchemaCompiler::DrawString(const Facts& facts, Use use, StateId from) {
   ASHLAR_TRY(const StringConditions conditions,
-             StringConditionsOf(source_, facts, use == Use::kOverlap, work_));
+             StringConditionsOf(source_, facts, use == Use::kOverlap));
   if (conditions.none()) {
     builder_.Call(from, json_.string(), kEnd);
-  } else if (conditions.patterns.empty()) {
-    if (conditions.min <= conditions.max) {
+    return {};
+  }
+  const auto [known, is_new] = strings_.try_emplace(conditions.Key(), 0);
+  if (is_new) {
+    known->second = builder_.AddRule();
+    const StateId start = builder_.start(known->second);
+    if (!conditions.of_any_text()) {
+      ASHLAR_TRY(const CharNfa texts, conditions.Texts(source_, work_));
+      json_.StringOf(start, texts, kEnd);
+    } else if (conditions.min <= conditions.max) {
       const StateId begin = builder_.AddState();
       const StateId end = builder_.AddState();
-      builder_.Literal(from, "\"", begin);
+      builder_.Literal(start, "\"", begin);
       builder_.Repeat(begin, json_.character(), conditions.min, conditions.max, end);
       builder_.Literal(end, "\"", kEnd);
     }
-  } else if (conditions.patterns.size() == 1 && conditions.min == 0 &&
-             conditions.max == kUnbounded) {
-    json_.StringOf(from, conditions.patterns[0], kEnd);
-  } else {
-    const auto texts = conditions.Together(work_);
-    if (!texts.ok()) {
-      return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));
-    }
-    json_.StringOf(from, texts->AsNfa(), kEnd);
   }
+  builder_.Call(from, known->second, kEnd);
   return {};
 }
 
@@ -250,18 +293,15 @@ Status SchemaCompiler::DrawNumber(const Facts& facts, Use use, StateId from) {
   const auto [known, is_new] = numbers_.try_emplace(conditions.Key(whole), 0);
   if (is_new) {
     known->second = builder_.AddRule();
-    const auto texts = conditions.Texts(whole, unit_fractions_, work_);
-    if (!texts.ok()) {
-      return texts.error().In("schema at " + source_.PointerTo(*facts.schemas[0]));
-    }
+    ASHLAR_TRY(const NumberTexts texts, conditions.Texts(whole, multiples_, work_));
     const auto as_is = [this](StateId a, const CharSet& set, StateId b) {
       builder_.Chars(a, set, b);
     };
     const StateId start = builder_.start(known->second);
     const StateId negative = builder_.AddState();
-    grammar::Draw(builder_, start, texts->positive.AsNfa(), as_is, kEnd);
+    grammar::Draw(builder_, start, texts.positive.AsNfa(), as_is, kEnd);
     builder_.Literal(start, "-", negative);
-    grammar::Draw(builder_, negative, texts->negative.AsNfa(), as_is, kEnd);
+    grammar::Draw(builder_, negative, texts.negative.AsNfa(), as_is, kEnd);
   }
   builder_.Call(from, known->second, kEnd);
   return {};
@@ -332,12 +372,14 @@ Status SchemaCompiler::DrawArray(const Facts& facts, Use use, StateId from) {
   const std::uint32_t apart = max == kUnbounded ? std::max({first_items, min, 1u}) : max;
   StateId before = at;  // where the next item begins
   for (std::uint32_t i = 0; i < apart && !builder_.full(); ++i) {
+    ASHLAR_TRY(work_.Take(all.size()));
     if (i > 0) {
       before = builder_.AddState();
       json_.Comma(at, before);
     }
     at = builder_.AddState();
-    builder_.Call(before, item_at(i), at);
+    ASHLAR_TRY(const RuleId item, item_at(i));
+    builder_.Call(before, item, at);
     if (i + 1 >= min) {
       builder_.Skip(at, close);
     }
@@ -345,7 +387,8 @@ Status SchemaCompiler::DrawArray(const Facts& facts, Use use, StateId from) {
   if (max == kUnbounded) {
     before = builder_.AddState();
     json_.Comma(at, before);
-    builder_.Call(before, item_at(apart), at);
+    ASHLAR_TRY(const RuleId item, item_at(apart));
+    builder_.Call(before, item, at);
   }
   return {};
 }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,12 +22,13 @@ namespace ashlar::grammar {
 
 class SchemaCompiler {
  public:
-  // Sets of schemas that hold together: choices within all of several choices multiply.
+  // Sets of schemas that hold together: choices within all of several choices multiply. And pairs
+  // of branches of oneOf.
   static constexpr std::size_t kMaxSets = 1u << 14;
 
-  // `escaped`: see JsonText. The root must outlive it.
-  explicit SchemaCompiler(const Json& root, std::optional<char> escaped = std::nullopt)
-      : root_(root), source_(root), json_(builder_, escaped) {}
+  // `escaped`: see JsonText. The root and the work must outlive it.
+  SchemaCompiler(const Json& root, SourceWork& work, std::optional<char> escaped = std::nullopt)
+      : root_(root), source_(root), json_(builder_, escaped), work_(work) {}
 
   Result<Grammar> Compile() &&;
   // A grammar for each of `names` among the properties of the root.
@@ -45,16 +47,22 @@ class SchemaCompiler {
 
   // Draws all rules that are asked for.
   Status DrawPending();
-  RuleId RuleFor(Parts parts, Use use);
+  // kExhausted when there are too many sets, or they are too large.
+  Result<RuleId> RuleFor(Parts parts, Use use);
   // The same; any value where nothing is said.
-  RuleId ValueRule(Parts parts, Use use);
+  Result<RuleId> ValueRule(Parts parts, Use use);
   Status Draw(const Pending& pending);
   Status DrawChoice(const Facts& facts, Use use, StateId from);
-  // When a value is named: those of enum and const that the rest allows. Says whether there were.
-  Result<bool> DrawConstants(const Facts& facts, Use use, StateId from);
-  // `texts`: the strings under the conditions, once one was asked for.
-  Result<bool> Allows(const Facts& facts, const Json& value, Use use,
-                      std::optional<CharDfa>& texts);
+  // Where enum or const name values: those that the rest allows. (Choices that are still to be made
+  // may allow fewer.)
+  Result<std::optional<std::vector<const Json*>>> ConstantsOf(const Facts& facts, Use use);
+  // What the rest says of values that are named, each once one of that type was asked for.
+  struct Conditions {
+    StringConditions strings;
+    std::optional<CharDfa> texts;  // of those, whatever their lengths
+    std::optional<NumberConditions> numbers;
+  };
+  Result<bool> Allows(const Facts& facts, const Json& value, Use use, Conditions& conditions);
   Status DrawString(const Facts& facts, Use use, StateId from);
   Status DrawNumber(const Facts& facts, Use use, StateId from);
   Status DrawArray(const Facts& facts, Use use, StateId from);
@@ -76,11 +84,23 @@ class SchemaCompiler {
     std::uint32_t max;
   };
   Status DrawObject(const Facts& facts, Use use, StateId from);
+  // For Use::kOverlap: whether there is an object of just these members, which is whether there is
+  // any object unless more are asked for. Names are not drawn, so that pairs of large objects take
+  // little.
+  Status DrawRequired(const Facts& facts, const std::set<std::string_view>& required, StateId from);
+  // Whether `parts` name values, or `false`, such that none is under all. (Other parts are seen to
+  // exclude each other when their rules derive nothing.)
+  Result<bool> NameNoValue(const Parts& parts);
   Result<std::vector<Pattern>> PatternsOf(const Facts& facts);
   // The schemas for the value of a member: `name`, or one that just the patterns in `matching`
   // match.
   Parts PartsOfMember(const Facts& facts, const std::string* name,
-                      const std::vector<std::string>& matching) const;
+                      const std::vector<std::string>& matching);
+  // Those of the property `name`, which may match any of the patterns; nothing: no property may be
+  // named so.
+  Result<std::optional<Parts>> PartsOfProperty(const Facts& facts, const std::string& name,
+                                               const std::vector<Pattern>& patterns,
+                                               const std::optional<CharDfa>& allowed);
   // open: also names that no pattern matches.
   Result<std::optional<RuleId>> OtherMembers(const Facts& facts, bool open,
                                              const std::vector<std::string>& names,
@@ -96,9 +116,13 @@ class SchemaCompiler {
   JsonText json_;
   std::map<Key, RuleId> rules_;
   std::deque<Pending> pending_;
-  AutomatonWork work_;
-  std::map<std::string, RuleId> numbers_;  // by their conditions: automata of fractions are large
-  UnitFractions unit_fractions_;
+  std::size_t pairs_ = 0;  // of branches of oneOf
+  SourceWork& work_;
+  // By their conditions, since what is said of numbers and strings is often said again, and their
+  // automata are large.
+  std::map<std::string, RuleId> numbers_;
+  std::map<std::string, RuleId> strings_;
+  Multiples multiples_;
 };
 
 }  // namespace ashlar::grammar

@@ -99,7 +99,7 @@ class Alternatives {
     text_ += fmt::format(format, std::forward<Args>(args)...);
   }
   // Nothing matches when none was added.
-  Result<CharDfa> Determined(AutomatonWork& work) const {
+  Result<CharDfa> Determined(SourceWork& work) const {
     const auto nfa = ReadRegex(text_.empty() ? "[]" : text_);
     CHECK(nfa.ok());
     return CharDfa::Of(*nfa, work);
@@ -120,7 +120,7 @@ void AddEqual(const Decimal& bound, Alternatives& alternatives) {
 
 // Decimals that are smaller (larger) differ first in a digit that is smaller (larger), or have
 // fewer (more) digits before the point.
-Result<CharDfa> AtMost(const Decimal& bound, bool exclusive, AutomatonWork& work) {
+Result<CharDfa> AtMost(const Decimal& bound, bool exclusive, SourceWork& work) {
   const std::string& whole = bound.whole;
   const std::string& fraction = bound.fraction;
   Alternatives smaller;
@@ -145,10 +145,10 @@ Result<CharDfa> AtMost(const Decimal& bound, bool exclusive, AutomatonWork& work
     AddEqual(bound, smaller);
   }
   ASHLAR_TRY(const CharDfa texts, smaller.Determined(work));
-  return texts.Minimized();
+  return texts.Minimized(work);
 }
 
-Result<CharDfa> AtLeast(const Decimal& bound, bool exclusive, AutomatonWork& work) {
+Result<CharDfa> AtLeast(const Decimal& bound, bool exclusive, SourceWork& work) {
   const std::string& whole = bound.whole;
   const std::string& fraction = bound.fraction;
   Alternatives larger;
@@ -170,7 +170,7 @@ Result<CharDfa> AtLeast(const Decimal& bound, bool exclusive, AutomatonWork& wor
     AddEqual(bound, larger);
   }
   ASHLAR_TRY(const CharDfa texts, larger.Determined(work));
-  return texts.Minimized();
+  return texts.Minimized(work);
 }
 
 double NumberOf(const Json& value) {
@@ -236,9 +236,8 @@ bool IsMultiple(double number, double divisor) {
 class UnitFraction {
  public:
   UnitFraction(double divisor, std::int64_t units) : units_(units) {
-    const int digits = kDigitsTried[ToDecimal(divisor).fraction.size()];
-    const auto end = static_cast<std::int64_t>(std::pow(10, digits));
-    for (std::int64_t whole = 0; whole < end; ++whole) {
+    const int digits = DigitsTried(divisor);
+    for (std::int64_t whole = 0; whole < WholesTried(divisor); ++whole) {
       std::vector<bool> found(static_cast<std::size_t>(units));
       for (std::int64_t i = 1; i < units; ++i) {
         // (Rounded once, as the decimal is when it is read: both are whole, and exact.)
@@ -255,7 +254,13 @@ class UnitFraction {
     }
   }
 
-  Result<CharDfa> Texts(AutomatonWork& work) const {
+  // To make one.
+  static std::uint64_t Steps(double divisor, std::int64_t units) {
+    constexpr std::int64_t kDivisionsOfAStep = 8;
+    return static_cast<std::uint64_t>(WholesTried(divisor) * units / kDivisionsOfAStep);
+  }
+
+  Result<CharDfa> Texts(SourceWork& work) const {
     Alternatives texts;
     texts.Add("0|[1-9][0-9]*");
     for (const auto& [found, wholes] : rows_) {
@@ -274,6 +279,13 @@ class UnitFraction {
   }
 
  private:
+  static int DigitsTried(double divisor) {
+    return kDigitsTried[ToDecimal(divisor).fraction.size()];
+  }
+  static std::int64_t WholesTried(double divisor) {
+    return static_cast<std::int64_t>(std::pow(10, DigitsTried(divisor)));
+  }
+
   // By which fractions are found: the whole numbers before them, as a regular expression.
   using Rows = std::map<std::vector<bool>, std::string>;
 
@@ -308,12 +320,17 @@ void Tighten(std::optional<NumberConditions::Bound>& bound, const NumberConditio
 
 }  // namespace
 
-Result<CharDfa> UnitFractions::TextsOf(double divisor, AutomatonWork& work) {
+Result<CharDfa> Multiples::TextsOf(double divisor, SourceWork& work) {
   const auto known = made_.find(divisor);
   if (known != made_.end()) {
     return known->second;
   }
-  ASHLAR_TRY(CharDfa texts, UnitFraction(divisor, UnitsOf(divisor)).Texts(work));
+  const bool counted = IsCounted(divisor);
+  const std::int64_t units = counted ? 0 : UnitsOf(divisor);
+  ASHLAR_TRY(work.Take(counted ? 0 : UnitFraction::Steps(divisor, units)));
+  ASHLAR_TRY(CharDfa texts, counted
+                                ? CharDfa::OfMultiples(static_cast<std::uint32_t>(divisor), work)
+                                : UnitFraction(divisor, units).Texts(work));
   return made_.emplace(divisor, std::move(texts)).first->second;
 }
 
@@ -337,12 +354,15 @@ Result<NumberConditions> NumberConditionsOf(const SchemaSource& source, const Fa
     }
   }
   ASHLAR_TRY(const auto divisors, source.Find(facts, "multipleOf", kNumber));
+  std::set<double> known_divisors;
   for (const Json* divisor : divisors) {
     const double value = NumberOf(*divisor);
     if (value <= 0) {
       return source.InvalidAt(*divisor, "expected a number above 0, found {}", value);
     }
-    conditions.divisors.push_back({value, divisor});
+    if (known_divisors.insert(value).second) {
+      conditions.divisors.push_back({value, divisor});
+    }
   }
   ASHLAR_TRY(const auto formats, source.Find(facts, "format", kString));
   for (const Json* name : formats) {
@@ -435,7 +455,8 @@ std::string NumberConditions::Key(bool whole_only) const {
 
 // Those that a validator takes for multiples, each in one spelling.
 Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole_only,
-                                                      AutomatonWork& work) const {
+                                                      SourceWork& work) const {
+  constexpr std::uint64_t kMultiple = 4;  // steps, to be written and read
   const Decimal decimal = ToDecimal(divisor);
   const std::size_t places = decimal.fraction.size();
   const std::int64_t step = std::stoll(decimal.whole + decimal.fraction);
@@ -444,6 +465,7 @@ Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole
   const auto last = static_cast<std::int64_t>(std::floor(max->value / divisor)) + 1;
   for (auto times = static_cast<std::int64_t>(std::ceil(min->value / divisor)) - 1; times <= last;
        ++times) {
+    ASHLAR_TRY(work.Take(kMultiple + divisors.size()));
     std::string text = std::to_string(std::abs(times) * step);
     text.insert(0, text.size() <= places ? places + 1 - text.size() : 0, '0');
     if (places > 0) {
@@ -461,10 +483,10 @@ Result<NumberTexts> NumberConditions::ListedMultiples(double divisor, bool whole
   return NumberTexts{std::move(of_positive), std::move(of_negative)};
 }
 
-Result<NumberTexts> NumberConditions::Texts(bool whole_only, UnitFractions& unit_fractions,
-                                            AutomatonWork& work) const {
+Result<NumberTexts> NumberConditions::Texts(bool whole_only, Multiples& multiples,
+                                            SourceWork& work) const {
   whole_only |= whole;
-  CharDfa multiples = *CharDfa::OfLength(0, kUnbounded);
+  CharDfa divided = *CharDfa::OfLength(0, kUnbounded);
   int places = -1;  // all that may stand behind a point; else the fewest of the binary ones
   for (const Divisor& divisor : divisors) {
     if (const int binary = BinaryPlaces(divisor.value); binary > 0) {
@@ -474,15 +496,9 @@ Result<NumberTexts> NumberConditions::Texts(bool whole_only, UnitFractions& unit
     if (!IsCounted(divisor.value) && HaveFew(divisor.value)) {
       return ListedMultiples(divisor.value, whole_only, work);
     }
-    if (!IsCounted(divisor.value)) {
-      ASHLAR_TRY(const CharDfa found, unit_fractions.TextsOf(divisor.value, work));
-      ASHLAR_TRY(multiples, Both(multiples, found, work));
-      continue;
-    }
-    whole_only = true;
-    ASHLAR_TRY(
-        multiples,
-        Both(multiples, CharDfa::OfMultiples(static_cast<std::uint32_t>(divisor.value)), work));
+    whole_only |= IsCounted(divisor.value);
+    ASHLAR_TRY(const CharDfa found, multiples.TextsOf(divisor.value, work));
+    ASHLAR_TRY(divided, Both(divided, found, work));
   }
   // Doubles do not tell all whole numbers beyond apart: only bounds that may be met allow those.
   const bool exact = !divisors.empty() || (min && min->exclusive) || (max && max->exclusive);
@@ -495,7 +511,7 @@ Result<NumberTexts> NumberConditions::Texts(bool whole_only, UnitFractions& unit
     form.Add("(0|[1-9][0-9]{{0,14}})(\\.[0-9]{{1,{}}})?", kDoubleDigits);
   }
   ASHLAR_TRY(CharDfa any, form.Determined(work));
-  ASHLAR_TRY(any, Both(any, multiples, work));
+  ASHLAR_TRY(any, Both(any, divided, work));
   if (!whole_only) {
     Alternatives few;
     few.Add("([0-9]\\.?){{1,{}}}", kDoubleDigits);

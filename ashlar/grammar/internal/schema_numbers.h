@@ -19,11 +19,12 @@ struct NumberTexts {
   CharDfa negative;  // behind the "-"; never zero
 };
 
-// The multiples of decimal fractions that divide 1 (0.01, 0.05), each automaton made once: it takes
-// a million divisions, and a regular expression of what they find.
-class UnitFractions {
+// The multiples of whole numbers, and of decimal fractions that divide 1 (0.01, 0.05), each
+// automaton made once: those of fractions take a million divisions, and a regular expression of
+// what they find.
+class Multiples {
  public:
-  Result<CharDfa> TextsOf(double divisor, AutomatonWork& work);
+  Result<CharDfa> TextsOf(double divisor, SourceWork& work);
 
  private:
   std::map<double, CharDfa> made_;
@@ -41,16 +42,15 @@ struct NumberConditions {
   };
   std::optional<Bound> min;
   std::optional<Bound> max;
-  std::vector<Divisor> divisors;
-  bool whole = false;  // whole numbers only
+  std::vector<Divisor> divisors;  // each once
+  bool whole = false;             // whole numbers only
 
   bool none() const { return !min && !max && divisors.empty() && !whole; }
   // Whether there are texts for these conditions; else kUnsupported says which of them is beyond
   // what is written.
   Status Check(const SchemaSource& source, bool whole_only) const;
   // The numbers (whole ones only, or all) under these conditions. Requires: they are checked.
-  Result<NumberTexts> Texts(bool whole_only, UnitFractions& unit_fractions,
-                            AutomatonWork& work) const;
+  Result<NumberTexts> Texts(bool whole_only, Multiples& multiples, SourceWork& work) const;
   // Conditions of equal keys have equal texts.
   std::string Key(bool whole_only) const;
   // As validators find it, which divide doubles.
@@ -58,7 +58,7 @@ struct NumberConditions {
 
  private:
   bool HaveFew(double divisor) const;
-  Result<NumberTexts> ListedMultiples(double divisor, bool whole_only, AutomatonWork& work) const;
+  Result<NumberTexts> ListedMultiples(double divisor, bool whole_only, SourceWork& work) const;
 };
 
 // Whether `name` is a format of numbers, as in "int32".

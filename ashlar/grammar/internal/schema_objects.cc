@@ -8,63 +8,60 @@ namespace {
 // So many patterns for names may overlap: each set of them is a case of its own.
 constexpr std::size_t kMaxPatterns = 6;
 
-const Json* MemberOf(const Json* object, std::string_view name) {
-  return object == nullptr ? nullptr : object->Find(name);
-}
-
 }  // namespace
 
 Status SchemaCompiler::DrawObject(const Facts& facts, Use use, StateId from) {
   ASHLAR_TRY(const auto properties, source_.Find(facts, "properties", kObject));
-  ASHLAR_TRY(const auto required, source_.Find(facts, "required", kArray));
-  ASHLAR_TRY(const std::vector<Pattern> patterns, PatternsOf(facts));
-  std::vector<std::string> names;
-  const auto add_name = [&names](const std::string& name) {
-    if (std::ranges::find(names, name) == names.end()) {
-      names.push_back(name);
-    }
-  };
-  for (const Json* object : properties) {
-    for (const auto& [name, schema] : *object->object()) {
-      add_name(name);
-    }
-  }
-  const std::size_t declared = names.size();
+  ASHLAR_TRY(const auto lists, source_.Find(facts, "required", kArray));
   std::vector<std::string> must;
-  for (const Json* list : required) {
+  for (const Json* list : lists) {
+    ASHLAR_TRY(work_.Take(list->array()->size()));
     for (const Json& name : *list->array()) {
       if (name.string() == nullptr) {
         return source_.InvalidAt(name, "expected a string, found {}", name.type_name());
       }
       must.push_back(*name.string());
-      add_name(must.back());
     }
   }
-  std::ranges::sort(must);
-  must.erase(std::unique(must.begin(), must.end()), must.end());
-
+  const std::set<std::string_view> required(must.begin(), must.end());
   ASHLAR_TRY(const auto min, source_.Count(facts, "minProperties", /*least=*/false));
   ASHLAR_TRY(const auto max, source_.Count(facts, "maxProperties", /*least=*/true));
+  if (use == Use::kOverlap && min.value_or(0) <= required.size()) {
+    return required.size() > max.value_or(kUnbounded) ? Status()
+                                                      : DrawRequired(facts, required, from);
+  }
+  ASHLAR_TRY(const std::vector<Pattern> patterns, PatternsOf(facts));
+  std::vector<std::string> names;  // each once, as they come
+  std::set<std::string_view> known;
+  const auto add_name = [&names, &known](const std::string& name) {
+    if (known.insert(name).second) {
+      names.push_back(name);
+    }
+  };
+  for (const Json* object : properties) {
+    ASHLAR_TRY(work_.Take(object->object()->size()));
+    for (const auto& [name, schema] : *object->object()) {
+      add_name(name);
+    }
+  }
+  const std::size_t declared = names.size();
+  std::ranges::for_each(must, add_name);
   Members members{.properties = {},
                   .others = std::nullopt,
                   .min = min.value_or(0),
                   .max = max.value_or(kUnbounded)};
   ASHLAR_TRY(const std::optional<CharDfa> allowed, NamesAllowed(facts, use));
   for (const std::string& name : names) {
-    std::vector<std::string> matching;
-    for (const Pattern& pattern : patterns) {
-      if (pattern.names.Matches(name)) {
-        matching.push_back(pattern.text);
-      }
-    }
     const RuleId member = builder_.AddRule();
-    if (!allowed || allowed->Matches(name)) {
+    ASHLAR_TRY(std::optional<Parts> parts, PartsOfProperty(facts, name, patterns, allowed));
+    if (parts) {
       const StateId key = builder_.AddState();
       json_.Constant(builder_.start(member), name, key);
-      DrawMemberValue(key, ValueRule(PartsOfMember(facts, &name, matching), use));
+      ASHLAR_TRY(const RuleId value, ValueRule(*std::move(parts), use));
+      DrawMemberValue(key, value);
     }
     members.properties.push_back(
-        {.name = name, .member = member, .required = std::ranges::binary_search(must, name)});
+        {.name = name, .member = member, .required = required.contains(name)});
     if (builder_.full()) {
       return {};
     }
@@ -89,6 +86,50 @@ Status SchemaCompiler::DrawObject(const Facts& facts, Use use, StateId from) {
   return {};
 }
 
+Status SchemaCompiler::DrawRequired(const Facts& facts, const std::set<std::string_view>& required,
+                                    StateId from) {
+  ASHLAR_TRY(const std::vector<Pattern> patterns, PatternsOf(facts));
+  ASHLAR_TRY(const std::optional<CharDfa> allowed, NamesAllowed(facts, Use::kOverlap));
+  std::vector<Parts> values;
+  for (const std::string_view name : required) {
+    ASHLAR_TRY(std::optional<Parts> parts,
+               PartsOfProperty(facts, std::string(name), patterns, allowed));
+    // Rules are asked for when no property says by itself that there is none: of branches that a
+    // property sets apart there are many pairs, and each would have its own.
+    ASHLAR_TRY(const bool nothing, parts ? NameNoValue(*parts) : true);
+    if (nothing) {
+      return {};
+    }
+    values.push_back(*std::move(parts));
+  }
+  StateId at = from;
+  for (Parts& parts : values) {
+    ASHLAR_TRY(const RuleId value, ValueRule(std::move(parts), Use::kOverlap));
+    const StateId next = builder_.AddState();
+    builder_.Call(at, value, next);
+    at = next;
+  }
+  builder_.Literal(at, "{}", kEnd);
+  return {};
+}
+
+Result<bool> SchemaCompiler::NameNoValue(const Parts& parts) {
+  int naming = 0;
+  for (const Part& part : parts) {
+    const Json& schema = source_.Meant(*part.schema);
+    if (schema.boolean() != nullptr && !*schema.boolean()) {
+      return true;
+    }
+    naming += schema.Find("const") != nullptr || schema.Find("enum") != nullptr;
+  }
+  if (naming < 2) {
+    return false;
+  }
+  ASHLAR_TRY(const Facts facts, source_.Gather(parts, work_));
+  ASHLAR_TRY(const auto constants, ConstantsOf(facts, Use::kOverlap));
+  return constants && constants->empty();
+}
+
 Result<std::vector<SchemaCompiler::Pattern>> SchemaCompiler::PatternsOf(const Facts& facts) {
   ASHLAR_TRY(const auto objects, source_.Find(facts, "patternProperties", kObject));
   std::vector<Pattern> patterns;
@@ -97,30 +138,49 @@ Result<std::vector<SchemaCompiler::Pattern>> SchemaCompiler::PatternsOf(const Fa
       if (std::ranges::find(patterns, text, &Pattern::text) != patterns.end()) {
         continue;
       }
-      ASHLAR_TRY(const CharNfa nfa, ReadPattern(source_, schema, text));
+      ASHLAR_TRY(const CharNfa nfa, ReadPattern(source_, schema, text, work_));
       ASHLAR_TRY(CharDfa names, CharDfa::Of(nfa, work_));
       patterns.push_back({text, std::move(names)});
+      if (patterns.size() > kMaxPatterns) {
+        return source_.UnsupportedAt(
+            *objects[0], "more than {} patterns for names are not supported", kMaxPatterns);
+      }
     }
-  }
-  if (patterns.size() > kMaxPatterns) {
-    return source_.UnsupportedAt(*objects[0], "more than {} patterns for names are not supported",
-                                 kMaxPatterns);
   }
   return patterns;
 }
 
+Result<std::optional<Parts>> SchemaCompiler::PartsOfProperty(
+    const Facts& facts, const std::string& name, const std::vector<Pattern>& patterns,
+    const std::optional<CharDfa>& allowed) {
+  ASHLAR_TRY(work_.Take(facts.schemas.size() + name.size()));
+  if (allowed && !allowed->Matches(name)) {
+    return std::optional<Parts>();
+  }
+  std::vector<std::string> matching;
+  for (const Pattern& pattern : patterns) {
+    if (pattern.names.Matches(name)) {
+      matching.push_back(pattern.text);
+    }
+  }
+  return std::optional(PartsOfMember(facts, &name, matching));
+}
+
 Parts SchemaCompiler::PartsOfMember(const Facts& facts, const std::string* name,
-                                    const std::vector<std::string>& matching) const {
+                                    const std::vector<std::string>& matching) {
   Parts parts;
+  const auto member_of = [this](const Json* object, const std::string& name) {
+    return object != nullptr ? source_.places().Member(*object, name) : nullptr;
+  };
   for (const Json* schema : facts.schemas) {
     const std::size_t before = parts.size();
     if (name != nullptr) {
-      if (const Json* found = MemberOf(schema->Find("properties"), *name)) {
+      if (const Json* found = member_of(schema->Find("properties"), *name)) {
         parts.push_back({found});
       }
     }
     for (const std::string& pattern : matching) {
-      if (const Json* found = MemberOf(schema->Find("patternProperties"), pattern)) {
+      if (const Json* found = member_of(schema->Find("patternProperties"), pattern)) {
         parts.push_back({found});
       }
     }
@@ -142,7 +202,7 @@ Result<std::optional<CharDfa>> SchemaCompiler::NamesAllowed(const Facts& facts, 
   if (parts.empty()) {
     return std::optional<CharDfa>();
   }
-  ASHLAR_TRY(const Facts names, source_.Gather(parts));
+  ASHLAR_TRY(const Facts names, source_.Gather(parts, work_));
   for (const Json* schema : names.schemas) {
     if (schema->Find("enum") != nullptr || schema->Find("const") != nullptr ||
         names.choices_at != nullptr) {
@@ -155,8 +215,8 @@ Result<std::optional<CharDfa>> SchemaCompiler::NamesAllowed(const Facts& facts, 
     return std::optional(CharDfa::OfLength(0, kUnbounded)->Others());
   }
   ASHLAR_TRY(const StringConditions conditions,
-             StringConditionsOf(source_, names, use == Use::kOverlap, work_));
-  ASHLAR_TRY(CharDfa together, conditions.Together(work_));
+             StringConditionsOf(source_, names, use == Use::kOverlap));
+  ASHLAR_TRY(CharDfa together, conditions.Together(source_, work_));
   return std::optional(std::move(together));
 }
 
@@ -167,10 +227,12 @@ Result<std::optional<RuleId>> SchemaCompiler::OtherMembers(const Facts& facts, b
   ASHLAR_TRY(const std::optional<CharDfa> allowed, NamesAllowed(facts, use));
   const RuleId member = builder_.AddRule();
   const StateId start = builder_.start(member);
-  if (names.empty() && patterns.empty() && !allowed) {
+  // To find an overlap all names are taken for others: which of them are said makes no difference.
+  if ((names.empty() || use == Use::kOverlap) && patterns.empty() && !allowed) {
     const StateId key = builder_.AddState();
     builder_.Call(start, json_.string(), key);
-    DrawMemberValue(key, ValueRule(PartsOfMember(facts, nullptr, {}), use));
+    ASHLAR_TRY(const RuleId value, ValueRule(PartsOfMember(facts, nullptr, {}), use));
+    DrawMemberValue(key, value);
     return std::optional(member);
   }
   ASHLAR_TRY(CharDfa free, CharDfa::Of(OneOfTexts(names), work_));
@@ -197,7 +259,8 @@ Result<std::optional<RuleId>> SchemaCompiler::OtherMembers(const Facts& facts, b
     any = true;
     const StateId key = builder_.AddState();
     json_.StringOf(start, key_texts.AsNfa(), key);
-    DrawMemberValue(key, ValueRule(PartsOfMember(facts, nullptr, matching), use));
+    ASHLAR_TRY(const RuleId value, ValueRule(PartsOfMember(facts, nullptr, matching), use));
+    DrawMemberValue(key, value);
   }
   return any ? std::optional(member) : std::optional<RuleId>();
 }

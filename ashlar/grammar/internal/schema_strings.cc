@@ -1,22 +1,25 @@
 #include "ashlar/grammar/internal/schema_strings.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ashlar/grammar/internal/regex.h"
 #include "ashlar/grammar/internal/schema_numbers.h"
 
 namespace ashlar::grammar {
-namespace {
-
-struct Format {
+struct StringFormat {
   std::string_view name;
-  std::string regex;  // of the whole text
+  // Of the whole text. The first is the widest; the others are there for lengths that it may pass
+  // by far: narrower, so that all their texts are short enough or can be counted.
+  std::vector<std::string> regexes;
 };
+
+namespace {
 
 // Each is a part of what the format allows (RFC 3339, 4122, 5321, 1123, 2673, 4291, 3986; ISO 8601
 // for durations): no leap seconds, no quoted local parts, only URIs with an authority.
-const std::vector<Format>& Formats() {
-  static const std::vector<Format> formats = [] {
+const std::vector<StringFormat>& Formats() {
+  static const std::vector<StringFormat> formats = [] {
     const std::string leap_year =
         "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)";
     const std::string date =
@@ -27,15 +30,32 @@ const std::vector<Format>& Formats() {
     const std::string hour_minute = "(?:[01][0-9]|2[0-3]):[0-5][0-9]";
     const std::string time =
         hour_minute + ":[0-5][0-9](?:\\.[0-9]{1,9})?(?:Z|[+-]" + hour_minute + ")";
-    // Labels of 62, so that four have no more than the 253 characters that names of hosts may have;
-    // and of 46, so that an address has no more than 254.
-    const std::string label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,60}[A-Za-z0-9])?";
-    const std::string short_label = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,44}[A-Za-z0-9])?";
-    const std::string hostname = label + "(?:\\." + label + "){0,3}";
+    // A label of a host's name, of at most so many characters.
+    const auto label = [](int most) {
+      return fmt::format("[A-Za-z0-9](?:[A-Za-z0-9-]{{0,{}}}[A-Za-z0-9])?", most - 2);
+    };
+    // Of at most so many labels.
+    const auto host = [label](int labels, int most) {
+      return fmt::format("{}(?:\\.{}){{0,{}}}", label(most), label(most), labels - 1);
+    };
     const std::string byte = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
     const std::string ipv4 = byte + "(?:\\." + byte + "){3}";
     const std::string word = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,15}";
-    const std::string path = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})";
+    const auto email = [word, label](int words, int labels, int most) {
+      return fmt::format("{}(?:\\.{}){{0,{}}}@{}(?:\\.{}){{1,{}}}", word, word, words - 1,
+                         label(most), label(most), labels - 1);
+    };
+    // A character of what stands behind the host; escaped, it is three. And so many of them in the
+    // path, the query and the fragment.
+    const auto of_uri = [](const char* also) {
+      return fmt::format("(?:[A-Za-z0-9._~!$&'()*+,;=:@/{}-]|%[0-9A-Fa-f]{{2}})", also);
+    };
+    const auto uri = [of_uri](const std::string& host, const char* in_path, const char* in_query,
+                              const char* in_fragment) {
+      return fmt::format(
+          "[a-z][a-z0-9+.-]{{0,15}}://{}(?::[0-9]{{1,5}})?(?:/{}{})?(?:\\?{}{})?(?:#{}{})?", host,
+          of_uri(""), in_path, of_uri("?"), in_query, of_uri("?"), in_fragment);
+    };
     std::string ipv6 = "(?:H:){7}H|(?:H:){1,7}:|::(?:(?:H:){0,6}H)?";
     for (int before = 1; before <= 6; ++before) {  // groups on both sides of "::"
       ipv6 += fmt::format("|(?:H:){{1,{}}}(?::H){{1,{}}}", before, 7 - before);
@@ -50,19 +70,23 @@ const std::vector<Format>& Formats() {
     const std::string days =
         "(?:[0-9]{1,9}Y(?:[0-9]{1,9}M(?:[0-9]{1,9}D)?)?|"
         "[0-9]{1,9}M(?:[0-9]{1,9}D)?|[0-9]{1,9}D)";
-    return std::vector<Format>{
-        {"date", date},
-        {"time", time},
-        {"date-time", date + "T" + time},
-        {"duration", "P(?:" + days + "(?:" + times + ")?|" + times + "|[0-9]{1,9}W)"},
-        {"email",
-         word + "(?:\\." + word + "){0,3}@" + short_label + "(?:\\." + short_label + "){1,3}"},
-        {"hostname", hostname},
-        {"ipv4", ipv4},
-        {"ipv6", ipv6},
-        {"uri", "[a-z][a-z0-9+.-]{0,15}://" + hostname + "(?::[0-9]{1,5})?(?:/" + path +
-                    "*)*(?:\\?(?:" + path + "|[/?])*)?(?:#(?:" + path + "|[/?])*)?"},
-        {"uuid", "[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"},
+    return std::vector<StringFormat>{
+        {"date", {date}},
+        {"time", {time}},
+        {"date-time", {date + "T" + time}},
+        {"duration", {"P(?:" + days + "(?:" + times + ")?|" + times + "|[0-9]{1,9}W)"}},
+        // Of up to 251 (an address has no more than 254) and 94 characters.
+        {"email", {email(4, 4, 46), email(2, 3, 20)}},
+        // Of up to 251 (a name has no more than 253) and 99.
+        {"hostname", {host(4, 62), host(4, 24)}},
+        {"ipv4", {ipv4}},
+        {"ipv6", {ipv6}},
+        // Of any length, up to 1870 and up to 981; and of hosts that are short, behind which it
+        // takes few states to count.
+        {"uri",
+         {uri(host(4, 62), "*", "*", "*"), uri(host(4, 62), "{0,300}", "{0,150}", "{0,80}"),
+          uri(host(4, 62), "{0,140}", "{0,60}", "{0,34}"), uri(host(3, 15), "*", "*", "*")}},
+        {"uuid", {"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"}},
     };
   }();
   return formats;
@@ -70,26 +94,111 @@ const std::vector<Format>& Formats() {
 
 }  // namespace
 
-Result<CharDfa> StringConditions::Together(AutomatonWork& work) const {
-  ASHLAR_TRY(CharDfa all, CharDfa::OfLength(min, max));
-  for (const CharNfa& pattern : patterns) {
+bool StringConditions::AllowLengthOf(std::string_view text) const {
+  const auto length = std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; });
+  return std::cmp_less_equal(min, length) && std::cmp_less_equal(length, max);
+}
+
+StringConditions StringConditions::WithoutLengths() const {
+  StringConditions others = *this;
+  others.min = 0;
+  others.max = kUnbounded;
+  return others;
+}
+
+std::string StringConditions::Key() const {
+  std::string key = fmt::format("{} to {}", min, max);
+  for (const Pattern& pattern : patterns) {
+    key += fmt::format(" pattern {} {}", pattern.regex.size(), pattern.regex);
+  }
+  for (const StringFormat* format : formats) {
+    key += fmt::format(" format {}", format->name);
+  }
+  return key;
+}
+
+Result<StringConditions::Automata> StringConditions::Read(const SchemaSource& source,
+                                                          SourceWork& work) const {
+  Automata automata = {.patterns = {}, .counted = min > 0 || max != kUnbounded};
+  // Lengths that all texts have anyway say nothing; to count them takes many states.
+  const auto add = [this, &automata](CharNfa nfa) {
+    automata.counted = automata.counted && !LengthsAreWithin(nfa, min, max);
+    automata.patterns.push_back(std::move(nfa));
+  };
+  for (const Pattern& pattern : patterns) {
+    ASHLAR_TRY(CharNfa nfa, ReadPattern(source, *pattern.at, pattern.regex, work));
+    add(std::move(nfa));
+  }
+  for (const StringFormat* format : formats) {
+    ASHLAR_TRY(CharNfa nfa, ReadFormat(*format, automata.counted, work));
+    add(std::move(nfa));
+  }
+  return automata;
+}
+
+// The widest of those that have texts and all within the lengths, or so few that they are counted.
+Result<CharNfa> StringConditions::ReadFormat(const StringFormat& format, bool counted,
+                                             SourceWork& work) const {
+  const std::uint64_t lengths = std::uint64_t{max} + 2;
+  std::optional<CharNfa> widest;
+  for (const std::string& regex : format.regexes) {
+    const Result<CharNfa> nfa = ReadRegex(regex);
+    CHECK(nfa.ok());
+    ASHLAR_TRY(work.Take(SourceWork::kReadEdge * nfa->size()));
+    if (widest && min > 0 && LengthsAreWithin(*nfa, 0, min - 1)) {
+      break;
+    }
+    widest = *nfa;
+    if (!counted || max == kUnbounded || LengthsAreWithin(*nfa, min, max) ||
+        nfa->states * lengths <= CharDfa::kMaxStates) {
+      break;
+    }
+  }
+  return *std::move(widest);
+}
+
+Result<CharDfa> StringConditions::Together(const Automata& automata, SourceWork& work) const {
+  ASHLAR_TRY(CharDfa all,
+             automata.counted ? CharDfa::OfLength(min, max) : CharDfa::OfLength(0, kUnbounded));
+  for (const CharNfa& pattern : automata.patterns) {
     ASHLAR_TRY(const CharDfa one, CharDfa::Of(pattern, work));
     ASHLAR_TRY(all, Both(all, one, work));
   }
   return all;
 }
 
-Result<CharNfa> ReadPattern(const SchemaSource& source, const Json& place,
-                            std::string_view pattern) {
+Result<CharDfa> StringConditions::Together(const SchemaSource& source, SourceWork& work) const {
+  ASHLAR_TRY(const Automata automata, Read(source, work));
+  return Together(automata, work);
+}
+
+Result<CharNfa> StringConditions::Texts(const SchemaSource& source, SourceWork& work) const {
+  ASHLAR_TRY(Automata automata, Read(source, work));
+  if (automata.patterns.size() == 1 && !automata.counted) {
+    return std::move(automata.patterns[0]);
+  }
+  ASHLAR_TRY(const CharDfa together, Together(automata, work));
+  return together.AsNfa();
+}
+
+Result<CharNfa> ReadPattern(const SchemaSource& source, const Json& place, std::string_view pattern,
+                            SourceWork& work) {
+  ASHLAR_TRY(work.Take(pattern.size()));
   const auto nfa = ReadRegex(pattern);
   if (!nfa.ok()) {
-    return nfa.error().In("schema at " + source.PointerTo(place));
+    // Whatever is exhausted gets the place of what is drawn.
+    return nfa.error().code == ErrorCode::kExhausted
+               ? nfa.error()
+               : nfa.error().In("schema at " + source.PointerTo(place));
   }
-  return nfa->Plain(/*anywhere=*/true);
+  ASHLAR_TRY(work.Take(SourceWork::kReadEdge * nfa->size()));
+  CharNfa plain = nfa->Plain(/*anywhere=*/true);
+  ASHLAR_TRY(work.Take(SourceWork::kReadEdge * plain.size()));
+  return plain;
 }
 
 Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Facts& facts,
-                                            bool without_formats, AutomatonWork& work) {
+                                            bool without_formats) {
   StringConditions conditions;
   ASHLAR_TRY(const auto min, source.Count(facts, "minLength", /*least=*/false));
   ASHLAR_TRY(const auto max, source.Count(facts, "maxLength", /*least=*/true));
@@ -97,12 +206,11 @@ Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Fa
   conditions.max = max.value_or(kUnbounded);
   ASHLAR_TRY(const auto patterns, source.Find(facts, "pattern", kString));
   for (const Json* pattern : patterns) {
-    ASHLAR_TRY(CharNfa nfa, ReadPattern(source, *pattern, *pattern->string()));
-    conditions.patterns.push_back(std::move(nfa));
+    conditions.patterns.push_back({*pattern->string(), pattern});
   }
   ASHLAR_TRY(const auto formats, source.Find(facts, "format", kString));
   for (const Json* name : formats) {
-    const auto known = std::ranges::find(Formats(), *name->string(), &Format::name);
+    const auto known = std::ranges::find(Formats(), *name->string(), &StringFormat::name);
     if (known == Formats().end()) {
       if (IsNumberFormat(*name->string())) {  // says nothing of strings
         continue;
@@ -110,24 +218,14 @@ Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Fa
       return UnknownFormat(source, *name);
     }
     if (!without_formats) {
-      const auto nfa = ReadRegex(known->regex);
-      CHECK(nfa.ok());
-      conditions.patterns.push_back(*nfa);
+      conditions.formats.push_back(&*known);
     }
-  }
-  // Lengths that a pattern has anyway say nothing; to count them takes many states.
-  const bool counted = conditions.min > 0 || conditions.max != kUnbounded;
-  if (counted && std::ranges::any_of(conditions.patterns, [&](const CharNfa& pattern) {
-        return LengthsAreWithin(pattern, conditions.min, conditions.max, work);
-      })) {
-    conditions.min = 0;
-    conditions.max = kUnbounded;
   }
   return conditions;
 }
 
 bool IsStringFormat(std::string_view name) {
-  return std::ranges::find(Formats(), name, &Format::name) != Formats().end();
+  return std::ranges::find(Formats(), name, &StringFormat::name) != Formats().end();
 }
 
 Error UnknownFormat(const SchemaSource& source, const Json& name) {

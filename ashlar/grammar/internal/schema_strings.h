@@ -1,7 +1,8 @@
 // What a schema says about strings: minLength, maxLength, pattern, format.
 #pragma once
 
-#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "ashlar/grammar/internal/char_automaton.h"
@@ -9,20 +10,46 @@
 
 namespace ashlar::grammar {
 
+struct StringFormat;
+
 struct StringConditions {
+  struct Pattern {
+    std::string_view regex;
+    const Json* at;  // in the schema
+  };
   std::uint32_t min = 0;  // characters
   std::uint32_t max = kUnbounded;
-  std::vector<CharNfa> patterns;  // all of which match
+  std::vector<Pattern> patterns;             // all of which match
+  std::vector<const StringFormat*> formats;  // which it has all; each of static storage
 
-  bool none() const { return min == 0 && max == kUnbounded && patterns.empty(); }
-  // All of them as one automaton. kExhausted when that takes too many states, or too much work.
-  Result<CharDfa> Together(AutomatonWork& work) const;
+  bool none() const { return min == 0 && max == kUnbounded && of_any_text(); }
+  // Whether they speak of lengths at most.
+  bool of_any_text() const { return patterns.empty() && formats.empty(); }
+  // Whether min and max allow a text (UTF-8) of so many characters.
+  bool AllowLengthOf(std::string_view text) const;
+  // The others alone.
+  StringConditions WithoutLengths() const;
+  // Conditions of equal keys have equal texts.
+  std::string Key() const;
+  // All of them as one automaton, to be drawn or to match with. kExhausted when that takes too many
+  // states, or too much work; kInvalid and kUnsupported as ReadRegex gives them, with the place.
+  Result<CharNfa> Texts(const SchemaSource& source, SourceWork& work) const;
+  Result<CharDfa> Together(const SchemaSource& source, SourceWork& work) const;
+
+ private:
+  struct Automata {
+    std::vector<CharNfa> patterns;
+    bool counted;  // min and max say something that no pattern says
+  };
+  Result<Automata> Read(const SchemaSource& source, SourceWork& work) const;
+  Result<CharNfa> ReadFormat(const StringFormat& format, bool counted, SourceWork& work) const;
+  Result<CharDfa> Together(const Automata& automata, SourceWork& work) const;
 };
 
 // without_formats: as if there were none. (The texts written for a format are some of those that
 // have it; where it matters that no other text has, the format says nothing.)
 Result<StringConditions> StringConditionsOf(const SchemaSource& source, const Facts& facts,
-                                            bool without_formats, AutomatonWork& work);
+                                            bool without_formats);
 
 // Whether `name` is a format of strings, as in "date".
 bool IsStringFormat(std::string_view name);
@@ -33,7 +60,7 @@ Error UnknownFormat(const SchemaSource& source, const Json& name);
 CharNfa OneOfTexts(const std::vector<std::string>& texts);
 
 // Reads the pattern of a schema, which matches anywhere in a text.
-Result<CharNfa> ReadPattern(const SchemaSource& source, const Json& place,
-                            std::string_view pattern);
+Result<CharNfa> ReadPattern(const SchemaSource& source, const Json& place, std::string_view pattern,
+                            SourceWork& work);
 
 }  // namespace ashlar::grammar

@@ -77,11 +77,11 @@ std::optional<TextScanner::Times> TextScanner::TakeTimes() {
   return max && *min <= *max && Take("}") ? std::optional(Times{*min, *max}) : std::nullopt;
 }
 
-std::string TextScanner::Place() const {
-  const std::string_view before = text_.substr(0, at_);
+std::string TextScanner::PlaceOf(std::size_t at) const {
+  const std::string_view before = text_.substr(0, at);
   const auto line_start = before.rfind('\n') + 1;  // npos + 1 == 0
   return fmt::format("at line {}, column {}", 1 + std::ranges::count(before, '\n'),
-                     at_ - line_start + 1);
+                     at - line_start + 1);
 }
 
 std::string TextScanner::Found() const {

@@ -43,7 +43,9 @@ class TextScanner {
   std::optional<Times> TakeTimes();
 
   // "at line 3, column 14"; columns are bytes.
-  std::string Place() const;
+  std::string Place() const { return PlaceOf(at_); }
+  // The same of a byte of the text. Goes through all that is before it: for errors.
+  std::string PlaceOf(std::size_t at) const;
   // What stands here, for messages: a character in quotes, or "the end".
   std::string Found() const;
 
