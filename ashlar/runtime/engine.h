@@ -138,6 +138,9 @@ struct Request {
   // too; or those of everybody's of this precision, where they reach further. It does change
   // results: whose numbers these are depends on who came before.
   bool any_precision = false;
+  // It is the rest of what was begun when there was room: only page_bytes bound it, not the `most`
+  // of a budget that has fallen since (SetPageBudget).
+  bool goes_on = false;
 };
 
 // What happened to a request in a step: it had rows in it, or was cancelled before it. Views are
@@ -263,7 +266,7 @@ class Engine {
   // room, part by part after each step when there are requests. It is never less than what the
   // requests that are there hold, and than the one of them that may need most. `most` is what that
   // may make of it: requests and pins to come that would need more are refused, as if it were
-  // page_bytes.
+  // page_bytes; but those that go on (Request::goes_on).
   void SetPageBudget(std::uint64_t bytes, std::uint64_t most = EngineOptions::kMostPageBytes);
 
   // As EngineOptions::prefault_workspace, from now on: with `prefault` the workspace is resident at

@@ -401,6 +401,14 @@ TEST_F(ResizeTest, ARequestThatCanNeverHaveItsPagesIsRefusedWithNumbers) {
   }
   EXPECT_EQ(outcomes.at(fits).finish, FinishReason::kLength);
   EXPECT_EQ(outcomes.size(), 2u);
+
+  Request rest = Ask(network, Tokens(100), 29);
+  rest.goes_on = true;  // what it is the rest of was begun before the budget fell
+  const RequestId goes_on = *engine.Submit(rest);
+  while (!engine.idle()) {
+    Step(engine, outcomes);
+  }
+  EXPECT_EQ(outcomes.at(goes_on).finish, FinishReason::kLength);
 }
 
 TEST_F(ResizeTest, WhatIsNoPrecisionOfATensorChangesNothing) {

@@ -62,7 +62,8 @@ Status Engine::State::Check(const Request& request, const LoadedNetwork& network
   if (const auto& failure = networks.FailureOf(request.network)) {
     return *failure;
   }
-  return internal::CheckRequest(request, network, {.most = page_most, .pinned = pins.bytes()});
+  const std::uint64_t most = request.goes_on ? options.page_bytes : page_most;
+  return internal::CheckRequest(request, network, {.most = most, .pinned = pins.bytes()});
 }
 
 RequestId Engine::State::Add(Request request, std::shared_ptr<const LoadedNetwork> network) {
