@@ -5,7 +5,8 @@
 # from its suffix, so that a new folder or file edits no build file:
 #
 #   x_test.cc    into the test binary ashlar_NAME_test, which links NAME and its DEPS only
-#   x_exception_test.cc   the same; it may throw, which other tests may not
+#   x_exception_test.cc   into one of their own, ashlar_NAME_exception_test: what throws is tested
+#                there, and nowhere else
 #   x_cases.cc   into the library ashlar_NAME_cases, which the command line measures
 #   x_bench.cc   into the benchmark binary ashlar_NAME_bench   (ASHLAR_BENCHMARKS)
 #   x_fuzz.cc    a libFuzzer binary of its own, NAME_x_fuzz    (ASHLAR_FUZZ)
@@ -109,7 +110,9 @@ if(ASHLAR_TESTS)
   include(GoogleTest)
   # Tests themselves are not optimised, whatever the build: that takes three times as long to
   # compile, and what they test is. To let exceptions through them and to tell a debugger of their
-  # lines takes a third of the time: none throws but those that say so in their names.
+  # lines takes a third of the time: none throws but those that say so in their names. These have a
+  # binary to themselves, since an inline function that was compiled without exceptions leaves what
+  # it holds behind when one passes, and the linker takes whichever copy it meets first.
   set(ASHLAR_TEST_FLAGS -O0 -fno-exceptions $<$<CONFIG:Release>:-g0>)
   ashlar_precompiled(ashlar_gtest_pch <gtest/gtest.h>)
   target_link_libraries(ashlar_gtest_pch PUBLIC GTest::gmock)
@@ -229,14 +232,24 @@ function(ashlar_module name)
     target_precompile_headers(${target}_cases REUSE_FROM ashlar_pch)
   endif()
   if(ASHLAR_TESTS AND tests)
-    add_executable(${target}_test ${tests})
     set(throwing ${tests})
     list(FILTER throwing INCLUDE REGEX "_exception_test\\.cc$")
-    set_source_files_properties(${throwing} PROPERTIES COMPILE_OPTIONS -fexceptions
-                                SKIP_PRECOMPILE_HEADERS ON)
-    target_link_libraries(${target}_test
-      PRIVATE ${target} $<TARGET_NAME_IF_EXISTS:${target}_cases>)
-    ashlar_test(${target}_test TIMEOUT 300)
+    list(FILTER tests EXCLUDE REGEX "_exception_test\\.cc$")
+    set(binaries ${target}_test)
+    add_executable(${target}_test ${tests})
+    if(throwing)
+      list(APPEND binaries ${target}_exception_test)
+      add_executable(${target}_exception_test ${throwing})
+    endif()
+    foreach(binary IN LISTS binaries)
+      target_link_libraries(${binary}
+        PRIVATE ${target} $<TARGET_NAME_IF_EXISTS:${target}_cases>)
+      ashlar_test(${binary} TIMEOUT 300)
+    endforeach()
+    if(throwing)
+      set_target_properties(${target}_exception_test PROPERTIES DISABLE_PRECOMPILE_HEADERS ON)
+      target_compile_options(${target}_exception_test PRIVATE -fexceptions)
+    endif()
   endif()
   if(ASHLAR_BENCHMARKS AND benches)
     add_executable(${target}_bench ${benches})

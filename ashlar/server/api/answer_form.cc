@@ -1,6 +1,7 @@
 #include "ashlar/server/api/answer_form.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace ashlar {
@@ -73,10 +74,11 @@ Result<AnswerForm> ReadAnswerForm(const Parameters& parameters, std::vector<Tool
   if (choice.use != ToolUse::kNone) {
     form.tools = std::move(tools);
   }
-  if (form.grammar && !form.tools.empty()) {
+  if (form.CallsComeFirst() && form.grammar->kind != GrammarKind::kJsonObject &&
+      form.grammar->kind != GrammarKind::kJsonSchema) {
     return Unsupported(
-        "{}: an answer that is held to a form cannot call tools: give one of them, "
-        "or \"tool_choice\": \"none\"",
+        "{}: an answer that may be a call of a tool is held to JSON and to no other form: give "
+        "one of them, or \"tool_choice\": \"none\"",
         form.grammar->path);
   }
   return form;
@@ -101,22 +103,29 @@ Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax) {
   return forced;
 }
 
-Result<std::optional<GrammarSource>> HoldStrictCalls(const AnswerForm& form,
-                                                     const ToolSyntax& syntax) {
+Result<std::optional<GrammarSource>> HoldCalls(const AnswerForm& form, const ToolSyntax& syntax) {
   const auto strict =
       std::ranges::find_if(form.tools, [](const Tool& tool) { return !tool.strict_at.empty(); });
-  if (strict == form.tools.end()) {
+  if (form.grammar && !CallsAreNoJson(syntax)) {
+    return Unsupported(
+        "{}: the network writes calls of tools as JSON objects, which cannot be told from an "
+        "answer that is JSON: give one of them, or \"tool_choice\": \"none\"",
+        form.grammar->path);
+  }
+  if (strict == form.tools.end() && !form.grammar) {
     return std::optional<GrammarSource>();
   }
   std::vector<CallableTool> tools;
   for (const Tool& tool : form.tools) {
     tools.push_back({tool.name, tool.strict_at.empty() ? Json() : ArgumentsSchema(tool)});
   }
-  return std::optional(GrammarSource{.kind = GrammarKind::kCalls,
-                                     .text = WriteCallableTools(tools, form.parallel_tool_calls),
-                                     .path = strict->strict_at,
-                                     .calls = &syntax,
-                                     .place = CallPlace::kWithinText});
+  return std::optional(GrammarSource{
+      .kind = GrammarKind::kCalls,
+      .text = WriteCallableTools(tools, form.parallel_tool_calls),
+      .path = strict != form.tools.end() ? strict->strict_at : "$.tools",
+      .calls = &syntax,
+      .place = form.grammar ? CallPlace::kInstead : CallPlace::kWithinText,
+      .instead = form.grammar ? std::make_shared<const GrammarSource>(*form.grammar) : nullptr});
 }
 
 }  // namespace ashlar

@@ -19,6 +19,9 @@ struct AnswerForm {
   // The answer is a call: of the tool `forced_tool`, or of any when that is empty.
   bool must_call = false;
   std::string forced_tool;
+
+  // Whether it is one or more calls and nothing else, or a text of the form.
+  bool CallsComeFirst() const { return grammar && !tools.empty() && !must_call; }
 };
 
 // Reads tool_choice, parallel_tool_calls, the guides and `format` ({"type": "json_schema", ...}),
@@ -35,10 +38,10 @@ struct ForcedCall {
 // Requires: form.must_call. kUnsupported where the syntax has arguments that no schema holds.
 Result<ForcedCall> ForceCall(const AnswerForm& form, const ToolSyntax& syntax);
 
-// What an answer that may call tools is held to where one of them is strict: text is free up to a
-// call; a call is one of these tools, with arguments that are valid under its schema, or any where
-// it is not strict. Nothing where none is. kUnsupported as above.
-Result<std::optional<GrammarSource>> HoldStrictCalls(const AnswerForm& form,
-                                                     const ToolSyntax& syntax);
+// What an answer that may call tools is held to: a call is one of these tools, with arguments that
+// are valid under its schema, or any where it is not strict; text is free up to a call, or all of
+// the answer, in its form. Nothing where none is strict and there is no form. kUnsupported as
+// above, and where calls are written in a way that cannot be told from the form.
+Result<std::optional<GrammarSource>> HoldCalls(const AnswerForm& form, const ToolSyntax& syntax);
 
 }  // namespace ashlar

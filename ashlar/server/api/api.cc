@@ -97,9 +97,11 @@ struct Api::Call {
   Admission admission;  // of what a tenant's limits hold
 
   void Send(HttpResponse response) {
-    trace->End(response.status);
-    admission = Admission();  // before its client can know that it is over, and ask again
-    responder->Send(std::move(response));
+    const int status = response.status;
+    responder->Send(std::move(response), [this, status] {
+      trace->End(status);
+      admission = Admission();
+    });
   }
   void Send(const Result<Json>& answer) {
     const std::string_view type = route.endpoint->content_type;
@@ -138,6 +140,21 @@ class Api::State {
     auto call = std::make_shared<Call>();  // tasks are copied, and a body may have 32 MB
     call->trace = NewTrace(request);
     call->responder = std::move(responder);
+    OrFail(*call, [&] { Take(call, std::move(request)); });
+  }
+
+  void Close() {
+    for (WorkQueue* const queue : {&reading_, &long_reading_, &looking_, &waiting_}) {
+      queue->Close();
+    }
+  }
+
+  std::shared_ptr<RequestTrace> NewTrace(const HttpRequest& request) {
+    return std::make_shared<RequestTrace>(request, metrics_ ? &*metrics_ : nullptr, options_.log);
+  }
+
+ private:
+  void Take(const std::shared_ptr<Call>& call, HttpRequest request) {
     std::variant<Route, HttpResponse> found = FindRoute(request);
     if (HttpResponse* refusal = std::get_if<HttpResponse>(&found)) {
       call->Send(std::move(*refusal));
@@ -155,8 +172,10 @@ class Api::State {
       return;
     }
     if (const auto seconds = QueueFor(*call).Post(
-            call->tenant->name, {.run = [this, call] { AnswerOrFail(*call); },
-                                 .let_go = [call] { call->Send(ShuttingDown().Response()); }})) {
+            call->tenant->name,
+            {.run = [this, call] { OrFail(*call, [&] { Answer(*call); }); },
+             .let_go =
+                 [call] { OrFail(*call, [&] { call->Send(ShuttingDown().Response()); }); }})) {
       call->Send(Problem{.status = 429,
                          .message = "too many requests wait already; try again",
                          .code = "overloaded",
@@ -165,20 +184,11 @@ class Api::State {
     }
   }
 
-  void Close() {
-    for (WorkQueue* const queue : {&reading_, &long_reading_, &looking_, &waiting_}) {
-      queue->Close();
-    }
-  }
-
-  std::shared_ptr<RequestTrace> NewTrace(const HttpRequest& request) {
-    return std::make_shared<RequestTrace>(request, metrics_ ? &*metrics_ : nullptr, options_.log);
-  }
-
- private:
   bool has_keys() const { return options_.tenants != nullptr && options_.tenants->has_keys(); }
   WorkQueueOptions Threads(int threads, std::int64_t places) const {
-    return {.threads = threads, .places = places, .one_tenant = !has_keys()};
+    return {.threads = threads, .places = places, .one_tenant = [tenants = options_.tenants] {
+              return tenants == nullptr || tenants->has_one();
+            }};
   }
 
   // What takes long has threads of its own, so that nothing short ever waits for it.
@@ -243,10 +253,11 @@ class Api::State {
     return std::nullopt;
   }
 
-  // On a thread of the queue, which no library's exception may end.
-  void AnswerOrFail(Call& call) {
+  // Does a part of it on a thread that no library's exception may end: the request fails by it.
+  template <class Part>
+  static void OrFail(Call& call, const Part& part) {
     try {
-      Answer(call);
+      part();
     } catch (const std::exception& exception) {
       call.trace->SetException(ExceptionName(exception));
       call.Send(ErrorResponse(exception));
@@ -266,7 +277,13 @@ class Api::State {
       call.request.body = std::string();
     }
     if (endpoint.manage != nullptr) {
-      call.Send(Manage(call, body));
+      const Result<Json> answer = Manage(call, body);
+      // What the service takes in no more is of no part of the request.
+      if (!answer.ok() && service_.draining() && ProblemOf(answer.error()).status == 429) {
+        call.Send(ShuttingDown().Response());
+      } else {
+        call.Send(answer);
+      }
       return;
     }
     const Result<Parameters> parameters = Parameters::Read(JsonCursor(body), endpoint.parameters);

@@ -145,6 +145,27 @@ TEST_F(ApiTest, WhatIsLongToReadStopsNothingShort) {
   }
 }
 
+TEST_F(ApiTest, TheOnlyTenantOfAFileHasEveryThreadThatReads) {
+  const std::string key = NewKey();
+  std::ofstream(directory_ / "keys.toml") << fmt::format(
+      "[[tenant]]\nname = \"alice\"\nkeys = [\"{}\"]\n", KeyDigestText(DigestOfKey(key)));
+  const SteadyClock clock;
+  const auto tenants = *Tenants::Open(directory_ / "keys.toml", clock);
+  Door door;
+  SlowStore slow(*store_, door);
+  const auto service = *Service::Start(slow, {.engine = service_->options().engine});
+  Api api(*service, *store_, {.tenants = tenants.get(), .workers = 2});
+  const int before = door.count();
+  door.Set(false);
+  const std::string_view ask = R"({"model": "plain", "content": "a"})";
+  const auto first = BeginOf(api, "/tokenize", ask, key);
+  const auto second = BeginOf(api, "/tokenize", ask, key);
+  EXPECT_TRUE(Eventually([&] { return door.count() == before + 2; }));
+  door.Set(true);
+  EXPECT_EQ(first->Wait().status, 200);
+  EXPECT_EQ(second->Wait().status, 200);
+}
+
 TEST_F(ApiTest, ATimeoutRunsWhileARequestWaitsForAThread) {
   Door door;
   SlowStore slow(*store_, door);

@@ -210,10 +210,43 @@ TEST_F(ApiTest, AnswersAreHeldToTheFormThatIsAskedFor) {
   }
 }
 
+TEST_F(ApiTest, WithToolsAndAFormWhatTheFormSaysOfCallsIsText) {
+  const auto ask = [&](std::string_view path, std::string_view more, int bias) {
+    return Asked(path, fmt::format(R"({{"model": "chat", "seed": 1, "stop_token_ids": [95],
+        "logit_bias": {{"28": {}}}, {}}})",
+                                   bias, more));  // of "<", which a call begins with
+  };
+  constexpr std::string_view kSaid = R"("<tool_call>{'name': 'f'}")";
+  constexpr std::string_view kChat = R"("messages": [{"role": "user", "content": "Hi"}],
+      "parallel_tool_calls": false,
+      "tools": [{"type": "function", "function": {"name": "f", "strict": true, "parameters":
+          {"properties": {}, "additionalProperties": false}}}],
+      "response_format": {"type": "json_schema", "json_schema": {"name": "n",
+          "schema": {"const": "<tool_call>{'name': 'f'}"}}})";
+  const Json text = ask("/v1/chat/completions", kChat, -100);
+  EXPECT_EQ(At(text, {"choices", "0", "finish_reason"}), Json("stop"));
+  EXPECT_EQ(At(text, {"choices", "0", "message", "content"}), Json(kSaid));
+  EXPECT_EQ(At(text, {"choices", "0", "message"}).Find("tool_calls"), nullptr);
+  const Json call = ask("/v1/chat/completions", kChat, 100);
+  EXPECT_EQ(At(call, {"choices", "0", "finish_reason"}), Json("tool_calls"));
+  EXPECT_TRUE(At(call, {"choices", "0", "message", "content"}).is_null());
+
+  std::string other(kChat);
+  other.replace(other.find("<tool_call>"), 1, "[");
+  EXPECT_EQ(At(ask("/v1/chat/completions", other, -100), {"choices", "0", "message", "content"}),
+            Json(R"("[tool_call>{'name': 'f'}")"));
+
+  constexpr std::string_view kFlat = R"("input": "Hi", "tools": [{"type": "function", "name": "f",
+      "parameters": {"properties": {}, "additionalProperties": false}}], "text": {"format":
+      {"type": "json_schema", "name": "n", "schema": {"const": "<tool_call>{'name': 'f'}"}}})";
+  const Json item = At(ask("/v1/responses", kFlat, -100), {"output", "0"});
+  EXPECT_EQ(At(item, {"content", "0", "text"}), Json(kSaid)) << WriteJson(item);
+}
+
 TEST_F(ApiTest, FormsHoldAgainstBiasAndPenaltiesInEachOfSeveralAnswers) {
   // "z" (90) is all but asked for, "a" (65) all but ruled out; what was said is said no more.
   const Json answers = Asked("/v1/completions", R"form({"model": "plain", "prompt": "zzz", "n": 6,
-      "max_tokens": 50, "stop_token_ids": [95], "temperature": 1.9, "repetition_penalty": 3,
+      "seed": 1, "max_tokens": 50, "stop_token_ids": [95], "temperature": 1.9, "repetition_penalty": 3,
       "presence_penalty": 2, "frequency_penalty": 2, "logit_bias": {"90": 100, "65": -100,
       "95": 100},
       "guided_regex": "[a-c]{5}(a|bb)"})form");

@@ -37,11 +37,12 @@ class GivenGrammars {
   std::size_t edges_ = 0;
 };
 
-Result<Grammar> GrammarOfCall(const ToolSyntax& syntax, const CallableTool& tool) {
+Result<Grammar> GrammarOfCall(const ToolSyntax& syntax, const CallableTool& tool,
+                              SourceWork& work) {
   if (syntax.body == ToolBody::kTags) {
-    return GrammarOfTaggedCall(syntax.tags, tool.name, tool.arguments);
+    return GrammarOfTaggedCall(syntax.tags, tool.name, tool.arguments, work);
   }
-  ASHLAR_TRY(Grammar json, GrammarFromJsonSchema(SchemaTextOf(tool)));
+  ASHLAR_TRY(Grammar json, GrammarFromJsonSchemaWith(SchemaTextOf(tool), work));
   const NamedGrammar arguments = {"arguments", std::move(json)};
   if (syntax.body == ToolBody::kNamed) {
     return GrammarOfCallRule(GbnfText(tool.name + std::string(syntax.argument_mark)) + " arguments",
@@ -65,9 +66,14 @@ std::string RuleOfCalls(const ToolSyntax& syntax, CallPlace place, std::int64_t 
   return "call";
 }
 
-std::string RuleOfAnswer(const ToolSyntax& syntax, CallPlace place) {
+std::string RuleOfAnswer(const ToolSyntax& syntax, CallPlace place, bool parallel) {
   if (place == CallPlace::kWhole) {
     return syntax.body == ToolBody::kTags ? "blank calls" : "calls";
+  }
+  if (place == CallPlace::kInstead) {
+    return fmt::format("json | (space marked){}\nmarked ::= {} {} calls {}", parallel ? "+" : "",
+                       GbnfText(syntax.opener), syntax.body == ToolBody::kNamed ? "" : "blank",
+                       syntax.closer.empty() ? "" : "space " + GbnfText(syntax.closer));
   }
   const std::string more =
       fmt::format("(up-to-opener {} calls)* rest", syntax.body == ToolBody::kNamed ? "" : "blank");
@@ -89,7 +95,19 @@ std::string WriteCallableTools(const std::vector<CallableTool>& tools, bool para
       Json::Of({{"most", parallel ? kMostCallsOfAList : 1}, {"tools", std::move(list)}}));
 }
 
-Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::string_view tools) {
+bool CallsAreNoJson(const ToolSyntax& syntax) {
+  return !syntax.bare;
+}
+
+Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::string_view tools,
+                               const std::optional<Grammar>& json) {
+  SourceWork work;  // of all tools: each of a thousand may ask for all of it
+  return GrammarOfCallsWith(syntax, place, tools, work, json);
+}
+
+Result<Grammar> GrammarOfCallsWith(const ToolSyntax& syntax, CallPlace place,
+                                   std::string_view tools, SourceWork& work,
+                                   const std::optional<Grammar>& json) {
   ASHLAR_TRY(const Json written, ParseJson(tools));
   GivenGrammars given;
   if (place == CallPlace::kWithinText) {
@@ -101,11 +119,14 @@ Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::s
     ASHLAR_TRY(given.Add("first-up-to-opener", FreeTextUpToMark(first)));
     ASHLAR_TRY(given.Add("first-rest", FreeTextWithoutMark(first)));
   }
+  if (place == CallPlace::kInstead) {
+    ASHLAR_TRY(given.Add("json", *json));
+  }
   std::string call;
   for (const Json& each : *written.Find("tools")->array()) {
     const CallableTool tool = {*each.Find("name")->string(), *each.Find("arguments")};
     const std::string name = fmt::format("call-{}", given.all().size());
-    Result<Grammar> grammar = GrammarOfCall(syntax, tool);
+    Result<Grammar> grammar = GrammarOfCall(syntax, tool, work);
     const Status added =
         grammar.ok() ? given.Add(name, *std::move(grammar)) : Status(grammar.error());
     if (!added.ok()) {
@@ -113,9 +134,10 @@ Result<Grammar> GrammarOfCalls(const ToolSyntax& syntax, CallPlace place, std::s
     }
     call += (call.empty() ? "" : " | ") + name;
   }
+  const std::int64_t most = *written.Find("most")->integer();
   return GrammarOfCallRule(
-      fmt::format("{}\ncalls ::= {}\ncall ::= {}", RuleOfAnswer(syntax, place),
-                  RuleOfCalls(syntax, place, *written.Find("most")->integer()), call),
+      fmt::format("{}\ncalls ::= {}\ncall ::= {}", RuleOfAnswer(syntax, place, most > 1),
+                  RuleOfCalls(syntax, place, most), call),
       given.all());
 }
 
@@ -123,7 +145,7 @@ std::vector<std::int32_t> MarksOfCalls(const ToolSyntax& syntax, CallPlace place
                                        const Tokenizer& tokenizer) {
   std::vector<std::int32_t> marks;
   for (const std::string_view mark :
-       {place == CallPlace::kWithinText ? syntax.opener : "", syntax.argument_mark}) {
+       {place == CallPlace::kWhole ? "" : syntax.opener, syntax.argument_mark}) {
     const auto token = tokenizer.TokenId(mark);
     if (!mark.empty() && token && tokenizer.IsSpecial(*token)) {
       marks.push_back(*token);

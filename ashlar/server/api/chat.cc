@@ -73,7 +73,8 @@ constexpr Parameter kChatRows[] = {
      .otherwise = "{\"type\": \"text\"}",
      .doc = "`json_object`: the answer is a JSON object; with `{schema}`, or `json_schema` with "
             "`{json_schema: {name, schema}}`: one that is valid under the schema. What cannot be "
-            "enforced is refused by name"},
+            "enforced is refused by name. With `tools` the answer is that, or calls and nothing "
+            "else; 400 where the network writes calls as bare JSON objects"},
     {.name = "modalities", .types = json_type::kArray, .only = "[\"text\"]", .doc = "text only"},
     {.name = "store", .types = json_type::kBoolean, .only = "false", .doc = "nothing is kept"},
     {.name = "service_tier",
@@ -219,7 +220,7 @@ Result<std::string> HoldToForm(const RequestSetting& setting, const AnswerForm& 
   if (!form.must_call) {
     std::optional<GrammarSource> grammar = form.grammar;
     if (tools != nullptr) {
-      ASHLAR_TRY(grammar, HoldStrictCalls(form, *tools));
+      ASHLAR_TRY(grammar, HoldCalls(form, *tools));
     }
     if (grammar) {
       ASHLAR_TRY(Hold(setting, *grammar, generation));
@@ -261,16 +262,18 @@ Result<Work> ReadChat(const Parameters& parameters, const RequestSetting& settin
   const int choices = generation.continuations;
   Work work{.stream = stream.stream};
   work.answer = std::make_unique<ChatAnswer>(
-      ChatAnswerOptions{.head = HeadOf(setting, "chatcmpl-"),
-                        .network = setting.network,
-                        .stream = stream.stream,
-                        .include_usage = stream.include_usage,
-                        .logprobs = logprobs,
-                        .tools = prompt.tools,
-                        .offered = prompt.Offered(),
-                        .parallel_tool_calls = form.parallel_tool_calls,
-                        .forced = std::move(forced),
-                        .seed = setting.seed},
+      ChatAnswerOptions{
+          .head = HeadOf(setting, "chatcmpl-"),
+          .network = setting.network,
+          .stream = stream.stream,
+          .include_usage = stream.include_usage,
+          .logprobs = logprobs,
+          .tools = prompt.tools,
+          .offered = prompt.Offered(),
+          .parallel_tool_calls = form.parallel_tool_calls,
+          .calls_may_come = form.CallsComeFirst() ? CallsMayCome::kFirst : CallsMayCome::kAnywhere,
+          .forced = std::move(forced),
+          .seed = setting.seed},
       choices);
   work.generations.push_back(std::move(generation));
   return work;

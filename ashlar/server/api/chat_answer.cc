@@ -28,7 +28,7 @@ ChatAnswer::ChatAnswer(ChatAnswerOptions options, int choices) : options_(std::m
     for (Choice& choice : choices_) {
       choice.parser.emplace(*options_.tools,
                             options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1,
-                            &options_.offered);
+                            &options_.offered, options_.calls_may_come);
       choice.news = choice.parser->Push(options_.forced);
     }
   }

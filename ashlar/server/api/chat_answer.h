@@ -19,6 +19,7 @@ struct ChatAnswerOptions {
   const ToolSyntax* tools = nullptr;  // null: an answer is text and nothing else
   Json offered;                       // the tools, as templates read them
   bool parallel_tool_calls = true;
+  CallsMayCome calls_may_come = CallsMayCome::kAnywhere;
   std::string forced;      // how every answer begins, said by the prompt already
   std::uint64_t seed = 0;  // of the ids of calls
 };

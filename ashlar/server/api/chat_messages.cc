@@ -73,7 +73,7 @@ Result<const RoleRow*> FindRole(const JsonCursor& message) {
   return &*found;
 }
 
-bool SaysNothing(const Json& value) {
+bool HoldsNothing(const Json& value) {
   return (value.string() != nullptr && value.string()->empty()) ||
          (value.array() != nullptr && value.array()->empty());
 }
@@ -86,7 +86,7 @@ Status ReadFurtherMember(std::string_view key, const JsonCursor& member, Json& m
     return {};
   }
   if (std::ranges::find(kEmptyMembers, key) != std::end(kEmptyMembers) &&
-      SaysNothing(member.value())) {
+      HoldsNothing(member.value())) {
     return {};
   }
   return Unsupported("{}: messages have no such member here", member.path());
@@ -104,7 +104,7 @@ Result<Json> ReadMessage(const JsonCursor& message) {
       ASHLAR_TRY(std::string content, ReadContent(member));
       read.Set("content", std::move(content));
     } else if (key == "tool_calls" && role->may_call) {
-      if (!SaysNothing(member.value())) {
+      if (!HoldsNothing(member.value())) {
         ASHLAR_TRY(Json calls, ReadToolCalls(member));
         read.Set("tool_calls", std::move(calls));
       }

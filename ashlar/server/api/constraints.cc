@@ -58,7 +58,17 @@ Result<std::string> RegexOfChoices(const JsonCursor& value) {
   return regex;
 }
 
-Result<Grammar> ParseSource(const GrammarSource& source) {
+// What a grammar or an answer to it comes to is the request's fault, and asking again does not
+// help. A limit is one of grammars: there is nothing that the server has run out of, nor the
+// context.
+Error FaultOf(Error error, const std::string& path) {
+  if (error.code == ErrorCode::kExhausted) {
+    error.code = ErrorCode::kInvalid;
+  }
+  return error.In(path);
+}
+
+Result<Grammar> MakeGrammar(const GrammarSource& source, const std::optional<Grammar>& instead) {
   switch (source.kind) {
     case GrammarKind::kJsonObject:
       return GrammarForAnyJsonObject();
@@ -69,14 +79,26 @@ Result<Grammar> ParseSource(const GrammarSource& source) {
     case GrammarKind::kGbnf:
       return ParseGbnf(source.text);
     case GrammarKind::kCalls:
-      return GrammarOfCalls(*source.calls, source.place, source.text);
+      return GrammarOfCalls(*source.calls, source.place, source.text, instead);
   }
   return GrammarForAnyJsonObject();
 }
 
+// Errors blame the path of the source that is wrong.
+Result<Grammar> ParseSource(const GrammarSource& source) {
+  std::optional<Grammar> instead;
+  if (source.instead != nullptr) {
+    ASHLAR_TRY(instead, ParseSource(*source.instead));
+  }
+  auto grammar = MakeGrammar(source, instead);
+  return grammar.ok() ? std::move(grammar) : FaultOf(grammar.error(), source.path);
+}
+
 // Whether two sources are one grammar.
 bool SameGrammar(const GrammarSource& a, const GrammarSource& b) {
-  return a.kind == b.kind && a.text == b.text && a.calls == b.calls && a.place == b.place;
+  const bool alike = a.kind == b.kind && a.text == b.text && a.calls == b.calls &&
+                     a.place == b.place && (a.instead == nullptr) == (b.instead == nullptr);
+  return alike && (a.instead == nullptr || SameGrammar(*a.instead, *b.instead));
 }
 
 // The tokens that may stand in text around calls though no grammar knows them: special ones, but
@@ -93,16 +115,6 @@ std::vector<std::int32_t> SilentTokens(const GrammarSource& source, const Networ
     }
   }
   return silent;
-}
-
-// What a grammar or an answer to it comes to is the request's fault, and asking again does not
-// help. A limit is one of grammars: there is nothing that the server has run out of, nor the
-// context.
-Error FaultOf(Error error, const std::string& path) {
-  if (error.code == ErrorCode::kExhausted) {
-    error.code = ErrorCode::kInvalid;
-  }
-  return error.In(path);
 }
 
 class HeldAnswer final : public TokenConstraint {
@@ -252,7 +264,7 @@ Status Constraints::Limit(const GrammarSource& source, Generation& generation) {
   std::ranges::sort(ends);
   auto masks = kept_->Find(source, network, generation.cache_scope, std::move(ends));
   if (!masks.ok()) {
-    return FaultOf(masks.error(), source.path);
+    return masks.error();
   }
   // Called where the engine steps, as the masks want it.
   generation.constraint = [kept = kept_, masks = *std::move(masks),

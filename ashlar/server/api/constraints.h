@@ -26,6 +26,7 @@ struct GrammarSource {
   // kCalls: how they are written, and where; `text` is what WriteCallableTools writes.
   const ToolSyntax* calls = nullptr;
   CallPlace place = CallPlace::kWhole;
+  std::shared_ptr<const GrammarSource> instead;  // CallPlace::kInstead: of the JSON
 };
 
 // Parameters that limit an answer whatever it is an answer to.
@@ -62,7 +63,10 @@ class KeptGrammars final : public SpareMemory {
     std::shared_ptr<const TokenVocabulary> vocabulary;
     std::shared_ptr<GrammarMasks> masks;
     bool used() const { return masks.use_count() > 1; }
-    std::size_t bytes() const { return sizeof(Kept) + source.text.capacity() + masks->bytes(); }
+    std::size_t bytes() const {
+      const std::size_t instead = source.instead != nullptr ? source.instead->text.capacity() : 0;
+      return sizeof(Kept) + source.text.capacity() + instead + masks->bytes();
+    }
   };
   // With the vocabularies, of those alone that nobody uses or of all. Requires: locked.
   std::size_t Bytes(bool unused_only) const;

@@ -173,7 +173,8 @@ constexpr Endpoint kEndpoints[] = {
      .path = "/admin/networks/pin",
      .access = Access::kAdmin,
      .summary = "Keeps a network loaded, or no longer: then all that was asked for by this name, "
-                "also before its tag moved or its format of state changed.",
+                "also before its tag moved or its format of state changed. 409 where it was "
+                "unpinned while it was being loaded.",
      .answer = "`{model, pinned}`",
      .parameters = kPinTable,
      .waits = true,

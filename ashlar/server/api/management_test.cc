@@ -28,9 +28,10 @@ class ManagementTest : public ApiTest {
         KeyDigestText(DigestOfKey(bob_)));
     return *Tenants::Open(directory_ / "keys.toml", clock_);
   }
-  HttpResponse AskAs(const std::string& key, std::string_view path, std::string_view body) {
+  static HttpResponse AskAs(Api& api, const std::string& key, std::string_view path,
+                            std::string_view body) {
     auto responder = std::make_shared<HeardResponder>();
-    api_->Handle(
+    api.Handle(
         {.method = "POST",
          .path = std::string(path),
          .headers = {{"Content-Type", "application/json"}, {"Authorization", "Bearer " + key}},
@@ -76,6 +77,13 @@ TEST_F(ManagementTest, UnpinningANameLetsGoOfAllThatItEverStoodFor) {
   Asked("/admin/networks/pin", R"({"model": "d", "pinned": false})");
   Asked("/admin/networks/unload", R"({"model": "d"})");
   EXPECT_EQ(Ask("/admin/networks/pin", R"({"model": "d", "pinned": false})").status, 404);
+}
+
+TEST_F(ManagementTest, WhoAsksForAPrefixWhileTheServerEndsIsToldThatItEnds) {
+  service_->Drain(0);
+  const HttpResponse response = Ask("/admin/prefixes", PromptBody("a prompt"));
+  EXPECT_EQ(response.status, 503) << response.body;
+  EXPECT_NE(response.body.find("draining"), std::string::npos) << response.body;
 }
 
 TEST_F(ManagementTest, APinnedPrefixFollowsItsNetworksName) {
@@ -180,14 +188,15 @@ TEST_F(ManagementTest, APinnedPrefixIsOfTheTokenizerThatItsNameMovedTo) {
 
 TEST_F(ManagementTest, WhatIsKeptForATenantIsFoundByIt) {
   const auto tenants = TenantsOfAFile();
-  api_ = std::make_unique<Api>(*service_, *store_, ApiOptions{.tenants = tenants.get()});
+  Api api(*service_, *store_, {.tenants = tenants.get()});
   const std::string prompt(80, 's');
   const std::string other(80, 'o');
   const auto cached = [&](const std::string& key, const std::string& text) {
-    return CachedOf(AskAs(key, "/v1/completions", PromptBody(text + "!", R"(, "max_tokens": 1)")));
+    return CachedOf(
+        AskAs(api, key, "/v1/completions", PromptBody(text + "!", R"(, "max_tokens": 1)")));
   };
   const auto pin = [&](const std::string& text, std::string_view tenant) {
-    return AskAs(root_, "/admin/prefixes",
+    return AskAs(api, root_, "/admin/prefixes",
                  PromptBody(text, fmt::format(R"(, "tenant": "{}")", tenant)));
   };
   EXPECT_EQ(pin(prompt, "ann").status, 200);

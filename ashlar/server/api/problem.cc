@@ -64,6 +64,12 @@ Problem ProblemOf(const Error& error) {
   return problem;
 }
 
+Problem ProblemOf(const std::exception& exception) {
+  return {.status = 500,
+          .message = fmt::format("internal error: {}", exception.what()),
+          .code = "internal_error"};
+}
+
 Problem ShuttingDown() {
   return {.status = 503,
           .message = "the server is shutting down",

@@ -1,6 +1,7 @@
 // A Problem is an error as a client of the API is told of it.
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 
@@ -27,5 +28,8 @@ Problem ShuttingDown();
 // `param`. Then the codes mean: kNotFound a thing that the request names (404), kExhausted that it
 // is longer than can be taken (400); kConflict: come again later (429).
 Problem ProblemOf(const Error& error);
+
+// 500, as ErrorResponse has it.
+Problem ProblemOf(const std::exception& exception);
 
 }  // namespace ashlar

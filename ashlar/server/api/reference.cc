@@ -23,6 +23,9 @@ Written by `ashlar serve --reference` from the tables that requests are checked 
   `application/json`. 429: too much at once; `Retry-After` says when to come again. 503: the server
   shuts down, or a network cannot be loaded. 504: the request's `timeout` passed. In mid-stream an
   error is an event of that form, before `[DONE]`; of `/v1/responses` it is `response.failed`.
+- Schemas, grammars and regular expressions are read up to the limits of the
+  [README of ashlar/grammar](../ashlar/grammar/README.md), the tools of a request together; what takes
+  more is refused with 400, and the limit.
 - Streams are server-sent events, `data: {...}`, the last of which is `data: [DONE]`
   (`/v1/responses` has named events, and ends with `response.completed`, `response.incomplete` or
   `response.failed`). A client that goes away ends its generation.

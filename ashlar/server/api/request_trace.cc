@@ -35,22 +35,35 @@ void RequestTrace::OnEvent(std::size_t index, const GenerationEvent& event) {
   }
 }
 
-void RequestTrace::End(const WorkOutcome& outcome) {
-  record_.status = outcome.status;
-  record_.prompt_tokens = outcome.prompt_tokens;
-  record_.cached_tokens = outcome.cached_tokens;
-  record_.completion_tokens = outcome.completion_tokens;
-  record_.finish_reason = outcome.finish_reason;
-  record_.queue_seconds = outcome.queue_seconds;
-  if (outcome.prefill_seconds > 0) {
-    prefill_seconds_ = outcome.prefill_seconds;
+void RequestTrace::End(const WorkOutcome& outcome) noexcept {
+  if (ended_.exchange(true)) {
+    return;
   }
-  Write();
+  try {
+    record_.status = outcome.status;
+    record_.prompt_tokens = outcome.prompt_tokens;
+    record_.cached_tokens = outcome.cached_tokens;
+    record_.completion_tokens = outcome.completion_tokens;
+    record_.finish_reason = outcome.finish_reason;
+    record_.exception = outcome.exception;
+    record_.queue_seconds = outcome.queue_seconds;
+    if (outcome.prefill_seconds > 0) {
+      prefill_seconds_ = outcome.prefill_seconds;
+    }
+    Write();
+  } catch (const std::exception&) {
+  }
 }
 
-void RequestTrace::End(int status) {
-  record_.status = status;
-  Write();
+void RequestTrace::End(int status) noexcept {
+  if (ended_.exchange(true)) {
+    return;
+  }
+  try {
+    record_.status = status;
+    Write();
+  } catch (const std::exception&) {
+  }
 }
 
 void RequestTrace::Write() {

@@ -503,6 +503,96 @@ TEST(Requests, WhatCannotBeHeldOfAStrictToolIsRefused) {
   EXPECT_EQ(tags.status, 400);
 }
 
+TEST(Requests, AnAnswerWithToolsAndAFormIsACallOrOfTheForm) {
+  constexpr std::string_view kAsked = R"({{"messages": [{{"role": "user", "content": "a"}}],
+      "stop_token_ids": [9], "tools": [{{"type": "function", "function": {{"name": "f",
+      "strict": true, "parameters": {{"properties": {{"x": {}}}}}}}}}], {}}})";
+  const auto ask = [&](std::string_view x, std::string_view more,
+                       std::string_view chat_template = kToolTemplate) {
+    return Ask(kChat, fmt::format(kAsked, x, more), MakeCard({.chat_template = chat_template}));
+  };
+  const auto may_be = [](const Result<Work>& work, std::string_view text) {
+    const auto answer = work->generations.front().constraint();
+    return std::ranges::all_of(text,
+                               [&](char c) {
+                                 return MayCome(*answer, static_cast<unsigned char>(c)) &&
+                                        answer->Accept(static_cast<unsigned char>(c)).ok();
+                               }) &&
+           MayCome(*answer, 9);
+  };
+  constexpr std::string_view kForm = R"("response_format": {"type": "json_schema", "json_schema":
+      {"name": "n", "schema": {"const": "<tool_call>{}"}}})";
+  const auto work = ask(R"({"enum": [1, 2]})", kForm);
+  ASSERT_TRUE(work.ok()) << work.error().message;
+  EXPECT_TRUE(may_be(work, "\"<tool_call>{}\""));
+  EXPECT_TRUE(may_be(work, R"(<tool_call>{"name":"f","arguments":{"x":2}}</tool_call>)"));
+  EXPECT_FALSE(may_be(work, R"(<tool_call>{"name":"f","arguments":{"x":3}}</tool_call>)"));
+  EXPECT_FALSE(may_be(work, "yes"));
+  const auto object = ask("true", R"("guided_json": {"type": "object"})");
+  ASSERT_TRUE(object.ok()) << object.error().message;
+  EXPECT_TRUE(may_be(object, "{}"));
+  // A call that must come is no text that has a form.
+  const auto call = ask("true", fmt::format(R"({}, "tool_choice": "required")", kForm));
+  ASSERT_TRUE(call.ok()) << call.error().message;
+  EXPECT_TRUE(may_be(call, R"({"name":"f","arguments":{}})"));
+  EXPECT_FALSE(may_be(call, "\"<tool_call>{}\""));
+
+  struct Refusal {
+    Result<Work> work;
+    std::string_view param;
+    std::string_view message;
+  };
+  const Refusal refusals[] = {
+      {ask("true", R"("guided_regex": "a")"), "guided_regex",
+       "is held to JSON and to no other form"},
+      {ask("true", kForm,
+           "{% if tools %}T{% endif %}{% for m in messages %}{{ m.content }}{% for c in "
+           "m.tool_calls or [] %}{\"name\": \"{{ c.function.name }}\"}{% endfor %}{% endfor %}"),
+       "response_format.json_schema.schema", "cannot be told from an answer that is JSON"},
+      {ask("true", R"("response_format": {"type": "json_object", "schema": {"not": {}}})"),
+       "response_format.schema", "\"not\""},
+      {ask(R"({"not": {}})", kForm), "tools[0].function.strict", "\"not\""},
+  };
+  for (const Refusal& each : refusals) {
+    ASSERT_FALSE(each.work.ok()) << each.message;
+    const Problem problem = ProblemOf(each.work.error());
+    EXPECT_EQ(problem.status, 400);
+    EXPECT_EQ(problem.param, each.param);
+    EXPECT_NE(problem.message.find(each.message), std::string::npos) << problem.message;
+  }
+}
+
+TEST(Requests, InAnAnswerOfAFormNothingIsReadAsACall) {
+  const auto card = MakeCard(
+      {.chat_template =
+           "{% if tools %}T{% endif %}{% for m in messages %}{{ m.content }}{% for c in "
+           "m.tool_calls or "
+           "[] %}<function={{ c.function.name }}>{{ c.function.arguments }}</function>{% endfor %}"
+           "{% endfor %}"});
+  constexpr std::string_view kSaid = R"("<function=f>{}</function>")";
+  constexpr std::string_view kBodies[][2] = {
+      {kChat, R"({"messages": [{"role": "user", "content": "a"}], "stop_token_ids": [9],
+          "tools": [{"type": "function", "function": {"name": "f"}}],
+          "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema":
+              {"type": "string"}}}})"},
+      {"/v1/responses", R"({"input": "a", "stop_token_ids": [9],
+          "tools": [{"type": "function", "name": "f"}],
+          "text": {"format": {"type": "json_schema", "name": "n", "schema":
+              {"type": "string"}}}})"}};
+  for (const auto& [path, body] : kBodies) {
+    for (const bool is_call : {false, true}) {
+      auto work = Ask(path, body, card);
+      ASSERT_TRUE(work.ok()) << work.error().message;
+      const std::string_view said = is_call ? kSaid.substr(1, kSaid.size() - 2) : kSaid;
+      (void)work->answer->Take(0, {.text = std::string(said), .end = GenerationEnd::kStop});
+      const std::string whole = WriteJson(work->answer->Whole());
+      EXPECT_EQ(whole.find(WriteJson(Json(said))) != std::string::npos, !is_call) << whole;
+      EXPECT_EQ(whole.find(R"("name":"f","arguments":"{}")") != std::string::npos, is_call)
+          << whole;
+    }
+  }
+}
+
 TEST(Requests, MarksThatAreSpecialTokensBeginCallsOfStrictTools) {
   constexpr std::string_view kTemplate =
       "{% if tools %}T{% endif %}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or "

@@ -42,7 +42,8 @@ constexpr Parameter kResponsesRows[] = {
     {.name = "text",
      .types = json_type::kObject,
      .doc = "`format`: what the answer must be: `{type: \"json_object\"}`, or `{type: "
-            "\"json_schema\", name, schema}`"},
+            "\"json_schema\", name, schema}`. With `tools` the answer is that, or calls and "
+            "nothing else"},
     {.name = "chat_template_kwargs",
      .types = json_type::kObject,
      .doc = "further variables for the network's chat template"},
@@ -214,15 +215,16 @@ Result<Work> ReadResponses(const Parameters& parameters, const RequestSetting& s
     ASHLAR_TRY(AllowMembers(*value, {"include_obfuscation"}));
     ASHLAR_TRY([[maybe_unused]] const bool taken, value->BoolOr("include_obfuscation", false));
   }
-  work.answer = std::make_unique<ResponsesAnswer>(
-      ResponsesAnswerOptions{.head = HeadOf(setting, "resp_"),
-                             .stream = work.stream,
-                             .tools = prompt.tools,
-                             .offered = prompt.Offered(),
-                             .parallel_tool_calls = form.parallel_tool_calls,
-                             .forced = std::move(forced),
-                             .seed = setting.seed,
-                             .request = Repeated(parameters)});
+  work.answer = std::make_unique<ResponsesAnswer>(ResponsesAnswerOptions{
+      .head = HeadOf(setting, "resp_"),
+      .stream = work.stream,
+      .tools = prompt.tools,
+      .offered = prompt.Offered(),
+      .parallel_tool_calls = form.parallel_tool_calls,
+      .calls_may_come = form.CallsComeFirst() ? CallsMayCome::kFirst : CallsMayCome::kAnywhere,
+      .forced = std::move(forced),
+      .seed = setting.seed,
+      .request = Repeated(parameters)});
   work.generations.push_back(std::move(generation));
   return work;
 }

@@ -22,7 +22,7 @@ ResponsesAnswer::ResponsesAnswer(ResponsesAnswerOptions options) : options_(std:
   if (options_.tools != nullptr) {
     parser_.emplace(*options_.tools,
                     options_.parallel_tool_calls ? std::numeric_limits<int>::max() : 1,
-                    &options_.offered);
+                    &options_.offered, options_.calls_may_come);
     forced_news_ = parser_->Push(options_.forced);
   }
 }

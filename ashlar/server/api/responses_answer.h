@@ -17,6 +17,7 @@ struct ResponsesAnswerOptions {
   const ToolSyntax* tools = nullptr;
   Json offered;  // the tools, as templates read them
   bool parallel_tool_calls = true;
+  CallsMayCome calls_may_come = CallsMayCome::kAnywhere;
   std::string forced;      // how the answer begins, said by the prompt already
   std::uint64_t seed = 0;  // of the ids of calls
   Json request;            // the members of the request that the response repeats

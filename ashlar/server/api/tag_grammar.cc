@@ -4,9 +4,12 @@
 #include <map>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "ashlar/grammar/json_reference.h"
+#include "ashlar/grammar/schema_keywords.h"
+#include "ashlar/grammar/source_work.h"
 
 namespace ashlar {
 namespace {
@@ -15,20 +18,20 @@ constexpr std::string_view kBlanks =
     "blank ::= (\" \" | \"\\n\" [ \\x09]{0,40})?\n"
     "space ::= [ \\n\\r\\x09]*\n";
 
-constexpr std::string_view kAnnotations[] = {"title",       "description", "default",  "examples",
-                                             "$comment",    "deprecated",  "readOnly", "writeOnly",
-                                             "definitions", "$defs",       "$schema"};
-
-// The first keyword of `schema` that is neither an annotation nor among `known`; null: none.
+// The first keyword of `schema` that says something and is not among `known`; null: none.
 const std::string* OtherKeyword(const Json& schema, std::span<const std::string_view> known) {
   for (const auto& [keyword, value] : *schema.object()) {
-    if (std::ranges::find(kAnnotations, keyword) == std::end(kAnnotations) &&
-        std::ranges::find(known, keyword) == known.end()) {
+    if (!SaysNothing(keyword) && std::ranges::find(known, keyword) == known.end()) {
       return &keyword;
     }
   }
   return nullptr;
 }
+
+// Steps of work for each schema or value that is looked at.
+constexpr std::uint64_t kLookedAt = 4;
+
+constexpr std::string_view kListLess = "list fewer or shorter values (enum, const)";
 
 // The texts that are valid under a schema: any, or those that it lists.
 struct Texts {
@@ -47,20 +50,42 @@ bool Names(const Json* type, std::string_view name) {
   return type->array() != nullptr ? std::ranges::any_of(*type->array(), is_it) : is_it(*type);
 }
 
-// Reads what schemas say, each once: what is under one of several twice is so all the same.
+// Reads what the schemas of one tool's arguments say of texts.
+//
+// They may be large, refer to one another at length, and all to the same list, which each then
+// has: what is read is counted, over all of them, and is no more than a grammar's text may be.
 class TextReader {
  public:
-  explicit TextReader(const Json& root) : root_(root) {}
+  TextReader(JsonPlaces& places, SourceWork& work) : places_(places), work_(work) {}
 
-  Texts Read(const Json& schema) {
-    Add(schema);
+  // kExhausted when, with those before, it is too much.
+  Result<Texts> Read(const Json& schema) {
+    seen_.clear();
+    texts_ = {};
+    const std::size_t before = cost_;
+    Add(schema, 0);
+    ASHLAR_TRY(work_.Take((cost_ - before) / kCost * kLookedAt));
+    if (IsTooMuch()) {
+      return Exhausted(
+          "with this, the values and choices that arguments list, each for itself, take more than "
+          "{} bytes: {}",
+          Grammar::kMaxSourceBytes, kListLess);
+    }
     return std::move(texts_);
   }
 
  private:
-  void Add(const Json& schema) {
-    static constexpr std::string_view kKnown[] = {"type",  "enum",  "const",
-                                                  "anyOf", "allOf", "$ref"};
+  // What is looked at counts as so many bytes beside its own: a text takes more in a grammar.
+  static constexpr std::size_t kCost = 16;
+
+  bool IsTooMuch() const { return cost_ > Grammar::kMaxSourceBytes; }
+
+  // Each schema once: what is under one of several twice is so all the same. `depth`: of schemas
+  // within and behind one another.
+  void Add(const Json& schema, int depth) {
+    static constexpr std::string_view kKnown[] = {"type",  "nullable", "enum",  "const",
+                                                  "anyOf", "oneOf",    "allOf", "$ref"};
+    cost_ += kCost;
     if (schema.object() == nullptr) {
       texts_.any |= schema == Json(true);
       return;
@@ -68,13 +93,22 @@ class TextReader {
     if (!seen_.insert(&schema).second) {
       return;
     }
-    const Json* const type = schema.Find("type");
     if (const std::string* const other = OtherKeyword(schema, kKnown)) {
       NotHeld(*other);
       return;
     }
+    const Json* const type = schema.Find("type");
+    if (type != nullptr && type->array() != nullptr) {
+      cost_ += kCost * type->array()->size();
+    }
+    const Json* const nullable = schema.Find("nullable");
+    if (nullable != nullptr && (type == nullptr || nullable->boolean() == nullptr)) {
+      NotHeld("nullable");
+      return;
+    }
+    const bool may_be_null = Names(type, "null") || (nullable != nullptr && *nullable->boolean());
     const std::string_view* chooser = nullptr;
-    for (const std::string_view& keyword : std::span(kKnown).subspan(1)) {
+    for (const std::string_view& keyword : std::span(kKnown).subspan(2)) {
       if (schema.Find(keyword) != nullptr) {
         if (chooser != nullptr) {
           NotHeld(keyword);
@@ -85,42 +119,98 @@ class TextReader {
     }
     if (chooser == nullptr) {
       texts_.any |= Names(type, "string");
-      texts_.null |= Names(type, "null");
+      texts_.null |= may_be_null;
       return;
     }
-    AddChosen(*chooser, *schema.Find(*chooser), type);
+    const Json& chosen = *schema.Find(*chooser);
+    if (*chooser == "enum" || *chooser == "const") {
+      const bool several = *chooser == "enum" && chosen.array() != nullptr;
+      AddValues(several ? std::span<const Json>(*chosen.array()) : std::span(&chosen, 1),
+                Names(type, "string"), may_be_null);
+    } else if (type != nullptr) {
+      NotHeld("type");
+    } else {
+      AddChosen(*chooser, chosen, depth + 1);
+    }
   }
 
-  void AddChosen(std::string_view chooser, const Json& chosen, const Json* type) {
-    if (chooser == "enum" || chooser == "const") {
-      const bool several = chooser == "enum" && chosen.array() != nullptr;
-      for (const Json& value : several ? *chosen.array() : Json::Array{chosen}) {
-        if (value.string() != nullptr && Names(type, "string")) {
-          texts_.listed.insert(*value.string());
-        }
-        texts_.null |= value.is_null() && Names(type, "null");
+  void AddValues(std::span<const Json> values, bool may_be_text, bool may_be_null) {
+    for (const Json& value : values) {
+      cost_ += kCost + (value.string() != nullptr ? value.string()->size() : 0);
+      if (IsTooMuch()) {
+        return;
       }
-      return;
+      if (value.string() != nullptr && may_be_text) {
+        texts_.listed.insert(*value.string());
+      }
+      texts_.null |= value.is_null() && may_be_null;
     }
-    const std::string* const uri = chosen.string();
-    const Json* const target = uri != nullptr ? FindReferred(root_, *uri) : nullptr;
-    if (type != nullptr) {
-      NotHeld("type");
-    } else if (chooser == "$ref" && target != nullptr) {
-      Add(*target);
+  }
+
+  void AddChosen(std::string_view chooser, const Json& chosen, int depth) {
+    const Json* const target = chooser == "$ref" ? places_.Referred(chosen) : nullptr;
+    if (depth > Grammar::kMaxNesting) {
+      NotHeld(chooser);
+    } else if (target != nullptr) {
+      Add(*target, depth);
+    } else if (chosen.array() != nullptr && chooser == "oneOf") {
+      AddExclusive(*chosen.array(), depth);
     } else if (chosen.array() != nullptr && (chooser == "anyOf" || chosen.array()->size() == 1)) {
       for (const Json& branch : *chosen.array()) {
-        Add(branch);
+        if (IsTooMuch()) {
+          return;
+        }
+        Add(branch, depth);
       }
     } else {
       NotHeld(chooser);
     }
   }
 
+  // Those of oneOf: no text may be under two of them.
+  void AddExclusive(std::span<const Json> branches, int depth) {
+    Texts beside = std::exchange(texts_, {});
+    const std::set<const Json*> seen = std::exchange(seen_, {});
+    Texts all;
+    for (const Json& branch : branches) {
+      if (IsTooMuch()) {
+        break;
+      }
+      Add(branch, depth);
+      Join(all, std::exchange(texts_, {}), /*apart=*/true);
+      seen_.clear();
+    }
+    if (!all.not_held.empty()) {  // which texts are under one of them alone is not known
+      all = {.not_held = all.not_held};
+    }
+    seen_ = seen;
+    texts_ = std::move(beside);
+    Join(texts_, std::move(all), /*apart=*/false);
+  }
+
+  // Adds `others` to `texts`. apart: nothing may be in both.
+  void Join(Texts& texts, Texts others, bool apart) {
+    cost_ += kCost * others.listed.size();
+    const bool both = (texts.null && others.null) ||
+                      (texts.any && (others.any || !others.listed.empty())) ||
+                      (others.any && !texts.listed.empty());
+    texts.listed.merge(others.listed);  // what stays behind is there already
+    if (apart && (both || !others.listed.empty())) {
+      texts.not_held = "oneOf";
+    }
+    if (!others.not_held.empty()) {
+      texts.not_held = others.not_held;
+    }
+    texts.any |= others.any;
+    texts.null |= others.null;
+  }
+
   void NotHeld(std::string_view keyword) { texts_.not_held = keyword; }
 
-  const Json& root_;
-  std::set<const Json*> seen_;
+  JsonPlaces& places_;
+  SourceWork& work_;
+  std::size_t cost_ = 0;        // of all that was read
+  std::set<const Json*> seen_;  // for the argument that is read now
   Texts texts_;
 };
 
@@ -162,31 +252,43 @@ Result<std::string> RuleOfListed(const CallTags& tags, const Texts& texts, bool 
 // The rules of the arguments' values, with the tags behind them, by their properties' names.
 Result<std::map<std::string, std::string>> RulesOfValues(const CallTags& tags, const Json& schema,
                                                          const Json::Object& properties,
-                                                         std::vector<NamedGrammar>& given) {
+                                                         std::vector<NamedGrammar>& given,
+                                                         SourceWork& work) {
   std::map<std::string, std::string> rules;
   std::vector<std::string> in_json;
+  JsonPlaces places(schema);
+  TextReader reader(places, work);
   for (const auto& [key, value] : properties) {
-    const auto types = TypesOf(schema, value);
-    if (!types.empty() && !types.contains("string")) {  // as the scanner reads it
+    std::size_t looked_at = 0;
+    const auto types = TypesOf(places, value, looked_at);
+    ASHLAR_TRY(work.Take(kLookedAt * looked_at));
+    if (types.any && !types.text) {  // as the scanner reads it
       rules[key] = fmt::format("blank json-{} blank {}", in_json.size(), GbnfText(tags.value_end));
       in_json.push_back(key);
       continue;
     }
-    const Texts texts = TextReader(schema).Read(value);
-    if (texts.any && (texts.null || !types.contains("null"))) {
+    const auto in_property = [&key = key](const Error& error) {
+      return error.In(fmt::format("the property {}", QuoteForError(key)));
+    };
+    Result<Texts> read = reader.Read(value);
+    if (!read.ok()) {
+      return in_property(read.error());
+    }
+    const Texts texts = *std::move(read);
+    if (texts.any && (texts.null || !types.null)) {
       rules[key] = "text";
       continue;
     }
-    auto listed = RuleOfListed(tags, texts, types.contains("null"));
+    auto listed = RuleOfListed(tags, texts, types.null);
     if (!listed.ok()) {
-      return listed.error().In(fmt::format("the property {}", QuoteForError(key)));
+      return in_property(listed.error());
     }
     rules[key] = *std::move(listed);
   }
   given.push_back({"text", FreeTextUpToMark({.mark = tags.value_end})});
   if (!in_json.empty()) {
     ASHLAR_TRY(std::vector<Grammar> values,
-               GrammarsOfProperties(WriteJson(schema), in_json, tags.value_end.front()));
+               GrammarsOfProperties(WriteJson(schema), in_json, tags.value_end.front(), work));
     for (std::size_t i = 0; i < values.size(); ++i) {
       given.push_back({fmt::format("json-{}", i), std::move(values[i])});
     }
@@ -208,9 +310,10 @@ std::set<std::string> RequiredNames(const Json& schema) {
 
 // What stands between the tool's name and the end of the call.
 Result<std::string> RuleOfArguments(const CallTags& tags, const Json& schema,
-                                    std::vector<NamedGrammar>& given) {
+                                    std::vector<NamedGrammar>& given, SourceWork& work) {
+  // "$id": of the whole, where it does not change what "#" means.
   static constexpr std::string_view kKnown[] = {"type", "properties", "required",
-                                                "additionalProperties"};
+                                                "additionalProperties", "$id"};
   if (const std::string* const other = OtherKeyword(schema, kKnown)) {
     return Unsupported(
         "the keyword {} cannot be held in tags, where arguments are those that \"properties\" "
@@ -221,13 +324,21 @@ Result<std::string> RuleOfArguments(const CallTags& tags, const Json& schema,
   const Json* const found = schema.Find("properties");
   const Json::Object& properties =
       found != nullptr && found->object() != nullptr ? *found->object() : kNone;
+  std::size_t least_states = 0;
   for (const auto& [key, value] : properties) {
+    least_states += tags.key_begin.size() + key.size() + tags.key_end.size();
     if (key.empty() || IsCallSpace(key.front()) || IsCallSpace(key.back()) ||
         key.find(tags.key_end) != std::string::npos) {
       return Unsupported("the property {} cannot be written in tags", QuoteForError(key));
     }
   }
-  ASHLAR_TRY(const auto values, RulesOfValues(tags, schema, properties, given));
+  if (least_states > Grammar::kMaxStates) {  // before their values are read
+    return Exhausted(
+        "the names of its properties take a grammar of {} states or more, and one has at most {}: "
+        "list fewer, or shorten their names",
+        least_states, Grammar::kMaxStates);
+  }
+  ASHLAR_TRY(const auto values, RulesOfValues(tags, schema, properties, given, work));
   std::set<std::string> required = RequiredNames(schema);
   std::string rule = "space ";
   for (const auto& [key, value] : properties) {
@@ -256,27 +367,37 @@ std::string GbnfText(std::string_view text) {
 }
 
 Result<Grammar> GrammarOfCallRule(std::string_view rule, std::span<const NamedGrammar> given) {
-  auto grammar = ParseGbnfWith(fmt::format("root ::= {}\n{}", rule, kBlanks), given);
+  const std::string text = fmt::format("root ::= {}\n{}", rule, kBlanks);
+  if (text.size() > Grammar::kMaxSourceBytes) {
+    return Exhausted(
+        "what a call may be takes {} bytes, written out, and a grammar has at most {}: {}",
+        text.size(), Grammar::kMaxSourceBytes, kListLess);
+  }
+  auto grammar = ParseGbnfWith(text, given);
   if (!grammar.ok()) {  // it was written here: nothing but its size can be wrong
     return Exhausted(
-        "a call takes a grammar of more than {} states, {} edges or {} bytes of text: list fewer "
-        "or shorter values (enum), or bound less that is long (maxLength, maxItems)",
-        Grammar::kMaxStates, Grammar::kMaxEdges, Grammar::kMaxSourceBytes);
+        "what a call may be takes a grammar of more than {} states or {} edges: {}, or bound less "
+        "that is long (maxLength, maxItems)",
+        Grammar::kMaxStates, Grammar::kMaxEdges, kListLess);
   }
   return grammar;
 }
 
 Result<Grammar> GrammarOfTaggedCall(const CallTags& tags, const std::string& name,
-                                    const Json& schema) {
+                                    const Json& schema, SourceWork& work) {
   if (!std::ranges::all_of(name, IsToolNameChar)) {
     return Unsupported("a name in tags is made of letters, digits, \"_\", \"-\" and \".\"");
+  }
+  if (const std::size_t size = WriteJson(schema).size(); size > Grammar::kMaxSourceBytes) {
+    return Exhausted("it takes {} bytes, and a schema has at most {}: say less in it", size,
+                     Grammar::kMaxSourceBytes);
   }
   std::vector<NamedGrammar> given;
   std::string arguments = "any";
   if (schema.is_null()) {
     given.push_back({"any", FreeTextUpToMark({.mark = tags.end})});
   } else {
-    ASHLAR_TRY(arguments, RuleOfArguments(tags, schema, given));
+    ASHLAR_TRY(arguments, RuleOfArguments(tags, schema, given, work));
   }
   return GrammarOfCallRule(
       GbnfText(std::string(tags.name_begin) + name + std::string(tags.name_end)) + " " + arguments,

@@ -24,8 +24,10 @@ Result<Grammar> GrammarOfCallRule(std::string_view rule, std::span<const NamedGr
 // of the schema's properties. An argument that may be any text is free up to its tag, one that is
 // some texts is written as they are, and others are JSON without the tag's first character.
 //
-// kUnsupported for what cannot be held in tags.
+// kUnsupported for what cannot be held in tags, kExhausted for what is too large: a schema of more
+// than Grammar::kMaxSourceBytes, too, or whose arguments list more than that between them, and one
+// that takes more than what is left of `work`.
 Result<Grammar> GrammarOfTaggedCall(const CallTags& tags, const std::string& name,
-                                    const Json& schema);
+                                    const Json& schema, SourceWork& work);
 
 }  // namespace ashlar

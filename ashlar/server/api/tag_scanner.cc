@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "ashlar/base/json_syntax.h"
-#include "ashlar/grammar/json_reference.h"
 
 namespace ashlar {
 namespace {
 
 constexpr std::size_t kLongestTagName = 256;
+constexpr std::size_t kMostLookedAt = 1024;  // schemas and values, for the types of an argument
 
 std::string_view Trimmed(std::string_view text) {
   while (!text.empty() && IsCallSpace(text.front())) {
@@ -25,14 +25,16 @@ std::string_view Trimmed(std::string_view text) {
   return text;
 }
 
-// Of a value, as schemas have it.
-std::string_view TypeName(const Json& value) {
-  return value.is_null()              ? "null"
-         : value.boolean() != nullptr ? "boolean"
-         : value.string() != nullptr  ? "string"
-         : value.array() != nullptr   ? "array"
-         : value.object() != nullptr  ? "object"
-                                      : "number";
+void AddType(const Json& name, NamedTypes& types) {
+  types.any = true;
+  types.text |= name == Json("string");
+  types.null |= name == Json("null");
+}
+
+void AddTypeOf(const Json& value, NamedTypes& types) {
+  types.any = true;
+  types.text |= value.string() != nullptr;
+  types.null |= value.is_null();
 }
 
 // Of a list that may be absent, or something else.
@@ -54,10 +56,9 @@ std::string_view JsonWord(std::string_view text) {
 }
 
 // The JSON of an argument that is written as `text`; `types`: what TypesOf says of it.
-std::string ArgumentJson(std::string_view text, const std::set<std::string, std::less<>>& types) {
+std::string ArgumentJson(std::string_view text, NamedTypes types) {
   const std::string_view word = JsonWord(Trimmed(text));
-  const bool is_text =
-      types.empty() || (types.contains("string") && !(types.contains("null") && SaysNull(text)));
+  const bool is_text = !types.any || (types.text && !(types.null && SaysNull(text)));
   if (!is_text && IsJsonText(word)) {
     return std::string(word);
   }
@@ -66,44 +67,81 @@ std::string ArgumentJson(std::string_view text, const std::set<std::string, std:
 
 }  // namespace
 
-std::set<std::string, std::less<>> TypesOf(const Json& root, const Json& schema) {
-  std::set<std::string, std::less<>> types;
+NamedTypes TypesOf(JsonPlaces& places, const Json& schema, std::size_t& looked_at) {
+  std::size_t left = kMostLookedAt;
+  const auto some_of = [&left](const Json* list) {
+    const std::span<const Json> all = ElementsOf(list);
+    const auto some = all.first(std::min(all.size(), left));
+    left -= some.size();
+    return some;
+  };
+  NamedTypes types;
   std::set<const Json*> seen;
   std::vector<const Json*> open = {&schema};
-  while (!open.empty()) {
+  while (!open.empty() && left > 0) {
+    --left;
     const Json& next = *open.back();
     open.pop_back();
     if (next.object() == nullptr || !seen.insert(&next).second) {
       continue;
     }
-    const Json* const type = next.Find("type");
+    const Json* const type = places.Member(next, "type");
     if (type != nullptr && type->string() != nullptr) {
-      types.insert(*type->string());
+      AddType(*type, types);
     }
-    for (const Json& one : ElementsOf(type)) {
-      types.insert(one.string() != nullptr ? *one.string() : "");
+    for (const Json& one : some_of(type)) {
+      AddType(one, types);
     }
     if (type == nullptr) {
-      for (const Json& value : ElementsOf(next.Find("enum"))) {
-        types.emplace(TypeName(value));
+      for (const Json& value : some_of(places.Member(next, "enum"))) {
+        AddTypeOf(value, types);
       }
-      if (const Json* const value = next.Find("const")) {
-        types.emplace(TypeName(*value));
+      if (const Json* const value = places.Member(next, "const")) {
+        AddTypeOf(*value, types);
       }
     }
+    const Json* const nullable = places.Member(next, "nullable");  // OpenAPI 3.0
+    types.null |= nullable != nullptr && *nullable == Json(true);
     for (const char* keyword : {"anyOf", "oneOf", "allOf"}) {
-      for (const Json& one : ElementsOf(next.Find(keyword))) {
+      for (const Json& one : some_of(places.Member(next, keyword))) {
         open.push_back(&one);
       }
     }
-    const Json* const reference = next.Find("$ref");
-    if (reference != nullptr && reference->string() != nullptr) {
-      if (const Json* const target = FindReferred(root, *reference->string())) {
-        open.push_back(target);
-      }
+    const Json* const reference = places.Member(next, "$ref");
+    if (const Json* const target = reference != nullptr ? places.Referred(*reference) : nullptr) {
+      open.push_back(target);
     }
   }
+  looked_at += kMostLookedAt - left;
   return types;
+}
+
+ArgumentTypes::ArgumentTypes(const Json* tools) {
+  for (const Json& tool : ElementsOf(tools)) {
+    const Json* const function = tool.Find("function");
+    const Json* const name = function != nullptr ? function->Find("name") : nullptr;
+    const Json* const parameters = function != nullptr ? function->Find("parameters") : nullptr;
+    if (name != nullptr && name->string() != nullptr && parameters != nullptr) {
+      tools_.try_emplace(*name->string(), Tool{JsonPlaces(*parameters), {}});
+    }
+  }
+}
+
+NamedTypes ArgumentTypes::Of(std::string_view tool, const std::string& key) {
+  const auto found = tools_.find(tool);
+  if (found == tools_.end()) {
+    return {};
+  }
+  JsonPlaces& parameters = found->second.parameters;
+  const auto [types, is_new] = found->second.arguments.try_emplace(key);
+  if (is_new) {
+    const Json* const properties = parameters.Member(parameters.root(), "properties");
+    const Json* const schema =
+        properties != nullptr ? parameters.Member(*properties, key) : nullptr;
+    std::size_t looked_at = 0;
+    types->second = schema != nullptr ? TypesOf(parameters, *schema, looked_at) : NamedTypes();
+  }
+  return types->second;
 }
 
 bool SaysNull(std::string_view text) {
@@ -197,24 +235,7 @@ void TagScanner::EndValue() {
   }
   arguments_ += keys_.empty() ? "{" : ", ";
   keys_.insert(key_);
-  std::set<std::string, std::less<>> types;
-  if (const Json* const parameters = Parameters()) {
-    const Json* const properties = parameters->Find("properties");
-    const Json* const schema = properties != nullptr ? properties->Find(key_) : nullptr;
-    types = schema != nullptr ? TypesOf(*parameters, *schema) : types;
-  }
-  arguments_ += WriteJson(Json(key_)) + ": " + ArgumentJson(value, types);
-}
-
-const Json* TagScanner::Parameters() const {
-  for (const Json& tool : ElementsOf(tools_)) {
-    const Json* const function = tool.Find("function");
-    const Json* const name = function != nullptr ? function->Find("name") : nullptr;
-    if (name != nullptr && *name == Json(name_)) {
-      return function->Find("parameters");
-    }
-  }
-  return nullptr;
+  arguments_ += WriteJson(Json(key_)) + ": " + ArgumentJson(value, types_.Of(name_, key_));
 }
 
 }  // namespace ashlar

@@ -7,11 +7,13 @@
 //   </function>
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
 
 #include "ashlar/base/json.h"
+#include "ashlar/grammar/json_reference.h"
 #include "ashlar/server/api/call_scanner.h"
 
 namespace ashlar {
@@ -27,9 +29,36 @@ struct CallTags {
   std::string_view end;  // of the call
 };
 
-// The types that a schema, which stands in `root`, names: in itself, in what it refers to or is any
-// of, by its values where it lists them. What decides whether an argument in tags is text.
-std::set<std::string, std::less<>> TypesOf(const Json& root, const Json& schema);
+// What decides whether an argument in tags is text.
+struct NamedTypes {
+  bool any = false;  // some type is named
+  bool text = false;
+  bool null = false;
+};
+
+// The types that `schema`, which stands in `places`, names: in itself, in what it refers to or is
+// any of, by its values where it lists them.
+//
+// Looks at a thousand schemas and values at most, which are added to `looked_at`, and says what
+// those name: schemas are what clients send, and answers wait for this.
+NamedTypes TypesOf(JsonPlaces& places, const Json& schema, std::size_t& looked_at);
+
+// TypesOf the arguments of tools, each found when it is first asked for. Confined.
+class ArgumentTypes {
+ public:
+  // `tools`: [{"function": {"name", "parameters"}}], or null. Must outlive it.
+  explicit ArgumentTypes(const Json* tools);
+
+  // None where nothing is known of the tool, or of its argument.
+  NamedTypes Of(std::string_view tool, const std::string& key);
+
+ private:
+  struct Tool {
+    JsonPlaces parameters;
+    std::map<std::string, NamedTypes> arguments;
+  };
+  std::map<std::string_view, Tool> tools_;
+};
 
 // Whether an argument that is written so is null, where its type allows it.
 bool SaysNull(std::string_view text);
@@ -39,9 +68,8 @@ bool SaysNull(std::string_view text);
 // after it, are not part of it. An argument is given out when it is whole.
 class TagScanner final : public CallScanner {
  public:
-  // `tools`: [{"function": {"name", "parameters"}}]; null: arguments are texts. Both must outlive
-  // it.
-  TagScanner(const CallTags& tags, const Json* tools) : tags_(tags), tools_(tools) {}
+  // An argument of which no types are known is text. Both must outlive it.
+  TagScanner(const CallTags& tags, ArgumentTypes& types) : tags_(tags), types_(types) {}
 
   bool Push(char c) override;
   bool done() const override { return state_ == State::kDone; }
@@ -62,11 +90,9 @@ class TagScanner final : public CallScanner {
   bool Enter(State state);
   bool EndName();
   void EndValue();
-  // The schema of the arguments of the tool that is called; null: nothing is known of it.
-  const Json* Parameters() const;
 
   const CallTags& tags_;
-  const Json* const tools_;
+  ArgumentTypes& types_;
   State state_ = State::kBeforeName;
   std::string text_;  // that came in this state
   std::string key_;

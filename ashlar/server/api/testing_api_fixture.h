@@ -19,11 +19,13 @@
 namespace ashlar::testing_api {
 
 // The client's side of one request.
-class HeardResponder final : public HttpResponder {
+class HeardResponder : public HttpResponder {
  public:
-  void Send(HttpResponse response) override {
+  using HttpResponder::Send;
+  void Send(HttpResponse response, const std::function<void()>& sure) override {
     const std::lock_guard lock(mutex_);
     EXPECT_FALSE(over_);
+    sure();
     response_ = std::move(response);
     over_ = true;
     changed_.notify_all();
@@ -39,9 +41,12 @@ class HeardResponder final : public HttpResponder {
     changed_.notify_all();
     return !gone_;
   }
-  void End() override {
+  using HttpResponder::End;
+  void End(std::string_view last, const std::function<void()>& sure) override {
     const std::lock_guard lock(mutex_);
     EXPECT_FALSE(over_);
+    sure();
+    response_.body += last;
     over_ = true;
     changed_.notify_all();
   }

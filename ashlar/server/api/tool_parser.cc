@@ -20,8 +20,12 @@ std::size_t HeldFrom(std::string_view text, std::string_view mark) {
 
 }  // namespace
 
-ToolParser::ToolParser(const ToolSyntax& syntax, int most_calls, const Json* tools)
-    : syntax_(syntax), most_calls_(most_calls), tools_(tools) {}
+ToolParser::ToolParser(const ToolSyntax& syntax, int most_calls, const Json* tools,
+                       CallsMayCome calls_may_come)
+    : syntax_(syntax),
+      most_calls_(most_calls),
+      tools_(tools),
+      state_(calls_may_come == CallsMayCome::kFirst ? State::kFirst : State::kText) {}
 
 std::vector<ToolNews> ToolParser::Push(std::string_view piece) {
   pending_ += piece;
@@ -32,6 +36,9 @@ std::vector<ToolNews> ToolParser::Push(std::string_view piece) {
 }
 
 std::vector<ToolNews> ToolParser::Finish() {
+  if (state_ == State::kFirst) {
+    state_ = State::kText;
+  }
   if (state_ != State::kText && state_ != State::kAfter && !announced_) {
     GiveUp();
   }
@@ -46,8 +53,14 @@ bool ToolParser::Advance() {
     return false;
   }
   switch (state_) {
+    case State::kFirst:
+      return AdvanceFirst();
     case State::kText:
       return AdvanceText();
+    case State::kTextAlone:
+      Emit(ToolNews::Kind::kText, std::string_view(pending_).substr(at_));
+      at_ = pending_.size();
+      return false;
     case State::kBody:
       return AdvanceBody();
     case State::kName:
@@ -60,6 +73,18 @@ bool ToolParser::Advance() {
       return AdvanceAfter();
   }
   return false;
+}
+
+// Whether the answer begins with a call is seen when an opener would be whole.
+bool ToolParser::AdvanceFirst() {
+  const std::string_view text = std::string_view(pending_).substr(at_);
+  const auto first = std::ranges::find_if_not(text, IsCallSpace);
+  const std::string_view begun = text.substr(static_cast<std::size_t>(first - text.begin()));
+  if (begun.size() < syntax_.opener.size() && syntax_.opener.starts_with(begun)) {
+    return false;
+  }
+  state_ = begun.starts_with(syntax_.opener) ? State::kText : State::kTextAlone;
+  return true;
 }
 
 // Text goes out but for its end, while that may belong to a call: white space before an opener is
@@ -99,7 +124,10 @@ void ToolParser::Open(std::size_t opener_bytes) {
   announced_ = false;
   state_ = syntax_.body == ToolBody::kNamed ? State::kName : State::kBody;
   if (syntax_.body == ToolBody::kTags) {
-    scanner_ = std::make_unique<TagScanner>(syntax_.tags, tools_);
+    if (types_ == nullptr) {
+      types_ = std::make_unique<ArgumentTypes>(tools_);
+    }
+    scanner_ = std::make_unique<TagScanner>(syntax_.tags, *types_);
   } else {
     scanner_ = std::make_unique<JsonCallScanner>();
   }

@@ -26,11 +26,18 @@ struct ToolNews {
   friend bool operator==(const ToolNews&, const ToolNews&) = default;
 };
 
+// Where calls may come in an answer.
+enum class CallsMayCome : std::uint8_t {
+  kAnywhere,
+  kFirst,  // in an answer that begins with text there are none, whatever it says
+};
+
 class ToolParser {
  public:
   // Gives out at most `most_calls` calls; what follows them is dropped. `tools`, as templates read
   // them, must outlive it; null: nothing is known of them.
-  ToolParser(const ToolSyntax& syntax, int most_calls, const Json* tools = nullptr);
+  ToolParser(const ToolSyntax& syntax, int most_calls, const Json* tools = nullptr,
+             CallsMayCome calls_may_come = CallsMayCome::kAnywhere);
 
   std::vector<ToolNews> Push(std::string_view piece);
   std::vector<ToolNews> Finish();
@@ -38,10 +45,20 @@ class ToolParser {
   int calls() const { return calls_; }
 
  private:
-  enum class State : std::uint8_t { kText, kBody, kName, kObject, kArguments, kAfter };
+  enum class State : std::uint8_t {
+    kFirst,
+    kText,
+    kTextAlone,
+    kBody,
+    kName,
+    kObject,
+    kArguments,
+    kAfter
+  };
 
   // One step on what is pending; false when it takes more text to go on.
   bool Advance();
+  bool AdvanceFirst();
   bool AdvanceText();
   bool AdvanceBody();
   bool AdvanceName();
@@ -60,6 +77,7 @@ class ToolParser {
   const ToolSyntax& syntax_;
   int most_calls_;
   const Json* tools_;
+  std::unique_ptr<ArgumentTypes> types_;  // of the tools, from the first call in tags on
   int calls_ = 0;
   State state_ = State::kText;
   bool at_start_ = true;    // nothing but white space so far

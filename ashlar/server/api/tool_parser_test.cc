@@ -46,8 +46,8 @@ void Append(std::vector<ToolNews>& all, std::vector<ToolNews> more) {
 }
 
 std::string Parsed(const ToolSyntax& syntax, std::string_view answer, std::mt19937_64* random,
-                   int most = 100) {
-  ToolParser parser(syntax, most);
+                   int most = 100, CallsMayCome calls_may_come = CallsMayCome::kAnywhere) {
+  ToolParser parser(syntax, most, /*tools=*/nullptr, calls_may_come);
   std::vector<ToolNews> news;
   while (!answer.empty()) {
     const std::size_t size =
@@ -151,6 +151,26 @@ TEST(ToolParser, FindsTheCallsOfEachSyntaxHoweverTheAnswerIsCut) {
     EXPECT_EQ(Parsed(syntax, each.answer, nullptr), each.expected) << each.syntax;
     for (int i = 0; i < 20; ++i) {
       ASSERT_EQ(Parsed(syntax, each.answer, &random), each.expected) << each.syntax;
+    }
+  }
+}
+
+TEST(ToolParser, WhereCallsComeFirstAnAnswerThatBeginsWithTextHasNone) {
+  std::mt19937_64 random(TestSeed());
+  constexpr std::string_view kCall = R"(<tool_call>{"name": "f", "arguments": {}}</tool_call>)";
+  const std::pair<std::string, std::string> cases[] = {
+      {fmt::format(R"({{"a": '{}'}} )", kCall), fmt::format(R"({{"a": '{}'}} )", kCall)},
+      {fmt::format("<tool {}", kCall), fmt::format("<tool {}", kCall)},
+      {fmt::format(" \n{}\n{} ", kCall, kCall), "|f({})|f({})"},
+      {" <tool_", " <tool_"},
+      {" ", " "},
+      {"", ""},
+  };
+  for (const auto& [answer, expected] : cases) {
+    for (int round = 0; round < 20; ++round) {
+      EXPECT_EQ(Parsed(SyntaxNamed("tool_call"), answer, round == 0 ? nullptr : &random, 100,
+                       CallsMayCome::kFirst),
+                expected);
     }
   }
 }

@@ -6,8 +6,20 @@
 
 namespace ashlar {
 
+namespace {
+
+void Guarded(const std::function<void()>& part) {
+  try {
+    part();
+  } catch (const std::exception&) {  // the header says what becomes of it
+  }
+}
+
+}  // namespace
+
 WorkQueue::WorkQueue(const WorkQueueOptions& options)
-    : most_of_one_(options.one_tenant ? options.threads : std::max(1, options.threads - 1)),
+    : one_tenant_(options.one_tenant),
+      most_of_several_(std::max(1, options.threads - 1)),
       line_(options.places) {
   for (int i = 0; i < options.threads; ++i) {
     threads_.emplace_back([this] { Run(); });
@@ -22,34 +34,37 @@ WorkQueue::~WorkQueue() {
 }
 
 void WorkQueue::Close() {
-  std::vector<Task> waiting;
+  std::list<Task> waiting;
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;
     for (auto& [tenant, lane] : lanes_) {
-      std::ranges::move(std::exchange(lane.tasks, {}), std::back_inserter(waiting));
+      waiting.splice(waiting.end(), lane.tasks);
     }
   }
   wake_.notify_all();
-  for (const Task& each : waiting) {
-    each.task.let_go();
+  for (; !waiting.empty(); waiting.pop_front()) {
+    Guarded(waiting.front().task.let_go);
   }
 }
 
 std::optional<std::int64_t> WorkQueue::Post(const std::string& tenant, QueuedTask task) {
+  std::list<Task> one;
+  one.push_back({std::move(task), true});
   {
     const std::lock_guard lock(mutex_);
     if (!closed_) {
       const std::int64_t now = clock_.NowMicros();
+      Lane& lane = lanes_[tenant];
       if (line_.Join(tenant, 1, now)) {
         return line_.RetrySeconds(tenant, now);
       }
-      lanes_[tenant].tasks.push_back({std::move(task), true});
+      lane.tasks.splice(lane.tasks.end(), one);  // which cannot fail: it has its place
       wake_.notify_one();
       return std::nullopt;
     }
   }
-  task.let_go();
+  Guarded(one.front().task.let_go);
   return std::nullopt;
 }
 
@@ -62,14 +77,17 @@ void WorkQueue::PostMore(const std::string& tenant, QueuedTask task) {
       return;
     }
   }
-  task.let_go();
+  Guarded(task.let_go);
 }
 
 // Of those that may have one more thread, that which had none for longest.
 std::map<std::string, WorkQueue::Lane>::iterator WorkQueue::NextLane() {
+  const auto may_have_one_more = [this](const Lane& lane) {
+    return !lane.tasks.empty() && (lane.running < most_of_several_ || one_tenant_());
+  };
   auto next = lanes_.end();
   for (auto lane = lanes_.begin(); lane != lanes_.end(); ++lane) {
-    if (!lane->second.tasks.empty() && lane->second.running < most_of_one_ &&
+    if (may_have_one_more(lane->second) &&
         (next == lanes_.end() || lane->second.turn < next->second.turn)) {
       next = lane;
     }
@@ -89,15 +107,15 @@ void WorkQueue::Run() {
       return;
     }
     {
-      const Task next = std::move(lane->second.tasks.front());
-      lane->second.tasks.pop_front();
+      std::list<Task> one;
+      one.splice(one.end(), lane->second.tasks, lane->second.tasks.begin());
       lane->second.turn = ++turns_;
       ++lane->second.running;
-      if (next.in_line) {
+      if (one.front().in_line) {
         line_.Begin(lane->first, clock_.NowMicros());
       }
       lock.unlock();
-      next.task.run();
+      Guarded(one.front().task.run);
     }
     lock.lock();
     --lane->second.running;

@@ -7,13 +7,16 @@
 //
 // When it closes, what no thread has begun is let go: an end waits for what runs, and never for
 // what waits.
+//
+// What a task throws ends that task alone, which goes: so what it held is to say by its end that
+// nothing came of it, as a responder and a trace do.
 #pragma once
 
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -29,7 +32,9 @@ namespace ashlar {
 struct WorkQueueOptions {
   int threads = 1;
   std::int64_t places = 1;  // of tasks that no thread has begun, divided as those of a WaitingLine
-  bool one_tenant = false;  // there is but one, who may have every thread
+  // There is but one, who may have every thread: asked each time, as that may change. Quick, and
+  // calls nothing here.
+  std::function<bool()> one_tenant = [] { return false; };
 };
 
 // One of the two is called, once.
@@ -46,7 +51,7 @@ class WorkQueue {
   ~WorkQueue();
 
   // Nothing, or in how many seconds to come again, when too much waits of what `tenant` asks; then
-  // neither is called.
+  // neither is called. Where it throws (std::bad_alloc) neither is, and nothing has changed.
   std::optional<std::int64_t> Post(const std::string& tenant, QueuedTask task);
   // The rest of work that was taken before: never refused, and the tenant's next.
   void PostMore(const std::string& tenant, QueuedTask task);
@@ -61,7 +66,7 @@ class WorkQueue {
   };
   // Of a tenant that ever asked, of which there are as many as keys: who comes back has had turns.
   struct Lane {
-    std::deque<Task> tasks;
+    std::list<Task> tasks;
     int running = 0;
     std::uint64_t turn = 0;  // when it last had one
   };
@@ -70,7 +75,8 @@ class WorkQueue {
   std::map<std::string, Lane>::iterator NextLane();
 
   const SteadyClock clock_{};
-  const int most_of_one_;  // threads
+  const std::function<bool()> one_tenant_;
+  const int most_of_several_;  // threads of each
   std::mutex mutex_;
   std::condition_variable wake_;
   internal::WaitingLine line_;

@@ -1,5 +1,6 @@
 #include "ashlar/server/api/work_queue.h"
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <latch>
@@ -100,16 +101,29 @@ TEST(WorkQueue, NoneOfSeveralTenantsHasEveryThread) {
   second.Open();
 }
 
-TEST(WorkQueue, TheOnlyTenantHasEveryThread) {
+TEST(WorkQueue, TheOnlyTenantHasEveryThreadUntilThereIsAnother) {
   Gate first;
   Gate second;
-  WorkQueue queue({.threads = 2, .places = 100, .one_tenant = true});
+  Gate third;
+  Gate fourth;
+  std::promise<void> other;
+  std::atomic<bool> one = true;
+  WorkQueue queue({.threads = 2, .places = 100, .one_tenant = [&] { return one.load(); }});
   queue.Post("all", first.task());
   queue.Post("all", second.task());
   first.WaitUntilEntered();
   second.WaitUntilEntered();
+  one = false;
   first.Open();
   second.Open();
+  queue.Post("all", third.task());
+  third.WaitUntilEntered();
+  queue.Post("all", fourth.task());
+  queue.Post("bob", Task([&] { other.set_value(); }));
+  other.get_future().wait();
+  third.Open();
+  fourth.WaitUntilEntered();
+  fourth.Open();
 }
 
 TEST(WorkQueue, WhenItClosesWhatWaitsIsLetGoAndWhatRunsIsWaitedFor) {

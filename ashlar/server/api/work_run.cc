@@ -32,13 +32,34 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
   void Start() {
     responder_->OnClosed([weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
-        self->ClientGone();
+        self->Guarded([&] { self->GiveUp({.status = kClientGone}); });
       }
     });
-    SubmitMore();
+    Guarded([this] { SubmitMore(); });
   }
 
  private:
+  // Does a part of it on a thread that no library's exception may end: the request fails by it.
+  template <class Part>
+  void Guarded(const Part& part) {
+    try {
+      part();
+    } catch (const std::exception& exception) {
+      const std::lock_guard lock(mutex_);
+      try {
+        if (exception_.empty()) {
+          exception_ = ExceptionName(exception);
+        }
+        Stop(ProblemOf(exception));
+      } catch (const std::exception&) {
+        // There is no memory to say even that. Who was to hear of it, the responder and the
+        // observer, goes with the last of it, unanswered.
+        over_ = true;
+        waiting_.clear();
+      }
+    }
+  }
+
   // Puts generations into the service until enough of them are there.
   void SubmitMore() {
     for (;;) {
@@ -52,28 +73,38 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
         waiting_.pop_front();
         ++in_service_;
       }
-      const Result<GenerationId> id = place_.service.Submit(
-          work_.generations[index],
-          [self = shared_from_this(), index](GenerationEvent event) {
-            self->OnEvent(index, std::move(event));
-          },
-          begun_.get());
-      if (!Submitted(index, id)) {
+      if (!Submitted(index, Submit(index))) {
         return;
       }
     }
   }
 
+  Result<GenerationId> Submit(std::size_t index) {
+    try {
+      return place_.service.Submit(
+          work_.generations[index],
+          [self = shared_from_this(), index](GenerationEvent event) {
+            // Each by itself: who is told may fail, and what has ended is counted all the same.
+            self->Guarded([&] { self->Tell(index, event); });
+            self->Guarded([&] { self->OnEvent(index, std::move(event)); });
+          },
+          begun_.get());
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      --in_service_;  // it did not come to be there
+      throw;
+    }
+  }
+
   // Whether to go on submitting.
   bool Submitted(std::size_t index, const Result<GenerationId>& id) {
-    std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     if (!id.ok()) {
       --in_service_;
-      Stop(std::move(lock), ProblemOfRefusal(id.error(), work_.generations[index].tenant));
+      Stop(ProblemOfRefusal(id.error(), work_.generations[index].tenant));
       return false;
     }
-    if (stopped_) {
-      lock.unlock();
+    if (stopped_ || over_) {
       place_.service.Cancel(*id);
       return false;
     }
@@ -83,64 +114,69 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     return true;
   }
 
-  void OnEvent(std::size_t index, GenerationEvent event) {
+  void Tell(std::size_t index, const GenerationEvent& event) const {
     if (observer_.on_event) {
       observer_.on_event(index, event);
     }
+  }
+
+  void OnEvent(std::size_t index, GenerationEvent event) {
     std::unique_lock lock(mutex_);
-    if (event.usage.begun) {
-      usage_.Take(static_cast<int>(index), event);
-      TakeTimes(event.usage, !event.tokens.empty());
-    }
-    plans_.Take(static_cast<int>(index), event);
     const bool ended = event.end != GenerationEnd::kNone && --open_[index] == 0;
     if (ended) {
       ids_.erase(index);
       --in_service_;
       ++ended_;
     }
+    if (event.usage.begun) {
+      usage_.Take(static_cast<int>(index), event);
+      TakeTimes(event.usage, !event.tokens.empty());
+    }
+    plans_.Take(static_cast<int>(index), event);
     if (stopped_ || over_) {
-      EndIfLetGo(std::move(lock));
+      EndIfLetGo();
       return;
+    }
+    if (event.thrown) {
+      std::rethrow_exception(event.thrown);
     }
     if (event.end != GenerationEnd::kNone) {
       finish_reason_ = kEndNames[static_cast<std::size_t>(event.end)];
     }
     if (event.end == GenerationEnd::kCancelled || event.end == GenerationEnd::kTimeout ||
         event.end == GenerationEnd::kFailed) {
-      Stop(std::move(lock), ProblemOfEnd(event));
+      Stop(ProblemOfEnd(event));
       return;
     }
     const std::string out = work_.answer->Take(static_cast<int>(index), event);
     const bool gone = !out.empty() && !WriteStream(out);
     const bool done = ended_ == work_.generations.size();
     if (gone) {
-      Stop(std::move(lock), {.status = kClientGone});
+      Stop({.status = kClientGone});
     } else if (done && work_.stream) {
       const std::string last = work_.answer->End();
-      End(std::move(lock), 200);
-      WriteStream(last);
-      responder_->End();
+      BeginStream();
+      responder_->End(last, Ending(200));
     } else if (done || (ended && !waiting_.empty())) {
       lock.unlock();
       // Not here: a large answer takes time to write, and Submit may not be called back into.
-      place_.queue.PostMore(place_.tenant,
-                            {.run = [self = shared_from_this(),
-                                     done] { done ? self->SendWhole() : self->SubmitMore(); },
-                             .let_go =
-                                 [self = shared_from_this()] {
-                                   self->Stop(std::unique_lock(self->mutex_), ShuttingDown());
-                                 }});
+      place_.queue.PostMore(
+          place_.tenant,
+          {.run = [self = shared_from_this(),
+                   done] { self->Guarded([&] { done ? self->SendWhole() : self->SubmitMore(); }); },
+           .let_go =
+               [self = shared_from_this(), done] {
+                 self->Guarded([&] { done ? self->SendWhole() : self->GiveUp(ShuttingDown()); });
+               }});
     }
   }
 
   void SendWhole() {
-    std::unique_lock lock(mutex_);
+    const std::lock_guard lock(mutex_);
     if (!stopped_ && !over_) {
       HttpResponse response = JsonResponse(work_.answer->Whole());
       AddPlans(response.headers);
-      End(std::move(lock), 200);
-      responder_->Send(std::move(response));
+      responder_->Send(std::move(response), Ending(200));
     }
   }
 
@@ -150,69 +186,72 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
     }
   }
 
-  bool WriteStream(std::string_view text) {
-    if (!std::exchange(streaming_, true)) {
+  void BeginStream() {
+    if (!streaming_) {
       HttpHeaders headers = {{"Cache-Control", "no-cache"}};
       AddPlans(headers);
       responder_->BeginStream(200, kEventStreamType, std::move(headers));
+      streaming_ = true;
     }
+  }
+
+  bool WriteStream(std::string_view text) {
+    BeginStream();
     return responder_->Write(text);
   }
 
-  void ClientGone() { Stop(std::unique_lock(mutex_), {.status = kClientGone}); }
+  void GiveUp(Problem problem) {
+    const std::lock_guard lock(mutex_);
+    Stop(std::move(problem));
+  }
+
+  // ---- All that follows requires mutex_
 
   // Begins no more of it, and cancels what runs. `problem` is what the client is told then.
-  void Stop(std::unique_lock<std::mutex> lock, Problem problem) {
-    if (stopped_ || over_) {
-      EndIfLetGo(std::move(lock));
-      return;
+  void Stop(Problem problem) {
+    if (!stopped_ && !over_) {
+      if (problem.status == kClientGone) {
+        finish_reason_ = "cancelled";
+      }
+      stopped_ = std::move(problem);
+      waiting_.clear();
+      for (const auto& [index, id] : std::exchange(ids_, {})) {
+        place_.service.Cancel(id);
+      }
     }
-    if (problem.status == kClientGone) {
-      finish_reason_ = "cancelled";
-    }
-    stopped_ = std::move(problem);
-    waiting_.clear();
-    const auto ids = std::exchange(ids_, {});
-    lock.unlock();
-    for (const auto& [index, id] : ids) {
-      place_.service.Cancel(id);
-    }
-    lock.lock();
-    EndIfLetGo(std::move(lock));
+    EndIfLetGo();
   }
 
   // The client is told, by a status or, in mid-stream, by an event.
-  void EndIfLetGo(std::unique_lock<std::mutex> lock) {
+  void EndIfLetGo() {
     if (over_ || in_service_ > 0) {
       return;
     }
-    const Problem problem = *stopped_;
-    const std::string last = streaming_ ? work_.answer->Fail(problem) : std::string();
-    End(std::move(lock), problem.status);
     if (streaming_) {
-      responder_->Write(last);
-      responder_->End();
+      responder_->End(work_.answer->Fail(*stopped_), Ending(stopped_->status));
     } else {
-      responder_->Send(problem.Response());
+      responder_->Send(stopped_->Response(), Ending(stopped_->status));
     }
   }
 
-  // Nothing is answered by others from here on. What the request held is given back before its
-  // client can know that it is over, and ask again.
-  void End(std::unique_lock<std::mutex> lock, int status) {
-    over_ = true;
-    const WorkOutcome outcome{.status = status,
-                              .finish_reason = finish_reason_,
-                              .queue_seconds = queue_seconds_,
-                              .prefill_seconds = prefill_seconds_,
-                              .prompt_tokens = usage_.prompt_tokens(),
-                              .cached_tokens = usage_.cached_tokens(),
-                              .completion_tokens = usage_.completion_tokens()};
-    lock.unlock();
-    if (observer_.on_end) {
-      observer_.on_end(outcome);
-    }
-    begun_.reset();
+  // What is to be done when the end of the answer is sure. Nothing is answered by others from there
+  // on; and what the request held is given back before its client can know that it is over, and ask
+  // again.
+  std::function<void()> Ending(int status) {
+    return [this, outcome = WorkOutcome{.status = status,
+                                        .finish_reason = finish_reason_,
+                                        .exception = exception_,
+                                        .queue_seconds = queue_seconds_,
+                                        .prefill_seconds = prefill_seconds_,
+                                        .prompt_tokens = usage_.prompt_tokens(),
+                                        .cached_tokens = usage_.cached_tokens(),
+                                        .completion_tokens = usage_.completion_tokens()}] {
+      over_ = true;
+      const auto begun = std::move(begun_);
+      if (observer_.on_end) {
+        observer_.on_end(outcome);
+      }
+    };
   }
 
   void TakeTimes(const GenerationUsage& usage, bool has_tokens) {
@@ -264,11 +303,12 @@ class WorkRun : public std::enable_shared_from_this<WorkRun> {
   UsageCount usage_;
   PlanTrail plans_;
   std::string finish_reason_;
+  std::string exception_;
   std::optional<double> queue_seconds_;
   double prefill_seconds_ = 0;
   bool streaming_ = false;
   std::optional<Problem> stopped_;  // what will be answered when the service has let go of it
-  bool over_ = false;               // answered, or nobody is there to answer
+  bool over_ = false;               // answered, or nobody can be
 };
 
 }  // namespace

@@ -70,19 +70,31 @@ std::string ExceptionName(const std::exception& exception);
 // An answer is one Send, or one BeginStream, any number of Writes, and End. What comes after the
 // answer's end, or after the client has gone, does nothing. A responder that goes before it has
 // answered answers 500; one that goes in mid-stream cuts the connection, so that no client takes
-// half an answer for a whole one.
+// half an answer for a whole one. Each may throw std::bad_alloc, and has done nothing then: another
+// answer, or end, may be given in its place.
+//
+// `sure` is called once in Send and End where these do not throw: when nothing can go wrong with
+// the answer any more, and before its client can have its end. So what is said of it there is true,
+// and what it held is free when its client comes again. It throws nothing, and calls nothing here.
 class HttpResponder {
  public:
   virtual ~HttpResponder() = default;
 
-  virtual void Send(HttpResponse response) = 0;
+  virtual void Send(HttpResponse response, const std::function<void()>& sure) = 0;
+  void Send(HttpResponse response) {
+    Send(std::move(response), [] {});
+  }
 
   // Begins a body of unknown length (chunked; to a client of HTTP/1.0, until the connection ends).
   virtual void BeginStream(int status, std::string_view content_type, HttpHeaders headers = {}) = 0;
   // Sends `bytes` as soon as the client takes them. False: nobody will read this any more, since
   // the client has gone, or is so slow that its backlog passed the limit and it was cut off.
   virtual bool Write(std::string_view bytes) = 0;
-  virtual void End() = 0;
+  // After these bytes.
+  virtual void End(std::string_view last, const std::function<void()>& sure) = 0;
+  void End() {
+    End({}, [] {});
+  }
 
   // `closed` is called once, on a thread of the server, when the client goes before the answer has
   // ended (also while nothing is written: a read is always pending), and right here when it has

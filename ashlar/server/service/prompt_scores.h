@@ -1,11 +1,19 @@
 // What a row of logits says of the token that came next.
 #pragma once
 
+#include <exception>
 #include <span>
+#include <vector>
 
 #include "ashlar/server/service/service.h"
 
 namespace ashlar::internal {
+
+// Of all tokens of a prompt.
+struct PromptScores {
+  std::vector<PromptLogprob> tokens;
+  std::exception_ptr exception;  // that was met in scoring some of them; null: none
+};
 
 // The log-probability of `token` under `logits` [vocabulary], before any temperature, and the `top`
 // best ones. A NaN counts as impossible: -infinity.

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -125,6 +126,7 @@ struct GenerationEvent {
   std::string stop_string;                 // which one ended it, if any
   std::optional<SampledToken> stop_token;  // or which token, that is none of its text
   std::optional<Error> error;
+  std::exception_ptr thrown;  // by a library, and what `error` tells of; null: nothing
   GenerationUsage usage;
   // That have computed it so far, in order of time: more than one when its network was resized.
   std::vector<PlanSpan> plans;
@@ -133,7 +135,8 @@ struct GenerationEvent {
   std::vector<float> embedding;  // [hidden_width]
 };
 
-// Called on the service's own thread, one event at a time: quick, and no call back into Submit.
+// Called on the service's own thread, one event at a time: quick, throws nothing, and does not call
+// back into Submit.
 // The last call for each continuation has an end.
 using GenerationListener = std::function<void(GenerationEvent)>;
 
@@ -248,7 +251,8 @@ class Service {
   // Queues a generation, of `request` or, null, one that comes alone. kInvalid: the prompt or an
   // option, by name. kExhausted: it can never have the pages or the weights that it needs (with
   // numbers). kConflict: the tenant's part of the queue is full and this is the first of `request`,
-  // or what BeginRequest says; try again in RetrySeconds.
+  // or what BeginRequest says; try again in RetrySeconds. Where it throws (std::bad_alloc) nothing
+  // has changed.
   Result<GenerationId> Submit(Generation generation, GenerationListener listener,
                               BegunRequest* request = nullptr);
   // From 1 to 60, by what of the tenant's waits and how quickly answers were begun of late.
@@ -258,8 +262,8 @@ class Service {
 
   // Loads a network, and waits until it is there or has failed.
   Status Load(const std::shared_ptr<const NetworkCard>& network);
-  // Loads it too. A pinned network stays whoever wants its room, and is not unloaded. kConflict: an
-  // Unpin came before it was loaded.
+  // Loads it too. A pinned network stays whoever wants its room, and is not unloaded; where it
+  // fails it is read anew, and stays pinned. kConflict: an Unpin came before it was loaded.
   Status Pin(const std::shared_ptr<const NetworkCard>& network);
   // All that was asked for by this name, whatever it names now, and what is being loaded to be
   // pinned. kNotFound when there is none.

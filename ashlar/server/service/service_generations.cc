@@ -3,6 +3,7 @@
 
 #include "ashlar/base/check.h"
 #include "ashlar/server/service/service_state.h"
+#include "ashlar/server/service/thrown.h"
 #include "ashlar/server/service/token_limits.h"
 
 namespace ashlar {
@@ -68,14 +69,23 @@ void Service::State::SubmitStream(Job& job, int index) {
       .hidden_states = generation.embedding.has_value(),
       .priority = generation.priority,
       .cache_scope = CacheScopeNumber(generation.cache_scope),
-      .any_precision = generation.any_precision};
+      .any_precision = generation.any_precision,
+      .goes_on = job.goes_on || index > 0};
   request.sampling.seed += static_cast<std::uint64_t>(index);
   if (!generation.ignore_eos) {
     const auto& eos = generation.network->network.metadata.eos_tokens;
     request.stop_tokens.insert(request.stop_tokens.end(), eos.begin(), eos.end());
   }
   if (generation.constraint) {
-    request.constraint = generation.constraint();
+    try {
+      request.constraint = generation.constraint();
+    } catch (const std::exception& exception) {
+      EndStream(job, index,
+                {.end = GenerationEnd::kFailed,
+                 .error = internal::ErrorOf(exception),
+                 .thrown = std::current_exception()});
+      return;
+    }
     if (request.constraint == nullptr) {
       EndStream(job, index, {.end = GenerationEnd::kFailed, .error = Invalid("no constraint")});
       return;
@@ -163,7 +173,7 @@ void Service::State::Send(Job& job, int index, News news) {
   news.usage = UsageOf(job, job.streams[index]);
   news.plans = job.streams[index].plans;
   if (index == 0) {
-    news.prompt_logprobs = std::exchange(job.prompt_logprobs, nullptr);
+    news.prompt_scores = std::exchange(job.prompt_scores, nullptr);
   }
   if (index == 0 && job.embedding && news.end == GenerationEnd::kLength) {
     news.embedding = job.embedding->Row();
@@ -223,6 +233,9 @@ void Service::State::EraseIfEnded(GenerationId id) {
 }
 
 void Service::State::PublishStatus() {
+  if (!std::exchange(bytes_counted_, true)) {
+    CountBytes();
+  }
   ServiceStatus status;
   const std::int64_t now = Now();
   status.budget = BudgetNow();

@@ -6,6 +6,7 @@
 #include "ashlar/graph/blob_parts.h"
 #include "ashlar/plan/plan.h"
 #include "ashlar/server/service/service_state.h"
+#include "ashlar/server/service/thrown.h"
 #include "ashlar/server/service/weight_reader.h"
 
 namespace ashlar {
@@ -61,7 +62,7 @@ void Service::State::ManageResidency() {
   looked_at_ = now;
   std::erase_if(residents_, [&](const auto& entry) {  // of which nothing is left to know
     const Resident& resident = entry.second;
-    return resident.users == 0 && resident.waiters.empty() &&
+    return resident.users == 0 && resident.waiters.empty() && !resident.pinned &&
            (resident.state == Residency::kAbsent ||
             (resident.state == Residency::kFailed && now - resident.failed_at > kForgetMicros));
   });
@@ -99,9 +100,6 @@ void Service::State::ManageResidency() {
     if (!Apply(decision, residents) && !residents_changed_) {
       break;
     }
-  }
-  if (!std::exchange(bytes_counted_, true)) {
-    CountBytes();
   }
 }
 
@@ -162,7 +160,7 @@ bool Service::State::Apply(const ResidencyDecision& decision,
           Exhausted("network \"{}\" has {} of weights at least, which do not fit beside the "
                     "pinned networks into {}",
                     refused.card->name, FormatBytes(refused.card->floor_bytes),
-                    FormatBytes(MostWeights())));
+                    FormatBytes(division_.most_weights)));
       return true;
     }
     case ResidencyAction::kUnload: {
@@ -181,6 +179,9 @@ bool Service::State::Apply(const ResidencyDecision& decision,
       resident->state = Residency::kAbsent;
       resident->suspect = false;
       ResidentsMoved();
+      if (resident->pinned) {  // it is there whoever asks, or does not
+        Want(*resident, {.generation = {}, .tell = [](const Status&) {}});
+      }
     } else if (!resident->closed && !resident->suspect && !resident->waiters.empty()) {
       TellWaiters(*resident, {});
     }
@@ -214,9 +215,9 @@ void Service::State::ReadNetworks() {
         return engine_.Prepare(card->network, precision, {.kv_format = card->kv_format});
       };
       // A std::function wants to be copyable.
-      Post([this, key, prepared = std::make_shared<Result<PreparedNetwork>>(prepare())]() mutable {
-        EndLoading(key, std::move(prepared));
-      });
+      Post([this, key,
+            prepared = std::make_shared<Result<PreparedNetwork>>(
+                internal::OrThrown(prepare))]() mutable { EndLoading(key, std::move(prepared)); });
       // What reading its manifests and its tokenizer took besides. (Here, since it may take long.)
       ::malloc_trim(0);
     });

@@ -1,12 +1,16 @@
 // Networks that come to a service, and go.
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <future>
+#include <map>
 #include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "ashlar/base/sanitized.h"
+#include "ashlar/base/temp_directory.h"
 #include "ashlar/server/memory/memory_readings.h"
 #include "ashlar/server/service/testing_service_fixture.h"
 #include "ashlar/store/testing_passing_store.h"
@@ -31,17 +35,17 @@ TEST_F(ServiceNetworksTest, TwoNetworksOverOneBaseCostTheDifference) {
   const auto service = Started();
   ASSERT_TRUE(service->Load(base_).ok());
   ASSERT_TRUE(service->Load(tuned_).ok());
-  const auto settled = [&] {
-    return service->status().resident_weight_bytes > base_->weight_bytes;
-  };
-  ASSERT_TRUE(Eventually(settled));
   const ServiceStatus status = service->status();
+  EXPECT_GT(status.resident_weight_bytes, base_->weight_bytes);
   EXPECT_LT(status.resident_weight_bytes, base_->weight_bytes + tuned_->weight_bytes * 3 / 4);
   EXPECT_EQ(status.networks.size(), 2u);
   for (const NetworkStatus& network : status.networks) {
     EXPECT_EQ(status.resident_weight_bytes - network.unique_bytes,
               network.name == "base" ? tuned_->weight_bytes : base_->weight_bytes);
   }
+  ASSERT_TRUE(service->Unload("tuned").ok());
+  EXPECT_EQ(service->status().resident_weight_bytes, base_->weight_bytes)
+      << "whoever is answered finds it so";
 }
 
 TEST_F(ServiceNetworksTest, ANetworkInTwoFormatsOfStateCostsItsWeightsOnce) {
@@ -105,6 +109,7 @@ class ShutStore final : public PassingStore {
     open_ = true;
     open_.notify_all();
   }
+  void Shut() { open_ = false; }
 
  private:
   std::atomic<bool> open_ = false;
@@ -123,9 +128,7 @@ TEST_F(ServiceNetworksTest, WhatIsUnpinnedWhileItIsLoadedIsNotPinned) {
     std::future<Status> second;
     if (again) {
       second = pin();
-      while (service->status().networks.at(0).running < 2) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      }
+      EXPECT_TRUE(Eventually([&] { return service->status().networks.at(0).running == 2; }));
     }
     shut.Open();
     EXPECT_TRUE(loading);
@@ -136,6 +139,69 @@ TEST_F(ServiceNetworksTest, WhatIsUnpinnedWhileItIsLoadedIsNotPinned) {
     EXPECT_TRUE(!again || second.get().ok());
     EXPECT_EQ(service->Unload("base").ok(), !again);
   }
+}
+
+// Network "disk" of a store on disk, that is loaded and pinned, and whose files are then lost.
+class LostNetworkTest : public ServiceNetworksTest {
+ protected:
+  void SetUp() override {
+    const Network network = testing_service::SpellingNetwork(*disk_, {});
+    card_ = *MakeNetworkCard("disk", network, *disk_);
+    for (const auto& [digest, block] : network.blocks) {
+      for (const auto& [name, tensor] : block->tensors) {
+        for (const Level& level : tensor.levels) {
+          blobs_[directory_ / "blobs/sha256" / level.blob.Hex()];
+        }
+      }
+    }
+    for (auto& [path, bytes] : blobs_) {
+      bytes = *ReadTextFile(path);
+      std::filesystem::permissions(path, std::filesystem::perms::owner_write,
+                                   std::filesystem::perm_options::add);
+    }
+    shut_.Open();
+    ASSERT_TRUE(service_->Pin(card_).ok());
+  }
+  void LoseFiles() const {
+    for (const auto& [path, bytes] : blobs_) {
+      std::filesystem::resize_file(path, 0);
+    }
+  }
+  void RestoreFiles() const {
+    for (const auto& [path, bytes] : blobs_) {
+      std::ofstream(path, std::ios::binary) << bytes;
+    }
+  }
+  bool IsPinnedAnd(Residency residency) const {
+    const std::vector<NetworkStatus> networks = service_->status().networks;
+    return networks.size() == 1 && networks[0].pinned && networks[0].residency == residency;
+  }
+
+  const TempDirectory directory_;
+  const std::unique_ptr<BlobStore> disk_ = *OpenDiskStore(directory_.path());
+  ShutStore shut_{*disk_};
+  std::map<Path, std::string> blobs_;
+  std::shared_ptr<const NetworkCard> card_;
+  const std::unique_ptr<Service> service_ = *Service::Start(shut_, Options());
+};
+
+TEST_F(LostNetworkTest, APinnedNetworkThatFailsIsReadAnewAndStaysPinned) {
+  LoseFiles();
+  shut_.Shut();
+  EXPECT_EQ(Answer(*service_, Ask(card_, "Hello", 1)).end, GenerationEnd::kFailed);
+  EXPECT_TRUE(Eventually([&] { return IsPinnedAnd(Residency::kLoading); }));
+  RestoreFiles();
+  shut_.Open();
+  EXPECT_TRUE(Eventually([&] { return IsPinnedAnd(Residency::kLoaded); }));
+  EXPECT_EQ(Answer(*service_, Ask(card_, "Hello", 1)).end, GenerationEnd::kLength);
+}
+
+TEST_F(LostNetworkTest, APinnedNetworkThatCannotBeReadAnewStaysPinnedUntilItIsUnpinned) {
+  LoseFiles();
+  EXPECT_EQ(Answer(*service_, Ask(card_, "Hello", 1)).end, GenerationEnd::kFailed);
+  EXPECT_TRUE(Eventually([&] { return IsPinnedAnd(Residency::kFailed); }));
+  EXPECT_TRUE(service_->Unpin("disk").ok());
+  EXPECT_FALSE(IsPinnedAnd(Residency::kFailed));
 }
 
 TEST_F(ServiceNetworksTest, ANetworkThatNobodyUsesIsUnloadedAfterAWhile) {

@@ -3,6 +3,7 @@
 
 #include "ashlar/base/check.h"
 #include "ashlar/server/service/service_state.h"
+#include "ashlar/server/service/thrown.h"
 
 namespace ashlar {
 
@@ -135,7 +136,7 @@ void Service::State::WritePrefix(PrefixId id, KeptPrefix& kept) {
     return;
   }
   loader_.Post([this, id, card, prompt_of = kept.prompt_of] {
-    Post([this, id, card, prompt = prompt_of(*card)] {
+    Post([this, id, card, prompt = internal::OrThrown([&] { return prompt_of(*card); })] {
       const auto found = prefixes_.find(id);
       if (found == prefixes_.end() || KeyOf(*found->second.reading.network) != KeyOf(*card)) {
         return;
@@ -190,10 +191,11 @@ void Service::State::FollowPrefixes() {
 
 void Service::State::ReadPrefix(PrefixId id, KeptPrefix& kept) {
   kept.read_after = Now() + kReadAgainMicros;
-  const auto fail = [this, id](const Error& error) {
+  const auto fail = [this, id, key = KeyOf(*kept.reading.network)](const Error& error) {
     const auto found = prefixes_.find(id);
     const bool passes = error.code == ErrorCode::kConflict;  // others are in the way
-    if (found != prefixes_.end() && !found->second.pin && !passes) {
+    if (found != prefixes_.end() && !found->second.pin && !passes &&
+        KeyOf(*found->second.reading.network) == key) {  // it has not moved
       FailPrefix(found->second, error);
     }
   };

@@ -68,7 +68,7 @@ Service::State::State(BlobStore& store, const ServiceOptions& options_in, Servic
   }
   ManageMemory();
   PublishStatus();
-  engine_thread_ = std::thread([this] { Run(); });
+  engine_thread_ = std::thread([this] { internal::RunOrEnd("the engine's", [this] { Run(); }); });
 }
 
 Service::State::~State() {
@@ -199,14 +199,28 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
                                             BegunRequest* request, WhenRead when_read) {
   ASHLAR_TRY(Check(generation));
   const int continuations = generation.continuations;
-  GenerationId id{};
+  const std::string tenant = generation.tenant;
+  const GenerationId id{next_id_++};
   auto job = std::make_unique<Job>();
+  job->id = id;
   job->submitted_at = Now();
   job->when_read = std::move(when_read);
   if (generation.prompt_logprobs) {
-    job->prompt_logprobs = std::make_shared<std::vector<PromptLogprob>>(generation.prompt.size());
-    job->prompt_logprobs->front().token = generation.prompt.front();
+    job->prompt_scores = std::make_shared<internal::PromptScores>();
+    job->prompt_scores->tokens.resize(generation.prompt.size());
+    job->prompt_scores->tokens.front().token = generation.prompt.front();
   }
+  for (int i = 0; i < continuations; ++i) {
+    const auto stop = [this, id, i] { Post([this, id, i] { CancelStream(id, i); }); };
+    job->streams.push_back(
+        {.channel = std::make_shared<internal::TextChannel>(generation, i, listener, stop)});
+  }
+  job->generation = std::move(generation);
+  Job& queued = *job;
+  std::list<std::function<void()>> begin;  // (A std::function wants to be copyable.)
+  begin.push_back([this, shared = std::make_shared<std::unique_ptr<Job>>(std::move(job))] {
+    Begin(std::move(*shared));
+  });
   {
     const std::lock_guard lock(mutex_);
     if (request == nullptr) {
@@ -215,26 +229,14 @@ Result<GenerationId> Service::State::Submit(Generation generation, GenerationLis
       return Conflict("the service is stopping");
     }
     if (request != nullptr && request->joined_) {
-      waiting_.JoinMore(generation.tenant, continuations, Now());
-    } else if (const auto refusal = waiting_.Join(generation.tenant, continuations, Now())) {
+      waiting_.JoinMore(tenant, continuations, Now());
+    } else if (const auto refusal = waiting_.Join(tenant, continuations, Now())) {
       return Conflict("{}", *refusal);
     }
-    if (request != nullptr) {
-      request->joined_ = true;
-    }
-    id = GenerationId{next_id_++};
-    job->id = id;
-    for (int i = 0; i < continuations; ++i) {
-      const auto stop = [this, id, i] { Post([this, id, i] { CancelStream(id, i); }); };
-      job->streams.push_back(
-          {.channel = std::make_shared<internal::TextChannel>(generation, i, listener, stop)});
-    }
-    job->generation = std::move(generation);
+    // It has its place: from here on nothing can fail. Under this lock: whoever drains finds it.
+    queued.goes_on = request != nullptr && std::exchange(request->joined_, true);
     live_ += continuations;
-    // Under the same lock: whoever drains finds it. (A std::function wants to be copyable.)
-    tasks_.push_back([this, shared = std::make_shared<std::unique_ptr<Job>>(std::move(job))] {
-      Begin(std::move(*shared));
-    });
+    tasks_.splice(tasks_.end(), begin);
   }
   changed_.notify_all();
   return id;
@@ -394,7 +396,7 @@ void Service::State::Run() {
 }
 
 void Service::State::RunTasks() {
-  std::vector<std::function<void()>> tasks;
+  std::list<std::function<void()>> tasks;
   bool ending = false;
   {
     const std::lock_guard lock(mutex_);
@@ -544,12 +546,16 @@ void Service::State::CollectLogits(Job& job, const Delivery& delivery) {
   const std::span<const float> logits = delivery.logits.first(rows * width);
   const auto next = generation.prompt.begin() + static_cast<std::ptrdiff_t>(first) + 1;
   unscored_bytes_ += logits.size_bytes();
-  auto score = [scores = job.prompt_logprobs, first, width, top = *generation.prompt_logprobs,
+  auto score = [scores = job.prompt_scores, first, width, top = *generation.prompt_logprobs,
                 tokens = std::vector(next, next + static_cast<std::ptrdiff_t>(rows)),
                 logits = std::vector(logits.begin(), logits.end()), this] {
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-      (*scores)[first + 1 + i] =
-          internal::ScoreToken(std::span(logits).subspan(i * width, width), tokens[i], top);
+    try {
+      for (std::size_t i = 0; i < tokens.size(); ++i) {
+        scores->tokens[first + 1 + i] =
+            internal::ScoreToken(std::span(logits).subspan(i * width, width), tokens[i], top);
+      }
+    } catch (...) {  // whoever takes them meets it
+      scores->exception = std::current_exception();
     }
     unscored_bytes_ -= logits.size() * sizeof(float);
   };

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -98,6 +99,7 @@ class Service::State {
     Generation generation;
     Resident* resident = nullptr;
     std::vector<Stream> streams;
+    bool goes_on = false;  // its request was begun before it
     bool started = false;  // it is one of the resident's users
     bool begun = false;    // the engine has run rows of it
     WhenRead when_read;
@@ -108,7 +110,7 @@ class Service::State {
     std::int64_t first_token_at = 0;
     std::int64_t cached_tokens = 0;
     // Of each token of the prompt, written on the thread of texts. Null: not asked for, or sent.
-    std::shared_ptr<std::vector<PromptLogprob>> prompt_logprobs;
+    std::shared_ptr<internal::PromptScores> prompt_scores;
     std::optional<RowPool> embedding;
   };
   // A prefix that is to stay cached, whatever becomes of its network.
@@ -291,6 +293,7 @@ class Service::State {
   std::atomic<std::uint64_t> refused_ = 0;
   std::atomic<std::uint64_t> unscored_bytes_ = 0;
 
+  std::atomic<std::uint64_t> next_id_ = 1;
   std::map<GenerationId, std::unique_ptr<Job>> jobs_;
   std::unordered_map<std::uint64_t, std::pair<Job*, int>> streams_;  // by RequestId
   std::map<std::string, std::uint32_t, std::less<>> tenants_;
@@ -300,7 +303,7 @@ class Service::State {
 
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
-  std::vector<std::function<void()>> tasks_;
+  std::list<std::function<void()>> tasks_;
   bool ending_ = false;
   ServiceStatus status_;
   std::uint64_t free_page_bytes_ = options.engine.page_bytes;  // that one sequence can have now
@@ -308,12 +311,11 @@ class Service::State {
   bool stopping_ = false;          // draining was not quick enough: not even these go on
   std::int64_t live_ = 0;          // continuations of which the last event is still to come
   internal::WaitingLine waiting_;  // of those, that the engine has not begun
-  std::uint64_t next_id_ = 1;
 
   // Threads last: they use all of the above. The engine's ends first.
-  internal::TaskThread delivery_;
-  internal::TaskThread loader_;   // reads from disk, for as long as that takes
-  internal::TaskThread resizer_;  // reads nothing but what was read just before
+  internal::TaskThread delivery_{"the texts'"};
+  internal::TaskThread loader_{"the loader's"};    // reads from disk, for as long as that takes
+  internal::TaskThread resizer_{"the resizer's"};  // reads nothing but what was read just before
   std::thread engine_thread_;
 };
 

@@ -14,6 +14,8 @@
 
 #include "ashlar/base/clock.h"
 #include "ashlar/base/test_seed.h"
+#include "ashlar/base/test_time.h"
+#include "ashlar/plan/plan.h"
 #include "ashlar/server/service/testing_service_fixture.h"
 
 namespace ashlar {
@@ -159,6 +161,7 @@ TEST_F(ServiceTest, ARequestThatHasJoinedTheQueueIsNotRefusedInItsMiddle) {
   Generation many = Ask(base_, "Hello", 200);
   many.continuations = 32;
   Ear ear;
+  brake_.After(10);  // so that they are still there when others ask
   ASSERT_TRUE(service->Submit(many, ear.listener(), begun.get()).ok());
   Ear rest;
   EXPECT_EQ(service->Submit(Ask(base_, "Hello", 4), rest.listener(), other.get()).error().code,
@@ -167,8 +170,35 @@ TEST_F(ServiceTest, ARequestThatHasJoinedTheQueueIsNotRefusedInItsMiddle) {
   for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(service->Submit(Ask(base_, "Hello", 4), rest.listener(), begun.get()).ok());
   }
+  brake_.Release();
   EXPECT_EQ(rest.Wait().end, GenerationEnd::kLength);
   service->Drain(0);
+}
+
+TEST_F(ServiceTest, WhatWasBegunGoesOnWhenMemoryGetsShort) {
+  ServiceOptions options = Options();
+  options.memory_bytes = std::uint64_t{1} << 40;
+  const auto service = Started(options);
+  ASSERT_TRUE(service->Load(base_).ok());
+  const auto request = *service->BeginRequest();
+  Ear ear;
+  Ear rest;
+  Generation generation = Ask(base_, std::string(200, 'p'), 40);
+  generation.continuations = 2;  // the second follows when the first has read the prompt
+  brake_.After(1);
+  ASSERT_TRUE(service->Submit(generation, ear.listener(), request.get()).ok());
+  ASSERT_TRUE(Eventually([&] { return service->status().engine.rows > 0; }));
+  const std::uint64_t state = SequencePageBytes(base_->network, 240, base_->kv_format);
+  const auto set = service->SetBudget(service->status().budget.floor_bytes - state / 2);
+  ASSERT_TRUE(set.ok()) << set.error().message;
+  ASSERT_TRUE(Eventually([&] { return service->status().budget.full; }));
+  EXPECT_FALSE(service->BeginRequest().ok());
+  ASSERT_TRUE(service->Submit(generation, rest.listener(), request.get()).ok());
+  brake_.Release();
+  for (const int continuation : {0, 1}) {
+    EXPECT_EQ(ear.Wait(continuation).end, GenerationEnd::kLength);
+    EXPECT_EQ(rest.Wait(continuation).end, GenerationEnd::kLength);
+  }
 }
 
 TEST_F(ServiceTest, OneTenantDoesNotFillTheQueueForOthers) {

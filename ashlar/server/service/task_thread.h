@@ -1,19 +1,42 @@
-// A thread that does what it is given, one thing after the other.
+// A thread that does what it is given, one thing after the other; and the end of one that cannot.
 #pragma once
 
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
 namespace ashlar::internal {
 
-// Post is thread-safe. The destructor waits until all that was posted is done.
+// Does what a thread is there for. What a library throws there, and nobody knew a request for that
+// fails by it, leaves what the thread was in the middle of in no known state, and others waiting
+// for it for ever. So the process says so and ends, for whoever runs it to start it anew. `whose`:
+// "the engine's".
+template <class Part>
+void RunOrEnd(std::string_view whose, const Part& part) {
+  try {
+    part();
+  } catch (const std::exception& exception) {
+    std::fprintf(stderr,  // which needs no memory
+                 "ashlar: %.*s thread met what it cannot go on from (%s): the process ends, and is "
+                 "to be started again\n",
+                 static_cast<int>(whose.size()), whose.data(), exception.what());
+    std::abort();
+  }
+}
+
+// `whose` it is, of static storage, is for RunOrEnd. Post is thread-safe. The destructor waits
+// until all that was posted is done.
 class TaskThread {
  public:
-  TaskThread() : thread_([this] { Run(); }) {}
+  explicit TaskThread(std::string_view whose)
+      : thread_([this, whose] { RunOrEnd(whose, [this] { Run(); }); }) {}
   TaskThread(const TaskThread&) = delete;
   TaskThread& operator=(const TaskThread&) = delete;
   ~TaskThread() {

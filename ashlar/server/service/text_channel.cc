@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ashlar/server/service/thrown.h"
+
 namespace ashlar::internal {
 
 TextChannel::TextChannel(const Generation& generation, int continuation,
@@ -22,15 +24,36 @@ void TextChannel::Take(News news) {
   if (ended_) {
     return;
   }
+  GenerationEvent event{.continuation = continuation_, .usage = news.usage};
+  const bool goes_on = news.end == GenerationEnd::kNone;
+  try {
+    event = EventOf(std::move(news));
+  } catch (const std::exception& exception) {
+    event.end = GenerationEnd::kFailed;
+    event.thrown = std::current_exception();
+    event.error = ErrorOf(exception);
+  }
+  ended_ = event.end != GenerationEnd::kNone;
+  if (ended_ && goes_on) {
+    on_stopped_();
+  }
+  listener_(std::move(event));
+}
+
+GenerationEvent TextChannel::EventOf(News news) {
   GenerationEvent event{.continuation = continuation_,
                         .end = news.end,
                         .stop_token = std::move(news.stop_token),
                         .error = std::move(news.error),
+                        .thrown = std::move(news.thrown),
                         .usage = news.usage,
                         .plans = std::move(news.plans),
                         .embedding = std::move(news.embedding)};
-  if (news.prompt_logprobs != nullptr) {
-    event.prompt_logprobs = std::move(*news.prompt_logprobs);
+  if (news.prompt_scores != nullptr) {
+    if (news.prompt_scores->exception) {
+      std::rethrow_exception(news.prompt_scores->exception);
+    }
+    event.prompt_logprobs = std::move(news.prompt_scores->tokens);
   }
   if (news.token) {
     if (decoder_) {
@@ -44,16 +67,12 @@ void TextChannel::Take(News news) {
     event.text += stop_.Finish();
   }
   if (stop_.stopped()) {
-    if (event.end == GenerationEnd::kNone) {
-      on_stopped_();
-    }
     event.end = GenerationEnd::kStop;
     event.error.reset();
     event.stop_string = stop_.stopped_by();
     event.stop_token.reset();
   }
-  ended_ = event.end != GenerationEnd::kNone;
-  listener_(std::move(event));
+  return event;
 }
 
 }  // namespace ashlar::internal

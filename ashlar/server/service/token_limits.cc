@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "ashlar/server/service/thrown.h"
+
 namespace ashlar::internal {
 namespace {
 
@@ -90,16 +92,32 @@ class TokenLimits final : public TokenConstraint {
   std::int64_t count_ = 0;
 };
 
+// On the engine's thread, where everybody's steps end by what is thrown.
+class ThrowsNothing final : public TokenConstraint {
+ public:
+  explicit ThrowsNothing(std::shared_ptr<TokenConstraint> inner) : inner_(std::move(inner)) {}
+  Result<std::span<const std::uint64_t>> Allowed() override {
+    return OrThrown([this] { return inner_->Allowed(); });
+  }
+  Status Accept(std::int32_t token) override {
+    return OrThrown([this, token] { return inner_->Accept(token); });
+  }
+  bool finished() const override { return inner_->finished(); }
+
+ private:
+  const std::shared_ptr<TokenConstraint> inner_;
+};
+
 }  // namespace
 
 std::shared_ptr<TokenConstraint> LimitTokens(const Generation& generation,
                                              std::span<const std::int32_t> ends,
                                              std::shared_ptr<TokenConstraint> inner) {
-  if (generation.allowed_tokens.empty() && generation.bad_words.empty() &&
-      generation.min_tokens == 0) {
-    return inner;
+  if (!generation.allowed_tokens.empty() || !generation.bad_words.empty() ||
+      generation.min_tokens != 0) {
+    inner = std::make_shared<TokenLimits>(generation, ends, std::move(inner));
   }
-  return std::make_shared<TokenLimits>(generation, ends, std::move(inner));
+  return inner == nullptr ? nullptr : std::make_shared<ThrowsNothing>(std::move(inner));
 }
 
 }  // namespace ashlar::internal

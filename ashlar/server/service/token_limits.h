@@ -11,8 +11,9 @@
 
 namespace ashlar::internal {
 
-// `inner`, which may be null, with the limits of `generation` around it; `inner` itself where there
-// are none. `ends` are all tokens that end the continuation.
+// `inner`, which may be null, with the limits of `generation` around it; null where there are none.
+// `ends` are all tokens that end the continuation. What it throws (std::bad_alloc, for the states
+// of a grammar) is an error, which fails its continuation alone.
 std::shared_ptr<TokenConstraint> LimitTokens(const Generation& generation,
                                              std::span<const std::int32_t> ends,
                                              std::shared_ptr<TokenConstraint> inner);

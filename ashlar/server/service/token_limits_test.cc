@@ -52,9 +52,6 @@ class Parity final : public TokenConstraint {
 
 TEST(TokenLimits, AreNoneWhereNothingIsLimited) {
   EXPECT_EQ(LimitTokens({.network = CardOfTokens()}, {}, nullptr), nullptr);
-  auto inner = std::make_shared<Parity>(3);
-  const TokenConstraint* const same = inner.get();
-  EXPECT_EQ(LimitTokens({.network = CardOfTokens()}, {}, std::move(inner)).get(), same);
 }
 
 // Random limits and outputs, against sets of tokens.

@@ -145,6 +145,11 @@ Result<bool> Tenants::ReloadIfChanged() {
   return true;
 }
 
+bool Tenants::has_one() const {
+  const std::lock_guard lock(mutex_);
+  return tenants_.size() == 1;
+}
+
 std::vector<std::shared_ptr<const Tenant>> Tenants::all() const {
   const std::lock_guard lock(mutex_);
   return tenants_;

@@ -79,6 +79,8 @@ class Tenants {
 
   // Whether anybody is told from anybody else.
   bool has_keys() const { return !file_.empty(); }
+  // Whether there is but one now.
+  bool has_one() const;
 
   // Null: no tenant has this key. Takes as long whatever is wrong with the key.
   std::shared_ptr<const Tenant> Find(std::string_view key) const;

@@ -231,6 +231,7 @@ TEST_F(TenantsTest, AChangedFileIsReadAgainAndRunningRequestsStillCount) {
   EXPECT_TRUE(*tenants_->ReloadIfChanged());
   EXPECT_EQ(tenants_->Find(kAliceKey), nullptr);
   EXPECT_EQ(tenants_->all().size(), 1u);
+  EXPECT_TRUE(tenants_->has_one());
 }
 
 TEST_F(TenantsTest, WhatWasUsedWithoutALimitIsNotOwedWhenOneComes) {

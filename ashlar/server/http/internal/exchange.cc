@@ -12,12 +12,16 @@ class ExchangeResponder final : public HttpResponder {
   explicit ExchangeResponder(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
   ~ExchangeResponder() override { exchange_->Abandon(); }
 
-  void Send(HttpResponse response) override { exchange_->Send(std::move(response)); }
+  void Send(HttpResponse response, const std::function<void()>& sure) override {
+    exchange_->Send(response, sure);
+  }
   void BeginStream(int status, std::string_view content_type, HttpHeaders headers) override {
     exchange_->BeginStream(status, content_type, headers);
   }
   bool Write(std::string_view bytes) override { return exchange_->Write(bytes); }
-  void End() override { exchange_->End(); }
+  void End(std::string_view last, const std::function<void()>& sure) override {
+    exchange_->End(last, sure);
+  }
   void OnClosed(std::function<void()> closed) override { exchange_->OnClosed(std::move(closed)); }
 
  private:
@@ -34,11 +38,25 @@ Exchange::Exchange(std::shared_ptr<ServerCore> core, ResponseFrame frame,
                    std::function<void()> wake)
     : core_(std::move(core)), wake_(std::move(wake)), frame_(std::move(frame)) {}
 
-void Exchange::BeginLocked(int status, std::string_view content_type, const HttpHeaders& headers,
-                           std::optional<std::size_t> body_bytes) {
+std::string Exchange::HeadLocked(int status, std::string_view content_type,
+                                 const HttpHeaders& headers,
+                                 std::optional<std::size_t> body_bytes) {
   const bool ends_with_connection = !body_bytes && frame_.http_1_0;
   frame_.keep_alive = frame_.keep_alive && !core_->draining && !ends_with_connection;
-  output_ = ResponseHead(frame_, status, content_type, headers, body_bytes);
+  return ResponseHead(frame_, status, content_type, headers, body_bytes);
+}
+
+std::string Exchange::FramedLocked(std::string_view bytes) const {
+  std::string framed;
+  if (bytes.empty() || frame_.head_only) {
+    return framed;
+  }
+  if (frame_.http_1_0) {
+    framed = bytes;
+  } else {
+    AppendChunk(framed, bytes);
+  }
+  return framed;
 }
 
 std::function<void()> Exchange::LeaveLocked(State state) {
@@ -46,17 +64,21 @@ std::function<void()> Exchange::LeaveLocked(State state) {
   return std::exchange(on_closed_, nullptr);
 }
 
-void Exchange::Send(HttpResponse response) {
+void Exchange::Send(const HttpResponse& response, const std::function<void()>& sure) {
   std::function<void()> dropped;
   {
     const std::lock_guard lock(mutex_);
     if (state_ != State::kWaiting) {
+      sure();
       return;
     }
-    BeginLocked(response.status, response.content_type, response.headers, response.body.size());
+    std::string bytes =
+        HeadLocked(response.status, response.content_type, response.headers, response.body.size());
     if (!frame_.head_only && response.status != 204) {
-      output_ += response.body;
+      bytes += response.body;
     }
+    sure();
+    output_ = std::move(bytes);
     dropped = LeaveLocked(State::kEnded);
   }
   wake_();
@@ -68,7 +90,7 @@ void Exchange::BeginStream(int status, std::string_view content_type, const Http
     if (state_ != State::kWaiting) {
       return;
     }
-    BeginLocked(status, content_type, headers, std::nullopt);
+    output_ = HeadLocked(status, content_type, headers, std::nullopt);
     state_ = State::kStreaming;
   }
   wake_();
@@ -85,13 +107,9 @@ bool Exchange::Write(std::string_view bytes) {
       ++core_->cut_streams;
       output_ = {};
       state_ = State::kCut;  // Close, which follows, calls on_closed_
-    } else if (!bytes.empty() && !frame_.head_only) {
+    } else if (const std::string framed = FramedLocked(bytes); !framed.empty()) {
       first = output_.empty();  // else the connection knows that there is something
-      if (frame_.http_1_0) {
-        output_ += bytes;
-      } else {
-        AppendChunk(output_, bytes);
-      }
+      output_ += framed;
     }
     if (state_ == State::kStreaming && !first) {
       return true;
@@ -101,16 +119,21 @@ bool Exchange::Write(std::string_view bytes) {
   return first;
 }
 
-void Exchange::End() {
+void Exchange::End(std::string_view last, const std::function<void()>& sure) {
   std::function<void()> dropped;
   {
     const std::lock_guard lock(mutex_);
     if (state_ != State::kStreaming) {
+      sure();
       return;
     }
+    std::string bytes = FramedLocked(last);
     if (!frame_.http_1_0 && !frame_.head_only) {
-      output_ += kLastChunk;
+      bytes += kLastChunk;
     }
+    output_.reserve(output_.size() + bytes.size());
+    sure();
+    output_ += bytes;
     dropped = LeaveLocked(State::kEnded);
   }
   wake_();
@@ -130,12 +153,15 @@ void Exchange::OnClosed(std::function<void()> closed) {
   closed();
 }
 
-void Exchange::Abandon() {
-  Send(ErrorResponse(500, "the request was dropped without an answer", "internal_error"));
+void Exchange::Abandon() noexcept {
+  try {
+    Send(ErrorResponse(500, "the request was dropped without an answer", "internal_error"), [] {});
+  } catch (const std::exception&) {  // then its connection is cut, as in mid-stream
+  }
   std::function<void()> dropped;
   {
     const std::lock_guard lock(mutex_);
-    if (state_ != State::kStreaming) {
+    if (state_ != State::kWaiting && state_ != State::kStreaming) {
       return;
     }
     dropped = LeaveLocked(State::kCut);

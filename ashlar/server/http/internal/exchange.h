@@ -20,12 +20,12 @@ class Exchange {
   Exchange(std::shared_ptr<ServerCore> core, ResponseFrame frame, std::function<void()> wake);
 
   // ---- The answering side (see HttpResponder)
-  void Send(HttpResponse response);
+  void Send(const HttpResponse& response, const std::function<void()>& sure);
   void BeginStream(int status, std::string_view content_type, const HttpHeaders& headers);
   bool Write(std::string_view bytes);
-  void End();
+  void End(std::string_view last, const std::function<void()>& sure);
   void OnClosed(std::function<void()> closed);
-  void Abandon();  // nobody can answer any more
+  void Abandon() noexcept;  // nobody can answer any more
 
   // ---- The connection's side
   // What is to be written; the bytes of the call before have been.
@@ -38,8 +38,10 @@ class Exchange {
  private:
   enum class State { kWaiting, kStreaming, kEnded, kCut, kClosed };
 
-  void BeginLocked(int status, std::string_view content_type, const HttpHeaders& headers,
-                   std::optional<std::size_t> body_bytes);
+  std::string HeadLocked(int status, std::string_view content_type, const HttpHeaders& headers,
+                         std::optional<std::size_t> body_bytes);
+  // As they go over the wire in a stream.
+  std::string FramedLocked(std::string_view bytes) const;
   // Leaves State::kWaiting or kStreaming; returns what must be destroyed without the lock.
   std::function<void()> LeaveLocked(State state);
 
