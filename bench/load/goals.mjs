@@ -143,18 +143,22 @@ async function metric(url, name) {
 }
 
 // Four networks in one process, and each in one of its own with one thread or two, whichever is
-// better. Prompts are new in each round, and the same on both sides.
+// better. Prompts are new in each round, and the same on both sides. Memory is read as the last answer
+// has come, when that of steps is held, and again when nothing has been asked for a while.
 async function oneProcess() {
   const asked = (urlOf, round) => family.flatMap((network, n) =>
     Array.from({ length: 2 }, (_, i) =>
       ({ url: urlOf(n), body: body(network, 1000 * round + 10 * n + i) })));
-  const one = { rates: [] };
+  const one = { pss: 0, pss_at_work: 0, rates: [] };
   const apart = { pss: Infinity, rates: { 1: [], 2: [] } };
+  const quiet = 500; // milliseconds
   for (let round = 0; round < rounds; ++round) {
     const server = await start("--threads", flags.threads);
     await rate(asked(() => server.url, 0));
     one.rates.push(await rate(asked(() => server.url, round + 1)));
-    one.pss = Math.max(one.pss ?? 0, pss(server.pid));
+    one.pss_at_work = Math.max(one.pss_at_work, pss(server.pid));
+    await sleep(quiet);
+    one.pss = Math.max(one.pss, pss(server.pid));
     one.weights = await metric(server.url, "ashlar_weights_resident_bytes");
     one.pages = await metric(server.url, "ashlar_kv_used_bytes");
     await server.stop();
@@ -163,6 +167,7 @@ async function oneProcess() {
       for (const network of family) servers.push(await start("--threads", `${threads}`));
       await rate(asked((n) => servers[n].url, 0));
       apart.rates[threads].push(await rate(asked((n) => servers[n].url, round + 1)));
+      await sleep(quiet);
       apart.pss = Math.min(apart.pss, sum(servers.map(({ pid }) => pss(pid))));
       for (const server of servers) await server.stop();
     }

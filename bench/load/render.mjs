@@ -34,7 +34,7 @@ if (memory) {
   const { weights, pages } = memory.one;
   const most = weights + pages + Math.max(0.05 * weights, 16e6);
   row("four networks in one process, resident (PSS)",
-      `${megabytes(memory.one.pss)}, of which ${megabytes(weights)} weights and ${megabytes(pages)} cached prompts; in four processes ${megabytes(memory.apart.pss)}`,
+      `${megabytes(memory.one.pss)}, of which ${megabytes(weights)} weights and ${megabytes(pages)} cached prompts (${megabytes(memory.one.pss_at_work)} as the last answer comes); in four processes ${megabytes(memory.apart.pss)}`,
       "these, and the larger of 5 % and 16 MB", memory.one.pss <= most);
   const gain = memory.one.tokens_per_second / memory.apart.tokens_per_second;
   row("the same, tokens of all together",
