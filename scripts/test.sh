@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 
 fuzz_seconds=${ASHLAR_FUZZ_SECONDS:-2}
 start=$SECONDS
-sanitized=(base store codec graph text grammar formats runtime server)
-threaded=(base runtime server)
+sanitized=(base store codec graph text grammar formats runtime server
+  server_exception)
+threaded=(base runtime server server_exception)
 # What a sanitizer need not see again: plain loops (kernels' reference forms), statistics, and
 # tests of how long something takes or that read large files that are well known.
 reduced='-*reference*:Sampler.Draws*:Peer.*:*NotQuadratic:*DoNotHang:*_is_found_quickly:*NestDeeply*:*LlamaCppGives'

@@ -103,6 +103,16 @@ TEST(CommandLineLies, WhatIsNotThereIsNoUsageError) {
   ExpectNamedError(ashlar({"ls"}), 1, "there is no store at");
   ExpectNamedError(ashlar({"import", "hf", directory / "empty", "--as", "x"}), 1,
                    "SOURCE: there is nothing at " + (directory / "empty").string());
+  testing::WriteText(directory / "model.gguf", "GGUF");
+  ExpectNamedError(ashlar({"import", "hf", directory / "model.gguf", "--as", "x"}), 2,
+                   "model.gguf is a file; expected the directory with its config.json ('ashlar "
+                   "import gguf' reads");
+  ExpectNamedError(ashlar({"import", "gguf", directory.path().string(), "--as", "x"}), 2,
+                   "is a directory; expected a file ('ashlar import hf' reads");
+  std::filesystem::create_directory(directory / "adapter");
+  testing::WriteText(directory / "adapter/adapter_config.json", "{}");
+  ExpectNamedError(ashlar({"import", "hf", directory / "adapter", "--as", "x"}), 1,
+                   "adapter is an adapter (adapter_config.json), not a whole network: merge it");
   EXPECT_FALSE(std::filesystem::exists(directory / "store")) << "no store is made for nothing";
   HonestModel().Write(directory.path());
   ASSERT_EQ(ashlar({"import", "hf", directory.path().string(), "--as", "net"}).exit_code, 0);

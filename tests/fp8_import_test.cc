@@ -214,12 +214,26 @@ TEST_F(Fp8Import, LeavesNeitherCodesNorScalesInMemory) {
   model.config.Set("quantization_config", quantization);
   model.Write(directory_ / "large");
   std::int64_t most = 0;
+  int measured = 0;
   ASSERT_TRUE(
       ImportHuggingFace(directory_ / "large", "large", library_.catalog(), [&](const auto&) {
         most = std::max(most, ResidentBytesOf("large/model.safetensors"));
+        ++measured;
       }).ok());
+  EXPECT_GT(measured, 10);
   EXPECT_GT(std::filesystem::file_size(directory_ / "large/model.safetensors"), 20u << 20);
   EXPECT_LT(most, 6 << 20);
+
+  // What is read and not given back is seen.
+  const auto checkpoint = Checkpoint::Open(directory_ / "large");
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().message;
+  std::uint8_t sum = 0;
+  for (const std::string& name : checkpoint->Names()) {
+    for (const std::byte byte : checkpoint->Find(name)->bytes) {
+      sum ^= std::to_integer<std::uint8_t>(byte);
+    }
+  }
+  EXPECT_GT(ResidentBytesOf("large/model.safetensors"), 20 << 20) << sum;
 }
 
 TEST_F(Fp8Import, RefusesWhatIsNotAsTheFormatHasIt) {

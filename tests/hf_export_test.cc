@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ashlar/base/byte_reader.h"
 #include "ashlar/base/json_cursor.h"
 #include "ashlar/base/temp_directory.h"
 #include "ashlar/formats/checkpoint.h"
@@ -298,6 +299,18 @@ TEST_F(HfExport, OfAGgufFilesTokenizerCanBeReadByAll) {
   EXPECT_EQ(*Tokenizer::FromJson(written)->Encode("ab bab"),
             *Tokenizer::FromJson(WriteJson(file))->Encode("ab bab"));
   EXPECT_EQ(library_.Import(to, "scored-again").digest(), network.digest());
+  // Beside a tokenizer of a file that means another one, an import does not find this one again.
+  Json json = *ParseJson(**ReadNetworkFile(network, library_.store(), "tokenizer.json"));
+  json.Set("decoder", Json::Of({{"type", "Fuse"}}));
+  const std::string other_text = CanonicalJson(json);
+  ASSERT_TRUE(library_.store().Put(AsBytes(other_text)).ok());
+  Network other = network;
+  other.files.insert_or_assign("tokenizer.json",
+                               FileReference{Sha256(other_text), other_text.size()});
+  const auto of_other = Write(other, NewPath());
+  ASSERT_TRUE(of_other.ok()) << of_other.error().message;
+  EXPECT_THAT(of_other->remarks,
+              ::testing::ElementsAre(HasSubstr("the file is another one after an import")));
   // Without the file's own tokenizer the same tokens, and another file.
   std::filesystem::remove(to / "tokenizer.gguf");
   const Network bare = library_.Import(to, "bare");

@@ -22,9 +22,42 @@ using ImportFn = Result<ImportReport> (*)(const Path&, std::string_view, Catalog
                                           const std::function<void(const ImportProgress&)>&);
 struct ImportFormat {
   std::string_view name;
+  Status (*check)(const Path& source);  // whether it is of the kind at all; before a store is made
   ImportFn import;
 };
-constexpr ImportFormat kFormats[] = {{"hf", ImportHuggingFace}, {"gguf", ImportGguf}};
+
+// (A file that the directory lacks is named by the import.)
+Status CheckHuggingFaceSource(const Path& source) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(source, error)) {
+    return Invalid(
+        "SOURCE: {} is a file; expected the directory with its config.json ('ashlar import gguf' "
+        "reads a file of llama.cpp's)",
+        source.string());
+  }
+  if (std::filesystem::exists(source / "adapter_config.json", error) &&
+      !std::filesystem::exists(source / "config.json", error)) {
+    return Unsupported(
+        "SOURCE: {} is an adapter (adapter_config.json), not a whole network: merge it into the "
+        "network that it belongs to (in PEFT, merge_and_unload), and import what that saves",
+        source.string());
+  }
+  return {};
+}
+Status CheckGgufSource(const Path& source) {
+  if (std::error_code error; std::filesystem::is_directory(source, error)) {
+    return Invalid(
+        "SOURCE: {} is a directory; expected a file ('ashlar import hf' reads a Hugging Face "
+        "directory)",
+        source.string());
+  }
+  return {};
+}
+
+constexpr ImportFormat kFormats[] = {
+    {.name = "hf", .check = CheckHuggingFaceSource, .import = ImportHuggingFace},
+    {.name = "gguf", .check = CheckGgufSource, .import = ImportGguf},
+};
 
 Status RunImport(Session& session) {
   const Options& options = session.options;
@@ -35,10 +68,10 @@ Status RunImport(Session& session) {
   }
   const std::string& name = options.Text("as");
   ASHLAR_TRY(CheckNetworkName(name));
-  // Before a store is made for it.
   if (std::error_code error; !std::filesystem::exists(options.Text("SOURCE"), error)) {
     return NotFound("SOURCE: there is nothing at {}", options.Text("SOURCE"));
   }
+  ASHLAR_TRY(format->check(options.Text("SOURCE")));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/true));
   Catalog catalog(*store, AllKinds());
   const auto imported =
@@ -84,7 +117,8 @@ constinit const Verb kImport{
     .summary = "bring a model into the store",
     .details =
         "Streams tensor by tensor. Interrupted, run it again: what was stored is found and "
-        "not written twice. The name appears when everything is durable.",
+        "not written twice. The name appears when everything is durable; a network that had it "
+        "before loses it, and without another name goes with the next 'ashlar gc'.",
     .examples =
         "  ashlar import hf models/llama --as base\n"
         "  ashlar import gguf llama-q4_k_m.gguf --as base-q4",

@@ -2,6 +2,7 @@
 #include <array>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <utility>
@@ -134,7 +135,11 @@ Status CheckKvFormats(const Settings& settings, Service& service) {
 
 Status Preload(const Settings& settings, Service& service) {
   for (const std::string& name : PreloadedNetworks(settings)) {
-    ASHLAR_TRY(const auto card, service.cards().Find(name));
+    const auto found = service.cards().Find(name);
+    if (!found.ok()) {
+      return found.error().In(settings.source("preload"));
+    }
+    const auto& card = *found;
     ASHLAR_TRY(service.Pin(card));
     ASHLAR_TRY(service.Load(card));
   }
@@ -156,9 +161,10 @@ void Announce(Session& session, const Settings& settings, std::uint16_t port,
   session.terminal.PrintLine(fmt::format("listening on {}; {} network{}: {}", url, names.size(),
                                          names.size() == 1 ? "" : "s", Join(names, ", ")));
   session.terminal.PrintLine(
-      fmt::format("try:  curl {}/v1/completions -H 'Content-Type: application/json' -d "
+      fmt::format("try:  curl {}/v1/completions {}-H 'Content-Type: application/json' -d "
                   "'{{\"model\": \"{}\", \"prompt\": \"Once upon a time\", \"max_tokens\": 32}}'",
-                  url, names.empty() ? "NAME" : names.front()));
+                  url, settings.Text("keys").empty() ? "" : "-H 'Authorization: Bearer KEY' ",
+                  names.empty() ? "NAME" : names.front()));
 }
 
 Status RunServe(Session& session) {
@@ -181,7 +187,9 @@ Status RunServe(Session& session) {
   SampleProcess(metrics);
   ServiceObserver observer = ObserveSteps(metrics);
   // (On another thread, where the terminal is not to be touched.)
-  observer.on_failure = [](const Error& error) { fmt::print(stderr, "{}\n", error.message); };
+  observer.on_failure = [](const Error& error) {
+    std::fprintf(stderr, "%s\n", error.message.c_str());  // fmt::print throws when nobody reads it
+  };
   ASHLAR_TRY(const std::unique_ptr<Service> service,
              Service::Start(*store, service_options, std::move(observer)));
   ASHLAR_TRY(CheckKvFormats(settings, *service));
@@ -193,16 +201,15 @@ Status RunServe(Session& session) {
            .host = settings.Text("host"),
            .cors_origin = settings.Text("cors-origin"),
            .allowed_hosts = std::move(allowed_hosts)});
-  ASHLAR_TRY(
-      const std::unique_ptr<HttpServer> server,
-      HttpServer::Start(
-          HttpOptionsOf(settings),
-          [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
-            api.Handle(std::move(request), std::move(responder));
-          },
-          [&](const HttpRequest& request, int status, const std::string& exception) {
-            api.OnOwnAnswer(request, status, exception);
-          }));
+  ASHLAR_TRY(const std::unique_ptr<HttpServer> server,
+             HttpServer::Start(
+                 HttpOptionsOf(settings),
+                 [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
+                   api.Handle(std::move(request), std::move(responder));
+                 },
+                 [&](const HttpRequest& request, int status, const std::string& exception) {
+                   api.OnOwnAnswer(request, status, exception);
+                 }));
   SampleHttpServer(metrics, *server);
   ASHLAR_TRY(const std::vector<std::string> names, service->cards().Names());
   Announce(session, settings, server->port(), names);
