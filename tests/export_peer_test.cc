@@ -160,7 +160,9 @@ TEST(ExportPeer, LlamaCppSaysWhatAshlarSaysInEveryCodec) {
     const char* codec;
     double tolerance;  // of the mean over the tokens
   };
-  const std::vector<Case> cases = {{"f32", 1e-4}, {"f16", 1e-4},  {"bf16", 0.02}, {"q8", 0.08},
+  // (f16: by its kernels for AVX2 llama.cpp rounds what is multiplied to f16 too, which moved the mean
+  // by 0.0007; by those for AVX-512, by less than 0.0001.)
+  const std::vector<Case> cases = {{"f32", 1e-4}, {"f16", 3e-3},  {"bf16", 0.02}, {"q8", 0.08},
                                    {"q4", 0.08},  {"q4_1", 0.08}, {"q4_k", 0.08}, {"q6_k", 0.08}};
   Json::Array requests;
   for (const Case& each : cases) {

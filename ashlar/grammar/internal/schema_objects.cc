@@ -120,7 +120,8 @@ Result<bool> SchemaCompiler::NameNoValue(const Parts& parts) {
     if (schema.boolean() != nullptr && !*schema.boolean()) {
       return true;
     }
-    naming += schema.Find("const") != nullptr || schema.Find("enum") != nullptr;
+    naming += source_.places().Member(schema, "const") != nullptr ||
+              source_.places().Member(schema, "enum") != nullptr;
   }
   if (naming < 2) {
     return false;
@@ -204,7 +205,8 @@ Result<std::optional<CharDfa>> SchemaCompiler::NamesAllowed(const Facts& facts, 
   }
   ASHLAR_TRY(const Facts names, source_.Gather(parts, work_));
   for (const Json* schema : names.schemas) {
-    if (schema->Find("enum") != nullptr || schema->Find("const") != nullptr ||
+    if (source_.places().Member(*schema, "enum") != nullptr ||
+        source_.places().Member(*schema, "const") != nullptr ||
         names.choices_at != nullptr) {
       return source_.UnsupportedAt(*parts[0].schema,
                                    "propertyNames with enum, const, anyOf or oneOf is not "

@@ -259,8 +259,11 @@ class Api::State {
     try {
       part();
     } catch (const std::exception& exception) {
-      call.trace->SetException(ExceptionName(exception));
-      call.Send(ErrorResponse(exception));
+      try {
+        call.trace->SetException(ExceptionName(exception));
+        call.Send(ErrorResponse(exception));
+      } catch (const std::exception&) {  // whoever drops the call's responder answers with 500
+      }
     }
   }
 

@@ -170,7 +170,7 @@ class TextReader {
   // Those of oneOf: no text may be under two of them.
   void AddExclusive(std::span<const Json> branches, int depth) {
     Texts beside = std::exchange(texts_, {});
-    const std::set<const Json*> seen = std::exchange(seen_, {});
+    std::set<const Json*> seen = std::exchange(seen_, {});
     Texts all;
     for (const Json& branch : branches) {
       if (IsTooMuch()) {
@@ -183,7 +183,7 @@ class TextReader {
     if (!all.not_held.empty()) {  // which texts are under one of them alone is not known
       all = {.not_held = all.not_held};
     }
-    seen_ = seen;
+    seen_ = std::move(seen);
     texts_ = std::move(beside);
     Join(texts_, std::move(all), /*apart=*/false);
   }

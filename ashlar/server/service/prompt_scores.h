@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@ namespace ashlar::internal {
 struct PromptScores {
   std::vector<PromptLogprob> tokens;
   std::exception_ptr exception;  // that was met in scoring some of them; null: none
+  std::mutex failing;            // guards it while several threads score
 };
 
 // The log-probability of `token` under `logits` [vocabulary], before any temperature, and the `top`

@@ -270,11 +270,11 @@ Status Service::State::Load(const std::shared_ptr<const NetworkCard>& card) {
 Status Service::State::Pin(const std::shared_ptr<const NetworkCard>& card) {
   return Ask([this, card](std::function<void(Status)> answer) {
     Resident& resident = ResidentFor(card);
-    resident.pinned = true;  // while it is loaded, too: Unpin then finds what it undoes
+    const bool before = std::exchange(resident.pinned, true);  // from now: Unpin finds what it undoes
     residents_changed_ = true;
-    const auto tell = [&resident, answer = std::move(answer)](const Status& loaded) {
+    const auto tell = [&resident, before, answer = std::move(answer)](const Status& loaded) {
       if (!loaded.ok()) {
-        resident.pinned = false;
+        resident.pinned = resident.pinned && before;
         answer(loaded);
       } else if (!resident.pinned) {
         answer(Conflict("network \"{}\" was unpinned while it was loaded", resident.card->name));
@@ -555,6 +555,7 @@ void Service::State::CollectLogits(Job& job, const Delivery& delivery) {
             internal::ScoreToken(std::span(logits).subspan(i * width, width), tokens[i], top);
       }
     } catch (...) {  // whoever takes them meets it
+      const std::lock_guard lock(scores->failing);
       scores->exception = std::current_exception();
     }
     unscored_bytes_ -= logits.size() * sizeof(float);

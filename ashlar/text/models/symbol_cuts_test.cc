@@ -80,7 +80,7 @@ TEST(SymbolCuts, TakeTimeInProportionToSortingTheTexts) {
   for (std::size_t symbol = 0; symbol < texts.size(); ++symbol) {
     cuts.ForEach(static_cast<std::int32_t>(symbol), [&](std::int32_t, std::int32_t) { ++found; });
   }
-  EXPECT_LT(CpuSeconds() - end, 25 * (end - begin));
+  EXPECT_LT(CpuSeconds() - end, 12 * (end - begin));
   EXPECT_EQ(found, 199 * 200 / 2) << "of those of one letter";
 }
 

@@ -64,79 +64,74 @@ std::function<void()> Exchange::LeaveLocked(State state) {
   return std::exchange(on_closed_, nullptr);
 }
 
+// Woken before anything changes: the connection, which looks here under the lock, finds the change.
+
 void Exchange::Send(const HttpResponse& response, const std::function<void()>& sure) {
   std::function<void()> dropped;
-  {
-    const std::lock_guard lock(mutex_);
-    if (state_ != State::kWaiting) {
-      sure();
-      return;
-    }
-    std::string bytes =
-        HeadLocked(response.status, response.content_type, response.headers, response.body.size());
-    if (!frame_.head_only && response.status != 204) {
-      bytes += response.body;
-    }
+  const std::lock_guard lock(mutex_);
+  if (state_ != State::kWaiting) {
     sure();
-    output_ = std::move(bytes);
-    dropped = LeaveLocked(State::kEnded);
+    return;
+  }
+  std::string bytes =
+      HeadLocked(response.status, response.content_type, response.headers, response.body.size());
+  if (!frame_.head_only && response.status != 204) {
+    bytes += response.body;
   }
   wake_();
+  sure();
+  output_ = std::move(bytes);
+  dropped = LeaveLocked(State::kEnded);
 }
 
 void Exchange::BeginStream(int status, std::string_view content_type, const HttpHeaders& headers) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (state_ != State::kWaiting) {
-      return;
-    }
-    output_ = HeadLocked(status, content_type, headers, std::nullopt);
-    state_ = State::kStreaming;
+  const std::lock_guard lock(mutex_);
+  if (state_ != State::kWaiting) {
+    return;
   }
+  std::string head = HeadLocked(status, content_type, headers, std::nullopt);
   wake_();
+  output_ = std::move(head);
+  state_ = State::kStreaming;
 }
 
 bool Exchange::Write(std::string_view bytes) {
-  bool first = false;
-  {
-    const std::lock_guard lock(mutex_);
-    if (state_ != State::kStreaming) {
-      return false;
-    }
-    if (output_.size() + being_written_ > core_->options.max_backlog_bytes) {
-      ++core_->cut_streams;
-      output_ = {};
-      state_ = State::kCut;  // Close, which follows, calls on_closed_
-    } else if (const std::string framed = FramedLocked(bytes); !framed.empty()) {
-      first = output_.empty();  // else the connection knows that there is something
-      output_ += framed;
-    }
-    if (state_ == State::kStreaming && !first) {
-      return true;
-    }
+  const std::lock_guard lock(mutex_);
+  if (state_ != State::kStreaming) {
+    return false;
   }
-  wake_();
-  return first;
+  if (output_.size() + being_written_ > core_->options.max_backlog_bytes) {
+    wake_();
+    ++core_->cut_streams;
+    output_ = {};
+    state_ = State::kCut;  // Close, which follows, calls on_closed_
+    return false;
+  }
+  const std::string framed = FramedLocked(bytes);
+  const bool first = output_.empty() && !framed.empty();
+  if (first) {  // else the connection knows that there is something
+    wake_();
+  }
+  output_ += framed;
+  return true;
 }
 
 void Exchange::End(std::string_view last, const std::function<void()>& sure) {
   std::function<void()> dropped;
-  {
-    const std::lock_guard lock(mutex_);
-    if (state_ != State::kStreaming) {
-      sure();
-      return;
-    }
-    std::string bytes = FramedLocked(last);
-    if (!frame_.http_1_0 && !frame_.head_only) {
-      bytes += kLastChunk;
-    }
-    output_.reserve(output_.size() + bytes.size());
+  const std::lock_guard lock(mutex_);
+  if (state_ != State::kStreaming) {
     sure();
-    output_ += bytes;
-    dropped = LeaveLocked(State::kEnded);
+    return;
   }
+  std::string bytes = FramedLocked(last);
+  if (!frame_.http_1_0 && !frame_.head_only) {
+    bytes += kLastChunk;
+  }
+  output_.reserve(output_.size() + bytes.size());
   wake_();
+  sure();
+  output_ += bytes;
+  dropped = LeaveLocked(State::kEnded);
 }
 
 void Exchange::OnClosed(std::function<void()> closed) {
@@ -166,7 +161,10 @@ void Exchange::Abandon() noexcept {
     }
     dropped = LeaveLocked(State::kCut);
   }
-  wake_();
+  try {
+    wake_();
+  } catch (const std::exception&) {  // it is cut when its client goes
+  }
 }
 
 std::string Exchange::TakeOutput() {

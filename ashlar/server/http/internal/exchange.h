@@ -15,6 +15,7 @@ namespace ashlar::internal {
 struct ServerCore;
 
 // Thread-safe. `wake`, called on any thread, makes the connection look here; it must not call back.
+// Where it throws (it may take memory), nothing has been said, and `sure` has not run.
 class Exchange {
  public:
   Exchange(std::shared_ptr<ServerCore> core, ResponseFrame frame, std::function<void()> wake);
