@@ -11,7 +11,7 @@ sanitized=(base store codec graph text grammar formats runtime server
 threaded=(base runtime server server_exception)
 # What a sanitizer need not see again: plain loops (kernels' reference forms), statistics, and
 # tests of how long something takes or that read large files that are well known.
-reduced='-*reference*:Sampler.Draws*:Peer.*:*NotQuadratic:*DoNotHang:*_is_found_quickly:*NestDeeply*:*LlamaCppGives'
+reduced='-*reference*:Sampler.Draws*:Peer.*:*NotQuadratic:*TakeTimeInProportion*:*DoNotHang:*_is_found_quickly:*NestDeeply*:*LlamaCppGives'
 
 stage() { printf '\n== %s  (%d s)\n' "$1" $((SECONDS - start)); }
 tests_of() { printf 'ashlar_%s_test ' "$@"; }

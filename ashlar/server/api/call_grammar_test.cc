@@ -694,6 +694,27 @@ TEST(CallGrammar, AListThatVeryManyArgumentsReferToIsNotReadForEach) {
   }
 }
 
+// (Each took a copy of all that was seen before it.)
+TEST(CallGrammar, ChoicesWithinAChoiceTakeTimeInProportionToTheirNumber) {
+  const auto seconds = [](int choices) {
+    Json outer = Json::Array();
+    for (int i = 0; i < choices; ++i) {
+      Json inner = Json::Array();
+      inner.Append(Json::Of({{"const", fmt::format("{}", i)}}));
+      outer.Append(Json::Of({{"oneOf", std::move(inner)}}));
+    }
+    const Json definitions = Json::Of({{"e", Json::Of({{"anyOf", std::move(outer)}})}});
+    const Json schema = ManyArguments(1, R"({"$ref": "#/$defs/e"})", definitions);
+    SourceWork work;
+    const double begin = CpuSeconds();
+    (void)GrammarOfCallsWith(SyntaxNamed("parameter_tags"), CallPlace::kWhole,
+                             WriteCallableTools({{"large", schema}}, true), work);
+    return CpuSeconds() - begin;
+  };
+  const double few = seconds(2'500);
+  EXPECT_LT(seconds(20'000), 12 * few) << few;
+}
+
 TEST(CallGrammar, ReferencesThatVeryManyArgumentsComeByAreReadOnce) {
   const std::string far(300'000, 'n');
   Json many = Chain(1000, R"({"type": "integer"})");

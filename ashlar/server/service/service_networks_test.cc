@@ -200,6 +200,8 @@ TEST_F(LostNetworkTest, APinnedNetworkThatCannotBeReadAnewStaysPinnedUntilItIsUn
   LoseFiles();
   EXPECT_EQ(Answer(*service_, Ask(card_, "Hello", 1)).end, GenerationEnd::kFailed);
   EXPECT_TRUE(Eventually([&] { return IsPinnedAnd(Residency::kFailed); }));
+  EXPECT_FALSE(service_->Pin(card_).ok());
+  EXPECT_TRUE(IsPinnedAnd(Residency::kFailed)) << "a pin that fails undoes the one before";
   EXPECT_TRUE(service_->Unpin("disk").ok());
   EXPECT_FALSE(IsPinnedAnd(Residency::kFailed));
 }
