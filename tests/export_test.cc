@@ -495,6 +495,24 @@ TEST_F(Export, RefusesATokenizerThatLlamaCppWouldReadOtherwise) {
                 "tokenizer.json.pre_tokenizer: llama.cpp has no name");
 }
 
+TEST_F(Export, HasTheTokenizerThatTheNetworkRunsByWhereTheOneItCameWithIsBroken) {
+  Network network = library_.Import(testing::DemoModel(), "demo");
+  const std::string broken = "GGUF";
+  network.files["tokenizer.gguf"] = {.blob = *library_.store().Put(AsBytes(broken)),
+                                     .length = broken.size()};
+  const auto report = Write(network);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_THAT(report->remarks,
+              ::testing::Contains(HasSubstr("tokenizer.json, as its tokenizer.gguf "
+                                            "cannot be read: ")));
+  EXPECT_EQ(GgufReader(file()).Text("tokenizer.ggml.model"), "gpt2");
+
+  std::filesystem::remove(file());
+  network.files.erase("tokenizer.json");
+  EXPECT_FALSE(Write(network).ok());
+  EXPECT_FALSE(std::filesystem::exists(file()));
+}
+
 // ---- The command line
 
 TEST(ExportCommand, WritesAFileAndSaysWhatItIs) {

@@ -54,20 +54,38 @@ Result<OciIndex> ReadIndex(const BlobStore& store, const Digest& digest) {
   return ParseStored(store, digest, ParseOciIndex);
 }
 
-// The network's own manifest behind an index.
-Result<Descriptor> OwnManifest(const OciIndex& index) {
-  const auto entry =
-      std::ranges::find(index.manifests, kNetworkArtifact, &Descriptor::artifact_type);
-  if (entry == index.manifests.end()) {
+// The network's own manifest behind an index; nothing when the index is no network's. Tools that do
+// not know artifactType (skopeo 1.9) drop it from the indexes that they copy; then the manifests,
+// which they leave alone, tell what they are.
+Result<std::optional<Descriptor>> OwnManifest(const BlobStore& store, const OciIndex& index) {
+  const bool told = index.artifact_type == kNetworkArtifact;
+  if (!told && !index.artifact_type.empty()) {
+    return std::optional<Descriptor>();
+  }
+  for (const Descriptor& entry : index.manifests) {
+    if (entry.artifact_type == kNetworkArtifact) {
+      return std::optional(entry);
+    }
+    if (entry.artifact_type.empty() && IsOciManifestType(entry.media_type)) {
+      const auto manifest = ParseStored(store, entry.digest, ParseOciManifest);
+      if (manifest.ok() && manifest->artifact_type == kNetworkArtifact) {
+        return std::optional(entry);
+      }
+    }
+  }
+  if (told) {
     return Corrupt("the index holds no network manifest");
   }
-  return *entry;
+  return std::optional<Descriptor>();
 }
 
-Result<Digest> NetworkDigest(const BlobStore& store, const OciIndex& index) {
-  ASHLAR_TRY(const Descriptor own, OwnManifest(index));
+Result<Digest> NetworkDigest(const BlobStore& store, const Descriptor& own) {
   ASHLAR_TRY(const OciManifest manifest, ParseStored(store, own.digest, ParseOciManifest));
   return manifest.config.digest;
+}
+
+Error NotANetwork(const OciIndex& index) {
+  return Invalid("an artifact of type {} and not a network", QuoteForError(index.artifact_type));
 }
 
 // What `ls` tells of a network without loading it.
@@ -83,11 +101,12 @@ Result<std::optional<Summary>> Summarize(const BlobStore& store, const Descripto
     return std::optional<Summary>();
   }
   ASHLAR_TRY(const OciIndex index, ReadIndex(store, tag.digest));
-  if (index.artifact_type != kNetworkArtifact) {
+  ASHLAR_TRY(const std::optional<Descriptor> own, OwnManifest(store, index));
+  if (!own) {
     return std::optional<Summary>();
   }
   Summary summary;
-  ASHLAR_TRY(summary.digest, NetworkDigest(store, index));
+  ASHLAR_TRY(summary.digest, NetworkDigest(store, *own));
   const auto annotation = index.annotations.find(std::string(kParametersAnnotation));
   if (annotation != index.annotations.end()) {
     ASHLAR_TRY(const Json parameters, ParseJson(annotation->second));
@@ -299,14 +318,14 @@ Result<Network> Catalog::Load(std::string_view name) const {
   ASHLAR_TRY(const Descriptor descriptor, Find(name));
   const auto load = [&]() -> Result<Network> {
     ASHLAR_TRY(const OciIndex index, ReadIndex(store_, descriptor.digest));
-    if (index.artifact_type != kNetworkArtifact) {
-      return Invalid("an artifact of type {} and not a network",
-                     QuoteForError(index.artifact_type));
+    ASHLAR_TRY(const std::optional<Descriptor> own, OwnManifest(store_, index));
+    if (!own) {
+      return NotANetwork(index);
     }
-    ASHLAR_TRY(const Digest network_digest, NetworkDigest(store_, index));
+    ASHLAR_TRY(const Digest network_digest, NetworkDigest(store_, *own));
     ASHLAR_TRY(Network network, ParseStored(store_, network_digest, ParseNetwork));
     for (const Descriptor& entry : index.manifests) {
-      if (entry.artifact_type == kNetworkArtifact) {
+      if (entry.digest == own->digest) {
         continue;
       }
       ASHLAR_TRY(const OciManifest manifest, ParseStored(store_, entry.digest, ParseOciManifest));
@@ -385,8 +404,11 @@ Result<Catalog::Saved> Catalog::Save(const Network& network, std::string_view na
 Result<Descriptor> Catalog::FindManifest(std::string_view name) const {
   ASHLAR_TRY(const Descriptor descriptor, Find(name));
   ASHLAR_TRY(const OciIndex index, ReadIndex(store_, descriptor.digest));
-  ASHLAR_TRY(const Descriptor own, OwnManifest(index));
-  return Descriptor{.media_type = own.media_type, .digest = own.digest, .size = own.size};
+  ASHLAR_TRY(const std::optional<Descriptor> own, OwnManifest(store_, index));
+  if (!own) {
+    return NotANetwork(index).In(fmt::format("network \"{}\"", name));
+  }
+  return Descriptor{.media_type = own->media_type, .digest = own->digest, .size = own->size};
 }
 
 Status Catalog::Attach(std::string_view name, std::string_view artifact_type,
@@ -413,6 +435,22 @@ Result<std::vector<std::string>> Catalog::Attached(std::string_view name,
     ASHLAR_TRY(guard.CheckIntact());
   }
   return configs;
+}
+
+Result<std::vector<std::string>> Catalog::Names() const {
+  ASHLAR_TRY(const Tags tags, store_.ReadTags());
+  std::vector<std::string> names;
+  for (const auto& [name, descriptor] : tags) {
+    bool is_network = descriptor.artifact_type == kNetworkArtifact;
+    if (descriptor.artifact_type.empty()) {  // another tool's tag
+      const Result<std::optional<Summary>> summary = Summarize(store_, descriptor);
+      is_network = !summary.ok() || *summary;
+    }
+    if (is_network) {
+      names.push_back(name);
+    }
+  }
+  return names;
 }
 
 Result<std::vector<NetworkInfo>> Catalog::List() const {

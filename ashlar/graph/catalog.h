@@ -82,7 +82,9 @@ class Catalog {
   Result<std::vector<std::string>> Attached(std::string_view name,
                                             std::string_view artifact_type) const;
 
-  // Every tag that names a network, by name. A network's damage is its own: the others are listed.
+  // Every tag that names a network, or what is damaged and may be one, in order.
+  Result<std::vector<std::string>> Names() const;
+  // The same with what they take. A network's damage is its own: the others are listed.
   Result<std::vector<NetworkInfo>> List() const;
   Status Tag(std::string_view existing, std::string_view name);
   // Removes the tags, all of them or, when one is not there, none (kNotFound names it); gc frees

@@ -269,6 +269,34 @@ TEST_F(CatalogTest, ANewNetworkTakesNobodysName) {
   EXPECT_EQ(Must(catalog_.Load("a")).digest(), second.digest());
 }
 
+// As skopeo 1.9 copies an index: no artifactType in it, in its entries or in the tag.
+TEST_F(CatalogTest, ANetworkWhoseIndexLostItsTypesOnTheWayIsOneStill) {
+  const Network network = ToyNetwork(*store_);
+  Save(network, "toy");
+  Must(store_->UpdateTags([&](Tags& tags) -> Status {
+    OciIndex index = Must(ParseOciIndex(AsText(Must(store_->Get(tags.at("toy").digest)).bytes())));
+    index.artifact_type.clear();
+    for (Descriptor& entry : index.manifests) {
+      entry.artifact_type.clear();
+    }
+    const std::string text = WriteOciIndex(index);
+    tags = {{"copy",
+             {.media_type = std::string(kOciIndex),
+              .digest = Must(store_->Put(AsBytes(text))),
+              .size = text.size()}}};
+    return {};
+  }));
+  EXPECT_EQ(Must(catalog_.Load("copy")).digest(), network.digest());
+  EXPECT_EQ(Must(catalog_.Load(network.digest().ToString())).digest(), network.digest());
+  EXPECT_THAT(Must(catalog_.Names()), ElementsAre("copy"));
+  const std::vector<NetworkInfo> infos = Must(catalog_.List());
+  ASSERT_EQ(infos.size(), 1u);
+  EXPECT_EQ(infos[0].digest, network.digest());
+  EXPECT_EQ(infos[0].parameters, network.parameters());
+  Must(catalog_.Attach("copy", "application/x", "{}", {}));
+  EXPECT_THAT(Must(catalog_.Attached("copy", "application/x")), ElementsAre("{}"));
+}
+
 TEST_F(CatalogTest, TagsOfOtherToolsAreNoNetworks) {
   const std::string index = WriteOciIndex({.artifact_type = "application/x"});
   const Digest digest = Must(store_->Put(AsBytes(index)));
@@ -278,6 +306,7 @@ TEST_F(CatalogTest, TagsOfOtherToolsAreNoNetworks) {
   }));
   Save(ToyNetwork(*store_), "toy");
   EXPECT_EQ(Must(catalog_.List()).size(), 1u);
+  EXPECT_THAT(Must(catalog_.Names()), ElementsAre("toy"));
   EXPECT_EQ(MessageOf(catalog_.Load("image")),
             "network \"image\": an artifact of type \"application/x\" and not a network");
 }

@@ -1,6 +1,7 @@
 #include "ashlar/grammar/internal/char_automaton.h"
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <utility>
 
@@ -352,7 +353,7 @@ CharNfa CharDfa::AsNfa() const {
   return nfa;
 }
 
-bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max) {
+CharLengths LengthsOf(const CharNfa& nfa) {
   // Edges by the state at one of their ends, and the states that they lead to from `first`.
   using Ends = std::vector<std::vector<std::uint32_t>>;
   Ends out(nfa.states);
@@ -384,11 +385,7 @@ bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max) 
   for (const CharNfa::Edge& edge : nfa.edges) {
     waits_for[edge.to] += begun[edge.from] && ending[edge.to];
   }
-  struct Lengths {
-    std::uint32_t min = kUnbounded;
-    std::uint32_t max = 0;
-  };
-  std::vector<Lengths> lengths(nfa.states);
+  std::vector<CharLengths> lengths(nfa.states, {.min = kUnbounded, .max = 0});
   std::vector<std::uint32_t> open;
   if (waits_for[nfa.start] == 0) {
     lengths[nfa.start] = {0, 0};
@@ -398,7 +395,7 @@ bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max) 
     const std::uint32_t state = open.back();
     open.pop_back();
     if (state == nfa.end) {
-      return lengths[state].min >= min && lengths[state].max <= max;
+      return lengths[state];
     }
     for (const std::uint32_t i : out[state]) {
       const CharNfa::Edge& edge = nfa.edges[i];
@@ -406,7 +403,7 @@ bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max) 
         continue;
       }
       const std::uint32_t more = edge.kind == CharNfa::Kind::kRead ? 1 : 0;
-      Lengths& to = lengths[edge.to];
+      CharLengths& to = lengths[edge.to];
       to.min = std::min(to.min, lengths[state].min + more);
       to.max = std::max(to.max, lengths[state].max + more);
       if (--waits_for[edge.to] == 0) {
@@ -414,7 +411,31 @@ bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max) 
       }
     }
   }
-  return false;
+  return {};
+}
+
+std::uint32_t StatesWithin(const CharNfa& nfa, std::uint32_t characters) {
+  std::vector<std::vector<const CharNfa::Edge*>> out(nfa.states);
+  for (const CharNfa::Edge& edge : nfa.edges) {
+    out[edge.from].push_back(&edge);
+  }
+  std::vector<std::uint32_t> lengths(nfa.states, kUnbounded);
+  lengths[nfa.start] = 0;
+  std::deque<std::uint32_t> open = {nfa.start};  // in order of their lengths
+  while (!open.empty()) {
+    const std::uint32_t state = open.front();
+    open.pop_front();
+    for (const CharNfa::Edge* const edge : out[state]) {
+      const bool reads = edge->kind == CharNfa::Kind::kRead;
+      const std::uint32_t length = lengths[state] + (reads ? 1 : 0);
+      if (length < lengths[edge->to]) {
+        lengths[edge->to] = length;
+        reads ? open.push_back(edge->to) : open.push_front(edge->to);
+      }
+    }
+  }
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(lengths, [&](std::uint32_t each) { return each < characters; }));
 }
 
 void Draw(Builder& builder, StateId from, const CharNfa& nfa, const DrawChars& chars, StateId to) {

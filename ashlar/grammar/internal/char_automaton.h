@@ -79,10 +79,17 @@ class CharDfa {
   std::vector<bool> ends_;           // by state
 };
 
-// Whether there are texts of `nfa`, and all have `min` to `max` characters. False too where a loop
-// stands on the way to its end. It takes each edge a few times, however long the texts are.
-// Requires: `nfa` has no kAtStart or kAtEnd.
-bool LengthsAreWithin(const CharNfa& nfa, std::uint32_t min, std::uint32_t max);
+// Characters that each text of `nfa` has, at least and at most: any number where a loop stands on
+// the way to its end, or where it has no texts. It takes each edge a few times, however long the
+// texts are. Requires: `nfa` has no kAtStart or kAtEnd.
+struct CharLengths {
+  std::uint32_t min = 0;
+  std::uint32_t max = kUnbounded;
+};
+CharLengths LengthsOf(const CharNfa& nfa);
+
+// How many states are reached by fewer than `characters`. Requires and takes what LengthsOf does.
+std::uint32_t StatesWithin(const CharNfa& nfa, std::uint32_t characters);
 
 // How a character of a set is written between two states: as itself, or as a string of JSON has it.
 using DrawChars = std::function<void(StateId from, const CharSet& set, StateId to)>;

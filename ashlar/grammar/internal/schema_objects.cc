@@ -206,8 +206,7 @@ Result<std::optional<CharDfa>> SchemaCompiler::NamesAllowed(const Facts& facts, 
   ASHLAR_TRY(const Facts names, source_.Gather(parts, work_));
   for (const Json* schema : names.schemas) {
     if (source_.places().Member(*schema, "enum") != nullptr ||
-        source_.places().Member(*schema, "const") != nullptr ||
-        names.choices_at != nullptr) {
+        source_.places().Member(*schema, "const") != nullptr || names.choices_at != nullptr) {
       return source_.UnsupportedAt(*parts[0].schema,
                                    "propertyNames with enum, const, anyOf or oneOf is not "
                                    "supported; say properties");

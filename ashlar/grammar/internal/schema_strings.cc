@@ -119,38 +119,48 @@ std::string StringConditions::Key() const {
 
 Result<StringConditions::Automata> StringConditions::Read(const SchemaSource& source,
                                                           SourceWork& work) const {
-  Automata automata = {.patterns = {}, .counted = min > 0 || max != kUnbounded};
-  // Lengths that all texts have anyway say nothing; to count them takes many states.
-  const auto add = [this, &automata](CharNfa nfa) {
-    automata.counted = automata.counted && !LengthsAreWithin(nfa, min, max);
-    automata.patterns.push_back(std::move(nfa));
-  };
+  Automata automata = {.patterns = {}, .counted = {min, max}};
   for (const Pattern& pattern : patterns) {
     ASHLAR_TRY(CharNfa nfa, ReadPattern(source, *pattern.at, pattern.regex, work));
-    add(std::move(nfa));
+    automata.Add(std::move(nfa));
   }
   for (const StringFormat* format : formats) {
     ASHLAR_TRY(CharNfa nfa, ReadFormat(*format, automata.counted, work));
-    add(std::move(nfa));
+    automata.Add(std::move(nfa));
   }
   return automata;
 }
 
-// The widest of those that have texts and all within the lengths, or so few that they are counted.
-Result<CharNfa> StringConditions::ReadFormat(const StringFormat& format, bool counted,
+// Lengths that all texts have anyway say nothing; to count them takes many states.
+void StringConditions::Automata::Add(CharNfa pattern) {
+  const CharLengths lengths = LengthsOf(pattern);
+  counted.min = lengths.min >= counted.min ? 0 : counted.min;
+  counted.max = lengths.max <= counted.max ? kUnbounded : counted.max;
+  patterns.push_back(std::move(pattern));
+}
+
+// The widest of those that have texts of such lengths, and that take few states to count to
+// `counted` as far as their own lengths do not say it.
+Result<CharNfa> StringConditions::ReadFormat(const StringFormat& format, CharLengths counted,
                                              SourceWork& work) const {
-  const std::uint64_t lengths = std::uint64_t{max} + 2;
   std::optional<CharNfa> widest;
   for (const std::string& regex : format.regexes) {
     const Result<CharNfa> nfa = ReadRegex(regex);
     CHECK(nfa.ok());
     ASHLAR_TRY(work.Take(SourceWork::kReadEdge * nfa->size()));
-    if (widest && min > 0 && LengthsAreWithin(*nfa, 0, min - 1)) {
+    const CharLengths lengths = LengthsOf(*nfa);
+    if (widest && lengths.max < min) {
       break;
     }
     widest = *nfa;
-    if (!counted || max == kUnbounded || LengthsAreWithin(*nfa, min, max) ||
-        nfa->states * lengths <= CharDfa::kMaxStates) {
+    std::uint64_t states = nfa->states;
+    if (lengths.max > counted.max) {
+      states *= std::uint64_t{counted.max} + 2;
+    } else if (lengths.min <
+               counted.min) {  // of which nothing is counted any more once it is reached
+      states += std::uint64_t{StatesWithin(*nfa, counted.min)} * counted.min;
+    }
+    if (states <= CharDfa::kMaxStates) {
       break;
     }
   }
@@ -158,8 +168,7 @@ Result<CharNfa> StringConditions::ReadFormat(const StringFormat& format, bool co
 }
 
 Result<CharDfa> StringConditions::Together(const Automata& automata, SourceWork& work) const {
-  ASHLAR_TRY(CharDfa all,
-             automata.counted ? CharDfa::OfLength(min, max) : CharDfa::OfLength(0, kUnbounded));
+  ASHLAR_TRY(CharDfa all, CharDfa::OfLength(automata.counted.min, automata.counted.max));
   for (const CharNfa& pattern : automata.patterns) {
     ASHLAR_TRY(const CharDfa one, CharDfa::Of(pattern, work));
     ASHLAR_TRY(all, Both(all, one, work));
@@ -174,7 +183,7 @@ Result<CharDfa> StringConditions::Together(const SchemaSource& source, SourceWor
 
 Result<CharNfa> StringConditions::Texts(const SchemaSource& source, SourceWork& work) const {
   ASHLAR_TRY(Automata automata, Read(source, work));
-  if (automata.patterns.size() == 1 && !automata.counted) {
+  if (automata.patterns.size() == 1 && !automata.are_counted()) {
     return std::move(automata.patterns[0]);
   }
   ASHLAR_TRY(const CharDfa together, Together(automata, work));

@@ -39,10 +39,14 @@ struct StringConditions {
  private:
   struct Automata {
     std::vector<CharNfa> patterns;
-    bool counted;  // min and max say something that no pattern says
+    CharLengths counted;  // what min and max say that no pattern says
+
+    bool are_counted() const { return counted.min > 0 || counted.max != kUnbounded; }
+    void Add(CharNfa pattern);
   };
   Result<Automata> Read(const SchemaSource& source, SourceWork& work) const;
-  Result<CharNfa> ReadFormat(const StringFormat& format, bool counted, SourceWork& work) const;
+  Result<CharNfa> ReadFormat(const StringFormat& format, CharLengths counted,
+                             SourceWork& work) const;
   Result<CharDfa> Together(const Automata& automata, SourceWork& work) const;
 };
 

@@ -71,16 +71,19 @@ inline constexpr SettingSpec kHttpSettings[] = {
      .kind = SettingKind::kBytes,
      .value = "BYTES",
      .otherwise = "32Mi",
+     .min = 256,
      .doc = "of one request's body"},
     {.name = "max-bodies",
      .kind = SettingKind::kBytes,
      .value = "BYTES",
      .otherwise = "512Mi",
+     .min = 256,
      .doc = "of all bodies that are read or answered at once"},
     {.name = "max-backlog",
      .kind = SettingKind::kBytes,
      .value = "BYTES",
      .otherwise = "1Mi",
+     .min = 256,
      .doc = "of a stream that its client does not read; then it is cut"},
     {.name = "idle-timeout",
      .kind = SettingKind::kSeconds,
@@ -118,8 +121,9 @@ inline constexpr SettingSpec kHttpSettings[] = {
      .doc = "seconds that requests may go on after SIGTERM"},
 };
 
-// Requires: the settings are of a table that has all of kHttpSettings.
-HttpServerOptions HttpOptionsOf(const Settings& settings);
+// Requires: the settings are of a table that has all of kHttpSettings. kInvalid, naming the
+// setting: an origin that no browser would send, and so would allow nothing.
+Result<HttpServerOptions> HttpOptionsOf(const Settings& settings);
 // kInvalid, naming the setting: one of them has a scheme or a port or is otherwise no name, and so
 // would allow nothing.
 Result<std::vector<std::string>> AllowedHosts(const Settings& settings);

@@ -86,8 +86,8 @@ Status CheckNotEmpty(const Given& given) {
              : Status();
 }
 
-Status AddFile(std::span<const SettingSpec> table, const Path& file, GivenByName& given) {
-  ASHLAR_TRY(const Json json, ReadSettingsFile(file));
+Status AddFile(std::span<const SettingSpec> table, const Path& file, const Json& json,
+               GivenByName& given) {
   if (json.object() == nullptr) {
     return Invalid("{}: expected an object, found {}", file.string(), json.type_name());
   }
@@ -147,7 +147,12 @@ Result<Settings> Settings::Collect(std::span<const SettingSpec> table,
   }
   if (const auto file = given.find(kFileSetting); file != given.end()) {
     ASHLAR_TRY(CheckNotEmpty(file->second));
-    ASHLAR_TRY(AddFile(table, file->second.text, given));
+    const Given config = file->second;
+    const Result<Json> json = ReadSettingsFile(config.text);
+    if (!json.ok()) {
+      return json.error().In(config.source);
+    }
+    ASHLAR_TRY(AddFile(table, config.text, *json, given));
   }
   for (const auto& [name, value] : given) {  // as of a variable that some other program left unset
     ASHLAR_TRY(CheckNotEmpty(value));

@@ -112,13 +112,14 @@ TEST_F(SettingsTest, AValueThatIsWrongIsAnErrorThatNamesItsPlace) {
   EXPECT_NE(ErrorOf(Collect("host = ")).find(file_.string() + ": line 1"), std::string::npos);
   EXPECT_EQ(ErrorOf(Collect("config = \"x\"")),
             file_.string() + ": config: a file cannot name another");
-  EXPECT_FALSE(Settings::Collect(kTable, {.flags = {{"config", directory_ / "absent"}}}).ok());
+  const std::string absent = ErrorOf(Collect("", {}, {{"config", directory_ / "absent"}}));
+  EXPECT_TRUE(absent.starts_with("--config: ")) << absent;
 }
 
 TEST(HttpSettings, AreTheOptionsOfTheServerAndHaveItsDefaults) {
   const auto settings = Settings::Collect(kHttpSettings, {});
   ASSERT_TRUE(settings.ok()) << settings.error().message;
-  const HttpServerOptions options = HttpOptionsOf(*settings);
+  const HttpServerOptions options = *HttpOptionsOf(*settings);
   const HttpServerOptions defaults;
   EXPECT_EQ(options.host, defaults.host);
   EXPECT_EQ(options.threads, defaults.threads);
@@ -132,6 +133,25 @@ TEST(HttpSettings, AreTheOptionsOfTheServerAndHaveItsDefaults) {
   EXPECT_EQ(options.header_timeout, defaults.header_timeout);
   EXPECT_EQ(options.body_timeout, defaults.body_timeout);
   EXPECT_EQ(options.write_timeout, defaults.write_timeout);
+}
+
+TEST(HttpSettings, AnOriginIsAsABrowserWritesIt) {
+  const auto options = [](const char* origin) {
+    return HttpOptionsOf(*Settings::Collect(kHttpSettings, {.flags = {{"cors-origin", origin}}}));
+  };
+  for (const char* const right : {"*", "https://a.example", "http://localhost:3000",
+                                  "http://[::1]:80", "tauri://localhost", "moz-extension://1-a"}) {
+    EXPECT_EQ(options(right)->cors_origin, right);
+  }
+  for (const char* const wrong : {"foo", "a.example", "https://a.example/", "https://A.example",
+                                  "https://", "://a", "https://a.example,https://b.example"}) {
+    const auto refused = options(wrong);
+    ASSERT_FALSE(refused.ok()) << wrong;
+    EXPECT_EQ(refused.error().message,
+              fmt::format("--cors-origin: expected * or an origin without a path, in lower case, "
+                          "as in https://a.example or http://localhost:3000, found \"{}\"",
+                          wrong));
+  }
 }
 
 TEST(HttpSettings, AllowedHostsAreNamesAndNothingElse) {

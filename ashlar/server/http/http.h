@@ -75,7 +75,8 @@ std::string ExceptionName(const std::exception& exception);
 //
 // `sure` is called once in Send and End where these do not throw: when nothing can go wrong with
 // the answer any more, and before its client can have its end. So what is said of it there is true,
-// and what it held is free when its client comes again. It throws nothing, and calls nothing here.
+// and what it held is free when its client comes again. It throws nothing, calls nothing here, and is
+// brief: the connection waits for it.
 class HttpResponder {
  public:
   virtual ~HttpResponder() = default;

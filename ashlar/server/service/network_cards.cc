@@ -190,14 +190,7 @@ Result<std::shared_ptr<const NetworkCard>> NetworkCards::Outline(std::string_vie
 }
 
 Result<std::vector<std::string>> NetworkCards::Names() const {
-  ASHLAR_TRY(const Tags tags, store_.ReadTags());
-  std::vector<std::string> names;
-  for (const auto& [name, descriptor] : tags) {
-    if (descriptor.artifact_type == kNetworkArtifact) {
-      names.push_back(name);
-    }
-  }
-  return names;
+  return Catalog(store_, AllKinds()).Names();
 }
 
 }  // namespace ashlar

@@ -15,14 +15,11 @@ constexpr std::int64_t kLeastPositions = 2;  // a token of a prompt, and one of 
 
 // Whether one of the store's networks can answer at all. An error names the one that needs least.
 Status CheckRoomForOne(BlobStore& store, const ServiceOptions& options) {
-  ASHLAR_TRY(const Tags tags, store.ReadTags());
   const Catalog catalog(store, AllKinds());
+  ASHLAR_TRY(const std::vector<std::string> names, catalog.Names());
   std::uint64_t least = 0;
   std::string_view smallest;
-  for (const auto& [name, descriptor] : tags) {
-    if (descriptor.artifact_type != kNetworkArtifact) {
-      continue;
-    }
+  for (const std::string& name : names) {
     const Result<Network> network = catalog.Load(name);
     if (!network.ok()) {  // whoever asks for it is told
       continue;

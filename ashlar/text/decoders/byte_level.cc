@@ -38,7 +38,9 @@ class ByteLevelDecoder final : public Decoder {
     return std::make_unique<ByteLevelRun>(next);
   }
   void ToBytes(std::string& content) const override {
-    content = BytesOfLetters(content).value_or(content);
+    if (IsUtf8(content)) {  // not bytes of a stage before
+      content = BytesOfLetters(content).value_or(content);
+    }
   }
 };
 

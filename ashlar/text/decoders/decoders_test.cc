@@ -149,6 +149,11 @@ TEST(Decoder, BytesOfATokenAreWhatItStandsForAnywhere) {
   EXPECT_EQ(bytes(R"({"type": "ByteLevel"})", "ĠÃ"), " \xC3");
   EXPECT_EQ(bytes(R"({"type": "ByteLevel"})", "<a b>"), "<a b>");
   EXPECT_EQ(bytes("null", "a"), "a");
+  // Bytes of one stage are no letters of the next.
+  const std::string_view twice =
+      R"({"type": "Sequence", "decoders": [{"type": "ByteLevel"}, {"type": "ByteLevel"}]})";
+  EXPECT_EQ(bytes(twice, "aÃ"), "a\xC3");
+  EXPECT_EQ(bytes(twice, "ÃĦ"), "\xC4");
   EXPECT_EQ(bytes(R"({"type": "WordPiece", "prefix": "##", "cleanup": true})", "##ing"), "ing");
   EXPECT_EQ(bytes(R"({"type": "WordPiece", "prefix": "##", "cleanup": true})", "the"), " the");
   EXPECT_EQ(bytes(R"({"type": "Metaspace", "replacement": "▁"})", "▁the"), " the");

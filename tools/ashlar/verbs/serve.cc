@@ -85,13 +85,22 @@ Result<Settings> CollectSettings(const Options& options) {
   return Settings::Collect(kServeSettings, sources);
 }
 
+// What a setting asked for; an error names the setting.
+template <class T>
+Result<T> As(std::string_view setting, const Settings& settings, Result<T> opened) {
+  if (!opened.ok()) {
+    return opened.error().In(settings.source(setting));
+  }
+  return opened;
+}
+
 // Without a keys file everybody is one tenant, who is the administrator where only this machine can
 // ask.
 Result<std::unique_ptr<Tenants>> OpenTenants(const Settings& settings, const Clock& clock) {
   if (settings.Text("keys").empty()) {
     return std::make_unique<Tenants>(Tenant{.admin = IsLoopback(settings.Text("host"))}, clock);
   }
-  return Tenants::Open(settings.Text("keys"), clock);
+  return As("keys", settings, Tenants::Open(settings.Text("keys"), clock));
 }
 
 // SIGTERM and SIGINT end the server, SIGHUP opens the log anew. They are held back in this thread
@@ -176,12 +185,14 @@ Status RunServe(Session& session) {
   ServerSignals signals;
   ASHLAR_TRY(const Settings settings, CollectSettings(session.options));
   ASHLAR_TRY(ServiceOptions service_options, ServiceOptionsOf(settings));
+  ASHLAR_TRY(const HttpServerOptions http_options, HttpOptionsOf(settings));
   ASHLAR_TRY(std::vector<std::string> allowed_hosts, AllowedHosts(settings));
   const char* const forced = std::getenv("ASHLAR_ISA");
   ASHLAR_TRY(service_options.engine.isa, ChooseIsa(forced == nullptr ? "" : forced));
   const SteadyClock clock;
   ASHLAR_TRY(const std::unique_ptr<Tenants> tenants, OpenTenants(settings, clock));
-  ASHLAR_TRY(const std::unique_ptr<AccessLog> log, AccessLog::Open(settings.Text("access-log")));
+  ASHLAR_TRY(const std::unique_ptr<AccessLog> log,
+             As("access-log", settings, AccessLog::Open(settings.Text("access-log"))));
   ASHLAR_TRY(const std::unique_ptr<BlobStore> store, session.OpenStore(/*create=*/false));
   Metrics metrics;
   SampleProcess(metrics);
@@ -198,12 +209,12 @@ Status RunServe(Session& session) {
           {.tenants = tenants.get(),
            .metrics = &metrics,
            .log = log.get(),
-           .host = settings.Text("host"),
-           .cors_origin = settings.Text("cors-origin"),
+           .host = http_options.host,
+           .cors_origin = http_options.cors_origin,
            .allowed_hosts = std::move(allowed_hosts)});
   ASHLAR_TRY(const std::unique_ptr<HttpServer> server,
              HttpServer::Start(
-                 HttpOptionsOf(settings),
+                 http_options,
                  [&](HttpRequest request, std::shared_ptr<HttpResponder> responder) {
                    api.Handle(std::move(request), std::move(responder));
                  },
