@@ -185,8 +185,14 @@ TEST(DiskStoreProcesses, GcInAnotherProcessRemovesNothingUnderAWriter) {
     const auto own = Must(OpenDiskStore(root));
     for (int i = 0; i < kThings; ++i) {
       // Garbage, until the manifest below finds it here, or finds that gc was faster.
-      PutText(*own, fmt::format("layer {}", i));
+      const std::string layer = fmt::format("layer {}", i);
+      PutText(*own, layer);
       std::this_thread::sleep_for(std::chrono::milliseconds(1 + i % 3));
+      // (Once it surely was, however seldom gc comes to run.)
+      for (int wait = 0; i == kThings / 2 && wait < 30'000 && Must(own->Stat(Sha256(layer)));
+           ++wait) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
       const auto lease = Must(own->BeginWriting());
       const Descriptor manifest = PutManifest(*own, {fmt::format("layer {}", i), "shared"});
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
